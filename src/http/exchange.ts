@@ -1,0 +1,100 @@
+/**
+ * What a protocol engine (HTTP/1.1 here, HTTP/2 beside it) offers to the handler of a request, and
+ * what the handler hands to an upstream. The engine moves the bytes; the handler decides.
+ */
+import type { Fields, Peer, RequestHead } from "../model/http.ts";
+import type { Reason } from "../model/reason.ts";
+
+/** A client connection, for as long as it lasts. */
+export interface ClientConnection {
+  readonly listener: string;
+  readonly scheme: "http" | "https";
+  readonly peer: Peer;
+  /** One slot for the handler, e.g. the facts of the last credential seen here. Gone with the connection. */
+  memo: unknown;
+}
+
+/** One request and the way to answer it. Exactly one of `reply` and `Upstream.forward` ends it. */
+export interface Exchange {
+  readonly head: RequestHead;
+  readonly connection: ClientConnection;
+  /** Monotonic milliseconds at which the head was complete. */
+  readonly receivedAt: number;
+  /**
+   * Answers with a whole body. Writes framing, `date` and `connection` itself. What is left of the
+   * request body is drained up to a bound, beyond it the connection closes after the answer.
+   * `close` closes the connection after the answer in any case.
+   */
+  reply(status: number, fields: Fields, body: string, options?: { readonly close?: boolean }): void;
+  /** True once the caller is gone: nothing more can be answered. */
+  readonly gone: boolean;
+}
+
+/** Handles what a listener receives. Neither verb may throw; the engine answers 500 and closes if one does. */
+export interface ExchangeHandler {
+  /** A well-formed request. */
+  request(exchange: Exchange): void;
+  /**
+   * Bytes that are not a well-formed request, or a limit that was passed before there was a head.
+   * Returns the answer to send before the connection is closed.
+   */
+  malformed(fault: MalformedRequest): { readonly fields: Fields; readonly body: string };
+}
+
+export interface MalformedRequest {
+  readonly connection: ClientConnection;
+  readonly reason: Reason;
+  /** For the operator: what rule was broken. Holds no field value. */
+  readonly detail: string;
+}
+
+/** A request as it goes to the service. Framing (`content-length`, `transfer-encoding`, `connection`) is the engine's, from the parsed state. */
+export interface UpstreamRequest {
+  readonly method: string;
+  /** Origin-form target, canonical. */
+  readonly target: string;
+  /** Already dropped, stripped and set; includes `host`; without hop-by-hop and framing fields. */
+  readonly fields: Fields;
+  readonly connectTimeoutMs: number;
+  /** From the end of the request (or its head, for streaming ones) to the response head. */
+  readonly responseTimeoutMs: number;
+  /** For the whole exchange. */
+  readonly totalTimeoutMs: number;
+  /** No byte in either direction for this long ends it. */
+  readonly idleTimeoutMs: number;
+  /** Most bytes of request body; beyond it `body-too-large`. */
+  readonly maxBodyBytes: number;
+}
+
+/** How a forwarded exchange went. */
+export interface ForwardOutcome {
+  readonly upstream: string | undefined;
+  /** Status sent to the caller; 0 when none was. */
+  readonly status: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly upstreamMs: number | undefined;
+  readonly end: "complete" | Reason;
+}
+
+/** The handler's view while an exchange is forwarded. */
+export interface ForwardObserver {
+  /** The response fields to send to the caller, made from the service's (hop-by-hop and framing already dropped). May throw: then the answer is a 500. */
+  responseFields(status: number, fields: Fields): Fields;
+  /** No response head was sent yet and the exchange failed: the problem answer to send instead. */
+  fault(reason: Reason): {
+    readonly status: number;
+    readonly fields: Fields;
+    readonly body: string;
+  };
+  /** Exactly once, when the last byte is written or the exchange is given up. */
+  done(outcome: ForwardOutcome): void;
+}
+
+/** The endpoints of one service. */
+export interface Upstream {
+  /** Sends the request with the exchange's body to an endpoint and its answer to the caller. */
+  forward(exchange: Exchange, request: UpstreamRequest, observer: ForwardObserver): void;
+  /** Closes idle connections now and the others as they end. */
+  close(): void;
+}

@@ -1,0 +1,85 @@
+/**
+ * The shapes of HTTP messages that wire, http, gate and proxy share. Whatever version a request
+ * came in, this is what the rest of the house sees.
+ */
+
+/**
+ * Header or trailer fields as a flat list: name, value, name, value, …
+ *
+ * Names are lower-case tokens (RFC 9110 section 5.1), values have no surrounding white space and no
+ * control byte but HTAB; obs-text bytes stand as latin1 characters. Order is as received.
+ * Flat because a request has some ten fields and two allocations for each would be the largest cost
+ * of the head (measured in bench/).
+ */
+export type Fields = readonly string[];
+
+/** How a body is delimited (RFC 9112 section 6). */
+export type BodyKind = "none" | "length" | "chunked" | "until-close";
+
+/** A request head that passed the strict parser (RFC 9112). */
+export interface RequestHead {
+  /** Case-sensitive token, e.g. `GET`. */
+  readonly method: string;
+  /** Request target as received: visible ASCII, not canonical. */
+  readonly target: string;
+  /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
+  readonly minorVersion: 0 | 1;
+  readonly fields: Fields;
+  /** The one Host value; undefined only for HTTP/1.0 without one. */
+  readonly host: string | undefined;
+  /** The Authorization value; the first one if there are several. */
+  readonly authorization: string | undefined;
+  /** How many Authorization fields there were. More than one is refused by the gate. */
+  readonly authorizationCount: number;
+  readonly bodyKind: "none" | "length" | "chunked";
+  /** Bytes; 0 unless `bodyKind` is `length`. */
+  readonly contentLength: number;
+  /** Whether the connection may carry another request. */
+  readonly keepAlive: boolean;
+  /** Whether `Expect: 100-continue` was sent. */
+  readonly expectContinue: boolean;
+  /** Lower-case field names that `Connection` lists (without `close` and `keep-alive`); undefined if none. */
+  readonly connectionOptions: readonly string[] | undefined;
+  /** The Upgrade value, or undefined. */
+  readonly upgrade: string | undefined;
+}
+
+/** A response head of a service that passed the strict parser. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly minorVersion: 0 | 1;
+  readonly fields: Fields;
+  readonly bodyKind: BodyKind;
+  /** Bytes; 0 unless `bodyKind` is `length`. For HEAD and 304: what the field said, or -1. */
+  readonly contentLength: number;
+  readonly keepAlive: boolean;
+  readonly connectionOptions: readonly string[] | undefined;
+}
+
+/** The other end of a connection. */
+export interface Peer {
+  /** IPv4 or IPv6 text; an IPv4-mapped address is written as IPv4. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/**
+ * The one request that router, policy, audit and forwarder read (design: canonicalise once).
+ * Nothing that decides reads the request line as received.
+ */
+export interface CanonicalRequest {
+  readonly method: string;
+  readonly scheme: "http" | "https";
+  /** Lower-case host without port; an IPv6 literal keeps its brackets. Empty for HTTP/1.0 without Host. */
+  readonly host: string;
+  /** Host with port as the caller sent it, lower-cased. */
+  readonly authority: string;
+  /** Canonical and still percent-encoded; begins with `/`. */
+  readonly path: string;
+  /** Raw query without the `?`; undefined when there was none. */
+  readonly query: string | undefined;
+  readonly head: RequestHead;
+  readonly peer: Peer;
+  /** Name of the listener. */
+  readonly listener: string;
+}

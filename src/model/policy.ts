@@ -1,0 +1,68 @@
+import type { Fields } from "./http.ts";
+import type { Principal } from "./principal.ts";
+
+/** How the caller was authenticated; `context.authn` in policies. */
+export interface Authn {
+  /** `jwt`, …, or `none` for anonymous. */
+  readonly kind: string;
+  readonly authenticator: string;
+  /** Seconds since the user authenticated or the credential was issued; 0 when unknown. */
+  readonly ageSeconds: number;
+  readonly acr: string | undefined;
+  readonly amr: readonly string[];
+  /** Whether the credential is bound to a key and the proof was checked. */
+  readonly bound: boolean;
+}
+
+/**
+ * One question to the policies. Plain values: what no policy reads is never turned into a Cedar
+ * value. `context` is built from this, as docs/policies.md lists it.
+ */
+export interface PolicyRequest {
+  readonly principal: Principal;
+  /** Id of the action, e.g. `GET`. */
+  readonly action: string;
+  /** Name of the route; the route entity is in its service's. */
+  readonly route: string;
+  /** Canonical, encoded. */
+  readonly path: string;
+  readonly host: string;
+  readonly method: string;
+  /** Decoded values of the route's `{name}` segments. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Raw query without `?`. */
+  readonly query: string | undefined;
+  readonly fields: Fields;
+  /** Address of the caller, as text. */
+  readonly ip: string;
+  /** Milliseconds since the epoch. */
+  readonly timeMs: number;
+  readonly scopes: readonly string[];
+  readonly authn: Authn;
+}
+
+/** An input outside the record's fixed fields that an evaluation read. */
+export interface InputRead {
+  readonly kind: "header" | "query";
+  /** Lower-case field name, or decoded query name. */
+  readonly name: string;
+  /** The values as policy saw them; empty when it was absent. */
+  readonly values: readonly string[];
+}
+
+/** Why policies decided as they did. */
+export interface PolicyDecision {
+  readonly reason: "permitted" | "no-permit" | "forbidden" | "policy-error";
+  /** Ids of the policies that made it, in the order of the files. */
+  readonly determining: readonly string[];
+  /** Ids of policies that failed during evaluation. */
+  readonly erroring: readonly string[];
+  readonly reads: readonly InputRead[];
+}
+
+/** A compiled, immutable set of policies. */
+export interface Policies {
+  /** `sha256-<base64url>` over the policies and the schema. */
+  readonly hash: string;
+  decide(request: PolicyRequest): PolicyDecision;
+}

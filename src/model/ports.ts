@@ -1,0 +1,55 @@
+/** The ports through which siblings reach what lies outside them. Tests turn each of them by hand. */
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Milliseconds on a clock that never goes back. */
+  monotonic(): number;
+}
+
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined | Error>>;
+
+/** Structured log. `event` is a constant sentence; what varies goes into `fields`. No secrets. */
+export interface Log {
+  debug(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+}
+
+export interface Counter {
+  inc(by?: number): void;
+}
+export interface Gauge {
+  set(value: number): void;
+  add(by: number): void;
+}
+export interface Histogram {
+  /** In the unit that the metric's name ends in; seconds for durations. */
+  observe(value: number): void;
+}
+/** One metric with label values still to be bound; bind once and keep the handle on hot paths. */
+export interface Family<T> {
+  with(...labelValues: string[]): T;
+}
+
+/** Where modules register what they measure. Names follow OpenMetrics; no label value may come from a caller. */
+export interface Metrics {
+  counter(name: string, help: string, labels?: readonly string[]): Family<Counter>;
+  gauge(name: string, help: string, labels?: readonly string[]): Family<Gauge>;
+  histogram(
+    name: string,
+    help: string,
+    options: { readonly buckets: readonly number[]; readonly labels?: readonly string[] },
+  ): Family<Histogram>;
+  /** A gauge that is read when it is scraped. */
+  sampled(name: string, help: string, read: () => number): void;
+}
+
+/** Fetches a JSON document that configuration names. Bounded in time and size; follows no redirect. */
+export interface DocumentFetcher {
+  fetchJson(
+    url: string,
+    options: { readonly timeoutMs: number; readonly maxBytes: number },
+  ): Promise<{ readonly body: unknown; readonly maxAgeSeconds: number | undefined }>;
+}

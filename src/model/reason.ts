@@ -1,0 +1,266 @@
+/**
+ * The closed list of reasons: why a decision came out as it did, or how a request ended.
+ *
+ * Response, audit record, metric and log all read this one value. Adding a reason starts here: the
+ * compiler then lists every table that has to say something about it.
+ */
+export interface ReasonInfo {
+  /** HTTP status of the answer that carries it. */
+  readonly status: number;
+  /** RFC 9457 `title`: one short sentence for the caller, the same for every occurrence. */
+  readonly title: string;
+  /** Who is at fault; `us` alarms. `nobody` is for permits. */
+  readonly fault: "nobody" | "caller" | "service" | "provider" | "us";
+  /** For the operator: what it means and what to look at. Goes into docs/errors.md. */
+  readonly meaning: string;
+}
+
+export const REASONS = {
+  permitted: {
+    status: 200,
+    title: "Permitted",
+    fault: "nobody",
+    meaning: "At least one permit policy applied and no forbid policy did.",
+  },
+  "malformed-request": {
+    status: 400,
+    title: "The request is not valid HTTP",
+    fault: "caller",
+    meaning: "The request head or body breaks RFC 9110 or RFC 9112; the connection was closed.",
+  },
+  "ambiguous-path": {
+    status: 400,
+    title: "The path can be read in more than one way",
+    fault: "caller",
+    meaning:
+      "The path has an encoded slash, backslash or NUL, a double escape, a raw backslash, '#', non-ASCII, invalid UTF-8 or an undeclared ';'. Services disagree about what such paths mean, so none is forwarded.",
+  },
+  "invalid-host": {
+    status: 400,
+    title: "The Host is missing, repeated or not valid",
+    fault: "caller",
+    meaning:
+      "Host is absent, repeated, not a valid host, or disagrees with an absolute-form target.",
+  },
+  "duplicate-authorization": {
+    status: 400,
+    title: "More than one Authorization field",
+    fault: "caller",
+    meaning: "Two Authorization fields: services and proxies disagree about which one counts.",
+  },
+  "request-timeout": {
+    status: 408,
+    title: "The request took too long to arrive",
+    fault: "caller",
+    meaning: "The head or the body did not arrive within the listener's limits.",
+  },
+  "body-too-large": {
+    status: 413,
+    title: "The body is too large",
+    fault: "caller",
+    meaning: "The body is larger than the listener's or the route's limit.",
+  },
+  "head-too-large": {
+    status: 431,
+    title: "The request head is too large",
+    fault: "caller",
+    meaning: "The head has more bytes or more fields than the listener's limits allow.",
+  },
+  "uri-too-long": {
+    status: 414,
+    title: "The request target is too long",
+    fault: "caller",
+    meaning: "The request target is longer than the listener's limit.",
+  },
+  "not-implemented": {
+    status: 501,
+    title: "Not implemented",
+    fault: "caller",
+    meaning: "CONNECT, TRACE, or a transfer coding other than chunked.",
+  },
+  "version-not-supported": {
+    status: 505,
+    title: "HTTP version not supported",
+    fault: "caller",
+    meaning: "The request line names a version other than HTTP/1.0 and HTTP/1.1.",
+  },
+  "expectation-failed": {
+    status: 417,
+    title: "Expectation failed",
+    fault: "caller",
+    meaning: "Expect names something other than 100-continue.",
+  },
+  "no-route": {
+    status: 404,
+    title: "No such route",
+    fault: "caller",
+    meaning: "No route matches host and path. What no route names is not reachable.",
+  },
+  "method-not-allowed": {
+    status: 405,
+    title: "Method not allowed",
+    fault: "caller",
+    meaning: "The route does not list this method, or the method is unknown.",
+  },
+  "missing-credential": {
+    status: 401,
+    title: "A credential is required",
+    fault: "caller",
+    meaning: "The request carries none of the credentials that the route accepts.",
+  },
+  "malformed-credential": {
+    status: 401,
+    title: "The credential is malformed",
+    fault: "caller",
+    meaning: "The Authorization field or the token in it cannot be parsed.",
+  },
+  "unknown-issuer": {
+    status: 401,
+    title: "The token's issuer is not accepted here",
+    fault: "caller",
+    meaning: "No authenticator that the route lists has exactly this `iss`.",
+  },
+  "algorithm-not-allowed": {
+    status: 401,
+    title: "The token's algorithm is not accepted",
+    fault: "caller",
+    meaning: "`alg` is not in the authenticator's list, or does not fit the key.",
+  },
+  "unknown-key": {
+    status: 401,
+    title: "The token's key is not known",
+    fault: "caller",
+    meaning: "The issuer's key set has no key with this `kid`, also after a fresh fetch.",
+  },
+  "invalid-signature": {
+    status: 401,
+    title: "The token's signature is not valid",
+    fault: "caller",
+    meaning: "The signature does not verify under the issuer's key.",
+  },
+  "invalid-token-type": {
+    status: 401,
+    title: "This is not a token of the right type",
+    fault: "caller",
+    meaning:
+      "`typ` is not one that the authenticator accepts, or `crit` names what is not understood.",
+  },
+  "wrong-audience": {
+    status: 401,
+    title: "The token is meant for somebody else",
+    fault: "caller",
+    meaning: "`aud` has none of the audiences of the route or authenticator.",
+  },
+  "token-expired": {
+    status: 401,
+    title: "The token has expired",
+    fault: "caller",
+    meaning: "`exp` lies in the past, beyond the clock skew.",
+  },
+  "token-not-yet-valid": {
+    status: 401,
+    title: "The token is not valid yet",
+    fault: "caller",
+    meaning: "`nbf` or `iat` lies in the future, beyond the clock skew.",
+  },
+  "missing-claim": {
+    status: 401,
+    title: "The token lacks a claim that is required",
+    fault: "caller",
+    meaning: "A declared claim without a default is absent, or `exp` or the subject is.",
+  },
+  "invalid-claim": {
+    status: 401,
+    title: "A claim of the token has the wrong type",
+    fault: "caller",
+    meaning: "A claim is not of its declared type, or a registered claim is malformed.",
+  },
+  "identity-unavailable": {
+    status: 503,
+    title: "The identity provider cannot be reached",
+    fault: "provider",
+    meaning: "No usable key set for the token's issuer: never fetched, or staler than its bound.",
+  },
+  "too-many-failures": {
+    status: 429,
+    title: "Too many failed credentials",
+    fault: "caller",
+    meaning: "The failed-verification budget of this address is spent; nothing was verified.",
+  },
+  "no-permit": {
+    status: 403,
+    title: "No policy permits this",
+    fault: "caller",
+    meaning: "No permit policy applied. The record names the inputs that were read.",
+  },
+  forbidden: {
+    status: 403,
+    title: "A policy forbids this",
+    fault: "caller",
+    meaning: "At least one forbid policy applied; the record names it.",
+  },
+  "policy-error": {
+    status: 403,
+    title: "The policies could not be evaluated",
+    fault: "us",
+    meaning: "A forbid policy failed during evaluation, which denies: it might have applied.",
+  },
+  "audit-unavailable": {
+    status: 503,
+    title: "The request cannot be recorded now",
+    fault: "us",
+    meaning:
+      "The audit log cannot be written (full, read-only, failing disk), so traffic is refused.",
+  },
+  overloaded: {
+    status: 503,
+    title: "Too many requests at once",
+    fault: "us",
+    meaning: "A limit on connections or on requests in flight is reached.",
+  },
+  "upstream-unreachable": {
+    status: 502,
+    title: "The service cannot be reached",
+    fault: "service",
+    meaning: "The connection to the service was refused, reset, or failed in its handshake.",
+  },
+  "upstream-protocol": {
+    status: 502,
+    title: "The service's answer is not valid HTTP",
+    fault: "service",
+    meaning: "The answer is ambiguous or breaks RFC 9112, or the connection closed within it.",
+  },
+  "upstream-timeout": {
+    status: 504,
+    title: "The service did not answer in time",
+    fault: "service",
+    meaning: "Connecting, the response head, or the whole exchange took longer than allowed.",
+  },
+  "caller-gone": {
+    status: 499,
+    title: "The caller went away",
+    fault: "caller",
+    meaning:
+      "The caller closed or reset the connection before the answer was complete. Only in records.",
+  },
+  "shutting-down": {
+    status: 503,
+    title: "Shutting down",
+    fault: "us",
+    meaning: "The proxy is draining; try another replica.",
+  },
+  "internal-error": {
+    status: 500,
+    title: "Internal error",
+    fault: "us",
+    meaning: "A defect of ours. The gate denies on anything unexpected; the log has the cause.",
+  },
+} as const satisfies Record<string, ReasonInfo>;
+
+/** A kebab-case code from the closed list. */
+export type Reason = keyof typeof REASONS;
+
+/** Status, title and meaning of a reason. */
+export function reasonInfo(reason: Reason): ReasonInfo {
+  return REASONS[reason];
+}

@@ -1,0 +1,89 @@
+import type { InputRead } from "./policy.ts";
+import type { Principal } from "./principal.ts";
+import type { Reason } from "./reason.ts";
+import type { Authn } from "./policy.ts";
+
+/**
+ * Record schema v1: what the audit log holds, one JSON object a line, keys in code-unit order (RFC 8785) so that
+ * a record's bytes are canonical. docs/audit.md documents each field.
+ */
+
+/** Which part of a credential reaches a record: its hash and what became of it, never itself. */
+export interface RecordedCredential {
+  /** `bearer`, `cookie`, `certificate`, … */
+  readonly kind: string;
+  /** base64url SHA-256 of the whole credential. */
+  readonly hash: string;
+  /** `used`: verified and the principal comes from it; `refused`; `ignored`: of a kind that the route does not list. */
+  readonly outcome: "used" | "refused" | "ignored";
+}
+
+/** Written for every decision, permitted or denied. */
+export interface DecisionRecord {
+  /** Milliseconds since the epoch. */
+  readonly timeMs: number;
+  readonly decisionId: string;
+  readonly listener: string;
+  readonly peerAddress: string;
+  readonly peerPort: number;
+  /** Kept or made `x-request-id`. */
+  readonly requestId: string;
+  /** Undefined when the request was denied before identity. */
+  readonly principal: Principal | undefined;
+  readonly scopes: readonly string[];
+  readonly authn: Authn | undefined;
+  readonly credentials: readonly RecordedCredential[];
+  /** Undefined when the head did not parse. */
+  readonly method: string | undefined;
+  readonly host: string | undefined;
+  readonly path: string | undefined;
+  /** Raw query; the writer masks its values unless configured otherwise. */
+  readonly query: string | undefined;
+  readonly params: Readonly<Record<string, string>>;
+  readonly route: string | undefined;
+  readonly service: string | undefined;
+  readonly decision: "permit" | "deny";
+  readonly reason: Reason;
+  /** For the operator; no secret. */
+  readonly detail: string | undefined;
+  readonly determining: readonly string[];
+  readonly erroring: readonly string[];
+  /** Headers and query values that policy read; the writer hashes the values. */
+  readonly reads: readonly InputRead[];
+  /** Hash of the snapshot's policies. */
+  readonly bundle: string;
+}
+
+/** Written when a permitted request has ended, joined by `decisionId`. */
+export interface CompletionRecord {
+  readonly timeMs: number;
+  readonly decisionId: string;
+  /** `host:port` of the endpoint, or undefined when none was reached. */
+  readonly upstream: string | undefined;
+  /** Status sent to the caller; 0 when none was. */
+  readonly status: number;
+  /** Body bytes from the caller, without framing. */
+  readonly requestBytes: number;
+  /** Body bytes to the caller, without framing. */
+  readonly responseBytes: number;
+  /** Milliseconds from the complete request head to the end. */
+  readonly durationMs: number;
+  /** Milliseconds from sending the request head to the response head; undefined when none came. */
+  readonly upstreamMs: number | undefined;
+  /** `complete`, or the reason why it ended before its time. */
+  readonly end: "complete" | Reason;
+}
+
+/** The audit log as the request path sees it. */
+export interface AuditLog {
+  /** False while the log cannot be written: then traffic is refused (design section 5, rule 6). */
+  writable(): boolean;
+  /** Takes a decision. False: it could not be taken, the request must be refused as `audit-unavailable`. */
+  decision(record: DecisionRecord): boolean;
+  completion(record: CompletionRecord): void;
+  /**
+   * With `durability: strict`: settles when all that was taken until now is on disk; rejects when it
+   * cannot be. With `batched`: undefined, nothing to wait for.
+   */
+  durable(): Promise<void> | undefined;
+}

@@ -1,0 +1,43 @@
+import type { AttributeType, AttributeValue, PrincipalKind } from "./principal.ts";
+
+/**
+ * The words that policies can use, as the configuration declares them. `policy/` turns it into a
+ * Cedar schema and into the static entities (routes, services, actions).
+ */
+export interface Vocabulary {
+  readonly authenticators: readonly VocabularyAuthenticator[];
+  readonly services: readonly VocabularyService[];
+  readonly routes: readonly VocabularyRoute[];
+}
+
+export interface VocabularyAuthenticator {
+  readonly name: string;
+  /** Kinds of principal that it can vouch for. */
+  readonly kinds: readonly PrincipalKind[];
+  /** Declared attributes; always present on its principals. */
+  readonly attributes: Readonly<Record<string, AttributeType>>;
+  /** Roles that it may assert without its own prefix. */
+  readonly bareRoles: readonly string[];
+}
+
+export interface VocabularyService {
+  readonly name: string;
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+}
+
+export interface VocabularyRoute {
+  readonly name: string;
+  readonly service: string;
+  /** Its own attributes; they win over its service's. */
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+  /** Names of `{name}` segments. */
+  readonly params: readonly string[];
+}
+
+/**
+ * Methods that policies know. GET, HEAD and OPTIONS are in `Action::"read"`, the others in
+ * `Action::"write"`; any other method is 405 before a policy is asked.
+ */
+export const READ_METHODS = ["GET", "HEAD", "OPTIONS"] as const;
+export const WRITE_METHODS = ["POST", "PUT", "PATCH", "DELETE"] as const;
+export const METHODS: readonly string[] = [...READ_METHODS, ...WRITE_METHODS];
