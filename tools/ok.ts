@@ -21,7 +21,7 @@ const steps: [name: string, command: string[]][] = [
   ["types", [bin("tsc"), "--noEmit"]],
   ["docs", script("generate-docs.ts", "--check")],
 ];
-if (!process.argv.includes("--quick")) steps.push(["tests", script("test.ts")]);
+if (!process.argv.includes("--quick")) steps.push(["tests", script("run-tests.ts")]);
 
 let failed = 0;
 for (const [name, command] of steps) {
