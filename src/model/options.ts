@@ -54,6 +54,34 @@ export const addressSchema = z
     "a port from 0 to 65535",
   );
 
+const MIN_LONG = -(2n ** 63n);
+const MAX_LONG = 2n ** 63n - 1n;
+
+/** One attribute of a resource: text, boolean, 64-bit whole number or list of texts. */
+const attributeValueSchema = z.union(
+  [
+    z.string().max(4096),
+    z.boolean(),
+    z.int(),
+    z.bigint().min(MIN_LONG).max(MAX_LONG),
+    z.array(z.string().max(4096)).max(256).readonly(),
+  ],
+  "a text, true or false, a whole number of 64 bits, or a list of texts",
+);
+
+/** `attributes:` of a service or a route, by name. */
+export const attributesSchema = z
+  .record(
+    z
+      .string()
+      .regex(
+        /^[A-Za-z_][A-Za-z0-9_]{0,62}$/,
+        "an attribute name of letters, digits and '_' that does not begin with a digit",
+      ),
+    attributeValueSchema,
+  )
+  .readonly();
+
 function scalar(
   pattern: RegExp,
   units: Record<string, number>,

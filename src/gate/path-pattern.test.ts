@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parsePathPattern } from "./path-pattern.ts";
+
+test("parsePathPattern() gives the segments of canonical paths", () => {
+  assert.deepEqual(parsePathPattern("/"), { segments: [{ kind: "literal", text: "" }] });
+  assert.deepEqual(parsePathPattern("/a/{id}/*"), {
+    segments: [{ kind: "literal", text: "a" }, { kind: "param", name: "id" }, { kind: "rest" }],
+  });
+  for (const path of ["/a/", "/a.b/c-d_e~f", "/%C3%A9/@:!$&'()+,=", "/%25", "/a;v=1", "/{a}/{b}"]) {
+    assert.ok("segments" in parsePathPattern(path), path);
+  }
+});
+
+test("parsePathPattern() refuses what no canonical path equals, and says what would be right", () => {
+  const cases: [path: string, remedy: RegExp][] = [
+    ["", /begins with/],
+    ["a", /begins with/],
+    ["/a//b", /empty segments/],
+    ["/*/a", /last segment/],
+    ["/a*", /whole last segment/],
+    ["/a/{x}/{x}", /\{x\} stands twice/],
+    ["/a/x{y}", /whole segment/],
+    ["/a/{1x}", /whole segment/],
+    ["/a/}", /whole segment/],
+    ["/a/./b", /'\.' and '\.\.'/],
+    ["/a/..", /'\.' and '\.\.'/],
+    ["/a/..;x/b", /begin with/],
+    ["/é", /canonical/],
+    ["/a b", /canonical/],
+    ["/a?b", /canonical/],
+    ["/a#b", /canonical/],
+    ["/a\\b", /canonical/],
+    ["/%c3%a9", /upper-case/],
+    ["/%4", /canonical/],
+    ["/a%2Fb", /encoded slash/],
+    ["/a%5Cb", /encoded slash/],
+    ["/a%00", /encoded slash/],
+    ["/a%2541", /encoded slash/],
+    ["/%41", /unescaped/],
+    ["/%2E", /unescaped/],
+    ["/%7E", /unescaped/],
+    ["/%39", /unescaped/],
+    [`/${"a/".repeat(64)}`, /at most 64/],
+  ];
+  for (const [path, remedy] of cases) {
+    const parsed = parsePathPattern(path);
+    assert.match("remedy" in parsed ? parsed.remedy : "accepted", remedy, path);
+  }
+});

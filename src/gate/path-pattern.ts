@@ -1,0 +1,72 @@
+/**
+ * The path of a route: literal segments, `{name}` for exactly one segment, `*` at the end for the
+ * rest. `/billing/*` does not match `/billing`.
+ *
+ * Refused is a literal that is not canonical (design: canonicalise once): no canonical request path
+ * equals it, so the route would never match, and what it was to protect would lie elsewhere.
+ */
+export type PathSegment =
+  | { readonly kind: "literal"; readonly text: string }
+  | { readonly kind: "param"; readonly name: string }
+  | { readonly kind: "rest" };
+
+const LIMITS = {
+  /** Segments of a route's path; a request path may have more under `*`. */
+  segments: 64,
+} as const;
+
+/** Segments in order (a path that ends in `/` ends in an empty literal), or what would be right. */
+export function parsePathPattern(
+  path: string,
+): { readonly segments: readonly PathSegment[] } | { readonly remedy: string } {
+  if (!path.startsWith("/")) return { remedy: "a path that begins with '/'" };
+  const texts = path.slice(1).split("/");
+  if (texts.length > LIMITS.segments) return { remedy: `at most ${LIMITS.segments} segments` };
+  const segments: PathSegment[] = [];
+  const names = new Set<string>();
+  for (const [index, text] of texts.entries()) {
+    const last = index === texts.length - 1;
+    const remedy = segmentRemedy(text, last) ?? repeatedName(text, names);
+    if (remedy !== undefined) return { remedy };
+    if (text === "*") segments.push({ kind: "rest" });
+    else if (text.startsWith("{")) segments.push({ kind: "param", name: text.slice(1, -1) });
+    else segments.push({ kind: "literal", text });
+  }
+  return { segments };
+}
+
+const PARAM = /^\{[A-Za-z_][A-Za-z0-9_]{0,62}\}$/;
+/** RFC 3986 section 3.3 `pchar`; escapes with upper-case digits. */
+const LITERAL = /^(?:[A-Za-z0-9\-._~!$&'()+,;=:@]|%[0-9A-F]{2})*$/;
+/** Escapes of unreserved characters, which the canonical form decodes (RFC 3986 section 6.2.2.2). */
+const UNRESERVED_ESCAPE = /%(?:2D|2E|5F|7E|3\d|4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A])/;
+/** Escapes that requests may not have: slash, backslash, NUL, and an escaped escape. */
+const REFUSED_ESCAPE = /%(?:2F|5C|00|25(?=[0-9A-Fa-f]{2}))/;
+
+function segmentRemedy(text: string, last: boolean): string | undefined {
+  if (text === "*") return last ? undefined : "'*' only as the last segment";
+  if (text.includes("{") || text.includes("}")) {
+    return PARAM.test(text)
+      ? undefined
+      : "a parameter that is a whole segment, such as {id} (letters, digits and '_')";
+  }
+  if (text.includes("*")) return "'*' only as a whole last segment";
+  if (text === "" && !last) return "a path without empty segments ('//')";
+  if (text === "." || text === "..") return "a path without '.' and '..' segments";
+  if (/^\.{1,2};/.test(text)) return "a path without segments that begin with '.;' or '..;'";
+  if (!LITERAL.test(text)) {
+    return "a canonical path: unescaped ASCII, escapes with upper-case digits (%C3%A9)";
+  }
+  if (REFUSED_ESCAPE.test(text)) {
+    return "a path without encoded slash, backslash, NUL or double escape: such requests are refused";
+  }
+  if (UNRESERVED_ESCAPE.test(text)) return "a path with its letters, digits and -._~ unescaped";
+  return undefined;
+}
+
+function repeatedName(text: string, names: Set<string>): string | undefined {
+  if (!text.startsWith("{")) return undefined;
+  if (names.has(text)) return `each parameter once; ${text} stands twice`;
+  names.add(text);
+  return undefined;
+}

@@ -1,0 +1,156 @@
+/**
+ * Options of one route: which requests it takes, how their callers are known, and what is changed
+ * on the way to its service and back. What no route names is not reachable.
+ */
+import { z } from "zod";
+import { attributesSchema, byteSize, duration, nameSchema } from "../model/options.ts";
+import { METHODS } from "../model/vocabulary.ts";
+import { headerChangesSchema } from "./header-options.ts";
+import { parsePathPattern } from "./path-pattern.ts";
+
+const LIMITS = {
+  /** Authenticators of a route; each one is a way in. */
+  authenticate: 16,
+  /** Audiences of a route. */
+  audience: 16,
+} as const;
+
+/** Stands in `authenticate` for callers that present nothing; no authenticator may be called so. */
+export const ANONYMOUS_NAME = "anonymous";
+
+const HOST =
+  /^(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
+const IPV6 = /^\[[0-9a-f:.]+\]$/;
+const HOST_REMEDY = "a lower-case host without a port, such as api.example.com or *.example.com";
+
+const hostSchema = z
+  .string()
+  .max(253)
+  .refine((host) => HOST.test(host) || IPV6.test(host), HOST_REMEDY);
+
+const pathSchema = z.string().superRefine((path, context) => {
+  const parsed = parsePathPattern(path);
+  if ("remedy" in parsed) context.addIssue(parsed.remedy);
+});
+
+const authenticateSchema = z
+  .array(nameSchema, "a list of authenticators, or [anonymous]")
+  .min(1, "at least one authenticator, or [anonymous]")
+  .max(LIMITS.authenticate, `at most ${LIMITS.authenticate}`)
+  .superRefine((names, context) => {
+    for (const [index, name] of names.entries()) {
+      const message =
+        names.indexOf(name) < index
+          ? `each name once; "${name}" stands twice`
+          : name === ANONYMOUS_NAME && index < names.length - 1
+            ? `"${ANONYMOUS_NAME}" last: it takes who presents no credential`
+            : undefined;
+      if (message !== undefined) context.addIssue({ code: "custom", path: [index], message });
+    }
+  });
+
+const prefixSchema = z.string().superRefine((prefix, context) => {
+  const parsed = parsePathPattern(prefix);
+  const plain = "segments" in parsed && parsed.segments.every((part) => part.kind === "literal");
+  if (!plain) context.addIssue("a canonical path without parameters and '*', such as / or /v2");
+});
+
+export const routeSchema = z
+  .strictObject({
+    name: nameSchema.describe(
+      'Unique name; `Sallyport::Route::"<name>"` in policies, and in records and metrics.',
+    ),
+    host: hostSchema
+      .optional()
+      .describe(
+        "Host that the route answers for; `*.example.com` takes one or more labels in front. Without it: every host. An exact host wins over a wildcard, and that over none.",
+      ),
+    path: pathSchema.describe(
+      "Canonical path of literal segments, `{name}` for one segment, and `*` at the end for the rest (`/billing/*` does not match `/billing`). A literal wins over `{name}`, and that over `*`.",
+    ),
+    methods: z
+      .array(z.enum(METHODS as [string, ...string[]]), "a list of methods")
+      .min(1, "at least one method")
+      .refine((methods) => new Set(methods).size === methods.length, "each method once")
+      .optional()
+      .describe("Methods that the route takes; others are answered 405. Without it: all of them."),
+    service: nameSchema.describe("Service that permitted requests are forwarded to."),
+    authenticate: authenticateSchema.describe(
+      "Names of authenticators. The first one whose credential is present decides who the principal is. `[anonymous]` (or `anonymous` as the last name) lets callers in that present no credential; it has to be written out.",
+    ),
+    audience: z
+      .array(z.string().min(1).max(2048))
+      .min(1, "at least one audience")
+      .max(LIMITS.audience, `at most ${LIMITS.audience}`)
+      .optional()
+      .describe(
+        "What a token must be meant for (`aud`) on this route; one of them is enough. Without it: the authenticator's own `audience`.",
+      ),
+    rewrite: z
+      .strictObject({
+        prefix: prefixSchema.describe(
+          "Stands in for what the route's path has before `*`: with `path: /billing/*` and `prefix: /`, `/billing/a` is forwarded as `/a`.",
+        ),
+      })
+      .readonly()
+      .optional()
+      .describe("Changes the path that is forwarded. Policies see the path as it was received."),
+    request: headerChangesSchema
+      .optional()
+      .describe("Changes to the request, made after hop-by-hop fields and our own were removed."),
+    response: headerChangesSchema.optional().describe("Changes to the service's response."),
+    credentials: z
+      .enum(["strip", "forward"])
+      .default("strip")
+      .describe(
+        "`strip`: the caller's credential is not passed on. `forward`: the service receives it, and could use it elsewhere in the caller's name.",
+      ),
+    pathParameters: z
+      .enum(["refuse", "allow"])
+      .default("refuse")
+      .describe(
+        "`allow`: paths may have `;` (RFC 3986 section 3.3). Services disagree about what stands behind it, so it is refused unless the service is known to read it as part of the segment.",
+      ),
+    timeout: duration({ min: "10ms", max: "24h" })
+      .prefault("5m")
+      .describe("For the whole exchange, from the complete request head to the last byte."),
+    responseTimeout: duration({ min: "10ms", max: "24h" })
+      .prefault("30s")
+      .describe("From the end of the request to the head of the response; beyond it 504."),
+    idleTimeout: duration({ min: "10ms", max: "24h" })
+      .prefault("60s")
+      .describe("How long no byte may flow in either direction before the exchange is ended."),
+    limits: z
+      .strictObject({
+        body: byteSize({ min: "0B", max: "1024GiB" })
+          .prefault("1GiB")
+          .describe(
+            "Bytes of a request body; beyond it 413. It is streamed, never held as a whole.",
+          ),
+      })
+      .readonly()
+      .prefault({})
+      .describe("Limits on what the route takes."),
+    attributes: attributesSchema
+      .prefault({})
+      .describe(
+        "Attributes of the resource in policies, beside its service's; the route's own win. Text, boolean, whole number or list of texts.",
+      ),
+  })
+  .superRefine((route, context) => {
+    if (route.rewrite !== undefined && !route.path.endsWith("/*")) {
+      const message =
+        "no rewrite, or a path that ends in '/*': prefix replaces what stands before it";
+      context.addIssue({ code: "custom", path: ["rewrite"], message });
+    }
+    if (route.path.includes(";") && route.pathParameters === "refuse") {
+      const message = "a path without ';', or pathParameters: allow";
+      context.addIssue({ code: "custom", path: ["path"], message });
+    }
+  })
+  .readonly();
+
+/** As the user writes it. */
+export type RouteInput = z.input<typeof routeSchema>;
+/** Checked, durations in milliseconds, sizes in bytes. */
+export type RouteOptions = z.output<typeof routeSchema>;
