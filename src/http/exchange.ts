@@ -2,7 +2,7 @@
  * What a protocol engine (HTTP/1.1 here, HTTP/2 beside it) offers to the handler of a request, and
  * what the handler hands to an upstream. The engine moves the bytes; the handler decides.
  */
-import type { Fields, Peer, RequestHead } from "../model/http.ts";
+import type { BodyKind, Fields, Peer, RequestHead } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
 
 /** A client connection, for as long as it lasts. */
@@ -28,6 +28,52 @@ export interface Exchange {
   reply(status: number, fields: Fields, body: string, options?: { readonly close?: boolean }): void;
   /** True once the caller is gone: nothing more can be answered. */
   readonly gone: boolean;
+  /** What `Upstream.forward` moves the bytes through. The handler leaves it alone. */
+  readonly stream: ExchangeStream;
+}
+
+/** Both bodies of an exchange. Used by exactly one forwarder, from `read` until `end` or `abort`. */
+export interface ExchangeStream {
+  /**
+   * Starts to deliver the request body, of at most `maxBytes`, and answers `Expect: 100-continue`.
+   * `bodyEnd` comes also where there is no body. May call the reader before it returns.
+   */
+  read(reader: BodyReader, maxBytes: number): void;
+  /** Stops and starts delivery: back-pressure towards the caller. At most a few chunks still come. */
+  pause(): void;
+  resume(): void;
+  /** Whether the whole request body has been delivered. */
+  readonly bodyDone: boolean;
+  /** The response head. Framing, `connection` and a missing `date` are written here. */
+  begin(status: number, fields: Fields, body: ResponseBody): void;
+  /** Response body bytes, without framing. False: wait for `BodyReader.drained` before more. */
+  write(bytes: Buffer): boolean;
+  /** Sends what `begin` and `write` still hold together. To be called when no more is at hand. */
+  flush(): void;
+  /** The response is complete. Trailers go out only where the framing can carry them. */
+  end(trailers: Fields | undefined): void;
+  /** Destroys the connection, so that the caller sees that the answer is cut short. */
+  abort(): void;
+}
+
+/** How the response body comes in; the engine chooses how it goes out to this caller. */
+export interface ResponseBody {
+  readonly bodyKind: BodyKind;
+  /** Bytes; for HEAD and 304 what the service said, or -1. */
+  readonly contentLength: number;
+}
+
+/** What a forwarder hears from the caller's side. */
+export interface BodyReader {
+  /** Request body bytes, without framing. The buffer is the reader's to keep. */
+  bodyChunk(bytes: Buffer): void;
+  bodyEnd(trailers: Fields | undefined): void;
+  /** The request body is malformed, too large or too slow; no more of it comes. An answer can still be given. */
+  bodyFault(reason: Reason, detail: string): void;
+  /** After `write` returned false: the caller took it. */
+  drained(): void;
+  /** The caller closed or reset the connection. Nothing can be answered any more. */
+  callerGone(): void;
 }
 
 /** Handles what a listener receives. Neither verb may throw; the engine answers 500 and closes if one does. */
