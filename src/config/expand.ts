@@ -1,0 +1,119 @@
+/**
+ * Replaces `${env:NAME}` and `${file:path}` in the texts of a parsed document, never in keys and
+ * never before parsing: what comes from outside cannot change the document's shape. `$${` stands for
+ * a literal `${`.
+ *
+ * What was put in may be a secret: `redact` takes it out of any text again.
+ */
+import type { Path } from "./place.ts";
+
+const LIMITS = {
+  /** Bytes of a file that a text takes in: keys and passwords, not data. */
+  file: 65_536,
+  /** Shorter values than this are too common to be taken out of prose (a port, `on`). */
+  redacted: 4,
+} as const;
+
+export interface ExpandSources {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Reads a file that the document names; throws an Error with `code` where it cannot. */
+  readonly readFile: (path: string) => string;
+}
+
+export interface Expansion {
+  readonly value: unknown;
+  readonly problems: readonly {
+    readonly path: Path;
+    readonly message: string;
+    readonly remedy: string;
+  }[];
+  /** Files that were read, and where they are named. */
+  readonly files: readonly { readonly path: Path; readonly file: string }[];
+  /** What the user wrote, for each text in which something was replaced; by `pathKey`. */
+  readonly written: ReadonlyMap<string, string>;
+  /** Takes what was put in out of a text, leaving the expression in its place. */
+  readonly redact: (text: string) => string;
+}
+
+/** One text for a path, for use as a key. */
+export function pathKey(path: Path): string {
+  return JSON.stringify(path);
+}
+
+export function expand(root: unknown, sources: ExpandSources): Expansion {
+  const problems: { path: Path; message: string; remedy: string }[] = [];
+  const files: { path: Path; file: string }[] = [];
+  const written = new Map<string, string>();
+  const replaced = new Map<string, string>();
+
+  const text = (whole: string, path: Path): string => {
+    if (!whole.includes("${")) return whole;
+    written.set(pathKey(path), whole);
+    return whole.replaceAll(EXPRESSION, (expression, kind?: string, name?: string) => {
+      if (expression === "$${") return "${";
+      const found = resolve(kind ?? "", name ?? "", sources);
+      if ("message" in found) {
+        problems.push({ path, ...found });
+        return "";
+      }
+      if (kind === "file") files.push({ path, file: name ?? "" });
+      if (found.value.length >= LIMITS.redacted) replaced.set(found.value, expression);
+      return found.value;
+    });
+  };
+  const walk = (value: unknown, path: Path): unknown => {
+    if (typeof value === "string") return text(value, path);
+    if (Array.isArray(value)) return value.map((item, index) => walk(item, [...path, index]));
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [key, walk(item, [...path, key])]),
+    );
+  };
+
+  const value = walk(root, []);
+  const longestFirst = [...replaced].toSorted(([a], [b]) => b.length - a.length);
+  return {
+    value,
+    problems,
+    files,
+    written,
+    redact: (prose) =>
+      longestFirst.reduce((rest, [secret, source]) => rest.replaceAll(secret, () => source), prose),
+  };
+}
+
+/** `$${`, `${kind:name}`, or a `${` that is neither. */
+const EXPRESSION = /\$\$\{|\$\{([a-z]*):([^{}]*)\}|\$\{[^}]*\}?/g;
+
+type Found = { readonly value: string } | { readonly message: string; readonly remedy: string };
+
+function resolve(kind: string, name: string, sources: ExpandSources): Found {
+  if (kind === "env" && /^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    const value = sources.env[name];
+    if (value !== undefined && value !== "") return { value };
+    const state = value === undefined ? "not set" : "empty";
+    return { message: `the environment variable ${name} is ${state}`, remedy: `set ${name}` };
+  }
+  if (kind === "file" && name !== "") return resolveFile(name, sources);
+  const remedy = "${env:NAME}, ${file:path}, or $${ for a literal ${";
+  return { message: "this ${…} is not an expression", remedy };
+}
+
+function resolveFile(name: string, sources: ExpandSources): Found {
+  let text: string;
+  try {
+    text = sources.readFile(name);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "unreadable";
+    return { message: `the file "${name}" cannot be read (${code})`, remedy: "a readable file" };
+  }
+  // Editors end files in a line break, which is not part of a secret.
+  const value = text.replace(/\r?\n$/, "");
+  if (value === "")
+    return { message: `the file "${name}" is empty`, remedy: "a file with a value" };
+  if (text.length > LIMITS.file) {
+    const remedy = `a file of at most ${LIMITS.file} bytes`;
+    return { message: `the file "${name}" is too large`, remedy };
+  }
+  return { value };
+}

@@ -1,0 +1,145 @@
+/** Turns what zod finds into problems that say what was written and what would be right. */
+import type { z } from "zod";
+import { pathKey } from "./expand.ts";
+import type { Path } from "./place.ts";
+import { keysAt } from "./schema-walk.ts";
+import { suggest } from "./suggest.ts";
+
+/** A problem at a path of the document; `load` adds file, line and column. */
+export interface PathProblem {
+  readonly path: Path;
+  readonly message: string;
+  readonly remedy?: string | undefined;
+}
+
+export interface IssueContext {
+  readonly schema: z.core.$ZodType;
+  /** Where the checked value stands in the document. */
+  readonly base: Path;
+  /** The checked value. */
+  readonly value: unknown;
+  /** What was written where something was expanded; by `pathKey` of the whole path. */
+  readonly written: ReadonlyMap<string, string>;
+}
+
+/** Checks a value; the output, or its problems. */
+export function check<T extends z.ZodType>(
+  schema: T,
+  context: Omit<IssueContext, "schema">,
+): { readonly output: z.output<T> } | { readonly problems: PathProblem[] } {
+  const result = schema.safeParse(context.value, { error: remedyOf });
+  if (result.success) return { output: result.data };
+  const whole = { ...context, schema };
+  return { problems: result.error.issues.flatMap((issue) => toProblems(issue, whole)) };
+}
+
+type Issue = z.core.$ZodIssue;
+
+function toProblems(issue: Issue, context: IssueContext): PathProblem[] {
+  const path = issue.path as (string | number)[];
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => unknownKey(key, path, context));
+  }
+  if (issue.code === "invalid_union") return unionProblems(issue, context);
+  const whole = [...context.base, ...path];
+  if (issue.code === "invalid_key") {
+    const remedy = issue.issues[0]?.message;
+    return [{ path: whole, message: `"${path.at(-1)}" is not a valid name`, remedy }];
+  }
+  return [{ path: whole, message: whatIsWrong(path, context), remedy: issue.message }];
+}
+
+function unknownKey(key: string, path: Path, context: IssueContext): PathProblem {
+  const known = keysAt(context.schema, path);
+  const close = suggest(key, known);
+  return {
+    path: [...context.base, ...path, key],
+    message: `unknown key "${key}"`,
+    remedy: close === undefined ? `one of ${known.join(", ")}` : `did you mean "${close}"?`,
+  };
+}
+
+/** The alternative that came furthest says what is wrong; where none did, the union's own message. */
+function unionProblems(
+  issue: Issue & { readonly code: "invalid_union" },
+  context: IssueContext,
+): PathProblem[] {
+  const path = issue.path as (string | number)[];
+  const deepest = issue.errors
+    .filter((issues) => issues.some((one) => one.path.length > 0))
+    .toSorted((a, b) => a.length - b.length)[0];
+  if (deepest !== undefined) {
+    return deepest.flatMap((one) => toProblems({ ...one, path: [...path, ...one.path] }, context));
+  }
+  const written = valueAt(context.value, path);
+  const names = optionsOf(issue).map(String);
+  const close = typeof written === "string" ? suggest(written, names) : undefined;
+  const remedy = close === undefined ? issue.message : `did you mean "${close}"?`;
+  return [{ path: [...context.base, ...path], message: whatIsWrong(path, context), remedy }];
+}
+
+function whatIsWrong(path: Path, context: IssueContext): string {
+  const value = valueAt(context.value, path);
+  const whole = [...context.base, ...path];
+  const name = whole.findLast((step) => typeof step === "string");
+  const subject = typeof path.at(-1) === "number" ? `an item of "${name}"` : `"${name}"`;
+  if (name === undefined) return "the configuration is not a mapping of keys to values";
+  if (value === undefined) return `${subject} is missing`;
+  return `${subject} cannot be ${context.written.get(pathKey(whole)) ?? show(value)}`;
+}
+
+/** At most so much of a text is repeated in a message. */
+const SHOWN = 60;
+
+function show(value: unknown): string {
+  if (value === null) return "empty";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "this list";
+  if (typeof value === "object") return "this mapping";
+  if (typeof value !== "string") return `${value as number | bigint | boolean}`;
+  return JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value);
+}
+
+function valueAt(value: unknown, path: Path): unknown {
+  let at = value;
+  for (const step of path) {
+    if (typeof at !== "object" || at === null) return undefined;
+    at = (at as Record<string | number, unknown>)[step];
+  }
+  return at;
+}
+
+/** What would be right, for schemas that do not say it themselves. */
+function remedyOf(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === "invalid_type") return NOUNS[issue.expected] ?? issue.expected;
+  if (issue.code === "invalid_value") return oneOf(issue.values);
+  if (issue.code === "too_small") return `at least ${issue.minimum}${unitOf(issue.origin)}`;
+  if (issue.code === "too_big") return `at most ${issue.maximum}${unitOf(issue.origin)}`;
+  if (issue.code === "invalid_union") return oneOf(optionsOf(issue));
+  return undefined;
+}
+
+/** The values of a discriminator that are known; zod gives them only at run time. */
+function optionsOf(issue: object): readonly unknown[] {
+  return (issue as { readonly options?: readonly unknown[] }).options ?? [];
+}
+
+function oneOf(values: readonly unknown[]): string | undefined {
+  if (values.length === 0) return undefined;
+  return values.length === 1 ? String(values[0]) : `one of ${values.join(", ")}`;
+}
+
+const NOUNS: Readonly<Record<string, string>> = {
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "a list",
+  object: "a mapping of keys to values",
+  record: "a mapping of names to values",
+};
+
+function unitOf(origin: string): string {
+  if (origin === "string") return " characters";
+  if (origin === "array" || origin === "set") return " items";
+  return origin === "record" || origin === "map" ? " entries" : "";
+}
