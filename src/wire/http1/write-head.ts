@@ -1,0 +1,130 @@
+/**
+ * Heads as we write them: one latin1 string, framing from the parsed state and never from a field.
+ *
+ * Header injection is impossible by construction: names and values come from the strict parser or
+ * passed `checkFieldValue` when the configuration was loaded, framing fields in the list are a
+ * programmer error, and the writers throw a TypeError for a name, value, method or target that holds
+ * CR, LF or NUL.
+ */
+import type { BodyKind, Fields } from "../../model/http.ts";
+import { isToken } from "../token.ts";
+
+/** How the message that follows is delimited. */
+export interface HeadFraming {
+  /** `until-close` writes no framing field and `connection: close`. */
+  readonly bodyKind: BodyKind;
+  /** Bytes; written when `bodyKind` is `length`. */
+  readonly contentLength: number;
+  /** `connection: close` or `keep-alive`; undefined writes neither. */
+  readonly connection: "close" | "keep-alive" | undefined;
+}
+
+const VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/;
+const INJECTION = /[\r\n\0]/;
+
+/** Reason phrases mean nothing (RFC 9112 section 4) but people read them. */
+const PHRASES: Readonly<Record<number, string>> = {
+  100: "Continue",
+  101: "Switching Protocols",
+  103: "Early Hints",
+  200: "OK",
+  201: "Created",
+  202: "Accepted",
+  204: "No Content",
+  206: "Partial Content",
+  301: "Moved Permanently",
+  302: "Found",
+  303: "See Other",
+  304: "Not Modified",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  409: "Conflict",
+  410: "Gone",
+  412: "Precondition Failed",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  415: "Unsupported Media Type",
+  416: "Range Not Satisfiable",
+  417: "Expectation Failed",
+  422: "Unprocessable Content",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+};
+
+/**
+ * Whether text may be a field value of ours (RFC 9110 section 5.5): no control byte but HTAB, no
+ * white space around it, nothing beyond latin1. For values from the configuration.
+ */
+export function checkFieldValue(value: string): boolean {
+  return VALUE.test(value);
+}
+
+/** Whether text may be a field name of ours: a lower-case token. */
+export function checkFieldName(name: string): boolean {
+  return isToken(name) && name === name.toLowerCase();
+}
+
+/** A request head as HTTP/1.1. `fields` include `host`. */
+export function writeRequestHead(
+  request: { readonly method: string; readonly target: string },
+  fields: Fields,
+  framing: HeadFraming,
+): string {
+  if (INJECTION.test(request.method) || /[\s\0]/.test(request.target)) {
+    throw new TypeError("a method or target with white space or a control byte");
+  }
+  return `${request.method} ${request.target} HTTP/1.1\r\n${fieldLines(fields)}${framingLines(framing)}\r\n`;
+}
+
+/** A response head as HTTP/1.1, whatever version the request had (RFC 9112 section 2.3). */
+export function writeResponseHead(status: number, fields: Fields, framing: HeadFraming): string {
+  return `${statusLine(status)}${fieldLines(fields)}${framingLines(framing)}\r\n`;
+}
+
+/** `HTTP/1.1 100 Continue` and the like, complete. */
+export function writeInterimHead(status: number, fields: Fields): string {
+  return `${statusLine(status)}${fieldLines(fields)}\r\n`;
+}
+
+function statusLine(status: number): string {
+  return `HTTP/1.1 ${status} ${PHRASES[status] ?? ""}\r\n`;
+}
+
+function fieldLines(fields: Fields): string {
+  let lines = "";
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index] ?? "";
+    const value = fields[index + 1] ?? "";
+    if (INJECTION.test(value) || INJECTION.test(name)) {
+      throw new TypeError("a field with CR, LF or NUL");
+    }
+    lines += `${name}: ${value}\r\n`;
+  }
+  return lines;
+}
+
+function framingLines(framing: HeadFraming): string {
+  const { bodyKind, contentLength } = framing;
+  let lines = "";
+  if (bodyKind === "chunked") lines = "transfer-encoding: chunked\r\n";
+  else if (bodyKind === "length") {
+    if (!Number.isSafeInteger(contentLength) || contentLength < 0) {
+      throw new TypeError(`no content-length of ${contentLength}`);
+    }
+    lines = `content-length: ${contentLength}\r\n`;
+  }
+  const connection = bodyKind === "until-close" ? "close" : framing.connection;
+  return connection === undefined ? lines : `${lines}connection: ${connection}\r\n`;
+}
