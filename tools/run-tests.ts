@@ -11,9 +11,10 @@ const named = process.argv.slice(2);
 const files =
   named.length > 0
     ? named
-    : globSync(["src/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts"], {
-        cwd: root,
-      }).toSorted();
+    : globSync(
+        ["src/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts", "bench/**/*.test.ts"],
+        { cwd: root },
+      ).toSorted();
 const only = process.env["SALLYPORT_RUNTIME"];
 
 const runs: Record<string, string[]> = {
