@@ -1,0 +1,111 @@
+/**
+ * wrk as the source of load: its script (a different caller and record each request) and its result.
+ */
+import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
+
+export interface LoadResult {
+  readonly requests: number;
+  readonly seconds: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  /** Answers of 400 and above, and requests that failed on the connection. */
+  readonly errors: number;
+}
+
+export interface LoadOptions {
+  readonly url: string;
+  readonly script: string;
+  readonly seconds: number;
+  readonly connections: number;
+  readonly core: number;
+}
+
+/** Marks the one line of wrk's output that is ours. */
+const MARK = "sallyport-bench ";
+
+/**
+ * Writes the script: `tokens`, one to a request in turn; none where a peer asks for none, for then
+ * the bytes of a header that nobody reads would only blur the comparison.
+ */
+export function writeLoadScript(
+  path: string,
+  options: { readonly paths: readonly string[]; readonly tokens: readonly string[] },
+): void {
+  writeFileSync(path, loadScript(options.paths, options.tokens));
+}
+
+function loadScript(paths: readonly string[], tokens: readonly string[]): string {
+  return `local paths = {
+${quoted(paths)}
+}
+local tokens = {
+${quoted(tokens)}
+}
+local prepared = {}
+local turn = 0
+
+function init()
+  for index = 1, math.max(#paths, #tokens) do
+    local headers = { ["Accept"] = "application/json", ["User-Agent"] = "payments/4.2" }
+    for name, value in pairs(wrk.headers) do headers[name] = value end
+    if #tokens > 0 then headers["Authorization"] = "Bearer " .. tokens[(index - 1) % #tokens + 1] end
+    prepared[index] = wrk.format("GET", paths[(index - 1) % #paths + 1], headers)
+  end
+end
+
+function request()
+  turn = turn % #prepared + 1
+  return prepared[turn]
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(string.format(
+    '${MARK}{"requests":%d,"durationUs":%d,"p50Us":%d,"p99Us":%d,"status":%d,"connect":%d,"read":%d,"write":%d,"timeout":%d}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    errors.status, errors.connect, errors.read, errors.write, errors.timeout))
+end
+`;
+}
+
+function quoted(values: readonly string[]): string {
+  return values.map((value) => `  "${value}",`).join("\n");
+}
+
+/** Reads wrk's output. Throws when the script's line is not in it. */
+export function parseLoadResult(output: string): LoadResult {
+  const line = output.split("\n").find((text) => text.startsWith(MARK));
+  if (line === undefined) throw new Error(`wrk did not report:\n${output.slice(-2000)}`);
+  const raw = JSON.parse(line.slice(MARK.length)) as Record<string, number>;
+  const field = (name: string): number => {
+    const value = raw[name];
+    if (typeof value !== "number") throw new TypeError(`wrk's report lacks ${name}`);
+    return value;
+  };
+  return {
+    requests: field("requests"),
+    seconds: field("durationUs") / 1e6,
+    p50Us: field("p50Us"),
+    p99Us: field("p99Us"),
+    errors: field("status") + field("connect") + field("read") + field("write") + field("timeout"),
+  };
+}
+
+/** Runs wrk on its core. Rejects when it fails or reports nothing. */
+export async function runLoad(options: LoadOptions): Promise<LoadResult> {
+  const place = ["-c", String(options.core)];
+  const volume = ["-t1", `-c${options.connections}`, `-d${options.seconds}s`, "--timeout", "10s"];
+  const args = [...place, "wrk", ...volume, "-s", options.script, options.url];
+  const child = spawn("taskset", args);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+  }
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  if (status !== 0) throw new Error(`wrk ended with ${status}:\n${output.slice(-2000)}`);
+  return parseLoadResult(output);
+}

@@ -1,0 +1,70 @@
+/** The command line of the bench. */
+import { parseArgs } from "node:util";
+
+export interface BenchOptions {
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  readonly rounds: number;
+  readonly connections: number;
+  /** Sections and peers by name; empty: all. */
+  readonly only: readonly string[];
+  /** Small sizes everywhere: to see that it works, not to quote. */
+  readonly quick: boolean;
+  readonly json: string | undefined;
+  readonly writeDocs: boolean;
+  readonly keep: boolean;
+}
+
+export const USAGE = `npm run bench -- [options]
+  --seconds N       length of one measurement (5)
+  --warm-up N       load before it that is not counted, in seconds (2)
+  --rounds N        how often each peer has its turn (5)
+  --connections N   connections of the load (64)
+  --only A,B        sections or peers to run; naming peers runs the throughput section with them
+  --quick           small sizes throughout: shows that it works, gives no figure to quote
+  --json FILE       writes every measurement
+  --write-docs      puts the tables into docs/benchmarks.md
+  --keep            leaves the temporary folder
+  --help`;
+
+/** Returns undefined for `--help`. Throws TypeError, with a line for the user, at what it does not know. */
+export function parseBenchOptions(args: readonly string[]): BenchOptions | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seconds: { type: "string" },
+      "warm-up": { type: "string" },
+      rounds: { type: "string" },
+      connections: { type: "string" },
+      only: { type: "string" },
+      quick: { type: "boolean", default: false },
+      json: { type: "string" },
+      "write-docs": { type: "boolean", default: false },
+      keep: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  if (values.quick && values["write-docs"]) {
+    throw new TypeError("--quick gives no figures to write into the docs");
+  }
+  return {
+    seconds: whole("seconds", values.seconds, values.quick ? 1 : 5),
+    warmUpSeconds: whole("warm-up", values["warm-up"], values.quick ? 1 : 2),
+    rounds: whole("rounds", values.rounds, values.quick ? 1 : 5),
+    connections: whole("connections", values.connections, 64),
+    only: (values.only ?? "").split(",").filter((name) => name !== ""),
+    quick: values.quick,
+    json: values.json,
+    writeDocs: values["write-docs"],
+    keep: values.keep,
+  };
+}
+
+function whole(name: string, text: string | undefined, fallback: number): number {
+  const value = text === undefined ? fallback : Number(text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new TypeError(`--${name} takes a whole number from 1`);
+  }
+  return value;
+}

@@ -1,0 +1,6 @@
+/** Every peer that the bench knows, in the order of the table. */
+import type { Peer } from "./peer.ts";
+import { haproxies } from "./haproxy.ts";
+import { nginx } from "./nginx.ts";
+
+export const PEERS: readonly Peer[] = [nginx, ...haproxies];

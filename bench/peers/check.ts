@@ -1,0 +1,36 @@
+/**
+ * What a peer must have shown before a figure of it counts: it answers the right token with what the
+ * service says, it refuses no token and each wrong one, and none of the refused reached the service.
+ */
+import type { Peer, PeerPlace, StartedPeer } from "./peer.ts";
+import { PATHS } from "./peer.ts";
+import { get } from "../load/request.ts";
+import { until } from "../machine/until.ts";
+
+/** Waits until the peer serves, then checks it. Throws, naming the peer, at the first wrong answer. */
+export async function checkPeer(peer: Peer, started: StartedPeer, place: PeerPlace): Promise<void> {
+  const path = PATHS[0] ?? "/";
+  const { port } = started;
+  const credentials =
+    peer.authenticates === "none" ? undefined : place.credentials[peer.authenticates];
+  const token = credentials?.tokens[0];
+  const good = { port, path, ...(token === undefined ? {} : { token }) };
+
+  await until(`${peer.name} answers the right request with 200`, started.program, async () => {
+    const { status, body } = await get(good);
+    return status === 200 && body === place.service.body;
+  });
+
+  const before = await place.service.requestsSeen();
+  const { status } = await get(good);
+  if (status !== 200) throw new Error(`${peer.name} answered the right request with ${status}`);
+  for (const [what, wrong] of Object.entries({ no: undefined, ...credentials?.wrong })) {
+    if (credentials === undefined) break;
+    const answer = await get({ port, path, ...(wrong === undefined ? {} : { token: wrong }) });
+    if (answer.status !== 401 && answer.status !== 403) {
+      throw new Error(`${peer.name} answered a request with ${what} token with ${answer.status}`);
+    }
+  }
+  const seen = (await place.service.requestsSeen()) - before;
+  if (seen !== 1) throw new Error(`${peer.name}: the service saw ${seen} requests of 1 good one`);
+}

@@ -1,0 +1,57 @@
+/** nginx `proxy_pass`, without authentication and without a log: what carrying bytes costs. */
+import { writeFileSync } from "node:fs";
+import type { Peer } from "./peer.ts";
+import { freePorts } from "../machine/ports.ts";
+import { REQUIREMENTS, findProgram } from "../machine/requirements.ts";
+
+export const nginx: Peer = {
+  name: "nginx",
+  title: "nginx `proxy_pass`, no authentication",
+  authenticates: "none",
+  requires: [REQUIREMENTS.nginx],
+  async start({ site, core, service }) {
+    const [port = 0] = await freePorts(1);
+    const config = site.path("nginx.conf");
+    writeFileSync(config, nginxConfig({ folder: site.folder, port, service: service.port }));
+    const command = [findProgram("nginx") ?? "nginx", "-p", site.folder, "-c", config];
+    return { port, program: site.start("nginx", command, { core }) };
+  },
+};
+
+function nginxConfig(options: {
+  readonly folder: string;
+  readonly port: number;
+  readonly service: number;
+}): string {
+  return `daemon off;
+worker_processes 1;
+pid ${options.folder}/nginx.pid;
+error_log stderr warn;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  keepalive_timeout 3600s;
+  keepalive_requests 100000000;
+  client_body_temp_path ${options.folder}/nginx-body;
+  proxy_temp_path ${options.folder}/nginx-proxy;
+  fastcgi_temp_path ${options.folder}/nginx-fastcgi;
+  uwsgi_temp_path ${options.folder}/nginx-uwsgi;
+  scgi_temp_path ${options.folder}/nginx-scgi;
+  upstream service {
+    server 127.0.0.1:${options.service};
+    keepalive 256;
+    keepalive_timeout 3600s;
+    keepalive_requests 100000000;
+  }
+  server {
+    listen 127.0.0.1:${options.port} backlog=4096;
+    location / {
+      proxy_pass http://service;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $host;
+    }
+  }
+}
+`;
+}

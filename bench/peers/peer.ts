@@ -1,0 +1,38 @@
+/**
+ * A proxy that is measured. All are written to one outline: what it needs, and how it is started in
+ * front of the service; what it must answer before a figure of it counts follows from its algorithm.
+ */
+import type { Credentials } from "../load/credentials.ts";
+import type { Service } from "../load/service.ts";
+import type { Requirement } from "../machine/requirements.ts";
+import type { Program, Site } from "../machine/site.ts";
+
+export interface Peer {
+  /** As `--only` names it. */
+  readonly name: string;
+  /** As the table names it. */
+  readonly title: string;
+  /** How it authenticates callers; `none` forwards everything. */
+  readonly authenticates: "none" | "RS256" | "ES256";
+  readonly requires: readonly Requirement[];
+  /** Starts it on the core; it may not accept connections yet. */
+  start(place: PeerPlace): Promise<StartedPeer>;
+}
+
+export interface PeerPlace {
+  readonly site: Site;
+  readonly core: number;
+  readonly service: Service;
+  readonly credentials: Readonly<Record<"RS256" | "ES256", Credentials>>;
+}
+
+export interface StartedPeer {
+  readonly program: Program;
+  readonly port: number;
+}
+
+/** What callers ask for; every peer forwards it as it is. */
+export const PATHS: readonly string[] = Array.from(
+  { length: 50 },
+  (_, index) => `/billing/records/2026-${1000 + index}`,
+);

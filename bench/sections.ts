@@ -1,0 +1,45 @@
+/** The benches that a run is made of, in order. */
+import type { Cores } from "./machine/cores.ts";
+import { REQUIREMENTS } from "./machine/requirements.ts";
+import type { Requirement } from "./machine/requirements.ts";
+import type { Site } from "./machine/site.ts";
+import type { BenchOptions } from "./options.ts";
+import { PEERS } from "./peers/all.ts";
+import type { Peer } from "./peers/peer.ts";
+import type { Section } from "./report.ts";
+import { benchThroughput } from "./throughput.ts";
+import { reportThroughput } from "./throughput-report.ts";
+
+export interface SectionOptions extends BenchOptions {
+  readonly cores: Cores;
+  /** Where a line goes that says how far it is. */
+  readonly progress: (line: string) => void;
+}
+
+export interface SectionPlan {
+  readonly name: string;
+  readonly title: string;
+  readonly requires: (options: BenchOptions) => readonly Requirement[];
+  run(site: Site, options: SectionOptions): Promise<Section>;
+}
+
+/** What every section with wrk in it needs. */
+const LOAD = [REQUIREMENTS.taskset, REQUIREMENTS.wrk, REQUIREMENTS.nginx];
+
+export const SECTIONS: readonly SectionPlan[] = [
+  {
+    name: "throughput",
+    title: "Requests: CPU, rate, latency, memory",
+    requires: (options) => [...LOAD, ...choosePeers(options).flatMap((peer) => peer.requires)],
+    async run(site, options) {
+      const peers = choosePeers(options);
+      return reportThroughput(await benchThroughput(site, { ...options, peers }), peers);
+    },
+  },
+];
+
+/** Those that `--only` names, or all where it names none. */
+function choosePeers(options: BenchOptions): readonly Peer[] {
+  const named = PEERS.filter(({ name }) => options.only.includes(name));
+  return named.length > 0 ? named : PEERS;
+}

@@ -1,0 +1,109 @@
+/** The table of a throughput run: CPU per request first, with the ratios that are to be judged by. */
+import type { Peer } from "./peers/peer.ts";
+import type { Goal, Section } from "./report.ts";
+import { figure, median, megabytes } from "./report.ts";
+import type { Cell } from "./throughput.ts";
+
+/** What Sallyport is to reach: how many times as many requests for the same CPU as the other peer. */
+const RATIO_GOALS = [
+  { peer: "sallyport-bun", to: "nginx", atLeast: 0.75 },
+  { peer: "sallyport-bun", to: "haproxy-rs256", atLeast: 2.5 },
+  { peer: "sallyport-bun", to: "haproxy-es256", atLeast: 5 },
+  { peer: "sallyport-node", to: "haproxy-rs256", atLeast: 1.5 },
+] as const;
+
+const RESIDENT_GOAL_MB = 150;
+
+export function reportThroughput(cells: readonly Cell[], peers: readonly Peer[]): Section {
+  const of = (peer: string, read: (cell: Cell) => number): number =>
+    median(cells.filter((cell) => cell.peer === peer).map(read));
+  const ratioText = (peer: string, to: string): string => {
+    const ratio = cpuRatio(cells, peer, to);
+    return ratio === undefined ? "" : `${figure(ratio)} ×`;
+  };
+  const rows = peers
+    .toSorted((a, b) => of(a.name, cpu) - of(b.name, cpu))
+    .map(({ name, title }) => [
+      title,
+      figure(of(name, cpu)),
+      spread(cells.filter((cell) => cell.peer === name).map(cpu)),
+      ratioText(name, "nginx"),
+      ratioText(name, "haproxy-rs256"),
+      figure(of(name, (cell) => cell.requestsPerSecond)),
+      figure(of(name, (cell) => cell.p50Us) / 1000),
+      figure(of(name, (cell) => cell.p99Us) / 1000),
+      megabytes(
+        Math.max(...cells.filter((cell) => cell.peer === name).map((cell) => cell.residentBytes)),
+      ),
+    ]);
+  return {
+    name: "throughput",
+    title: "Requests: CPU, rate, latency, memory",
+    table: {
+      columns: [
+        "peer",
+        "CPU µs/request",
+        "(least–most)",
+        "to nginx",
+        "to HAProxy RS256",
+        "requests/s",
+        "p50 ms",
+        "p99 ms",
+        "resident MB",
+      ],
+      rows,
+    },
+    goals: [...ratioGoals(cells), ...residentGoals(cells)],
+    data: cells,
+  };
+}
+
+/**
+ * How many requests a peer serves for the CPU that another spends on one. The median over rounds of
+ * the ratio within a round: what disturbs the machine disturbs neighbours alike.
+ */
+export function cpuRatio(cells: readonly Cell[], peer: string, to: string): number | undefined {
+  const ratios: number[] = [];
+  for (const cell of cells) {
+    if (cell.peer !== peer) continue;
+    const other = cells.find((one) => one.peer === to && one.round === cell.round);
+    if (other !== undefined) ratios.push(other.cpuUsPerRequest / cell.cpuUsPerRequest);
+  }
+  return ratios.length === 0 ? undefined : median(ratios);
+}
+
+function ratioGoals(cells: readonly Cell[]): Goal[] {
+  const goals: Goal[] = [];
+  for (const { peer, to, atLeast } of RATIO_GOALS) {
+    const measured = cpuRatio(cells, peer, to);
+    if (measured === undefined) continue;
+    goals.push({
+      what: `${peer} to ${to}, by CPU per request`,
+      unit: " ×",
+      measured,
+      bound: { atLeast },
+    });
+  }
+  return goals;
+}
+
+function residentGoals(cells: readonly Cell[]): Goal[] {
+  const names = new Set(
+    cells.map((cell) => cell.peer).filter((name) => name.startsWith("sallyport")),
+  );
+  return [...names].map((name) => {
+    const most = Math.max(
+      ...cells.filter((cell) => cell.peer === name).map((cell) => cell.residentBytes),
+    );
+    const bound = { atMost: RESIDENT_GOAL_MB };
+    return { what: `${name}, resident after the run`, unit: " MB", measured: most / 1e6, bound };
+  });
+}
+
+function cpu(cell: Cell): number {
+  return cell.cpuUsPerRequest;
+}
+
+function spread(values: readonly number[]): string {
+  return `${figure(Math.min(...values))}–${figure(Math.max(...values))}`;
+}
