@@ -1,0 +1,104 @@
+/**
+ * Does all of the demo by itself and judges it three times: by the answer that the caller got, by
+ * what reached the service, and by what the audit log says afterwards.
+ */
+import { join } from "node:path";
+import { readTrail, type Trail } from "./audit-trail.ts";
+import { CASES, type Case } from "./cases.ts";
+import { send, type Answer } from "./raw-client.ts";
+import type { Arrival } from "./services.ts";
+import type { World } from "./world.ts";
+
+export interface Verdict {
+  readonly one: Case;
+  readonly status: number;
+  readonly reason: string;
+  /** What was wrong, in words; empty when every judge was content. */
+  readonly faults: readonly string[];
+}
+
+/** Runs every case in turn, then ends the proxy and reads its records. */
+export async function check(world: World, arrivals: readonly Arrival[]): Promise<Verdict[]> {
+  const answers: { one: Case; answer: Answer; arrived: readonly Arrival[] }[] = [];
+  for (const one of CASES) {
+    const before = arrivals.length;
+    const token = one.token === undefined ? undefined : world.wallet[one.token];
+    const answer = await send(world.proxy, one, token);
+    answers.push({ one, answer, arrived: arrivals.slice(before) });
+  }
+  await world.stopProxy();
+  const trail = readTrail(join(world.folder, "audit"));
+  return answers.map(({ one, answer, arrived }) => ({
+    one,
+    status: answer.status,
+    reason: reasonOf(answer),
+    faults: [
+      ...judgeAnswer(one, answer),
+      ...judgeArrival(one, arrived),
+      ...judgeTrail(one, answer, trail),
+    ],
+  }));
+}
+
+/** What the answer itself says: the problem's reason, or that it was let through. */
+function reasonOf(answer: Answer): string {
+  if (answer.fields["content-type"] !== "application/problem+json") {
+    return answer.status === 200 ? "permitted" : "";
+  }
+  try {
+    const problem = JSON.parse(answer.body) as { reason?: unknown };
+    return typeof problem.reason === "string" ? problem.reason : "";
+  } catch {
+    return "";
+  }
+}
+
+function judgeAnswer(one: Case, answer: Answer): string[] {
+  const faults: string[] = [];
+  if (answer.status !== one.status) faults.push(`status ${answer.status}`);
+  const reason = reasonOf(answer);
+  if (reason !== one.reason) faults.push(`reason ${reason === "" ? "missing" : reason}`);
+  if (one.status === 401 && answer.fields["www-authenticate"] === undefined) {
+    faults.push("no WWW-Authenticate");
+  }
+  if (one.status === 405 && answer.fields["allow"] === undefined) faults.push("no Allow");
+  return faults;
+}
+
+function judgeArrival(one: Case, arrived: readonly Arrival[]): string[] {
+  if (one.reaches === undefined) {
+    return arrived.map(({ service, path }) => `it reached ${service}${path}`);
+  }
+  const [arrival, ...more] = arrived;
+  if (arrival === undefined) return ["the service never saw it"];
+  if (more.length > 0) return [`it arrived ${arrived.length} times`];
+  const faults: string[] = [];
+  if (arrival.service !== one.reaches.service || arrival.path !== one.reaches.path) {
+    faults.push(`it reached ${arrival.service}${arrival.path}`);
+  }
+  if (arrival.identity["authorization"] !== undefined) faults.push("the service got the token");
+  for (const [name, value] of Object.entries(one.headers ?? {})) {
+    if (Object.values(arrival.identity).includes(value)) faults.push(`the service got ${name}`);
+  }
+  return faults;
+}
+
+function judgeTrail(one: Case, answer: Answer, trail: Trail): string[] {
+  const id = answer.fields["sallyport-decision"];
+  if (id === undefined) return ["no sallyport-decision"];
+  const decision = trail.decisions.get(id);
+  if (decision === undefined) return ["no decision record"];
+  const faults: string[] = [];
+  const expected = one.reaches === undefined ? "deny" : "permit";
+  if (decision["decision"] !== expected) faults.push(`recorded as ${String(decision["decision"])}`);
+  if (decision["reason"] !== one.reason) faults.push(`recorded as ${String(decision["reason"])}`);
+  const completion = trail.completions.get(id);
+  if (one.reaches === undefined) {
+    if (completion !== undefined) faults.push("a completion record of what was denied");
+  } else if (completion === undefined) {
+    faults.push("no completion record");
+  } else if (completion["status"] !== answer.status || completion["end"] !== "complete") {
+    faults.push(`completed as ${String(completion["status"])} ${String(completion["end"])}`);
+  }
+  return faults;
+}

@@ -1,0 +1,82 @@
+/**
+ * Processes that the demo starts. Each writes what it has to complain about into a file of the
+ * demo's folder; its first line on standard output says that it is ready.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { openSync, closeSync, readFileSync } from "node:fs";
+
+const LIMITS = {
+  /** Milliseconds from start to ready, on a slow and busy machine. */
+  start: 30_000,
+  /** Milliseconds from SIGTERM to SIGKILL. */
+  stop: 15_000,
+  /** Last characters of a log that are shown when its process failed. */
+  tail: 2000,
+} as const;
+
+export interface ChildOptions {
+  readonly name: string;
+  readonly command: readonly [string, ...string[]];
+  readonly cwd: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** File for its standard error. */
+  readonly log: string;
+}
+
+export interface RunningChild {
+  /** Its first line on standard output. */
+  readonly firstLine: string;
+  /** Settles with a sentence when it ends. */
+  readonly ended: Promise<string>;
+  /** Asks it to end, and settles when it has. */
+  stop(): Promise<void>;
+}
+
+/** Settles when the process has printed its first line; rejects with its log if it ends before. */
+export async function startChild(options: ChildOptions): Promise<RunningChild> {
+  const [program, ...args] = options.command;
+  const log = openSync(options.log, "a", 0o600);
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    env: options.env ?? process.env,
+    stdio: ["pipe", "pipe", log],
+  });
+  closeSync(log);
+  const ended = new Promise<string>((resolve) => {
+    child.once("error", (error) => resolve(`${options.name} could not start: ${error.message}`));
+    child.once("exit", (code, signal) => {
+      resolve(`${options.name} ended (${signal ?? `exit code ${code ?? "unknown"}`})`);
+    });
+  });
+  const stop = async (): Promise<void> => {
+    child.kill("SIGTERM");
+    const timer = setTimeout(() => child.kill("SIGKILL"), LIMITS.stop);
+    await ended;
+    clearTimeout(timer);
+  };
+  try {
+    return { firstLine: await firstLine(child, ended), ended, stop };
+  } catch (cause) {
+    await stop();
+    const said = readFileSync(options.log, "utf8").slice(-LIMITS.tail).trim();
+    throw new Error(`${(cause as Error).message}\n${said}`, { cause });
+  }
+}
+
+async function firstLine(child: ChildProcess, ended: Promise<string>): Promise<string> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      let text = "";
+      child.stdout?.on("data", (chunk: Buffer) => {
+        text += chunk.toString();
+        const end = text.indexOf("\n");
+        if (end !== -1) resolve(text.slice(0, end));
+      });
+      timer = setTimeout(() => reject(new Error("not ready in time")), LIMITS.start);
+      void ended.then((sentence) => reject(new Error(sentence)));
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,84 @@
+/** What the demo prints: a welcome with commands to try, a line for each arrival, and the table. */
+import { CHAPTERS, type Case } from "./cases.ts";
+import type { Verdict } from "./check.ts";
+import { bold, dim, green, red, yellow } from "./paint.ts";
+import type { Arrival } from "./services.ts";
+import type { World } from "./world.ts";
+
+/** Where everything is, and what to try with which answer. */
+export function welcome(world: World): string {
+  const lines = [
+    "",
+    bold("Sallyport demo"),
+    "",
+    fact("proxy", `http://${world.proxy}`),
+    fact("metrics", `http://${world.admin}/metrics`),
+    fact("provider", world.issuer),
+    ...world.services.map(({ name, address }) => fact(name, `http://${address}`)),
+    fact("files", `${world.folder}  ${dim("sallyport.yaml, policies/, tokens/, audit/")}`),
+    "",
+    "In another terminal:",
+    "",
+    `  cd ${world.folder}`,
+  ];
+  for (const { title, cases } of CHAPTERS) {
+    lines.push("", bold(title), "");
+    for (const one of cases) {
+      lines.push(`  ${dim(`# ${one.title}`)}  ${answerOf(one)}`, `  ${curl(world.proxy, one)}`);
+    }
+  }
+  lines.push("", dim("What reaches a service is shown here. Ctrl-C ends everything."), "");
+  return lines.join("\n");
+}
+
+/** One line for a request that reached a service. */
+export function arrivalLine({ service, method, path, identity }: Arrival): string {
+  const told = Object.entries(identity).map(([name, value]) => `${name}=${value}`);
+  return `${green("→")} ${service.padEnd(9)} ${method} ${path}  ${dim(told.join(" "))}`;
+}
+
+/** case, expected, got, reason, ok: aligned, with what was wrong below its row. */
+export function table(verdicts: readonly Verdict[]): string {
+  const rows = verdicts.map(({ one, status, reason, faults }) => ({
+    cells: [one.title, `${one.status} ${one.reason}`, String(status), reason],
+    faults,
+  }));
+  const heads = ["case", "expected", "got", "reason"];
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...rows.map(({ cells }) => (cells[column] ?? "").length)),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ");
+  return [
+    `${bold(line(heads))}  ${bold("ok")}`,
+    ...rows.flatMap(({ cells, faults }) => [
+      `${line(cells)}  ${faults.length === 0 ? green("yes") : red("NO")}`,
+      ...faults.map((fault) => `  ${red(fault)}`),
+    ]),
+  ].join("\n");
+}
+
+function fact(name: string, value: string): string {
+  return `  ${name.padEnd(10)} ${value}`;
+}
+
+function answerOf(one: Case): string {
+  const text = `→ ${one.status}${one.status === 200 ? "" : ` ${one.reason}`}`;
+  return one.status === 200 ? green(text) : yellow(text);
+}
+
+/** The same request as a command for a shell. */
+export function curl(proxy: string, one: Case): string {
+  return [
+    "curl -s",
+    ...(one.method === undefined ? [] : [`-X ${one.method}`]),
+    ...(/\.\./.test(one.target) ? ["--path-as-is"] : []),
+    ...(one.token === undefined ? [] : [`-H @tokens/${one.token}`]),
+    ...Object.entries(one.headers ?? {}).map(([name, value]) => `-H '${name}: ${value}'`),
+    quote(`http://${proxy}${one.target}`),
+  ].join(" ");
+}
+
+function quote(text: string): string {
+  return /^[\w:/.-]+$/.test(text) ? text : `'${text}'`;
+}

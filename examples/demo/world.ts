@@ -1,0 +1,140 @@
+/**
+ * Everything that the demo consists of, started in order and ended in reverse: a folder to look at,
+ * the providers, the services, the tokens, and the proxy as `sallyport run` starts it.
+ */
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startChild, type RunningChild } from "./children.ts";
+import { freePort } from "./ports.ts";
+import type { Providers } from "./provider-process.ts";
+import { SERVICE_NAMES, startService, type Arrival, type RunningService } from "./services.ts";
+import { fillWallet, TOKEN_NAMES, type Wallet } from "./wallet.ts";
+
+export interface WorldOptions {
+  /** Ports to use where they are free; 0 lets the system choose. */
+  readonly ports: { readonly proxy: number; readonly admin: number; readonly provider: number };
+  /** Called for every request that reaches a service. */
+  readonly arrived: (arrival: Arrival) => void;
+}
+
+export interface World {
+  /** `sallyport.yaml`, `policies/`, `tokens/`, `audit/`, and the logs of what runs. */
+  readonly folder: string;
+  /** `host:port`. */
+  readonly proxy: string;
+  readonly admin: string;
+  readonly issuer: string;
+  readonly services: readonly RunningService[];
+  readonly wallet: Wallet;
+  /** Settles with a sentence when the proxy or the provider ends. */
+  readonly broken: Promise<string>;
+  /** Ends the proxy, which then has written all its records; the rest goes on. */
+  stopProxy(): Promise<void>;
+  /** Ends all that still runs. */
+  stop(): Promise<void>;
+}
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const sallyport = join(here, "../../bin/sallyport");
+
+/** Starts everything; if one part does not start, ends the others and rejects. */
+export async function startWorld(options: WorldOptions): Promise<World> {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-demo-"));
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let next = stops.pop(); next !== undefined; next = stops.pop()) await next();
+  };
+  try {
+    return { ...(await start(folder, options, stops)), stop };
+  } catch (cause) {
+    await stop();
+    throw new Error(`${(cause as Error).message}\nIts files are in ${folder}`, { cause });
+  }
+}
+
+async function start(
+  folder: string,
+  options: WorldOptions,
+  stops: (() => Promise<void>)[],
+): Promise<Omit<World, "stop">> {
+  const provider = await startProviders(folder, await freePort(options.ports.provider));
+  stops.push(() => provider.stop());
+  const providers = JSON.parse(provider.firstLine) as Providers;
+
+  const services: RunningService[] = [];
+  for (const name of SERVICE_NAMES) {
+    const service = await startService(name, options.arrived);
+    services.push(service);
+    stops.push(() => service.close());
+  }
+  const wallet = await fillWallet(providers);
+  writeTokens(folder, wallet);
+
+  const proxy = `127.0.0.1:${await freePort(options.ports.proxy)}`;
+  const admin = `127.0.0.1:${await freePort(options.ports.admin)}`;
+  writeConfig(folder, {
+    proxy,
+    admin,
+    issuer: providers.own.issuer,
+    ...Object.fromEntries(services.map(({ name, address }) => [name, address])),
+  });
+  const child = await startProxy(folder);
+  stops.push(() => child.stop());
+  return {
+    folder,
+    proxy,
+    admin,
+    issuer: providers.own.issuer,
+    services,
+    wallet,
+    broken: Promise.race([child.ended, provider.ended]),
+    stopProxy: () => child.stop(),
+  };
+}
+
+function startProviders(folder: string, port: number): Promise<RunningChild> {
+  return startChild({
+    name: "the OpenID provider",
+    command: [process.execPath, join(here, "provider-process.ts"), String(port)],
+    cwd: folder,
+    log: join(folder, "provider.log"),
+  });
+}
+
+/** As a person would start it, on the runtime that the demo itself runs on. */
+function startProxy(folder: string): Promise<RunningChild> {
+  return startChild({
+    name: "the proxy",
+    command: [sallyport, "run", "-c", "sallyport.yaml"],
+    cwd: folder,
+    env: {
+      ...process.env,
+      SALLYPORT_RUNTIME: process.versions["bun"] === undefined ? "node" : "bun",
+    },
+    log: join(folder, "proxy.log"),
+  });
+}
+
+/** Each token as a header line in a file of its own, for `curl -H @tokens/NAME`. */
+function writeTokens(folder: string, wallet: Wallet): void {
+  mkdirSync(join(folder, "tokens"), { mode: 0o700 });
+  for (const name of TOKEN_NAMES) {
+    const file = join(folder, "tokens", name);
+    writeFileSync(file, `authorization: Bearer ${wallet[name]}\n`, { mode: 0o600 });
+  }
+}
+
+function writeConfig(folder: string, values: Readonly<Record<string, string>>): void {
+  const template = readFileSync(join(here, "sallyport.yaml"), "utf8");
+  const config = template.replaceAll(/\{\{(\w+)\}\}/g, (_all, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new TypeError(`the template asks for ${name}`);
+    return value;
+  });
+  writeFileSync(join(folder, "sallyport.yaml"), config);
+  cpSync(join(here, "policies"), join(folder, "policies"), { recursive: true });
+  // A checkout may lie there writable for a group; what decides about access must not.
+  chmodSync(join(folder, "policies"), 0o755);
+}
