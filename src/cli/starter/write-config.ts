@@ -1,0 +1,53 @@
+/** Writes the `sallyport.yaml` of a starter. */
+import { type StarterPlan, type StarterRoute, STARTER_AUTHENTICATOR } from "./plan.ts";
+
+export function writeConfig(plan: StarterPlan): string {
+  return `# Every key is described in docs/configuration.md; \`sallyport check\` says whether this file is right.
+version: 1
+
+listeners:
+  - name: edge
+    address: 127.0.0.1:8080
+
+admin:
+  address: 127.0.0.1:9900        # /livez, /readyz, /metrics: for operators, not for callers
+
+authenticators:
+  ${STARTER_AUTHENTICATOR}:
+    type: jwt
+    issuer: ${quote(plan.issuer)}
+${plan.jwks === undefined ? "" : `    jwks: ${quote(plan.jwks)}\n`}    audience: [${quote(plan.audience)}]
+    algorithms: [RS256, ES256, EdDSA]
+    principal:
+      kind: workload             # who these tokens stand for: user, workload or device
+      subject: sub
+      roles: { claim: roles }    # a token's role "reader" is Role::"${STARTER_AUTHENTICATOR}/reader" in policies
+
+services:
+${plan.services.map((service) => `  ${service.name}:\n    endpoints: [${quote(service.endpoint)}]\n`).join("")}
+routes:
+${plan.services.flatMap((service) => service.routes.map((route) => routeText(route, service.name))).join("")}
+policies:
+  enforce: [policies]
+
+audit:
+  path: data/audit
+`;
+}
+
+function routeText(route: StarterRoute, service: string): string {
+  const methods = route.methods === undefined ? "" : `    methods: [${route.methods.join(", ")}]\n`;
+  const rewrite = route.cutPrefix ? "    rewrite: { prefix: / }\n" : "";
+  return `  - name: ${route.name}
+    path: ${quote(route.path)}
+${methods}    service: ${service}
+    authenticate: [${STARTER_AUTHENTICATOR}]
+${rewrite}`;
+}
+
+/** A YAML text: plain where that is certain to be read as it stands, else in double quotes. */
+function quote(text: string): string {
+  return /^[a-z/][A-Za-z0-9/._:-]*[A-Za-z0-9/*]$|^\/$/.test(text) && !text.includes(": ")
+    ? text
+    : JSON.stringify(text);
+}

@@ -1,0 +1,32 @@
+/** Writes the README.md of a starter: what each file is for and what to do next. */
+import { type StarterPlan, STARTER_AUTHENTICATOR } from "./plan.ts";
+
+export function writeReadme(plan: StarterPlan): string {
+  const [first] = plan.services;
+  const example = first?.routes[0]?.path.replace("*", "") ?? "/";
+  return `# This gate
+
+| file | what it is for |
+| --- | --- |
+| \`sallyport.yaml\` | listeners, who vouches for callers, services, and the routes to them |
+${plan.services.map(({ name }) => `| \`policies/${name}.cedar\` | who may use ${name} |\n`).join("")}| \`data/audit/\` | every decision and every completed request, once it runs |
+
+## Next
+
+1. In \`sallyport.yaml\`, see that \`issuer\` and \`audience\` are those of your identity provider and
+   \`endpoints\` those of your services.
+2. \`sallyport check\` says what is wrong, at its line. Run it after each change.
+3. \`sallyport run\` starts the gate.
+4. Ask it:
+
+\`\`\`sh
+curl -i http://127.0.0.1:8080${example}                                     # 401: no credential
+curl -i -H "authorization: Bearer $TOKEN" http://127.0.0.1:8080${example}   # what the policies say
+\`\`\`
+
+A token of ${plan.issuer} whose \`roles\` claim holds
+\`${first?.name ?? "service"}-reader\` may read ${first?.name ?? "the service"}: the policies call that role
+\`Sallyport::Role::"${STARTER_AUTHENTICATOR}/${first?.name ?? "service"}-reader"\`, because \`${STARTER_AUTHENTICATOR}\` vouches for it. What no policy permits is denied;
+the answer's \`decision\` is the id of the record in \`data/audit/\` that says why.
+${plan.notes.length === 0 ? "" : `\n## What was not taken over\n\n${plan.notes.map((note) => `- ${note}\n`).join("")}`}`;
+}
