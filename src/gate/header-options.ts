@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import type { Fields } from "../model/http.ts";
+import { isIdentityName } from "../wire/identity-fields.ts";
 
 const LIMITS = {
   /** Fields a route sets; more belongs into the service. */
@@ -29,78 +30,95 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   "expect",
 ]);
 
-/** Names and beginnings of names in which the proxy speaks to services and callers. */
-const OUR_FIELDS =
-  /^(?:forwarded$|x-forwarded-|x-real-ip$|x-request-id$|(?:x-)?sallyport-|traceparent$)/;
-
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/;
 const VALUE = /^[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?$/;
 
-/** A field name that a route may set or remove; becomes lower case. */
-export const headerNameSchema = z
-  .string()
-  .regex(TOKEN, "a header field name (letters, digits and '-')")
-  .transform((name) => name.toLowerCase())
-  .superRefine((name, context) => {
-    // Services that speak CGI or WSGI read `_` as `-`, so both spellings are one name.
-    const spoken = name.replaceAll("_", "-");
-    if (CONNECTION_FIELDS.has(spoken)) {
-      context.addIssue(`a name other than "${name}", which the proxy writes for each connection`);
-    } else if (OUR_FIELDS.test(spoken)) {
-      context.addIssue(`a name other than "${name}", in which only the proxy speaks`);
-    }
-  });
+type Side = "request" | "response";
 
 const headerValueSchema = z
   .string("a quoted text")
   .max(LIMITS.value, `at most ${LIMITS.value} bytes`)
   .regex(VALUE, "visible ASCII, without line breaks or white space at its ends");
 
-/** `headers: { set: {name: value}, remove: [name] }` of a request or a response. */
-export const headerChangesSchema = z
-  .strictObject({
-    headers: z
-      .strictObject({
-        set: z
-          .record(z.string(), headerValueSchema)
-          .describe("Field name to value; replaces fields of that name.")
-          .transform(toFields)
-          .optional(),
-        remove: z
-          .array(headerNameSchema)
-          .min(1, "at least one name")
-          .describe("Names of fields that are removed.")
-          .optional(),
-      })
-      .superRefine((headers, context) => {
-        for (const [index, name] of (headers.remove ?? []).entries()) {
-          const set = headers.set ?? [];
-          if (!set.some((text, at) => at % 2 === 0 && text === name)) continue;
-          context.addIssue({
-            code: "custom",
-            path: ["remove", index],
-            message: `either set or remove "${name}": set already replaces it`,
-          });
-        }
-      })
-      .describe("Header fields to set and to remove.")
-      .readonly(),
-  })
-  .readonly();
+/** `headers: { set: {name: value}, remove: [name] }` of a request or of a response. */
+export const requestChangesSchema = headerChanges("request");
+export const responseChangesSchema = headerChanges("response");
 
-export type HeaderChanges = z.output<typeof headerChangesSchema>;
+export type HeaderChanges = z.output<typeof requestChangesSchema>;
+
+function headerChanges(side: Side) {
+  return z
+    .strictObject({
+      headers: z
+        .strictObject({
+          set: z
+            .record(z.string(), headerValueSchema)
+            .describe("Field name to value; replaces fields of that name.")
+            .transform((written, context) => toFields(written, side, context))
+            .optional(),
+          remove: z
+            .array(headerName(side))
+            .min(1, "at least one name")
+            .describe("Names of fields that are removed.")
+            .optional(),
+        })
+        .superRefine(refuseBoth)
+        .describe("Header fields to set and to remove.")
+        .readonly(),
+    })
+    .readonly();
+}
+
+/** A field name that a route may set or remove; becomes lower case. */
+function headerName(side: Side) {
+  return z
+    .string()
+    .regex(TOKEN, "a header field name (letters, digits and '-')")
+    .transform((name) => name.toLowerCase())
+    .superRefine((name, context) => {
+      // Services that speak CGI or WSGI read `_` as `-`, so both spellings are one name.
+      const spoken = name.replaceAll("_", "-");
+      if (CONNECTION_FIELDS.has(spoken)) {
+        context.addIssue(`a name other than "${name}", which the proxy writes for each connection`);
+      } else if (isOurs(spoken, side)) {
+        context.addIssue(`a name other than "${name}", in which only the proxy speaks`);
+      }
+    });
+}
+
+function isOurs(name: string, side: Side): boolean {
+  if (side === "response") return name.startsWith("sallyport-") || name.startsWith("x-sallyport-");
+  return isIdentityName(name) || name === "x-request-id" || name === "traceparent";
+}
+
+function refuseBoth(
+  headers: { readonly set?: Fields | undefined; readonly remove?: readonly string[] | undefined },
+  context: z.core.$RefinementCtx,
+): void {
+  const set = headers.set ?? [];
+  for (const [index, name] of (headers.remove ?? []).entries()) {
+    if (!set.some((text, at) => at % 2 === 0 && text === name)) continue;
+    context.addIssue({
+      code: "custom",
+      path: ["remove", index],
+      message: `either set or remove "${name}": set already replaces it`,
+    });
+  }
+}
 
 /** To a flat list of lower-case names and values. */
 function toFields(
   written: Record<string, string>,
+  side: Side,
   context: z.core.$RefinementCtx<Record<string, string>>,
 ): Fields {
   const fields: string[] = [];
   const names = new Set<string>();
+  const schema = headerName(side);
   const entries = Object.entries(written);
   if (entries.length > LIMITS.set) context.addIssue(`at most ${LIMITS.set} fields`);
   for (const [key, value] of entries) {
-    const name = headerNameSchema.safeParse(key);
+    const name = schema.safeParse(key);
     if (!name.success) {
       const message = name.error.issues[0]?.message ?? "a header field name";
       context.addIssue({ code: "custom", path: [key], message });

@@ -5,6 +5,8 @@
  * Refused is a literal that is not canonical (design: canonicalise once): no canonical request path
  * equals it, so the route would never match, and what it was to protect would lie elsewhere.
  */
+import { canonicalPath } from "../wire/path.ts";
+
 export type PathSegment =
   | { readonly kind: "literal"; readonly text: string }
   | { readonly kind: "param"; readonly name: string }
@@ -36,13 +38,6 @@ export function parsePathPattern(
 }
 
 const PARAM = /^\{[A-Za-z_][A-Za-z0-9_]{0,62}\}$/;
-/** RFC 3986 section 3.3 `pchar`; escapes with upper-case digits. */
-const LITERAL = /^(?:[A-Za-z0-9\-._~!$&'()+,;=:@]|%[0-9A-F]{2})*$/;
-/** Escapes of unreserved characters, which the canonical form decodes (RFC 3986 section 6.2.2.2). */
-const UNRESERVED_ESCAPE = /%(?:2D|2E|5F|7E|3\d|4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A])/;
-/** Escapes that requests may not have: slash, backslash, NUL, and an escaped escape. */
-const REFUSED_ESCAPE = /%(?:2F|5C|00|25(?=[0-9A-Fa-f]{2}))/;
-
 function segmentRemedy(text: string, last: boolean): string | undefined {
   if (text === "*") return last ? undefined : "'*' only as the last segment";
   if (text.includes("{") || text.includes("}")) {
@@ -52,15 +47,9 @@ function segmentRemedy(text: string, last: boolean): string | undefined {
   }
   if (text.includes("*")) return "'*' only as a whole last segment";
   if (text === "" && !last) return "a path without empty segments ('//')";
-  if (text === "." || text === "..") return "a path without '.' and '..' segments";
-  if (/^\.{1,2};/.test(text)) return "a path without segments that begin with '.;' or '..;'";
-  if (!LITERAL.test(text)) {
-    return "a canonical path: unescaped ASCII, escapes with upper-case digits (%C3%A9)";
-  }
-  if (REFUSED_ESCAPE.test(text)) {
-    return "a path without encoded slash, backslash, NUL or double escape: such requests are refused";
-  }
-  if (UNRESERVED_ESCAPE.test(text)) return "a path with its letters, digits and -._~ unescaped";
+  const canonical = canonicalPath(`/${text}`, { pathParameters: "allow" });
+  if ("detail" in canonical) return `a path without ${canonical.detail}: such requests are refused`;
+  if (canonical.path !== `/${text}`) return `the canonical form, here "${canonical.path.slice(1)}"`;
   return undefined;
 }
 

@@ -61,7 +61,6 @@ test("routeSchema refuses header fields that frame, that are ours, and values th
     [{ set: { "Transfer-Encoding": "chunked" } }, /set\.Transfer-Encoding: a name other/],
     [{ set: { content_length: "0" } }, /set\.content_length: a name other/],
     [{ set: { "x-sallyport-assertion": "a" } }, /in which only the proxy speaks/],
-    [{ set: { X_Forwarded_For: "a" } }, /in which only the proxy speaks/],
     [{ remove: ["Sallyport-Decision"] }, /remove\.0: .*only the proxy speaks/],
     [{ set: { "a b": "a" } }, /a header field name/],
     [{ set: { "x-a": "a\r\nb: c" } }, /visible ASCII/],
@@ -76,6 +75,14 @@ test("routeSchema refuses header fields that frame, that are ours, and values th
       assert.match(issues({ [side]: { headers } }).join("\n"), issue, JSON.stringify(headers));
     }
   }
+});
+
+test("routeSchema keeps a caller's address and trace from being forged, but not a response's", () => {
+  for (const name of ["X_Forwarded_For", "forwarded", "x-real-ip", "x-request-id", "traceparent"]) {
+    const headers = { remove: [name] };
+    assert.match(issues({ request: { headers } })[0] ?? "", /only the proxy speaks/, name);
+  }
+  assert.deepEqual(issues({ response: { headers: { remove: ["via", "server"] } } }), []);
 });
 
 test("routeSchema refuses a rewrite that has nothing to replace and ';' that no request may have", () => {

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { attributesSchema, byteSize, duration, nameSchema } from "../model/options.ts";
 import { METHODS } from "../model/vocabulary.ts";
-import { headerChangesSchema } from "./header-options.ts";
+import { requestChangesSchema, responseChangesSchema } from "./header-options.ts";
 import { parsePathPattern } from "./path-pattern.ts";
 
 const LIMITS = {
@@ -95,10 +95,10 @@ export const routeSchema = z
       .readonly()
       .optional()
       .describe("Changes the path that is forwarded. Policies see the path as it was received."),
-    request: headerChangesSchema
+    request: requestChangesSchema
       .optional()
       .describe("Changes to the request, made after hop-by-hop fields and our own were removed."),
-    response: headerChangesSchema.optional().describe("Changes to the service's response."),
+    response: responseChangesSchema.optional().describe("Changes to the service's response."),
     credentials: z
       .enum(["strip", "forward"])
       .default("strip")
