@@ -14,7 +14,6 @@ import { coreBusyMs, groupUsage } from "./machine/process-stat.ts";
 import type { Site } from "./machine/site.ts";
 import { checkPeer } from "./peers/check.ts";
 import type { Peer, PeerPlace, StartedPeer } from "./peers/peer.ts";
-import { PATHS } from "./peers/peer.ts";
 
 export interface ThroughputOptions {
   readonly peers: readonly Peer[];
@@ -87,7 +86,7 @@ async function seatPeer(peer: Peer, place: PeerPlace): Promise<Seat> {
   await checkPeer(peer, started, place);
   const script = place.site.path(`${peer.name}.lua`);
   const tokens = peer.authenticates === "none" ? [] : place.credentials[peer.authenticates].tokens;
-  writeLoadScript(script, { paths: PATHS, tokens });
+  writeLoadScript(script, { paths: peer.paths, tokens });
   return { peer, started, script };
 }
 
@@ -105,12 +104,12 @@ async function measure(
     core: options.cores.load,
   };
   started.program.resume();
-  await runLoad({ ...load, seconds: options.warmUpSeconds });
+  await runLoad(place.site, { ...load, seconds: options.warmUpSeconds });
 
   const seenBefore = await place.service.requestsSeen();
   const busyBefore = coreBusyMs(options.cores.proxy);
   const before = groupUsage(group);
-  const result = await runLoad({ ...load, seconds: options.seconds });
+  const result = await runLoad(place.site, { ...load, seconds: options.seconds });
   const after = groupUsage(group);
   const busyMs = coreBusyMs(options.cores.proxy) - busyBefore;
   const seen = (await place.service.requestsSeen()) - seenBefore;

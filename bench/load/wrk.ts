@@ -1,8 +1,8 @@
 /**
  * wrk as the source of load: its script (a different caller and record each request) and its result.
  */
-import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import type { Site } from "../machine/site.ts";
 
 export interface LoadResult {
   readonly requests: number;
@@ -23,6 +23,9 @@ export interface LoadOptions {
 
 /** Marks the one line of wrk's output that is ours. */
 const MARK = "sallyport-bench ";
+
+/** Each run has a log of its own in the site's folder. */
+let nextRun = 1;
 
 /**
  * Writes the script: `tokens`, one to a request in turn; none where a peer asks for none, for then
@@ -93,19 +96,11 @@ export function parseLoadResult(output: string): LoadResult {
 }
 
 /** Runs wrk on its core. Rejects when it fails or reports nothing. */
-export async function runLoad(options: LoadOptions): Promise<LoadResult> {
-  const place = ["-c", String(options.core)];
+export async function runLoad(site: Site, options: LoadOptions): Promise<LoadResult> {
   const volume = ["-t1", `-c${options.connections}`, `-d${options.seconds}s`, "--timeout", "10s"];
-  const args = [...place, "wrk", ...volume, "-s", options.script, options.url];
-  const child = spawn("taskset", args);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => (output += text));
-  }
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
-  if (status !== 0) throw new Error(`wrk ended with ${status}:\n${output.slice(-2000)}`);
-  return parseLoadResult(output);
+  const command = ["wrk", ...volume, "-s", options.script, options.url];
+  const program = site.start(`wrk-${nextRun++}`, command, { core: options.core });
+  const status = await program.ended;
+  if (status !== 0) throw new Error(`wrk ended with ${status}:\n${program.output().slice(-2000)}`);
+  return parseLoadResult(program.output());
 }

@@ -33,6 +33,8 @@ export interface Program {
   output(): string;
   /** Throws, with the end of its output, if it has ended by itself. */
   assertAlive(): void;
+  /** Resolves with its exit status once it has ended; null if a signal ended it. */
+  readonly ended: Promise<number | null>;
   stop(): Promise<void>;
 }
 
@@ -106,12 +108,13 @@ function startProgram(
   const { pid } = child;
   if (pid === undefined) throw new Error(`${name} could not be started: is taskset there?`);
   const output = (): string => readFileSync(options.log, "utf8");
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const alive = (): boolean => child.exitCode === null && child.signalCode === null;
   return {
     name,
     pid,
     child,
+    ended,
     pause: () => signalGroup(pid, "SIGSTOP"),
     resume: () => signalGroup(pid, "SIGCONT"),
     output,

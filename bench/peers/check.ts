@@ -3,13 +3,12 @@
  * service says, it refuses no token and each wrong one, and none of the refused reached the service.
  */
 import type { Peer, PeerPlace, StartedPeer } from "./peer.ts";
-import { PATHS } from "./peer.ts";
 import { get } from "../load/request.ts";
 import { until } from "../machine/until.ts";
 
 /** Waits until the peer serves, then checks it. Throws, naming the peer, at the first wrong answer. */
 export async function checkPeer(peer: Peer, started: StartedPeer, place: PeerPlace): Promise<void> {
-  const path = PATHS[0] ?? "/";
+  const path = peer.paths[0] ?? "/";
   const { port } = started;
   const credentials =
     peer.authenticates === "none" ? undefined : place.credentials[peer.authenticates];

@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import type { Peer } from "./peer.ts";
+import { RECORD_PATHS } from "./peer.ts";
 import { publicPem } from "../load/credentials.ts";
 import { freePorts } from "../machine/ports.ts";
 import { REQUIREMENTS, findProgram } from "../machine/requirements.ts";
@@ -19,6 +20,7 @@ function haproxy(name: string, title: string, authenticates: Peer["authenticates
     name,
     title,
     authenticates,
+    paths: RECORD_PATHS,
     requires: [REQUIREMENTS.haproxy],
     async start({ site, core, service, credentials }) {
       const [port = 0] = await freePorts(1);

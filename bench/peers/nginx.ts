@@ -1,6 +1,7 @@
 /** nginx `proxy_pass`, without authentication and without a log: what carrying bytes costs. */
 import { writeFileSync } from "node:fs";
 import type { Peer } from "./peer.ts";
+import { RECORD_PATHS } from "./peer.ts";
 import { freePorts } from "../machine/ports.ts";
 import { REQUIREMENTS, findProgram } from "../machine/requirements.ts";
 
@@ -8,6 +9,7 @@ export const nginx: Peer = {
   name: "nginx",
   title: "nginx `proxy_pass`, no authentication",
   authenticates: "none",
+  paths: RECORD_PATHS,
   requires: [REQUIREMENTS.nginx],
   async start({ site, core, service }) {
     const [port = 0] = await freePorts(1);

@@ -14,6 +14,8 @@ export interface Peer {
   readonly title: string;
   /** How it authenticates callers; `none` forwards everything. */
   readonly authenticates: "none" | "RS256" | "ES256";
+  /** What its callers ask for in turn. */
+  readonly paths: readonly string[];
   readonly requires: readonly Requirement[];
   /** Starts it on the core; it may not accept connections yet. */
   start(place: PeerPlace): Promise<StartedPeer>;
@@ -31,8 +33,8 @@ export interface StartedPeer {
   readonly port: number;
 }
 
-/** What callers ask for; every peer forwards it as it is. */
-export const PATHS: readonly string[] = Array.from(
+/** What callers ask for where nothing else is said; every peer forwards it as it is. */
+export const RECORD_PATHS: readonly string[] = Array.from(
   { length: 50 },
   (_, index) => `/billing/records/2026-${1000 + index}`,
 );

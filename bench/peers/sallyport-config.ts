@@ -1,0 +1,73 @@
+/** The configuration and the policies that Sallyport is measured with. */
+import { AUDIENCE, ISSUER } from "../load/credentials.ts";
+
+export interface BenchRoute {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** Both are evaluated for each request: the first permits it, the second looks and does not forbid. */
+export const BILLING_POLICIES = `// Only the payment service, in role AdminService, may query billing records.
+@id("billing-admins")
+permit (
+  principal is Sallyport::Workload in Sallyport::Role::"AdminService",
+  action in Sallyport::Action::"read",
+  resource in Sallyport::Service::"billing"
+) when { context.path like "/billing/*" };
+
+// People from outside never reach what is not public.
+@id("outsiders")
+forbid (principal, action, resource)
+when { principal has external && principal.external && !resource.public };
+`;
+
+/** For transfers, which write as well. */
+export const WRITER_POLICIES = BILLING_POLICIES.replace(
+  'action in Sallyport::Action::"read"',
+  "action",
+);
+
+/** `sallyport.yaml` for one service, with key set and policies beside it. */
+export function sallyportConfig(options: {
+  readonly port: number;
+  readonly adminPort: number;
+  readonly service: number;
+  readonly routes: readonly BenchRoute[];
+}): string {
+  const routes = options.routes.map(
+    ({ name, path }) =>
+      `  - { name: ${name}, path: "${path}", service: billing, authenticate: [corp], timeout: 10m }`,
+  );
+  return `version: 1
+listeners:
+  - name: edge
+    address: 127.0.0.1:${options.port}
+    publicOrigin: ${AUDIENCE}
+admin:
+  address: 127.0.0.1:${options.adminPort}
+authenticators:
+  corp:
+    type: jwt
+    issuer: ${ISSUER}
+    jwks: file:jwks.json
+    audience: [${AUDIENCE}]
+    algorithms: [RS256, ES256, EdDSA]
+    principal:
+      kind: workload
+      subject: sub
+      roles: { claim: roles, allow: [AdminService, Reader] }
+      attributes:
+        tenant: { claim: tenant_id, type: string }
+        external: { claim: ext, type: bool, default: true }
+services:
+  billing:
+    endpoints: [http://127.0.0.1:${options.service}]
+    attributes: { public: false }
+routes:
+${routes.join("\n")}
+policies:
+  enforce: [policies]
+audit:
+  path: audit
+`;
+}

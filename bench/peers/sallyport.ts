@@ -1,0 +1,96 @@
+/**
+ * Sallyport as a user starts it (`bin/sallyport run -c …`): a token checked for each request, two
+ * policies, every decision and completion in the audit log.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Peer, PeerPlace, StartedPeer } from "./peer.ts";
+import { RECORD_PATHS } from "./peer.ts";
+import { BILLING_POLICIES, sallyportConfig } from "./sallyport-config.ts";
+import type { BenchRoute } from "./sallyport-config.ts";
+import { keySet } from "../load/credentials.ts";
+import type { Signer } from "../load/credentials.ts";
+import { get } from "../load/request.ts";
+import { freePorts } from "../machine/ports.ts";
+import type { Site } from "../machine/site.ts";
+import { until } from "../machine/until.ts";
+
+export type Runtime = "bun" | "node";
+
+const PROGRAM = fileURLToPath(new URL("../../bin/sallyport", import.meta.url));
+
+/** One route, as the throughput section wants it. */
+const BILLING_ROUTE = [{ name: "billing", path: "/billing/*" }];
+
+export const sallyports: readonly Peer[] = [
+  sallyportPeer("sallyport-bun", "Sallyport on Bun: RS256, policy, audit", { runtime: "bun" }),
+  sallyportPeer("sallyport-node", "Sallyport on Node: RS256, policy, audit", { runtime: "node" }),
+];
+
+export interface SallyportOptions {
+  readonly runtime: Runtime;
+  readonly routes?: readonly BenchRoute[];
+  /** Paths that callers ask for; those of billing records unless given. */
+  readonly paths?: readonly string[];
+}
+
+/** A peer for the load sections. */
+export function sallyportPeer(name: string, title: string, options: SallyportOptions): Peer {
+  return {
+    name,
+    title,
+    authenticates: "RS256",
+    paths: options.paths ?? RECORD_PATHS,
+    requires: [],
+    start: ({ site, core, service, credentials }: PeerPlace) =>
+      startSallyport(site, {
+        name,
+        core,
+        runtime: options.runtime,
+        service: service.port,
+        signers: [credentials.RS256.signer, credentials.ES256.signer],
+        routes: options.routes ?? BILLING_ROUTE,
+      }),
+  };
+}
+
+export interface StartSallyportOptions {
+  readonly name: string;
+  readonly core: number;
+  readonly runtime: Runtime;
+  /** Port of the one service. */
+  readonly service: number;
+  /** Whose tokens are good. */
+  readonly signers: readonly Signer[];
+  readonly routes?: readonly BenchRoute[];
+  /** Cedar; those of billing unless given. */
+  readonly policies?: string;
+}
+
+/** Starts it in a folder of its own; resolves when it says that it is ready. */
+export async function startSallyport(
+  site: Site,
+  options: StartSallyportOptions,
+): Promise<StartedPeer> {
+  const [port = 0, adminPort = 0] = await freePorts(2);
+  const folder = site.path(options.name);
+  mkdirSync(join(folder, "policies"), { recursive: true, mode: 0o700 });
+  writeFileSync(join(folder, "jwks.json"), keySet(options.signers));
+  writeFileSync(join(folder, "policies", "billing.cedar"), options.policies ?? BILLING_POLICIES);
+  writeFileSync(
+    join(folder, "sallyport.yaml"),
+    sallyportConfig({ ...options, port, adminPort, routes: options.routes ?? BILLING_ROUTE }),
+  );
+  const command = [PROGRAM, "run", "-c", join(folder, "sallyport.yaml")];
+  const program = site.start(options.name, command, {
+    core: options.core,
+    cwd: folder,
+    env: { SALLYPORT_RUNTIME: options.runtime },
+  });
+  await until(`${options.name} is ready`, program, async () => {
+    const { status } = await get({ port: adminPort, path: "/readyz" });
+    return status === 200;
+  });
+  return { program, port };
+}

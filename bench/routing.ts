@@ -1,0 +1,127 @@
+/**
+ * What finding the route costs among 10 and among 10 000: the look-up alone, and a whole request
+ * through the proxy by CPU.
+ */
+import { createRouter } from "../src/gate/router.ts";
+import { METHODS } from "../src/model/vocabulary.ts";
+import type { Site } from "./machine/site.ts";
+import { sallyportPeer } from "./peers/sallyport.ts";
+import { figure, median } from "./report.ts";
+import type { Section } from "./report.ts";
+import { benchThroughput } from "./throughput.ts";
+import type { ThroughputOptions } from "./throughput.ts";
+import { cpuRatio } from "./throughput-report.ts";
+
+export interface RoutingOptions extends Omit<ThroughputOptions, "peers"> {
+  readonly quick: boolean;
+}
+
+/** Nanoseconds of one look-up. */
+export interface LookupResult {
+  readonly routes: number;
+  readonly nanoseconds: number;
+}
+
+const FEW = 10;
+const MANY = 10_000;
+/** Requests cycle through this many paths, spread evenly over the routes. */
+const PATHS = 1_000;
+/** A whole request may cost this much more with MANY routes. */
+const GOAL = 1.1;
+
+export async function benchRouting(site: Site, options: RoutingOptions): Promise<Section> {
+  const lookups = benchLookup(options);
+  const peers = [FEW, MANY].map((count) =>
+    sallyportPeer(`routes-${count}`, `${figure(count)} routes`, {
+      runtime: "bun",
+      routes: makeRoutes(count),
+      paths: makePaths(count),
+    }),
+  );
+  const cells = await benchThroughput(site, { ...options, peers });
+  const ratio = cpuRatio(cells, `routes-${FEW}`, `routes-${MANY}`);
+  if (ratio === undefined) throw new Error("a measurement is missing");
+  return {
+    name: "routing",
+    title: "Routing among 10 and 10 000 routes",
+    table: {
+      columns: ["routes", "look-up alone, ns", "whole request, CPU µs"],
+      rows: lookups.map(({ routes, nanoseconds }) => [
+        figure(routes),
+        figure(nanoseconds),
+        figure(
+          median(
+            cells
+              .filter((cell) => cell.peer === `routes-${routes}`)
+              .map((cell) => cell.cpuUsPerRequest),
+          ),
+        ),
+      ]),
+    },
+    goals: [
+      {
+        what: "CPU per request with 10 000 routes to that with 10, on Bun",
+        unit: " ×",
+        measured: ratio,
+        bound: { atMost: GOAL },
+      },
+    ],
+    data: { lookups, cells },
+  };
+}
+
+/** The router by itself, on the runtime that runs this; medians of interleaved rounds. */
+export function benchLookup(options: { readonly quick: boolean }): LookupResult[] {
+  const rounds = options.quick ? 3 : 15;
+  const lookups = options.quick ? 20_000 : 200_000;
+  const subjects = [FEW, MANY].map((count) => ({
+    routes: count,
+    router: createRouter(
+      makeRoutes(count).map((route) => ({
+        ...route,
+        host: undefined,
+        methods: undefined,
+        value: route.name,
+      })),
+      METHODS,
+    ),
+    paths: makePaths(count),
+    samples: [] as number[],
+  }));
+  // One round more than counted: the first compiles.
+  for (let round = 0; round <= rounds; round++) {
+    for (const subject of subjects) {
+      const { router, paths, samples } = subject;
+      let found = 0;
+      const startedAt = performance.now();
+      for (let index = 0; index < lookups; index++) {
+        const match = router.find("api.bench.example", paths[index % PATHS] ?? "");
+        if (match?.method("GET") !== undefined) found += 1;
+      }
+      const elapsedMs = performance.now() - startedAt;
+      if (found !== lookups) throw new Error(`only ${found} of ${lookups} look-ups found a route`);
+      if (round > 0) samples.push((elapsedMs * 1e6) / lookups);
+    }
+  }
+  return subjects.map(({ routes, samples }) => ({ routes, nanoseconds: median(samples) }));
+}
+
+function makeRoutes(count: number): { name: string; path: string }[] {
+  return Array.from({ length: count }, (_, index) => ({
+    name: `route-${index}`,
+    // As such sets look: a tenth take a parameter, the rest is literal with a tail.
+    path:
+      index % 10 === 0
+        ? `/billing/area-${index}/{account}/records/{record}`
+        : `/billing/area-${index}/records/*`,
+  }));
+}
+
+function makePaths(count: number): string[] {
+  return Array.from({ length: PATHS }, (_, index) => {
+    const route = Math.floor((index * count) / PATHS);
+    return route % 10 === 0
+      ? `/billing/area-${route}/acme/records/${index}`
+      : `/billing/area-${route}/records/2026/${index}`;
+  });
+}
