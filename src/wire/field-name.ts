@@ -1,8 +1,9 @@
 /**
  * Field names as received -> lower-case and interned, with what the head parser has to know of them.
  *
- * One Map lookup for a name that was seen before, in whatever case: lower-casing and validating each
- * name of each request was a quarter of the cost of a head (bench/wire.ts).
+ * A name that was seen before, in whatever case, costs a hash of four of its bytes and a comparison:
+ * for the ten names of a usual head 0.25 us less than a substring and a Map lookup for each
+ * (0.56 against 0.98 us with the line search on Bun, 0.62 against 1.05 on Node; bench/wire.ts).
  */
 import { isToken } from "./token.ts";
 
@@ -25,10 +26,20 @@ export interface FieldName {
   readonly role: number;
 }
 
+/** One spelling of a name. */
+interface Spelling extends FieldName {
+  readonly bytes: Uint8Array;
+  /** Whether another spelling may take its slot. */
+  readonly learned: boolean;
+}
+
 const LIMITS = {
-  /** Learned spellings. When full they are forgotten, so that a flood of invented names costs the flooder and no memory. */
-  learned: 1024,
-  /** Longer names are not learned: names that people use are shorter, and the cache stays within some 100 KB. */
+  /**
+   * Slots of the table, a power of two. Each holds one spelling and the last one learned wins, so a
+   * flood of invented names costs the flooder and no memory.
+   */
+  slots: 4096,
+  /** Longer names are not learned: names that people use are shorter, and the table stays below 1 MB. */
   learnedLength: 48,
 } as const;
 
@@ -42,46 +53,61 @@ const ROLES: Readonly<Record<string, number>> = {
   upgrade: FIELD.upgrade,
 };
 
+/** Never pushed out of the table, in these two spellings: `content-type` and `Content-Type`. */
 const COMMON = [
-  ...Object.keys(ROLES),
-  ..."accept accept-encoding accept-language cache-control content-encoding content-type cookie date".split(
-    " ",
-  ),
-  ..."etag if-modified-since if-none-match keep-alive last-modified location origin pragma".split(
-    " ",
-  ),
-  ..."referer server set-cookie te traceparent tracestate trailer user-agent vary via".split(" "),
-  ..."x-forwarded-for x-forwarded-host x-forwarded-proto x-request-id".split(" "),
-];
+  "accept accept-encoding accept-language cache-control content-encoding content-type cookie date",
+  "etag if-modified-since if-none-match keep-alive last-modified location origin pragma referer",
+  "server set-cookie te traceparent tracestate trailer user-agent vary via",
+  "x-forwarded-for x-forwarded-host x-forwarded-proto x-request-id",
+].flatMap((line) => line.split(" "));
 
-/** Never forgotten: nobody can push the names that matter out. */
-const known = new Map<string, FieldName>();
-for (const name of COMMON) {
-  const entry = Object.freeze({ name, role: ROLES[name] ?? FIELD.other });
-  known.set(name, entry);
-  known.set(
-    name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase()),
-    entry,
-  );
+const slots = new Array<Spelling | undefined>(LIMITS.slots).fill(undefined);
+for (const name of [...COMMON, ...Object.keys(ROLES)]) {
+  const capitals = name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
+  for (const text of [name, capitals]) put(spelling(text, false));
 }
-const learned = new Map<string, FieldName>();
 
-/** The field name, or undefined when the text is not a token (RFC 9110 section 5.1). */
-export function fieldName(text: string): FieldName | undefined {
-  return known.get(text) ?? learned.get(text) ?? learn(text);
+/** The name that lies in `buffer` from `start` to `end`, or undefined when it is not a token (RFC 9110 section 5.1). */
+export function fieldName(buffer: Buffer, start: number, end: number): FieldName | undefined {
+  const known = slots[slotOf(buffer, start, end)];
+  if (known !== undefined && spells(known.bytes, buffer, { start, end })) return known;
+  return learn(buffer.toString("latin1", start, end));
+}
+
+function slotOf(buffer: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  const first = buffer[start] ?? 0;
+  const middle = buffer[start + (length >> 1)] ?? 0;
+  const last = buffer[end - 1] ?? 0;
+  return (length * 31 + first * 7 + middle * 17 + last * 131) & (LIMITS.slots - 1);
+}
+
+function spells(
+  bytes: Uint8Array,
+  buffer: Buffer,
+  at: { readonly start: number; readonly end: number },
+): boolean {
+  if (bytes.length !== at.end - at.start) return false;
+  for (let index = 0; index < bytes.length; index++) {
+    if (bytes[index] !== buffer[at.start + index]) return false;
+  }
+  return true;
 }
 
 function learn(text: string): FieldName | undefined {
   if (!isToken(text)) return undefined;
-  const lower = text.toLowerCase();
-  const entry = known.get(lower) ?? { name: ownCopy(lower), role: FIELD.other };
-  if (text.length > LIMITS.learnedLength) return entry;
-  if (learned.size >= LIMITS.learned) learned.clear();
-  learned.set(ownCopy(text), entry);
+  const entry = spelling(text, true);
+  if (text.length <= LIMITS.learnedLength) put(entry);
   return entry;
 }
 
-/** A substring keeps the whole head alive in both engines; what is cached must not. */
-function ownCopy(text: string): string {
-  return Buffer.from(text, "latin1").toString("latin1");
+function spelling(text: string, learned: boolean): Spelling {
+  const name = text.toLowerCase();
+  return { name, role: ROLES[name] ?? FIELD.other, bytes: Buffer.from(text, "latin1"), learned };
+}
+
+function put(entry: Spelling): void {
+  const slot = slotOf(entry.bytes, 0, entry.bytes.length);
+  if (slots[slot]?.learned === false && entry.learned) return;
+  slots[slot] = entry;
 }

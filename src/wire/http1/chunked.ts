@@ -8,7 +8,7 @@
  * are hop-by-hop. Forbidden trailers are dropped too (trailers.ts).
  */
 import type { Fields } from "../../model/http.ts";
-import { controlFault, emptySection, readFieldLines } from "./field-lines.ts";
+import { emptySection, readFieldLines } from "./field-lines.ts";
 import { headFault, type HeadFault } from "./head-fault.ts";
 import { allowedTrailers } from "./trailers.ts";
 
@@ -211,13 +211,12 @@ export class ChunkedDecoder {
     this.#trailerText = "";
     if (text.length === 2) return undefined;
     const section = emptySection();
-    const fault =
-      controlFault(text) ??
-      readFieldLines(section, text, {
-        position: 0,
-        maxFields: this.#limits.maxTrailerFields,
-        framing: false,
-      });
+    const lines = { bytes: Buffer.from(text, "latin1"), offset: 0, text };
+    const fault = readFieldLines(section, lines, {
+      position: 0,
+      maxFields: this.#limits.maxTrailerFields,
+      framing: false,
+    });
     this.#trailers = allowedTrailers(section.fields);
     return fault;
   }

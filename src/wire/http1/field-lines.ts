@@ -14,6 +14,7 @@ const SP = 0x20;
 const HTAB = 0x09;
 const CR = 0x0d;
 const LF = 0x0a;
+const DEL = 0x7f;
 
 /** What the parser has gathered of one section. */
 export interface FieldSection extends ConnectionState {
@@ -49,16 +50,17 @@ const FAULTS = {
 
 const CONTENT_LENGTH = new RegExp(`^[0-9]{1,${LIMITS.contentLengthDigits}}$`);
 
-/**
- * One pass of the regex engine over the whole head instead of a test for each line: 0.25 against
- * 0.9 us for a head of ten fields (bench/wire.ts). A LF without its CR is found by the line loop.
- */
-const FORBIDDEN = /[^\t\r\n -~\x80-\xff]|\r[^\n]/;
-
-/** Control bytes (RFC 9110 section 5.5) and bare CRs anywhere in the text; the text ends with CR LF. */
-export function controlFault(text: string): HeadFault | undefined {
-  return FORBIDDEN.test(text) ? FAULTS.control : undefined;
+/** A section as bytes and, decoded once, as text. Substrings of it are what `Fields` hold. */
+export interface SectionText {
+  readonly bytes: Buffer;
+  /** Where the text begins in `bytes`. */
+  readonly offset: number;
+  /** latin1; ends with the empty line. */
+  readonly text: string;
 }
+
+/** Control bytes but HTAB (RFC 9110 section 5.5), CR and LF among them. */
+const CONTROL = new Uint8Array(256).fill(1, 0, SP).fill(1, DEL, DEL + 1).fill(0, HTAB, HTAB + 1);
 
 /** A section without fields. */
 export function emptySection(): FieldSection {
@@ -79,15 +81,16 @@ export function emptySection(): FieldSection {
 }
 
 /**
- * Reads the lines from `position` to the empty line that ends `text` into `section`.
- * `controlFault(text)` must have found nothing. `framing: false` is for trailers, where fields that
- * frame a message mean nothing.
+ * Reads the lines from `position` to the empty line that ends the text into `section`, and refuses
+ * control bytes anywhere in the text, the line before `position` included. `framing: false` is for
+ * trailers, where fields that frame a message mean nothing.
  */
 export function readFieldLines(
   section: FieldSection,
-  text: string,
+  lines: SectionText,
   options: { readonly position: number; readonly maxFields: number; readonly framing: boolean },
 ): HeadFault | undefined {
+  const { bytes, offset, text } = lines;
   const { maxFields, framing } = options;
   const fields = section.fields;
   const end = text.length - 2;
@@ -95,13 +98,13 @@ export function readFieldLines(
   while (position < end) {
     const lf = text.indexOf("\n", position);
     const lineEnd = lf - 1;
-    if (text.charCodeAt(lineEnd) !== CR) return FAULTS.control;
+    if (bytes[offset + lineEnd] !== CR) return FAULTS.control;
     const colon = text.indexOf(":", position);
     if (colon === -1 || colon > lineEnd) return lineFault(text, position, FAULTS.colon);
-    const known = fieldName(text.slice(position, colon));
+    const known = fieldName(bytes, offset + position, offset + colon);
     if (known === undefined) return lineFault(text, position, FAULTS.name);
-    const value = trimmed(text, colon + 1, lineEnd);
     if (fields.length >= maxFields * 2) return FAULTS.tooMany;
+    const value = trimmed(lines, colon + 1, lineEnd);
     fields.push(known.name, value);
     if (known.role !== FIELD.other && framing) {
       const fault = noteField(section, known.role, value);
@@ -109,7 +112,20 @@ export function readFieldLines(
     }
     position = lf + 1;
   }
-  return position === end ? undefined : FAULTS.control;
+  // Each line ends in a LF after its CR, as the loop saw. Were there any other control byte, there
+  // would be more than these two a line. Counting through a table takes 0.5 us for 1 KB where the
+  // regular expression that says the same takes 1.1 us (Bun) and 1.9 us (Node); bench/wire.ts.
+  const lineCount = (options.position === 0 ? 1 : 2) + fields.length / 2;
+  const clean = position === end && countControls(lines) === lineCount * 2;
+  return clean ? undefined : FAULTS.control;
+}
+
+function countControls(lines: SectionText): number {
+  const { bytes, offset } = lines;
+  const end = offset + lines.text.length;
+  let count = 0;
+  for (let index = offset; index < end; index++) count += CONTROL[bytes[index] ?? 0] ?? 0;
+  return count;
 }
 
 /** The more telling fault of a line that begins with white space. */
@@ -120,15 +136,16 @@ function lineFault(text: string, position: number, otherwise: HeadFault): HeadFa
 }
 
 /** The value without the optional white space around it (RFC 9112 section 5.1). */
-function trimmed(text: string, from: number, to: number): string {
-  let start = from;
-  let end = to;
-  while (start < end && isBlank(text.charCodeAt(start))) start += 1;
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1;
-  return text.slice(start, end);
+function trimmed(lines: SectionText, from: number, to: number): string {
+  const { bytes, offset } = lines;
+  let start = offset + from;
+  let end = offset + to;
+  while (start < end && isBlank(bytes[start])) start += 1;
+  while (end > start && isBlank(bytes[end - 1])) end -= 1;
+  return lines.text.slice(start - offset, end - offset);
 }
 
-function isBlank(code: number): boolean {
+function isBlank(code: number | undefined): boolean {
   return code === SP || code === HTAB;
 }
 

@@ -14,7 +14,7 @@
 import type { RequestHead } from "../../model/http.ts";
 import { parseAuthority } from "../authority.ts";
 import { isToken } from "../token.ts";
-import { controlFault, emptySection, type FieldSection, readFieldLines } from "./field-lines.ts";
+import { emptySection, type FieldSection, readFieldLines } from "./field-lines.ts";
 import { headFault, type HeadFault } from "./head-fault.ts";
 import { transferCodingFault } from "./transfer-coding.ts";
 
@@ -87,9 +87,6 @@ export function parseRequestHead(
   if (end - start > limits.maxHeadBytes) return FAULTS.tooLarge;
   const skip = buffer[start] === CR && buffer[start + 1] === LF ? 2 : 0;
   const text = buffer.toString("latin1", start + skip, end);
-  const control = controlFault(text);
-  if (control !== undefined) return control;
-
   const lineEnd = text.indexOf("\n") - 1;
   if (text.charCodeAt(lineEnd) !== CR) return FAULTS.lineEnd;
   const methodEnd = text.indexOf(" ");
@@ -103,11 +100,9 @@ export function parseRequestHead(
   if (lineFault !== undefined) return lineFault;
 
   const section = emptySection();
-  const fault = readFieldLines(section, text, {
-    position: lineEnd + 2,
-    maxFields: limits.maxFields,
-    framing: true,
-  });
+  const lines = { bytes: buffer, offset: start + skip, text };
+  const options = { position: lineEnd + 2, maxFields: limits.maxFields, framing: true };
+  const fault = readFieldLines(section, lines, options);
   if (fault !== undefined) return fault;
   const minorVersion = version === "HTTP/1.1" ? 1 : 0;
   return sectionFault(section, minorVersion) ?? requestHead(section, method, target, minorVersion);

@@ -8,7 +8,7 @@
  * body; the caller reads the next head.
  */
 import type { BodyKind, ResponseHead } from "../../model/http.ts";
-import { controlFault, emptySection, type FieldSection, readFieldLines } from "./field-lines.ts";
+import { emptySection, type FieldSection, readFieldLines } from "./field-lines.ts";
 import { headFault, type HeadFault } from "./head-fault.ts";
 import type { HeadLimits } from "./request-head.ts";
 import { transferCodingFault } from "./transfer-coding.ts";
@@ -50,15 +50,15 @@ export function parseResponseHead(
   const { limits, request } = options;
   if (end - start > limits.maxHeadBytes) return FAULTS.tooLarge;
   const text = buffer.toString("latin1", start, end);
-  const control = controlFault(text);
-  if (control !== undefined) return upstreamFault(control);
   if (!STATUS_LINE.test(text)) return FAULTS.statusLine;
   const status = Number(text.slice(STATUS_END - 3, STATUS_END));
   const minorVersion = text.charCodeAt(7) === 0x31 ? 1 : 0;
 
   const section = emptySection();
-  const fault = readFieldLines(section, text, {
-    position: text.indexOf("\n") + 1,
+  const lines = { bytes: buffer, offset: start, text };
+  const position = text.indexOf("\n") + 1;
+  const fault = readFieldLines(section, lines, {
+    position,
     maxFields: limits.maxFields,
     framing: true,
   });
