@@ -1,0 +1,108 @@
+/** Turns one policy of the official engine's JSON into its scope, for the index, and its condition. */
+import { compileExpression } from "./compile-expression.ts";
+import type { Environment, Evaluate } from "./environment.ts";
+import { asBoolean } from "./operators.ts";
+import {
+  uidFromJson,
+  type EntityUidJson,
+  type PolicyJson,
+  type ScopeJson,
+  type SlotName,
+} from "./policy-json.ts";
+import type { EntityUid } from "./values.ts";
+
+/** What the head of a policy asks of principal, action or resource. */
+export type Scope =
+  | { readonly kind: "all" }
+  | { readonly kind: "equals"; readonly uid: EntityUid }
+  | { readonly kind: "in"; readonly uids: readonly EntityUid[] }
+  | { readonly kind: "is"; readonly type: string }
+  | { readonly kind: "is-in"; readonly type: string; readonly uid: EntityUid };
+
+export interface CompiledPolicy {
+  readonly id: string;
+  /** Place among all policies; determining policies are listed in this order. */
+  readonly order: number;
+  readonly effect: "permit" | "forbid";
+  readonly principal: Scope;
+  readonly action: Scope;
+  readonly resource: Scope;
+  /** Whether its conditions hold; the scope is the index's to check. Throws an EvaluationError. */
+  readonly applies: (environment: Environment) => boolean;
+}
+
+export interface PolicyIdentity {
+  readonly id: string;
+  readonly order: number;
+  /** What fills the slots of a template. */
+  readonly slots?: ReadonlyMap<SlotName, EntityUid>;
+}
+
+/** Throws TypeError for what it does not know, and for a template whose slot is not filled. */
+export function compilePolicy(json: PolicyJson, identity: PolicyIdentity): CompiledPolicy {
+  const slots = identity.slots ?? new Map<SlotName, EntityUid>();
+  return {
+    id: identity.id,
+    order: identity.order,
+    effect: json.effect,
+    principal: compileScope(json.principal, slots),
+    action: compileScope(json.action, slots),
+    resource: compileScope(json.resource, slots),
+    applies: compileConditions(json.conditions),
+  };
+}
+
+/** Whether an entity that has these ancestors is within the scope. */
+export function inScope(
+  scope: Scope,
+  uid: EntityUid,
+  ancestors: ReadonlySet<string> | undefined,
+): boolean {
+  const within = (above: EntityUid): boolean =>
+    uid.key === above.key || ancestors?.has(above.key) === true;
+  if (scope.kind === "all") return true;
+  if (scope.kind === "equals") return uid.key === scope.uid.key;
+  if (scope.kind === "in") return scope.uids.some(within);
+  return uid.type === scope.type && (scope.kind === "is" || within(scope.uid));
+}
+
+type Slots = ReadonlyMap<SlotName, EntityUid>;
+type Target = { readonly entity?: EntityUidJson; readonly slot?: SlotName };
+
+function compileScope(json: ScopeJson, slots: Slots): Scope {
+  if (json.op === "All") return { kind: "all" };
+  if (json.op === "is") {
+    if (json.in === undefined) return { kind: "is", type: json.entity_type };
+    return { kind: "is-in", type: json.entity_type, uid: target(json.in, slots) };
+  }
+  if (json.op === "==") return { kind: "equals", uid: target(json, slots) };
+  return { kind: "in", uids: json.entities?.map(uidFromJson) ?? [target(json, slots)] };
+}
+
+function target(json: Target, slots: Slots): EntityUid {
+  if (json.entity !== undefined) return uidFromJson(json.entity);
+  const uid = json.slot === undefined ? undefined : slots.get(json.slot);
+  if (uid === undefined) throw new TypeError(`slot ${json.slot ?? ""} is not filled`);
+  return uid;
+}
+
+function compileConditions(conditions: PolicyJson["conditions"]): CompiledPolicy["applies"] {
+  const compiled = conditions.map(({ kind, body }) => ({
+    wanted: kind === "when",
+    evaluate: compileExpression(body),
+  }));
+  const [only] = compiled;
+  if (only === undefined) return () => true;
+  if (compiled.length === 1) return single(only.evaluate, only.wanted);
+  return (environment) => {
+    for (const { wanted, evaluate } of compiled) {
+      if (asBoolean(evaluate(environment)) !== wanted) return false;
+    }
+    return true;
+  };
+}
+
+function single(evaluate: Evaluate, wanted: boolean): CompiledPolicy["applies"] {
+  if (wanted) return (environment) => asBoolean(evaluate(environment));
+  return (environment) => !asBoolean(evaluate(environment));
+}
