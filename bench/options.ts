@@ -13,6 +13,8 @@ export interface BenchOptions {
   readonly json: string | undefined;
   readonly writeDocs: boolean;
   readonly keep: boolean;
+  /** Folder for CPU profiles of Sallyport; they slow what they look at, so no figure counts. */
+  readonly profile: string | undefined;
 }
 
 export const USAGE = `npm run bench -- [options]
@@ -24,6 +26,7 @@ export const USAGE = `npm run bench -- [options]
   --quick           small sizes throughout: shows that it works, gives no figure to quote
   --json FILE       writes every measurement
   --write-docs      puts the tables into docs/benchmarks.md
+  --profile DIR     writes CPU profiles of Sallyport; no figure of such a run counts
   --keep            leaves the temporary folder
   --help`;
 
@@ -40,13 +43,14 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | undef
       quick: { type: "boolean", default: false },
       json: { type: "string" },
       "write-docs": { type: "boolean", default: false },
+      profile: { type: "string" },
       keep: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return undefined;
-  if (values.quick && values["write-docs"]) {
-    throw new TypeError("--quick gives no figures to write into the docs");
+  if (values["write-docs"] && (values.quick || values.profile !== undefined)) {
+    throw new TypeError("--quick and --profile give no figures to write into the docs");
   }
   return {
     seconds: whole("seconds", values.seconds, values.quick ? 1 : 5),
@@ -58,6 +62,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | undef
     json: values.json,
     writeDocs: values["write-docs"],
     keep: values.keep,
+    profile: values.profile,
   };
 }
 

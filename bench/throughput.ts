@@ -23,6 +23,8 @@ export interface ThroughputOptions {
   readonly warmUpSeconds: number;
   readonly connections: number;
   readonly cores: Cores;
+  /** Folder for CPU profiles of Sallyport. */
+  readonly profile: string | undefined;
   readonly progress: (line: string) => void;
 }
 
@@ -58,6 +60,7 @@ export async function benchThroughput(site: Site, options: ThroughputOptions): P
     site,
     core: options.cores.proxy,
     service,
+    profile: options.profile,
     credentials: { RS256: createCredentials("RS256"), ES256: createCredentials("ES256") },
   };
   const seats: Seat[] = [];

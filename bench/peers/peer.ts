@@ -25,6 +25,8 @@ export interface PeerPlace {
   readonly site: Site;
   readonly core: number;
   readonly service: Service;
+  /** Where Sallyport writes CPU profiles, when they are asked for. */
+  readonly profile: string | undefined;
   readonly credentials: Readonly<Record<"RS256" | "ES256", Credentials>>;
 }
 

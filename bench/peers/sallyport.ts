@@ -3,7 +3,7 @@
  * policies, every decision and completion in the audit log.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Peer, PeerPlace, StartedPeer } from "./peer.ts";
 import { RECORD_PATHS } from "./peer.ts";
@@ -43,11 +43,12 @@ export function sallyportPeer(name: string, title: string, options: SallyportOpt
     authenticates: "RS256",
     paths: options.paths ?? RECORD_PATHS,
     requires: [],
-    start: ({ site, core, service, credentials }: PeerPlace) =>
+    start: ({ site, core, service, credentials, profile }: PeerPlace) =>
       startSallyport(site, {
         name,
         core,
         runtime: options.runtime,
+        profile,
         service: service.port,
         signers: [credentials.RS256.signer, credentials.ES256.signer],
         routes: options.routes ?? BILLING_ROUTE,
@@ -59,6 +60,8 @@ export interface StartSallyportOptions {
   readonly name: string;
   readonly core: number;
   readonly runtime: Runtime;
+  /** Folder for a CPU profile, written when it stops. */
+  readonly profile?: string | undefined;
   /** Port of the one service. */
   readonly service: number;
   /** Whose tokens are good. */
@@ -86,11 +89,21 @@ export async function startSallyport(
   const program = site.start(options.name, command, {
     core: options.core,
     cwd: folder,
-    env: { SALLYPORT_RUNTIME: options.runtime },
+    env: { SALLYPORT_RUNTIME: options.runtime, ...profileEnvironment(options) },
   });
   await until(`${options.name} is ready`, program, async () => {
     const { status } = await get({ port: adminPort, path: "/readyz" });
     return status === 200;
   });
   return { program, port };
+}
+
+/** Each runtime takes the same flags from a variable of its own, so the program is started as ever. */
+function profileEnvironment(options: StartSallyportOptions): Record<string, string> {
+  if (options.profile === undefined) return {};
+  const folder = resolve(options.profile);
+  mkdirSync(folder, { recursive: true });
+  const name = `${options.name}.cpuprofile`;
+  const flags = `--cpu-prof --cpu-prof-dir=${folder} --cpu-prof-name=${name}`;
+  return { [options.runtime === "bun" ? "BUN_OPTIONS" : "NODE_OPTIONS"]: flags };
 }
