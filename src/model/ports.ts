@@ -7,6 +7,12 @@ export interface Clock {
   monotonic(): number;
 }
 
+/** Runs things later. What waits never keeps the process alive. */
+export interface Timers {
+  /** Runs `run` once after `ms` milliseconds. Returns the function that calls it off. */
+  after(ms: number, run: () => void): () => void;
+}
+
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined | Error>>;
 
 /** Structured log. `event` is a constant sentence; what varies goes into `fields`. No secrets. */

@@ -1,0 +1,36 @@
+import type { Timers } from "../model/ports.ts";
+
+/** The machine's timers, unref'd: waiting work never keeps the process alive. */
+export const systemTimers: Timers = Object.freeze({
+  after: (ms: number, run: () => void) => {
+    const timer = setTimeout(run, ms);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+});
+
+/** Timers that run when a test says so. */
+export class ManualTimers implements Timers {
+  readonly #waiting = new Map<number, { readonly ms: number; readonly run: () => void }>();
+  #next = 0;
+
+  after(ms: number, run: () => void): () => void {
+    const id = this.#next++;
+    this.#waiting.set(id, { ms, run });
+    return () => {
+      this.#waiting.delete(id);
+    };
+  }
+
+  /** Delays of what waits, in the order in which it was asked for. */
+  get delays(): readonly number[] {
+    return [...this.#waiting.values()].map((entry) => entry.ms);
+  }
+
+  /** Runs everything that waits now; what it asks for anew waits for the next call. */
+  runAll(): void {
+    const due = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const entry of due) entry.run();
+  }
+}
