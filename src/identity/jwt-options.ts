@@ -1,0 +1,206 @@
+/**
+ * Options of an authenticator of type `jwt`: access tokens of an OpenID provider or of any issuer
+ * that publishes its keys.
+ */
+import { z } from "zod";
+import { ALGORITHMS } from "../crypto/algorithms.ts";
+import { duration } from "../model/options.ts";
+import { attributeDeclarationsSchema, claimPathSchema } from "./claim-options.ts";
+import { whyNotFetched } from "./key-set-url.ts";
+
+const LIMITS = {
+  /** URLs and audiences; no real one comes near. */
+  chars: 2048,
+  audience: 16,
+  /** Roles that may be asserted without a prefix. */
+  allowedRoles: 256,
+  /** Claim values that lead to one kind. */
+  kindValues: 64,
+} as const;
+
+/** Stands in `types` for tokens whose header has no `typ`. */
+export const ABSENT_TYPE = "absent";
+
+/**
+ * Types that are never an access token: what we assert to services, proofs, logout tokens and
+ * security events. An authenticator that accepted one would turn a message into a credential.
+ */
+const NEVER_TYPES: ReadonlySet<string> = new Set([
+  "sallyport-assertion+jwt",
+  "dpop+jwt",
+  "logout+jwt",
+  "secevent+jwt",
+]);
+
+const textSchema = z.string().min(1).max(LIMITS.chars);
+
+const typeSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/, "a type such as at+jwt or JWT, or absent")
+  .refine((type) => !NEVER_TYPES.has(type.toLowerCase()), "a type of access tokens");
+
+const KINDS = ["user", "workload", "device"] as const;
+
+const kindValueSchema = z.union([z.string().min(1).max(256), z.boolean(), z.int()]);
+
+const kindSchema = z.union([
+  z.enum(KINDS),
+  z
+    .strictObject({
+      claim: claimPathSchema.describe("The claim that tells; a text, a boolean or a whole number."),
+      is: z
+        .partialRecord(
+          z.enum(KINDS),
+          z.union([kindValueSchema, z.array(kindValueSchema).min(1).max(LIMITS.kindValues)]),
+        )
+        .superRefine((kinds, context) => {
+          const values = Object.values(kinds).flat().map(String);
+          if (values.length === 0) context.addIssue("at least one kind");
+          if (new Set(values).size < values.length) {
+            context.addIssue("each value once; a value that leads to two kinds decides nothing");
+          }
+        })
+        .describe(
+          "For each kind the value, or list of values, of the claim. Any other value: 401.",
+        ),
+    })
+    .readonly(),
+]);
+
+const rolesSchema = z
+  .strictObject({
+    claim: claimPathSchema.describe("The claim that holds them: one text, or a list of texts."),
+    allow: z
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(256)
+          // Role::"corp/Reader" is what corp asserts; another authenticator must not say it for it.
+          .regex(
+            /^[^/]*$/,
+            "a role without '/': what has one belongs to the authenticator before it",
+          ),
+      )
+      .max(LIMITS.allowedRoles)
+      .default([])
+      .describe(
+        'Roles that become `Sallyport::Role::"<role>"`. All others become `Role::"<authenticator>/<role>"`.',
+      ),
+  })
+  .readonly();
+
+const principalSchema = z
+  .strictObject({
+    kind: kindSchema.describe("What its callers are: user, workload, device, or told by a claim."),
+    subject: claimPathSchema
+      .default("sub")
+      .describe("The claim that names the caller; unique and never given to another."),
+    roles: rolesSchema.optional().describe("Without it, its principals have no roles."),
+    groups: z
+      .strictObject({
+        claim: claimPathSchema.describe("The claim that holds them: one text, or a list of texts."),
+      })
+      .readonly()
+      .optional()
+      .describe('Become `Sallyport::Group::"<authenticator>/<group>"`.'),
+    attributes: attributeDeclarationsSchema
+      .prefault({})
+      .describe("Typed attributes of the principal in policies, by name; always present there."),
+  })
+  .readonly();
+
+const keysSchema = z
+  .strictObject({
+    minRefresh: duration({ min: "1s", max: "24h" })
+      .prefault("1m")
+      .describe("Keys are not fetched again earlier than this, whatever `max-age` says."),
+    maxRefresh: duration({ min: "1s", max: "24h" })
+      .prefault("15m")
+      .describe("Keys are fetched again after this long at the latest, whatever `max-age` says."),
+    cooldown: duration({ min: "1s", max: "10m" })
+      .prefault("10s")
+      .describe(
+        "Least time between fetches that callers cause by a `kid` that is not known. A key that was rotated in works after this long at the latest.",
+      ),
+    keep: duration({ min: "1m", max: "30d" })
+      .prefault("12h")
+      .describe(
+        "How long the last good keys serve while the provider is down. Beyond it every token of the issuer is refused (503), those verified before included.",
+      ),
+    timeout: duration({ min: "100ms", max: "1m" })
+      .prefault("5s")
+      .describe("For each fetch as a whole."),
+  })
+  .refine(
+    (keys) => keys.minRefresh <= keys.maxRefresh && keys.maxRefresh <= keys.keep,
+    "minRefresh <= maxRefresh <= keep",
+  )
+  .readonly();
+
+export const jwtOptionsSchema = z
+  .strictObject({
+    type: z.literal("jwt").describe("Signed tokens: RFC 9068 access tokens and plain JWTs."),
+    issuer: textSchema.describe(
+      "`iss` of its tokens, compared exactly. Without `jwks` also where discovery is asked.",
+    ),
+    jwks: textSchema
+      .optional()
+      .describe(
+        "Where its keys are: `https://…`, or `file:…` (read at load). Without it: by OpenID discovery, `<issuer>/.well-known/openid-configuration`.",
+      ),
+    audience: z
+      .array(textSchema, "a list of audiences")
+      .min(1, "at least one audience")
+      .max(LIMITS.audience, `at most ${LIMITS.audience}`)
+      .optional()
+      .describe("What a token must be meant for (`aud`) on routes that name no `audience`."),
+    algorithms: z
+      .array(z.enum(ALGORITHMS), `a list of ${ALGORITHMS.join(", ")}`)
+      .min(1, "at least one algorithm")
+      .default(["RS256", "ES256", "EdDSA"])
+      .describe("Accepted `alg`. `EdDSA` and `Ed25519` are two names of one algorithm."),
+    types: z
+      .array(typeSchema, "a list of types")
+      .min(1, "at least one type")
+      .default(["at+jwt", "JWT", ABSENT_TYPE])
+      .describe(
+        "Accepted `typ`, without `application/` and in any case; `absent` for tokens without one.",
+      ),
+    clockSkew: duration({ min: "0s", max: "5m" })
+      .prefault("30s")
+      .describe("Tolerance on `exp`, `nbf` and `iat`."),
+    maxAge: duration({ min: "1s", max: "30d" })
+      .optional()
+      .describe("Tokens older than this by `iat` are refused as expired, and those without `iat`."),
+    principal: principalSchema.describe("How claims become the principal that policies see."),
+    keys: keysSchema.prefault({}).describe("When keys are fetched and how long they serve."),
+    insecureHttp: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Lets keys be fetched over plain http from elsewhere than loopback. Whoever is on the way can then forge every token of this issuer.",
+      ),
+    insecureIdTokens: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Accepts OpenID ID tokens. They tell a client who logged in; whoever receives one can then call in the user's name.",
+      ),
+  })
+  .superRefine((options, context) => {
+    const [path, url] =
+      options.jwks === undefined ? ["issuer", options.issuer] : ["jwks", options.jwks];
+    if (path === "jwks" && url.startsWith("file:")) {
+      if (url === "file:") context.addIssue({ code: "custom", path: [path], message: "a path" });
+      return;
+    }
+    const message = whyNotFetched(url, options.insecureHttp);
+    if (message !== undefined) context.addIssue({ code: "custom", path: [path], message });
+  })
+  .readonly();
+
+/** As the user writes it. */
+export type JwtOptionsInput = z.input<typeof jwtOptionsSchema>;
+/** Checked; durations in milliseconds. */
+export type JwtOptions = z.output<typeof jwtOptionsSchema>;
