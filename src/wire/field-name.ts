@@ -61,7 +61,7 @@ const COMMON = [
   "x-forwarded-for x-forwarded-host x-forwarded-proto x-request-id",
 ].flatMap((line) => line.split(" "));
 
-const slots = new Array<Spelling | undefined>(LIMITS.slots).fill(undefined);
+const slots = Array.from<Spelling | undefined>({ length: LIMITS.slots });
 for (const name of [...COMMON, ...Object.keys(ROLES)]) {
   const capitals = name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
   for (const text of [name, capitals]) put(spelling(text, false));
