@@ -60,7 +60,10 @@ export interface SectionText {
 }
 
 /** Control bytes but HTAB (RFC 9110 section 5.5), CR and LF among them. */
-const CONTROL = new Uint8Array(256).fill(1, 0, SP).fill(1, DEL, DEL + 1).fill(0, HTAB, HTAB + 1);
+const CONTROL = new Uint8Array(256)
+  .fill(1, 0, SP)
+  .fill(1, DEL, DEL + 1)
+  .fill(0, HTAB, HTAB + 1);
 
 /** A section without fields. */
 export function emptySection(): FieldSection {
