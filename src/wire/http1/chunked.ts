@@ -11,6 +11,7 @@ import type { Fields } from "../../model/http.ts";
 import { emptySection, readFieldLines } from "./field-lines.ts";
 import { headFault, type HeadFault } from "./head-fault.ts";
 import { allowedTrailers } from "./trailers.ts";
+import { writeFieldLines } from "./write-head.ts";
 
 export interface ChunkedLimits {
   /** Bytes of chunk extensions in the whole body. */
@@ -232,14 +233,9 @@ export function chunkHead(length: number): string {
 /** What follows the bytes of a chunk. */
 export const CHUNK_TAIL = "\r\n";
 
-/** The last chunk with the trailers. They must have passed the decoder or `checkFieldValue`. */
+/** The last chunk with the trailers; throws a TypeError for a field that `writeFieldLines` refuses. */
 export function lastChunk(trailers: Fields): string {
-  if (trailers.length === 0) return "0\r\n\r\n";
-  let text = "0\r\n";
-  for (let index = 0; index < trailers.length; index += 2) {
-    text += `${trailers[index]}: ${trailers[index + 1]}\r\n`;
-  }
-  return `${text}\r\n`;
+  return `0\r\n${writeFieldLines(trailers)}\r\n`;
 }
 
 /** Index after the empty line that ends a trailer section, or -1. `searchedTo` was searched before. */
