@@ -93,7 +93,7 @@ for (const text of INVALID) {
 }
 
 test("parseAuthority() is idempotent for whatever it takes", () => {
-  const text = fc.string({ unit: fc.constantFrom(..."aZ09.-_:[]%@ f"), maxLength: 20 });
+  const text = fc.string({ unit: fc.constantFrom(..."aZ09.-_:[]%@ f".split("")), maxLength: 20 });
   fc.assert(
     fc.property(text, (candidate) => {
       const authority = parseAuthority(candidate);
