@@ -1,6 +1,6 @@
 /** The benches that a run is made of, in order. */
 import type { Cores } from "./machine/cores.ts";
-import { REQUIREMENTS } from "./machine/requirements.ts";
+import { REQUIREMENTS, missing } from "./machine/requirements.ts";
 import type { Requirement } from "./machine/requirements.ts";
 import type { Site } from "./machine/site.ts";
 import type { BenchOptions } from "./options.ts";
@@ -38,8 +38,9 @@ export const SECTIONS: readonly SectionPlan[] = [
   },
 ];
 
-/** Those that `--only` names, or all where it names none. */
+/** Those that `--only` names; where it names none, all that are not optional or are there. */
 function choosePeers(options: BenchOptions): readonly Peer[] {
   const named = PEERS.filter(({ name }) => options.only.includes(name));
-  return named.length > 0 ? named : PEERS;
+  if (named.length > 0) return named;
+  return PEERS.filter((peer) => peer.optional !== true || missing(peer.requires).length === 0);
 }

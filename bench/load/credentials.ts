@@ -27,6 +27,8 @@ export interface Credentials {
   readonly signer: Signer;
   /** Good tokens of different callers. */
   readonly tokens: readonly string[];
+  /** A good token of somebody who lacks the role. */
+  readonly roleless: string;
   /** What must be refused, by what is wrong with it. */
   readonly wrong: Readonly<Record<"changed" | "expired" | "foreign", string>>;
 }
@@ -44,6 +46,7 @@ export function createCredentials(algorithm: Algorithm): Credentials {
   return {
     signer,
     tokens,
+    roleless: signToken(signer, { ...claims(CALLERS), roles: ["Reader"] }),
     wrong: {
       changed: withChangedByte(first),
       expired: signToken(signer, {

@@ -22,6 +22,7 @@ export function describeMachine(): MachineDescription {
     version("Bun", `${root}/tools/with-runtime`, ["bun", "--version"], /^(\S+)/),
     version("nginx", findProgram("nginx"), ["-v"], /nginx\/(\S+)/),
     version("HAProxy", findProgram("haproxy"), ["-v"], /version (\S+)/),
+    version("Envoy", findProgram("envoy"), ["--version"], /\/([\d.]+)\//),
     version("wrk", findProgram("wrk"), ["-v"], /^wrk (\S+)/),
   ];
   return {

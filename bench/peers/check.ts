@@ -23,13 +23,30 @@ export async function checkPeer(peer: Peer, started: StartedPeer, place: PeerPla
   const before = await place.service.requestsSeen();
   const { status } = await get(good);
   if (status !== 200) throw new Error(`${peer.name} answered the right request with ${status}`);
-  for (const [what, wrong] of Object.entries({ no: undefined, ...credentials?.wrong })) {
-    if (credentials === undefined) break;
-    const answer = await get({ port, path, ...(wrong === undefined ? {} : { token: wrong }) });
-    if (answer.status !== 401 && answer.status !== 403) {
-      throw new Error(`${peer.name} answered a request with ${what} token with ${answer.status}`);
+  if (credentials !== undefined) {
+    const wrong = Object.entries({ ...credentials.wrong, no: undefined });
+    for (const [what, bad] of wrong) await refuses(peer, good, { what, token: bad, status: 401 });
+    if (peer.authorizes) {
+      await refuses(peer, good, { what: "a roleless", token: credentials.roleless, status: 403 });
     }
   }
   const seen = (await place.service.requestsSeen()) - before;
   if (seen !== 1) throw new Error(`${peer.name}: the service saw ${seen} requests of 1 good one`);
+}
+
+async function refuses(
+  peer: Peer,
+  place: { readonly port: number; readonly path: string },
+  wrong: { readonly what: string; readonly token: string | undefined; readonly status: number },
+): Promise<void> {
+  const { port, path } = place;
+  const answer = await get({
+    port,
+    path,
+    ...(wrong.token === undefined ? {} : { token: wrong.token }),
+  });
+  if (answer.status === wrong.status) return;
+  throw new Error(
+    `${peer.name} answered a request with ${wrong.what} token with ${answer.status}, not ${wrong.status}`,
+  );
 }

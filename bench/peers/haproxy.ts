@@ -20,6 +20,7 @@ function haproxy(name: string, title: string, authenticates: Peer["authenticates
     name,
     title,
     authenticates,
+    authorizes: false,
     paths: RECORD_PATHS,
     requires: [REQUIREMENTS.haproxy],
     async start({ site, core, service, credentials }) {

@@ -9,6 +9,7 @@ export const nginx: Peer = {
   name: "nginx",
   title: "nginx `proxy_pass`, no authentication",
   authenticates: "none",
+  authorizes: false,
   paths: RECORD_PATHS,
   requires: [REQUIREMENTS.nginx],
   async start({ site, core, service }) {

@@ -14,9 +14,13 @@ export interface Peer {
   readonly title: string;
   /** How it authenticates callers; `none` forwards everything. */
   readonly authenticates: "none" | "RS256" | "ES256";
+  /** Whether it also asks for the role, so that a good token without it is refused. */
+  readonly authorizes: boolean;
   /** What its callers ask for in turn. */
   readonly paths: readonly string[];
   readonly requires: readonly Requirement[];
+  /** Takes part only where its program is there, or where it is named. */
+  readonly optional?: boolean;
   /** Starts it on the core; it may not accept connections yet. */
   start(place: PeerPlace): Promise<StartedPeer>;
 }

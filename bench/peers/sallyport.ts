@@ -41,6 +41,7 @@ export function sallyportPeer(name: string, title: string, options: SallyportOpt
     name,
     title,
     authenticates: "RS256",
+    authorizes: true,
     paths: options.paths ?? RECORD_PATHS,
     requires: [],
     start: ({ site, core, service, credentials, profile }: PeerPlace) =>
