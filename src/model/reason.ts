@@ -22,6 +22,12 @@ export const REASONS = {
     fault: "nobody",
     meaning: "At least one permit policy applied and no forbid policy did.",
   },
+  "answered-by-proxy": {
+    status: 204,
+    title: "Answered by the proxy",
+    fault: "nobody",
+    meaning: "The proxy itself answered (`OPTIONS *`); nothing was forwarded.",
+  },
   "malformed-request": {
     status: 400,
     title: "The request is not valid HTTP",
@@ -174,6 +180,13 @@ export const REASONS = {
     title: "A claim of the token has the wrong type",
     fault: "caller",
     meaning: "A claim is not of its declared type, or a registered claim is malformed.",
+  },
+  "missing-proof": {
+    status: 401,
+    title: "The token is bound to a key and needs a proof",
+    fault: "caller",
+    meaning:
+      "The token has a `cnf` claim (RFC 7800) and came without a proof of possession that this proxy checks.",
   },
   "identity-unavailable": {
     status: 503,

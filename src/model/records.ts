@@ -54,7 +54,7 @@ export interface DecisionRecord {
   readonly bundle: string;
 }
 
-/** Written when a permitted request has ended, joined by `decisionId`. */
+/** Written when a request whose decision is in the log has ended, joined by `decisionId`. */
 export interface CompletionRecord {
   readonly timeMs: number;
   readonly decisionId: string;
@@ -74,12 +74,19 @@ export interface CompletionRecord {
   readonly end: "complete" | Reason;
 }
 
+/** What became of a decision record. */
+export type Taken = "recorded" | "summarised" | "refused";
+
 /** The audit log as the request path sees it. */
 export interface AuditLog {
   /** False while the log cannot be written: then traffic is refused (design section 5, rule 6). */
   writable(): boolean;
-  /** Takes a decision. False: it could not be taken, the request must be refused as `audit-unavailable`. */
-  decision(record: DecisionRecord): boolean;
+  /**
+   * Takes a decision. `summarised`: a denial that is only counted, since strangers must not fill the
+   * disk; no completion follows it. `refused`: it could not be taken, so the request must be refused
+   * as `audit-unavailable`.
+   */
+  decision(record: DecisionRecord): Taken;
   completion(record: CompletionRecord): void;
   /**
    * With `durability: strict`: settles when all that was taken until now is on disk; rejects when it

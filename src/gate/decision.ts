@@ -1,0 +1,118 @@
+/**
+ * What a decision is made of while it is made, and the two values that it ends in. A `Permit` is the
+ * only thing that `forward` takes, and only this folder can make one.
+ */
+import type { CredentialFacts } from "../model/facts.ts";
+import type { CanonicalRequest, Peer, RequestHead } from "../model/http.ts";
+import type { Authn, PolicyDecision } from "../model/policy.ts";
+import type { Principal } from "../model/principal.ts";
+import type { Reason } from "../model/reason.ts";
+import type { RecordedCredential, Taken } from "../model/records.ts";
+import type { GateRoute, GateSnapshot } from "./snapshot.ts";
+
+/** A well-formed request as a transport hands it in. */
+export interface GateInput {
+  readonly head: RequestHead;
+  readonly listener: string;
+  readonly scheme: "http" | "https";
+  readonly peer: Peer;
+  /** One slot that lives as long as the caller's connection; the gate keeps the last credential there. */
+  readonly connection: { memo: unknown };
+}
+
+/** Grows step by step; nothing outside the gate sees it before the decision is made. */
+export interface Deciding {
+  readonly id: string;
+  readonly timeMs: number;
+  readonly input: GateInput;
+  readonly snapshot: GateSnapshot;
+  requestId: string;
+  request: CanonicalRequest | undefined;
+  route: GateRoute | undefined;
+  params: Readonly<Record<string, string>>;
+  allow: string | undefined;
+  /** The bearer token, when the route takes one and the request carries one. */
+  token: string | undefined;
+  facts: CredentialFacts | undefined;
+  principal: Principal | undefined;
+  authn: Authn | undefined;
+  credentials: readonly RecordedCredential[];
+  policy: PolicyDecision | undefined;
+  /** For the operator; holds no secret. */
+  detail: string | undefined;
+}
+
+const MADE_BY_GATE: unique symbol = Symbol("made by gate.decide");
+
+/** Says that exactly this canonical request may be forwarded on this route. */
+export class Permit {
+  readonly #deciding: Deciding;
+  readonly request: CanonicalRequest;
+  readonly route: GateRoute;
+  readonly principal: Principal;
+
+  constructor(
+    key: typeof MADE_BY_GATE,
+    deciding: Deciding,
+    granted: { request: CanonicalRequest; route: GateRoute; principal: Principal },
+  ) {
+    if (key !== MADE_BY_GATE) throw new TypeError("only gate.decide makes a Permit");
+    this.#deciding = deciding;
+    this.request = granted.request;
+    this.route = granted.route;
+    this.principal = granted.principal;
+  }
+
+  get decisionId(): string {
+    return this.#deciding.id;
+  }
+
+  get requestId(): string {
+    return this.#deciding.requestId;
+  }
+
+  get params(): Readonly<Record<string, string>> {
+    return this.#deciding.params;
+  }
+
+  get facts(): CredentialFacts | undefined {
+    return this.#deciding.facts;
+  }
+}
+
+/** A refusal with its reason; `proxy/` turns it into an answer. */
+export interface Denial {
+  readonly denied: Reason;
+  readonly decisionId: string;
+  readonly requestId: string;
+  readonly route: GateRoute | undefined;
+  /** For 405. */
+  readonly allow: string | undefined;
+  /** Whether its record is in the log, so that a completion belongs there too. */
+  readonly recorded: boolean;
+}
+
+export function isDenial(outcome: Permit | Denial): outcome is Denial {
+  return "denied" in outcome;
+}
+
+/** The last step of a decision. Throws TypeError when a step was left out: a defect, so nothing is granted. */
+export function permit(deciding: Deciding): Permit {
+  const { request, route, principal, policy } = deciding;
+  if (request === undefined || route === undefined || principal === undefined) {
+    throw new TypeError("a permit needs a request, a route and a principal");
+  }
+  if (policy?.reason !== "permitted") throw new TypeError("a permit needs a policy that permits");
+  return new Permit(MADE_BY_GATE, deciding, { request, route, principal });
+}
+
+export function deny(deciding: Deciding, reason: Reason, taken: Taken): Denial {
+  return {
+    denied: reason,
+    decisionId: deciding.id,
+    requestId: deciding.requestId,
+    route: deciding.route,
+    allow: deciding.allow,
+    recorded: taken === "recorded",
+  };
+}

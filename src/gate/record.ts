@@ -1,0 +1,37 @@
+/** Writes what was decided, and by what, to the audit log. */
+import type { AuditLog, Taken } from "../model/records.ts";
+import type { Reason } from "../model/reason.ts";
+import type { Deciding } from "./decision.ts";
+
+export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditLog): Taken {
+  const { request, policy, input, route } = deciding;
+  return audit.decision({
+    timeMs: deciding.timeMs,
+    decisionId: deciding.id,
+    listener: input.listener,
+    peerAddress: input.peer.address,
+    peerPort: input.peer.port,
+    requestId: deciding.requestId,
+    principal: deciding.principal,
+    scopes: deciding.facts?.scopes ?? NONE,
+    authn: deciding.authn,
+    credentials: deciding.credentials,
+    method: request?.method,
+    host: request?.authority,
+    path: request?.path,
+    query: request?.query,
+    params: deciding.params,
+    route: route?.name,
+    service: route?.service,
+    decision: reason === "permitted" ? "permit" : "deny",
+    reason,
+    detail: deciding.detail,
+    determining: policy?.determining ?? NONE,
+    erroring: policy?.erroring ?? NONE,
+    reads: policy?.reads ?? NO_READS,
+    bundle: deciding.snapshot.policies.hash,
+  });
+}
+
+const NONE: readonly string[] = Object.freeze([]);
+const NO_READS = Object.freeze([]);

@@ -1,0 +1,36 @@
+/**
+ * What the gate reads of one configuration: compiled, frozen, swapped as one value. A request reads
+ * it once, at its beginning, and is decided by it to its end.
+ */
+import type { CredentialFacts, CredentialFailure } from "../model/facts.ts";
+import type { Policies } from "../model/policy.ts";
+import type { Router } from "./router.ts";
+
+/** The ways to take a bearer token on one route. */
+export interface BearerVerifier {
+  /** Facts already known about this token, or undefined. Never waits, never spends a signature check. */
+  recall(token: string): CredentialFacts | undefined;
+  verify(
+    token: string,
+  ): CredentialFacts | CredentialFailure | Promise<CredentialFacts | CredentialFailure>;
+}
+
+export interface GateRoute {
+  readonly name: string;
+  readonly service: string;
+  /** Undefined where no authenticator of the route takes bearer tokens. */
+  readonly bearer: BearerVerifier | undefined;
+  readonly anonymous: boolean;
+  /** What a token must be meant for; undefined: what its authenticator accepts. */
+  readonly audience: readonly string[] | undefined;
+  readonly params: readonly { readonly name: string; readonly index: number }[];
+  /** Whether `;` is let through in paths (`pathParameters: allow`). */
+  readonly pathParameters: boolean;
+}
+
+export interface GateSnapshot {
+  readonly router: Router<GateRoute>;
+  /** Whether any route lets `;` through; then paths with it reach the router, and the route decides. */
+  readonly anyPathParameters: boolean;
+  readonly policies: Policies;
+}

@@ -1,0 +1,26 @@
+/** What every step of the decision has in common: what it is given and what it answers. */
+import type { Clock, Log } from "../model/ports.ts";
+import type { Reason } from "../model/reason.ts";
+import type { AuditLog } from "../model/records.ts";
+import type { Deciding } from "./decision.ts";
+
+/** Counts failed verifications per address (design section 5, rule 5). */
+export interface FailureBudget {
+  spent(address: string): boolean;
+  charge(address: string): void;
+}
+
+export interface GateDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly audit: AuditLog;
+  readonly budget: FailureBudget;
+  readonly nextDecisionId: () => string;
+  /** Told of every decision: its route if any, its reason, and how long it took. */
+  readonly decided: (route: string | undefined, reason: Reason, milliseconds: number) => void;
+}
+
+/** Undefined to go on, or the reason to deny. */
+export type StepResult = Reason | undefined;
+
+export type Step = (deciding: Deciding, deps: GateDeps) => StepResult | Promise<StepResult>;

@@ -1,0 +1,133 @@
+/**
+ * Joins gate and engine: every request of a listener goes through the gate and is answered with a
+ * problem document or forwarded with its permit. Errors become responses here and nowhere else.
+ */
+import type { Exchange, ExchangeHandler } from "../http/exchange.ts";
+import { type Denial, type GateInput, isDenial, type Permit } from "../gate/decision.ts";
+import type { Gate } from "../gate/gate.ts";
+import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
+import type { Log } from "../model/ports.ts";
+import type { Reason } from "../model/reason.ts";
+import { forward, type ForwardDeps, type ForwardRoute } from "./forward.ts";
+import { problemResponse, type ProblemResponse } from "./problem.ts";
+
+/** One configuration, compiled: swapped by one assignment, read once by each request. */
+export interface ProxySnapshot {
+  readonly gate: GateSnapshot;
+  readonly forwards: ReadonlyMap<GateRoute, ForwardRoute>;
+}
+
+export interface HandlerDeps extends ForwardDeps {
+  readonly gate: Gate;
+  readonly log: Log;
+  /** The snapshot in force now. */
+  readonly snapshot: () => ProxySnapshot;
+}
+
+export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
+  return {
+    request(exchange) {
+      const { head, connection } = exchange;
+      const snapshot = deps.snapshot();
+      const input: GateInput = {
+        head,
+        listener: connection.listener,
+        scheme: connection.scheme,
+        peer: connection.peer,
+        connection,
+      };
+      const outcome = deps.gate.decide(input, snapshot.gate);
+      if (outcome instanceof Promise) {
+        outcome.then(
+          (settled) => answer(settled, exchange, snapshot, deps),
+          (error: unknown) => {
+            // decide() never rejects; what fails here is the answer. The caller must not hang.
+            deps.log.error("a request could not be answered", { error: asError(error) });
+            exchange.reply(500, [], "", { close: true });
+          },
+        );
+        return;
+      }
+      answer(outcome, exchange, snapshot, deps);
+    },
+    malformed({ connection, reason, detail }) {
+      const denial = deps.gate.refuse(
+        {
+          listener: connection.listener,
+          scheme: connection.scheme,
+          peer: connection.peer,
+          connection,
+        },
+        deps.snapshot().gate,
+        { reason, detail },
+      );
+      return problemResponse(denial.denied, denial);
+    },
+  };
+}
+
+function answer(
+  outcome: Permit | Denial,
+  exchange: Exchange,
+  snapshot: ProxySnapshot,
+  deps: HandlerDeps,
+): void {
+  if (isDenial(outcome)) {
+    refuse(outcome, exchange, snapshot, deps);
+    return;
+  }
+  const route = snapshot.forwards.get(outcome.route);
+  if (route === undefined) throw new TypeError(`route ${outcome.route.name} has no forward plan`);
+  if (!forward(outcome, { exchange, route, deps })) {
+    // The declared rewrite made a path that could be read in two ways: nothing was sent.
+    const problem = problemResponse("ambiguous-path", { decisionId: outcome.decisionId });
+    exchange.reply(problem.status, problem.fields, problem.body);
+    recordReply(outcome.decisionId, { problem, end: "ambiguous-path", exchange, deps });
+  }
+}
+
+function refuse(
+  denial: Denial,
+  exchange: Exchange,
+  snapshot: ProxySnapshot,
+  deps: HandlerDeps,
+): void {
+  const route = denial.route === undefined ? undefined : snapshot.forwards.get(denial.route);
+  const problem = problemResponse(denial.denied, {
+    decisionId: denial.decisionId,
+    allow: denial.allow,
+    challenge: route?.challenge(denial.denied),
+  });
+  exchange.reply(problem.status, problem.fields, problem.body);
+  if (denial.recorded) {
+    recordReply(denial.decisionId, { problem, end: "complete", exchange, deps });
+  }
+}
+
+/** The completion of a request that was answered by us. */
+function recordReply(
+  decisionId: string,
+  reply: {
+    readonly problem: ProblemResponse;
+    readonly end: "complete" | Reason;
+    readonly exchange: Exchange;
+    readonly deps: HandlerDeps;
+  },
+): void {
+  const { problem, end, exchange, deps } = reply;
+  deps.audit.completion({
+    timeMs: deps.clock.now(),
+    decisionId,
+    upstream: undefined,
+    status: problem.status,
+    requestBytes: 0,
+    responseBytes: Buffer.byteLength(problem.body),
+    durationMs: deps.clock.monotonic() - exchange.receivedAt,
+    upstreamMs: undefined,
+    end: exchange.gone ? "caller-gone" : end,
+  });
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

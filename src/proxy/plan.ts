@@ -1,0 +1,25 @@
+/** What the proxy does on one route once the gate has permitted: compiled once from its options. */
+import type { Upstream } from "../http/exchange.ts";
+
+export interface ForwardPlan {
+  readonly upstream: Upstream;
+  /** Segments of the pattern before `*`, replaced by `prefix`; undefined: the path goes as it is. */
+  readonly rewrite: { readonly segments: number; readonly prefix: string } | undefined;
+  readonly request: HeaderRules;
+  readonly response: HeaderRules;
+  /** Whether the caller's Authorization is passed on (`credentials: forward`). */
+  readonly forwardCredentials: boolean;
+  readonly pathParameters: boolean;
+  readonly connectTimeoutMs: number;
+  readonly responseTimeoutMs: number;
+  readonly totalTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxBodyBytes: number;
+}
+
+/** Drop, strip, then set (design section 5, rule 2); names are lower-case, values checked at load. */
+export interface HeaderRules {
+  readonly remove: ReadonlySet<string>;
+  /** Name, value, name, value, … */
+  readonly set: readonly string[];
+}

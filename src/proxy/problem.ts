@@ -1,0 +1,58 @@
+/**
+ * The one table from reasons to responses: RFC 9457 problem documents. What a caller reads is made
+ * from the reason and the decision id alone, so that no secret and no detail can be in it.
+ */
+import { type Reason, reasonInfo } from "../model/reason.ts";
+
+export interface ProblemContext {
+  readonly decisionId: string;
+  /** Values for `allow` (405). */
+  readonly allow?: string | undefined;
+  /** The `www-authenticate` value (401). */
+  readonly challenge?: string | undefined;
+}
+
+export interface ProblemResponse {
+  readonly status: number;
+  readonly fields: string[];
+  readonly body: string;
+}
+
+/** Seconds to wait before asking again, where waiting helps. */
+const RETRY_AFTER: Partial<Record<Reason, string>> = {
+  "too-many-failures": "10",
+  "identity-unavailable": "5",
+  "audit-unavailable": "5",
+  overloaded: "1",
+  "shutting-down": "1",
+};
+
+export function problemResponse(reason: Reason, context: ProblemContext): ProblemResponse {
+  const { status, title } = reasonInfo(reason);
+  if (status === 204) {
+    const allow = ["allow", context.allow ?? ""];
+    return { status, fields: ["sallyport-decision", context.decisionId, ...allow], body: "" };
+  }
+  const fields = [
+    "content-type",
+    "application/problem+json",
+    "cache-control",
+    "no-store",
+    "sallyport-decision",
+    context.decisionId,
+  ];
+  if (status === 401) {
+    fields.push("www-authenticate", context.challenge ?? "Bearer");
+  }
+  if (status === 405) fields.push("allow", context.allow ?? "");
+  const retryAfter = RETRY_AFTER[reason];
+  if (retryAfter !== undefined) fields.push("retry-after", retryAfter);
+  const body = JSON.stringify({
+    type: `urn:sallyport:reason:${reason}`,
+    status,
+    title,
+    reason,
+    decision: context.decisionId,
+  });
+  return { status, fields, body: `${body}\n` };
+}

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Permit } from "../gate/decision.ts";
+import type { Fields } from "../model/http.ts";
+import { getAllFields, getField } from "../wire/fields.ts";
+import type { ForwardPlan } from "./plan.ts";
+import { createRequestFields } from "./request-fields.ts";
+
+const TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+test("requestFields() writes host, forwarded fields, ids and a new trace", () => {
+  const fields = built(["accept", "*/*"]);
+  assert.deepEqual(fields.slice(0, 4), ["host", "api.example.com", "accept", "*/*"]);
+  assert.equal(getField(fields, "x-forwarded-for"), "192.0.2.7");
+  assert.equal(getField(fields, "x-forwarded-host"), "api.example.com");
+  assert.equal(getField(fields, "x-request-id"), "request-1");
+  assert.equal(getField(fields, "sallyport-decision"), "decision-1");
+  assert.equal(getField(fields, "traceparent"), "new-trace");
+});
+
+const stripped = [
+  "host",
+  "connection",
+  "te",
+  "transfer-encoding",
+  "content-length",
+  "authorization",
+  "proxy-authorization",
+  "x-request-id",
+  "x-forwarded-for",
+  "x_forwarded_for",
+  "x-sallyport-subject",
+  "x_sallyport_assertion",
+  "sallyport-decision",
+  "forwarded",
+  "x-real-ip",
+  "x-debug",
+];
+for (const name of stripped) {
+  test(`requestFields() never passes on what a caller sent as ${name}`, () => {
+    assert.ok(!built([name, "spoofed"]).includes("spoofed"));
+  });
+}
+
+test("requestFields() passes Authorization on only when the route forwards credentials", () => {
+  const fields = built(["authorization", "Bearer x"], { forwardCredentials: true });
+  assert.equal(getField(fields, "authorization"), "Bearer x");
+});
+
+test("requestFields() drops what Connection names, but nothing that identity rests on", () => {
+  const fields = built(["x-hop", "1", "cookie", "a=b"], {}, ["x-hop", "cookie"]);
+  assert.equal(getField(fields, "x-hop"), undefined);
+  assert.equal(getField(fields, "cookie"), "a=b");
+});
+
+test("requestFields() keeps one valid traceparent with its tracestate and replaces all else", () => {
+  const kept = built(["traceparent", TRACE, "tracestate", "a=1"]);
+  assert.deepEqual(getAllFields(kept, "traceparent"), [TRACE]);
+  assert.equal(getField(kept, "tracestate"), "a=1");
+  for (const bad of [
+    ["traceparent", "junk", "tracestate", "a=1"],
+    ["traceparent", TRACE, "traceparent", TRACE, "tracestate", "a=1"],
+    ["tracestate", "a=1"],
+  ]) {
+    const fields = built(bad);
+    assert.deepEqual(getAllFields(fields, "traceparent"), ["new-trace"]);
+    assert.equal(getField(fields, "tracestate"), undefined);
+  }
+});
+
+test("requestFields() sets the route's fields last, after what it removes", () => {
+  const fields = built(["x-team", "spoofed"], {
+    request: { remove: new Set(["x-team"]), set: ["x-team", "payments"] },
+  });
+  assert.deepEqual(getAllFields(fields, "x-team"), ["payments"]);
+});
+
+function built(
+  fields: Fields,
+  plan: Partial<ForwardPlan> = {},
+  connectionOptions?: string[],
+): string[] {
+  const whole = {
+    forwardCredentials: false,
+    request: { remove: new Set(["x-debug"]), set: [] },
+    ...plan,
+  } as ForwardPlan;
+  const permit = {
+    requestId: "request-1",
+    decisionId: "decision-1",
+    request: {
+      scheme: "http",
+      authority: "api.example.com",
+      peer: { address: "192.0.2.7", port: 1 },
+      head: { fields, connectionOptions },
+    },
+  } as unknown as Permit;
+  return createRequestFields(whole, () => "new-trace")(permit);
+}

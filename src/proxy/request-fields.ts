@@ -1,0 +1,83 @@
+/**
+ * The header fields that a service receives: drop what is hop-by-hop, strip every name in which we
+ * speak and the caller's credentials, then set (design section 5, rule 2).
+ */
+import type { Permit } from "../gate/decision.ts";
+import { HOP_BY_HOP, isEndToEndName } from "../wire/fields.ts";
+import { forwardedFields } from "../wire/forwarded.ts";
+import { isIdentityName } from "../wire/identity-fields.ts";
+import { parseTraceparent } from "../wire/traceparent.ts";
+import type { ForwardPlan } from "./plan.ts";
+
+/** Distinct names remembered per route; beyond it each is judged afresh. Callers choose names, so it is bounded. */
+const REMEMBERED_NAMES = 512;
+
+/** Makes the function that builds the fields for one route. `newTraceparent` serves requests that bring none, or a malformed one. */
+export function createRequestFields(
+  plan: ForwardPlan,
+  newTraceparent: () => string,
+): (permit: Permit) => string[] {
+  const verdicts = new Map<string, boolean>();
+
+  function passes(name: string): boolean {
+    const known = verdicts.get(name);
+    if (known !== undefined) return known;
+    const verdict = mayPass(name, plan);
+    if (verdicts.size < REMEMBERED_NAMES) verdicts.set(name, verdict);
+    return verdict;
+  }
+
+  return (permit) => {
+    const { request } = permit;
+    const { fields, connectionOptions } = request.head;
+    const result = ["host", request.authority];
+    let traced = 0;
+    let stated = false;
+    for (let index = 0; index < fields.length; index += 2) {
+      const name = fields[index] as string;
+      if (!passes(name)) continue;
+      if (connectionOptions?.includes(name) === true && !isEndToEndName(name)) continue;
+      if (name === "traceparent") {
+        // Two of them, or a malformed one: a new trace begins here.
+        traced += parseTraceparent(fields[index + 1] as string) === undefined ? 2 : 1;
+      } else if (name === "tracestate") {
+        stated = true;
+      }
+      result.push(name, fields[index + 1] as string);
+    }
+    if (traced > 1 || (traced === 0 && stated)) dropTrace(result);
+    if (traced !== 1) result.push("traceparent", newTraceparent());
+    result.push(
+      ...forwardedFields({
+        address: request.peer.address,
+        scheme: request.scheme,
+        authority: request.authority,
+      }),
+      "x-request-id",
+      permit.requestId,
+      "sallyport-decision",
+      permit.decisionId,
+      ...plan.request.set,
+    );
+    return result;
+  };
+}
+
+function mayPass(name: string, plan: ForwardPlan): boolean {
+  return !(
+    HOP_BY_HOP.has(name) ||
+    name === "host" || // written anew from the canonical request
+    name === "x-request-id" || // kept or made by the gate
+    (name === "authorization" && !plan.forwardCredentials) ||
+    isIdentityName(name) ||
+    plan.request.remove.has(name)
+  );
+}
+
+/** W3C Trace Context section 3.3.1.2: without a valid traceparent, tracestate means nothing. */
+function dropTrace(fields: string[]): void {
+  for (let index = fields.length - 2; index >= 0; index -= 2) {
+    const name = fields[index];
+    if (name === "traceparent" || name === "tracestate") fields.splice(index, 2);
+  }
+}
