@@ -1,0 +1,108 @@
+/**
+ * Policy files to the one verb of the gate. The official engine parses and validates them in a thread
+ * (load-policies.ts has what is refused); this thread compiles its JSON in short slices, so that
+ * traffic goes on meanwhile.
+ */
+import { setImmediate } from "node:timers/promises";
+import type { Problem } from "../model/errors.ts";
+import type { Policies } from "../model/policy.ts";
+import type { Clock } from "../model/ports.ts";
+import type { Vocabulary } from "../model/vocabulary.ts";
+import { compilePolicy, type CompiledPolicy } from "./compile-policy.ts";
+import { createGatePolicies } from "./gate-policies.ts";
+import type { LoadedPolicy, PolicyFile } from "./load-policies.ts";
+import { runOfficialTask } from "./official-thread.ts";
+import type { PolicyJson } from "./policy-json.ts";
+import { buildSchema } from "./schema.ts";
+
+export interface PolicySource {
+  /** In the order in which determining policies are to be listed. */
+  readonly files: readonly PolicyFile[];
+  readonly vocabulary: Vocabulary;
+}
+
+export interface CompileDeps {
+  readonly clock: Pick<Clock, "monotonic">;
+}
+
+export type CompileResult =
+  | {
+      readonly policies: Policies;
+      /** Worth saying, though the policies are in force. */
+      readonly warnings: readonly Problem[];
+      readonly problems?: undefined;
+    }
+  | { readonly problems: readonly Problem[]; readonly policies?: undefined };
+
+const LIMITS = {
+  /** A request that arrives meanwhile waits at most about this long. */
+  sliceMs: 4,
+} as const;
+
+/** All problems at once. Rejects with SallyportError when the official engine does not answer. */
+export async function compilePolicies(
+  { files, vocabulary }: PolicySource,
+  { clock }: CompileDeps,
+): Promise<CompileResult> {
+  const built = buildSchema(vocabulary);
+  if (built.problems !== undefined) return { problems: built.problems };
+  const task = { kind: "load", files, vocabulary, schema: built.schema } as const;
+  const compiled: CompiledPolicy[] = [];
+  const problems: Problem[] = [];
+  const pause = createSlices(clock);
+  for await (const message of runOfficialTask(task)) {
+    if (message.kind === "policies") {
+      for (const policy of message.policies) {
+        compileInto(compiled, policy, problems);
+        await pause();
+      }
+    } else if (message.kind === "done") {
+      problems.push(...message.problems);
+      if (problems.length > 0) return { problems };
+      const policies = await createGatePolicies(
+        { policies: compiled, vocabulary, hash: message.hash },
+        pause,
+      );
+      return { policies, warnings: message.warnings };
+    }
+  }
+  throw new TypeError("the thread of the Cedar engine gave no result");
+}
+
+/** The schema of a configuration in Cedar's text format, for people and editors. */
+export async function schemaText(
+  vocabulary: Vocabulary,
+): Promise<{ readonly text: string } | { readonly problems: readonly Problem[] }> {
+  const built = buildSchema(vocabulary);
+  if (built.problems !== undefined) return { problems: built.problems };
+  for await (const message of runOfficialTask({ kind: "schema-text", schema: built.schema })) {
+    if (message.kind === "text") return { text: message.text };
+  }
+  throw new TypeError("the thread of the Cedar engine gave no result");
+}
+
+/** Returns the function that lets the event loop run whenever a slice is used up. */
+function createSlices(clock: Pick<Clock, "monotonic">): () => Promise<void> | undefined {
+  let began = clock.monotonic();
+  const turn = async (): Promise<void> => {
+    await setImmediate();
+    began = clock.monotonic();
+  };
+  return () => (clock.monotonic() - began < LIMITS.sliceMs ? undefined : turn());
+}
+
+function compileInto(compiled: CompiledPolicy[], loaded: LoadedPolicy, problems: Problem[]): void {
+  const { id, json, file, line, column } = loaded;
+  try {
+    compiled.push(compilePolicy(JSON.parse(json) as PolicyJson, { id, order: compiled.length }));
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    problems.push({
+      file,
+      line,
+      column,
+      message: `policy '${id}' uses what this version does not know: ${error.message}`,
+      remedy: "write it with Cedar 4.5",
+    });
+  }
+}

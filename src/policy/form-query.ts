@@ -1,0 +1,34 @@
+/**
+ * The query as `application/x-www-form-urlencoded`: `&` between pairs, the first `=` between name and
+ * value, `+` for a space, percent escapes of UTF-8.
+ *
+ * Refuses (BAD_QUERY) a stray `%`, and escapes that are not valid UTF-8: the lenient readings of these
+ * differ between services, and a policy must not decide on another value than the service sees.
+ */
+import { BAD_QUERY } from "./evaluation-error.ts";
+
+/** Decoded name to its values, in the order of the query. Empty pairs are skipped. */
+export function parseFormQuery(query: string): ReadonlyMap<string, readonly string[]> {
+  const values = new Map<string, string[]>();
+  for (const pair of query.split("&")) {
+    if (pair === "") continue;
+    const equals = pair.indexOf("=");
+    const name = decode(equals < 0 ? pair : pair.slice(0, equals));
+    const value = equals < 0 ? "" : decode(pair.slice(equals + 1));
+    const known = values.get(name);
+    if (known === undefined) values.set(name, [value]);
+    else known.push(value);
+  }
+  return values;
+}
+
+function decode(text: string): string {
+  const spaced = text.replaceAll("+", " ");
+  if (!spaced.includes("%")) return spaced;
+  try {
+    // Throws for what is not UTF-8 and for what is not an escape (ECMA-262 section 19.2.6.5).
+    return decodeURIComponent(spaced);
+  } catch {
+    throw BAD_QUERY;
+  }
+}

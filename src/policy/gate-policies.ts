@@ -1,0 +1,196 @@
+/**
+ * The compiled policies as the gate asks them. Differs from Cedar in one thing: a `forbid` that errs
+ * denies, because it might have applied.
+ */
+import type { Policies, PolicyDecision, PolicyRequest } from "../model/policy.ts";
+import type { Principal } from "../model/principal.ts";
+import type { Vocabulary } from "../model/vocabulary.ts";
+import { ACTIONS, READ, sallyportUid, WRITE } from "./cedar-names.ts";
+import type { CompiledPolicy } from "./compile-policy.ts";
+import type { Entity } from "./environment.ts";
+import { Evaluation, idsInOrder } from "./evaluation.ts";
+import { PolicyIndex, type PlacedEntity, type PolicyGroup } from "./policy-index.ts";
+import { attributesRecord, createPrincipalView, type PrincipalView } from "./principal-view.ts";
+import { RequestEnvironment } from "./request-environment.ts";
+import { routeAttributes } from "./schema.ts";
+import { EMPTY_RECORD, type CedarRecord } from "./values.ts";
+
+export interface GatePoliciesOptions {
+  readonly policies: readonly CompiledPolicy[];
+  readonly vocabulary: Vocabulary;
+  readonly hash: string;
+}
+
+/** `pause` is awaited between steps of the work; it decides whether it is time to. */
+export async function createGatePolicies(
+  { policies, vocabulary, hash }: GatePoliciesOptions,
+  pause: () => Promise<void> | undefined,
+): Promise<Policies> {
+  const actions = new Map(ACTIONS.map(({ id, group }) => [id, placedAction(id, group)]));
+  const index = new PolicyIndex([], [...actions.values()]);
+  for (const policy of policies) {
+    index.add(policy);
+    await pause();
+  }
+  const world = await createWorld(vocabulary, pause);
+  const alone = policies.map((policy) => outcome(policy.effect, [policy.id]));
+  return new GatePolicies({ hash, index, actions, world, alone });
+}
+
+interface World {
+  readonly routes: ReadonlyMap<string, PlacedRoute>;
+  readonly entities: ReadonlyMap<string, Entity>;
+}
+
+interface PlacedRoute {
+  readonly placed: PlacedEntity;
+  /** By action; filled as requests come. */
+  readonly groups: Map<string, readonly PolicyGroup[]>;
+}
+
+interface GateParts {
+  readonly hash: string;
+  readonly index: PolicyIndex;
+  readonly actions: ReadonlyMap<string, PlacedEntity>;
+  readonly world: World;
+  /** The decision that each policy makes by itself. */
+  readonly alone: readonly PolicyDecision[];
+}
+
+class GatePolicies implements Policies {
+  readonly hash: string;
+  readonly #parts: GateParts;
+  readonly #views = new WeakMap<Principal, PrincipalView>();
+
+  constructor(parts: GateParts) {
+    this.hash = parts.hash;
+    this.#parts = parts;
+  }
+
+  /** Throws TypeError for a route or action that the vocabulary does not have: a defect of the caller. */
+  decide(request: PolicyRequest): PolicyDecision {
+    const { actions, world, alone } = this.#parts;
+    const action = actions.get(request.action);
+    const route = world.routes.get(request.route);
+    if (action === undefined || route === undefined) {
+      throw new TypeError("the request's action or route is not in the vocabulary");
+    }
+    const view = this.#viewOf(request.principal);
+    const environment = new RequestEnvironment(request, {
+      view,
+      action,
+      resource: route.placed,
+      entities: world.entities,
+    });
+    const evaluation = new Evaluation();
+    evaluation.run(this.#groupsOf(route, action), view.indexed, environment);
+    return decisionOf(evaluation, environment, alone);
+  }
+
+  #viewOf(principal: Principal): PrincipalView {
+    let view = this.#views.get(principal);
+    if (view === undefined) {
+      const { index } = this.#parts;
+      view = createPrincipalView(principal, (key) => index.asksForPrincipalIn(key));
+      this.#views.set(principal, view);
+    }
+    return view;
+  }
+
+  #groupsOf(route: PlacedRoute, action: PlacedEntity): readonly PolicyGroup[] {
+    let groups = route.groups.get(action.uid.id);
+    if (groups === undefined) {
+      groups = this.#parts.index.groups(action, route.placed);
+      route.groups.set(action.uid.id, groups);
+    }
+    return groups;
+  }
+}
+
+const NONE: readonly never[] = Object.freeze([]);
+const NO_PERMIT: PolicyDecision = Object.freeze({
+  reason: "no-permit",
+  determining: NONE,
+  erroring: NONE,
+  reads: NONE,
+});
+
+function outcome(effect: CompiledPolicy["effect"], determining: readonly string[]): PolicyDecision {
+  return Object.freeze({
+    reason: effect === "permit" ? "permitted" : "forbidden",
+    determining: Object.freeze(determining),
+    erroring: NONE,
+    reads: NONE,
+  });
+}
+
+/** A forbid that applies, then a forbid that failed, then a permit; else nothing permits. */
+function decisionOf(
+  { permits, forbids, errors }: Evaluation,
+  { reads }: RequestEnvironment,
+  alone: readonly PolicyDecision[],
+): PolicyDecision {
+  const failedForbids = errors.filter(({ effect }) => effect === "forbid");
+  const [reason, determining] =
+    forbids.length > 0
+      ? (["forbidden", forbids] as const)
+      : failedForbids.length > 0
+        ? (["policy-error", failedForbids] as const)
+        : permits.length > 0
+          ? (["permitted", permits] as const)
+          : (["no-permit", NONE] as const);
+  if (errors.length === 0 && reads === undefined) {
+    if (determining.length === 0) return NO_PERMIT;
+    const [only] = determining;
+    const prepared = determining.length === 1 && only !== undefined ? alone[only.order] : undefined;
+    if (prepared !== undefined) return prepared;
+  }
+  return {
+    reason,
+    determining: idsInOrder(determining),
+    erroring: idsInOrder(errors),
+    reads: reads ?? NONE,
+  };
+}
+
+function placedAction(id: string, group: string): PlacedEntity {
+  return {
+    uid: sallyportUid("Action", id),
+    ancestors: new Set([sallyportUid("Action", group).key]),
+  };
+}
+
+const NO_ANCESTORS: ReadonlySet<string> = new Set();
+
+async function createWorld(
+  vocabulary: Vocabulary,
+  pause: () => Promise<void> | undefined,
+): Promise<World> {
+  const entities = new Map<string, Entity>();
+  const add = (key: string, attributes: CedarRecord, ancestors: ReadonlySet<string>): void => {
+    entities.set(key, { attributes, tags: EMPTY_RECORD, ancestors });
+  };
+  for (const { id, group } of ACTIONS) {
+    const { uid, ancestors } = placedAction(id, group);
+    add(uid.key, EMPTY_RECORD, ancestors);
+  }
+  for (const group of [READ, WRITE]) {
+    add(sallyportUid("Action", group).key, EMPTY_RECORD, NO_ANCESTORS);
+  }
+  for (const { name, attributes } of vocabulary.services) {
+    add(sallyportUid("Service", name).key, attributesRecord(attributes), NO_ANCESTORS);
+    await pause();
+  }
+  const attributesOf = routeAttributes(vocabulary);
+  const routes = new Map<string, PlacedRoute>();
+  for (const { name, service } of vocabulary.routes) {
+    const placed = {
+      uid: sallyportUid("Route", name),
+      ancestors: new Set([sallyportUid("Service", service).key]),
+    };
+    add(placed.uid.key, attributesRecord(attributesOf.get(name) ?? {}), placed.ancestors);
+    routes.set(name, { placed, groups: new Map() });
+    await pause();
+  }
+  return { routes, entities };
+}

@@ -1,0 +1,370 @@
+/**
+ * Policy files in, checked policies in Cedar's JSON format out. Runs in the throwaway thread, because
+ * the official engine is synchronous (some 0.7 ms a policy, parsing and validation).
+ *
+ * Refuses, with the place of each: what does not parse or does not validate, policies that can never
+ * apply, templates (no file can link them), a missing or repeated `@id`, names of what the
+ * configuration does not have, and a set without any policy.
+ */
+import { createHash } from "node:crypto";
+import type { Problem } from "../model/errors.ts";
+import type { Vocabulary } from "../model/vocabulary.ts";
+import { restoreIntegers, withPlaceholders } from "./big-integers.ts";
+import { ACTIONS, NAMESPACE } from "./cedar-names.ts";
+import {
+  OFFICIAL_VERSION,
+  officialParts,
+  officialPolicyJson,
+  officialValidate,
+  type OfficialError,
+} from "./official-engine.ts";
+import { uidFromJson, type PolicyJson } from "./policy-json.ts";
+import { createReferenceCheck, type ReferenceFault } from "./policy-references.ts";
+import {
+  createPlaces,
+  offsetOfByte,
+  splitStatements,
+  type Place,
+  type Statement,
+} from "./policy-text.ts";
+import { withOnlyActions, type SchemaJson } from "./schema.ts";
+
+export interface PolicyFile {
+  /** As the user named it; problems begin with it. */
+  readonly name: string;
+  readonly text: string;
+}
+
+export interface LoadTask {
+  readonly files: readonly PolicyFile[];
+  readonly vocabulary: Vocabulary;
+  readonly schema: SchemaJson;
+}
+
+/** One policy that passed every check. */
+export interface LoadedPolicy {
+  readonly id: string;
+  /** A PolicyJson as text: cheaper to hand to another thread than the object. */
+  readonly json: string;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface LoadResult {
+  readonly problems: readonly Problem[];
+  /** What does not keep the set from being used: e.g. identifiers that mix scripts. */
+  readonly warnings: readonly Problem[];
+  /** In the order of the files; empty when there are problems. */
+  readonly policies: readonly LoadedPolicy[];
+  /** `sha256-<base64url>` over schema, vocabulary and policies. */
+  readonly hash: string;
+}
+
+const LIMITS = {
+  /** Ids are in every audit record and in metrics. */
+  idLength: 128,
+  /** The official engine's stack ends at some 90 nested brackets (tried), and takes it down with it. */
+  nesting: 64,
+  /** And at some 1 500 operators in a chain. */
+  operators: 1000,
+} as const;
+
+const ID = /^[\x21-\x7e][\x20-\x7e]*$/;
+/** Warnings of the validator that are problems to us: a `forbid` that never applies is a hole. */
+const IMPOSSIBLE = /is impossible|applicable action/;
+const IMPOSSIBLE_REMEDY = "remove it, or mend what makes it false for every request";
+const ID_REMEDY = 'begin it with @id("a-name-of-its-own")';
+
+export function loadPolicies(task: LoadTask): LoadResult {
+  const load = new Load(task);
+  for (const { name, text } of task.files) {
+    load.addFile({ name, text, placeOf: createPlaces(text) });
+  }
+  load.validate();
+  return load.result();
+}
+
+interface SourceFile extends PolicyFile {
+  readonly placeOf: (offset: number) => Place;
+}
+
+interface Parsed {
+  readonly id: string;
+  readonly file: SourceFile;
+  readonly statement: Statement;
+  readonly json: PolicyJson;
+  /** The JSON as text, integers restored. */
+  readonly text: string;
+}
+
+class Load {
+  readonly #task: LoadTask;
+  readonly #problems: Problem[] = [];
+  readonly #warnings: Problem[] = [];
+  readonly #parsed: Parsed[] = [];
+  readonly #byId = new Map<string, Parsed>();
+  readonly #checkReferences: (statement: Statement) => readonly ReferenceFault[];
+  #broken = false;
+
+  constructor(task: LoadTask) {
+    this.#task = task;
+    this.#checkReferences = createReferenceCheck(task.vocabulary);
+  }
+
+  addFile(file: SourceFile): void {
+    const statements = splitStatements(file.text);
+    const deep = statements.filter(isTooDeep);
+    for (const { start } of deep) {
+      this.#report(file, start, {
+        message: "the policy is too long or too deeply nested",
+        remedy:
+          `at most ${String(LIMITS.nesting)} nested brackets and ${String(LIMITS.operators)} ` +
+          "operators: split it, or use a set and contains",
+      });
+    }
+    if (deep.length > 0) return;
+    const parts = this.#guarded(file, () => officialParts(file.text));
+    if (parts === undefined) return;
+    if (parts.errors !== undefined) {
+      this.#reportOfficial(parts.errors, file, 0);
+      return;
+    }
+    const { policies, templates } = parts.value;
+    if (!sameTexts(statements, [...policies, ...templates])) {
+      throw new TypeError(`${file.name} was cut into other policies than the official parser's`);
+    }
+    for (const statement of statements) this.#addStatement(file, statement);
+  }
+
+  /**
+   * The official validator's cost is policies × actions × principal types. All our actions have the
+   * same types, so a policy whose conditions do not look at `action` is validated for the first action
+   * that its scope names, and stands for the others.
+   */
+  validate(): void {
+    const groups = new Map<string | undefined, Parsed[]>();
+    for (const policy of this.#parsed) {
+      const action = representativeAction(policy);
+      const group = groups.get(action);
+      if (group === undefined) groups.set(action, [policy]);
+      else group.push(policy);
+    }
+    for (const [action, group] of groups) {
+      const { schema } = this.#task;
+      this.#validateGroup(
+        group,
+        action === undefined ? schema : withOnlyActions(schema, new Set([action])),
+      );
+    }
+  }
+
+  result(): LoadResult {
+    if (this.#parsed.length === 0 && this.#problems.length === 0) {
+      this.#problems.push({
+        message: "there is no policy, so that everything would be denied",
+        remedy: "write at least one, or name the folder that has them",
+      });
+    }
+    const failed = this.#problems.length > 0;
+    return {
+      problems: inOrder(this.#problems, this.#task.files),
+      warnings: inOrder(this.#warnings, this.#task.files),
+      hash: this.#hash(),
+      policies: failed
+        ? []
+        : this.#parsed.map(({ id, text, file, statement }) => ({
+            id,
+            json: text,
+            file: file.name,
+            ...file.placeOf(statement.start),
+          })),
+    };
+  }
+
+  #addStatement(file: SourceFile, statement: Statement): void {
+    if (statement.tokens.some(({ kind }) => kind === "slot")) {
+      this.#report(file, statement.start, {
+        message: "templates cannot be linked from policy files",
+        remedy: "write the entity in place of the slot",
+      });
+      return;
+    }
+    const { text, placeholders } = withPlaceholders(statement);
+    const parsed = this.#guarded(file, () => officialPolicyJson(text));
+    if (parsed === undefined) return;
+    if (parsed.errors !== undefined) {
+      this.#reportOfficial(parsed.errors, file, statement.start);
+      return;
+    }
+    const json = parsed.value;
+    restoreIntegers(json, placeholders);
+    for (const { offset, message, remedy } of this.#checkReferences(statement)) {
+      this.#report(file, offset, { message, remedy });
+    }
+    const id = json.annotations?.["id"] ?? "";
+    const policy = { id, file, statement, json, text: JSON.stringify(json) };
+    this.#checkId(policy);
+    this.#parsed.push(policy);
+  }
+
+  #checkId(policy: Parsed): void {
+    const { id, file, statement } = policy;
+    const first = this.#byId.get(id);
+    if (id === "") {
+      this.#report(file, statement.start, {
+        message: "the policy has no @id, and decisions are recorded by it",
+        remedy: ID_REMEDY,
+      });
+    } else if (id.length > LIMITS.idLength || !ID.test(id)) {
+      this.#report(file, statement.start, {
+        message: "the policy's @id is not printable ASCII or too long",
+        remedy: `at most ${String(LIMITS.idLength)} characters, such as @id("billing-admins")`,
+      });
+    } else if (first !== undefined) {
+      const { line } = first.file.placeOf(first.statement.start);
+      this.#report(file, statement.start, {
+        message: `a policy called '${id}' is already in ${first.file.name}:${String(line)}`,
+        remedy: "give each policy an @id of its own",
+      });
+    } else {
+      this.#byId.set(id, policy);
+    }
+  }
+
+  #validateGroup(group: readonly Parsed[], schema: SchemaJson): void {
+    const [first] = group;
+    if (first === undefined) return;
+    // By number: ids may be missing or repeated here, and all problems are wanted in one pass.
+    const texts = Object.fromEntries(group.map(({ statement }, index) => [index, statement.text]));
+    const answer = this.#guarded(first.file, () => officialValidate(schema, texts));
+    if (answer === undefined) return;
+    const failed = new Set((answer.errors ?? []).map(({ policyId }) => policyId));
+    for (const error of answer.errors ?? []) this.#place(error, group, this.#problems);
+    for (const warning of answer.warnings) {
+      if (!IMPOSSIBLE.test(warning.message)) this.#place(warning, group, this.#warnings);
+      else if (!failed.has(warning.policyId)) {
+        this.#place({ ...warning, help: IMPOSSIBLE_REMEDY }, group, this.#problems);
+      }
+    }
+  }
+
+  #place(error: OfficialError, group: readonly Parsed[], target: Problem[]): void {
+    const policy = group[Number(error.policyId ?? "0")];
+    if (policy === undefined)
+      throw new TypeError("the validator names a policy that it was not given");
+    const { statement, file } = policy;
+    target.push(officialProblem(error, { file, text: statement.text, start: statement.start }));
+  }
+
+  /** Undefined when the engine broke: it cannot be asked again, and the load has failed. */
+  #guarded<T>(file: SourceFile, ask: () => T): T | undefined {
+    if (this.#broken) return undefined;
+    try {
+      return ask();
+    } catch (error) {
+      this.#broken = true;
+      this.#problems.push({
+        file: file.name,
+        message: `the official Cedar engine gave up on this file (${String(error)})`,
+        remedy: "look for a policy that is very long or deeply nested",
+      });
+      return undefined;
+    }
+  }
+
+  #report(file: SourceFile, offset: number, what: { message: string; remedy: string }): void {
+    this.#problems.push({ file: file.name, ...file.placeOf(offset), ...what });
+  }
+
+  #reportOfficial(errors: readonly OfficialError[], file: SourceFile, start: number): void {
+    const text = file.text.slice(start);
+    for (const error of errors) this.#problems.push(officialProblem(error, { file, text, start }));
+  }
+
+  #hash(): string {
+    const hash = createHash("sha256");
+    const exact = (_name: string, value: unknown): unknown =>
+      typeof value === "bigint" ? `${String(value)}n` : value;
+    hash.update(
+      JSON.stringify([OFFICIAL_VERSION, this.#task.schema, this.#task.vocabulary], exact),
+    );
+    hash.update(JSON.stringify(this.#parsed.map(({ statement }) => statement.text)));
+    return `sha256-${hash.digest("base64url")}`;
+  }
+}
+
+/** The action to validate for; undefined where all have to be looked at. */
+function representativeAction({ json, text }: Parsed): string | undefined {
+  if (text.includes('"Var":"action"')) return undefined;
+  const scope = json.action;
+  if (scope.op === "All") return ACTIONS[0]?.id;
+  if (scope.op === "is") return undefined;
+  const named = (scope.entities ?? (scope.entity === undefined ? [] : [scope.entity])).map(
+    uidFromJson,
+  );
+  const known = new Set(ACTIONS.flatMap(({ id, group }) => [id, group]));
+  const type = `${NAMESPACE}::Action`;
+  if (named.some((uid) => uid.type !== type || !known.has(uid.id))) return undefined;
+  const ids = new Set(named.map(({ id }) => id));
+  return ACTIONS.find(({ id, group }) => ids.has(id) || (scope.op === "in" && ids.has(group)))?.id;
+}
+
+interface Origin {
+  readonly file: SourceFile;
+  /** What the engine was given, and where in the file it begins. */
+  readonly text: string;
+  readonly start: number;
+}
+
+function officialProblem(error: OfficialError, { file, text, start }: Origin): Problem {
+  const byte = error.startByte;
+  const offset = start + (byte === undefined ? 0 : offsetOfByte(text, byte));
+  return {
+    file: file.name,
+    ...file.placeOf(offset),
+    message: plain(error.message),
+    ...(error.help === undefined ? {} : { remedy: plain(error.help) }),
+  };
+}
+
+/** The place says which policy it is, and what fails for one action fails for all. */
+function plain(message: string): string {
+  return message
+    .replace(/^for policy `[^`]*`, /, "")
+    .replace(/ in context for \S*Action::"[^"]*" not found/, " in context not found");
+}
+
+function isTooDeep({ tokens }: Statement): boolean {
+  let depth = 0;
+  let deepest = 0;
+  let conditionals = 0;
+  let operators = 0;
+  for (const { kind, text } of tokens) {
+    if (text === "if") conditionals += 1;
+    if (kind !== "other") continue;
+    if ("([{".includes(text)) deepest = Math.max(deepest, ++depth);
+    else if (")]}".includes(text)) depth -= 1;
+    else if ("+-*".includes(text)) operators += 1;
+    else if ("|&".includes(text)) operators += 0.5;
+  }
+  return deepest + conditionals > LIMITS.nesting || operators > LIMITS.operators;
+}
+
+function sameTexts(statements: readonly Statement[], texts: readonly string[]): boolean {
+  const ours = statements.map(({ text }) => text).toSorted();
+  const theirs = texts.toSorted();
+  return ours.length === theirs.length && ours.every((text, index) => text === theirs[index]);
+}
+
+function inOrder(problems: readonly Problem[], files: readonly PolicyFile[]): Problem[] {
+  const rank = new Map(files.map(({ name }, index) => [name, index]));
+  const place = ({ file }: Problem): number => rank.get(file ?? "") ?? -1;
+  const distinct = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
+  return [...distinct.values()].toSorted(
+    (left, right) =>
+      place(left) - place(right) ||
+      (left.line ?? 0) - (right.line ?? 0) ||
+      (left.column ?? 0) - (right.column ?? 0),
+  );
+}

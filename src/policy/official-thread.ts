@@ -1,0 +1,74 @@
+/**
+ * Runs the official engine in a thread of its own and throws the thread away: the engine is
+ * synchronous, never gives memory back, and does not survive a text that is nested too deeply.
+ */
+import { Worker } from "node:worker_threads";
+import { SallyportError, type Problem } from "../model/errors.ts";
+import type { LoadedPolicy, LoadTask } from "./load-policies.ts";
+import type { SchemaJson } from "./schema.ts";
+
+export type ThreadTask =
+  | ({ readonly kind: "load" } & LoadTask)
+  | { readonly kind: "schema-text"; readonly schema: SchemaJson };
+
+export type ThreadMessage =
+  | { readonly kind: "policies"; readonly policies: readonly LoadedPolicy[] }
+  | {
+      readonly kind: "done";
+      readonly problems: readonly Problem[];
+      readonly warnings: readonly Problem[];
+      readonly hash: string;
+    }
+  | { readonly kind: "text"; readonly text: string };
+
+/** `.ts` in a checkout, `.js` in the packed package. */
+const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+
+/**
+ * Yields what the thread sends, asking for the next piece only when this one is done with. Throws
+ * SallyportError `policy-invalid` when the thread dies without an answer.
+ */
+export async function* runOfficialTask(task: ThreadTask): AsyncGenerator<ThreadMessage> {
+  const worker = new Worker(new URL(`./load-worker${EXTENSION}`, import.meta.url), {
+    workerData: task,
+  });
+  try {
+    let message = await nextMessage(worker);
+    yield message;
+    while (message.kind === "policies") {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
+      worker.postMessage("next");
+      message = await nextMessage(worker);
+      yield message;
+    }
+  } finally {
+    await worker.terminate();
+  }
+}
+
+async function nextMessage(worker: Worker): Promise<ThreadMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<ThreadMessage>();
+  const fail = (cause: unknown): void => {
+    reject(
+      new SallyportError(
+        "policy-invalid",
+        "the thread of the Cedar engine ended without an answer",
+        {
+          cause,
+        },
+      ),
+    );
+  };
+  worker.once("message", resolve);
+  worker.once("error", fail);
+  worker.once("messageerror", fail);
+  worker.once("exit", fail);
+  try {
+    return await promise;
+  } finally {
+    worker.off("message", resolve);
+    worker.off("error", fail);
+    worker.off("messageerror", fail);
+    worker.off("exit", fail);
+  }
+}

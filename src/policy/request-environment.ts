@@ -1,0 +1,228 @@
+/**
+ * A PolicyRequest as policies see it. Nothing is turned into a Cedar value before a policy reads it,
+ * and header and query reads are noted for the record.
+ */
+import type { Fields } from "../model/http.ts";
+import type { Authn, InputRead, PolicyRequest } from "../model/policy.ts";
+import { HEADERS, QUERY } from "./cedar-names.ts";
+import { Datetime } from "./datetime.ts";
+import type { Entity, Environment } from "./environment.ts";
+import { BAD_ADDRESS, EvaluationError } from "./evaluation-error.ts";
+import { parseFormQuery } from "./form-query.ts";
+import { parseIpAddress, type IpAddress } from "./ip-address.ts";
+import type { PlacedEntity } from "./policy-index.ts";
+import type { PrincipalView } from "./principal-view.ts";
+import { CedarRecord, CedarSet, EMPTY_RECORD, type EntityUid, type Value } from "./values.ts";
+
+export interface RequestPlace {
+  readonly view: PrincipalView;
+  readonly action: PlacedEntity;
+  readonly resource: PlacedEntity;
+  /** Routes, services, actions and their groups, by key. */
+  readonly entities: ReadonlyMap<string, Entity>;
+}
+
+export class RequestEnvironment implements Environment {
+  readonly principal: EntityUid;
+  readonly action: EntityUid;
+  readonly resource: EntityUid;
+  readonly #request: PolicyRequest;
+  readonly #place: RequestPlace;
+  #context: RequestContext | undefined;
+  #headers: Entity | undefined;
+  #query: Entity | undefined;
+  #reads: InputRead[] | undefined;
+
+  constructor(request: PolicyRequest, place: RequestPlace) {
+    this.#request = request;
+    this.#place = place;
+    this.principal = place.view.uid;
+    this.action = place.action.uid;
+    this.resource = place.resource.uid;
+  }
+
+  get context(): CedarRecord {
+    return (this.#context ??= new RequestContext(this.#request));
+  }
+
+  /** Undefined when no policy read a header or query parameter. */
+  get reads(): readonly InputRead[] | undefined {
+    return this.#reads;
+  }
+
+  entity(uid: EntityUid): Entity | undefined {
+    if (uid === this.principal || uid.key === this.principal.key) return this.#place.view.entity;
+    if (uid.key === HEADERS.key) return (this.#headers ??= this.#tagged("header"));
+    if (uid.key === QUERY.key) return (this.#query ??= this.#tagged("query"));
+    return this.#place.entities.get(uid.key);
+  }
+
+  #tagged(kind: InputRead["kind"]): Entity {
+    const { fields, query } = this.#request;
+    const note = (read: InputRead): void => {
+      (this.#reads ??= []).push(read);
+    };
+    const tags =
+      kind === "header"
+        ? new TrackedTags({ kind, find: (name) => valuesOfField(fields, name), note })
+        : new TrackedTags({ kind, find: createQueryLookup(query), note });
+    return { attributes: EMPTY_RECORD, tags, ancestors: NO_ANCESTORS };
+  }
+}
+
+const NO_ANCESTORS: ReadonlySet<string> = new Set();
+const NO_ENTRIES: ReadonlyMap<string, Value> = new Map();
+const NO_VALUES: readonly string[] = [];
+
+/** The names are those of the schema (schema.ts); what is absent here is optional there. */
+const CONTEXT_NAMES = [
+  "path",
+  "host",
+  "method",
+  "params",
+  "query",
+  "headers",
+  "ip",
+  "time",
+  "scopes",
+  "authn",
+] as const;
+
+class RequestContext extends CedarRecord {
+  readonly #request: PolicyRequest;
+  #ip: IpAddress | undefined;
+  #scopes: CedarSet | undefined;
+  #params: CedarRecord | undefined;
+  #authn: CedarRecord | undefined;
+
+  constructor(request: PolicyRequest) {
+    super(NO_ENTRIES);
+    this.#request = request;
+  }
+
+  override get(name: string): Value | undefined {
+    const request = this.#request;
+    switch (name) {
+      case "path":
+        return request.path;
+      case "host":
+        return request.host;
+      case "method":
+        return request.method;
+      case "params":
+        return (this.#params ??= new CedarRecord(new Map(Object.entries(request.params))));
+      case "query":
+        return QUERY;
+      case "headers":
+        return HEADERS;
+      case "ip":
+        return (this.#ip ??= callerAddress(request.ip));
+      case "time":
+        return new Datetime(request.timeMs);
+      case "scopes":
+        return (this.#scopes ??= new CedarSet(request.scopes));
+      case "authn":
+        return (this.#authn ??= authnRecord(request.authn));
+      default:
+        return undefined;
+    }
+  }
+
+  override has(name: string): boolean {
+    return (CONTEXT_NAMES as readonly string[]).includes(name);
+  }
+
+  override entries(): ReadonlyMap<string, Value> {
+    const entries = new Map<string, Value>();
+    for (const name of CONTEXT_NAMES) {
+      const value = this.get(name);
+      if (value !== undefined) entries.set(name, value);
+    }
+    return entries;
+  }
+}
+
+interface TagSource {
+  readonly kind: InputRead["kind"];
+  readonly find: (name: string) => readonly string[];
+  readonly note: (read: InputRead) => void;
+}
+
+/** Tags that are looked up once a name, and noted. */
+class TrackedTags extends CedarRecord {
+  readonly #source: TagSource;
+  readonly #found = new Map<string, CedarSet | EvaluationError | undefined>();
+
+  constructor(source: TagSource) {
+    super(NO_ENTRIES);
+    this.#source = source;
+  }
+
+  override get(name: string): Value | undefined {
+    if (!this.#found.has(name)) this.#found.set(name, this.#look(name));
+    const found = this.#found.get(name);
+    if (found instanceof EvaluationError) throw found;
+    return found;
+  }
+
+  override has(name: string): boolean {
+    return this.get(name) !== undefined;
+  }
+
+  /** Cedar has no operator that sees all tags at once. */
+  override entries(): never {
+    throw new TypeError("tags are read by name");
+  }
+
+  #look(name: string): CedarSet | EvaluationError | undefined {
+    const { kind, find, note } = this.#source;
+    try {
+      const values = find(name);
+      note({ kind, name, values });
+      return values.length === 0 ? undefined : new CedarSet(values);
+    } catch (error) {
+      if (!(error instanceof EvaluationError)) throw error;
+      note({ kind, name, values: NO_VALUES });
+      return error;
+    }
+  }
+}
+
+/** Several lines of one field are several values; each stands as received, latin1. */
+function valuesOfField(fields: Fields, name: string): readonly string[] {
+  let values: string[] | undefined;
+  for (let index = 0; index < fields.length; index += 2) {
+    if (fields[index] === name) (values ??= []).push(fields[index + 1] ?? "");
+  }
+  return values ?? NO_VALUES;
+}
+
+function createQueryLookup(query: string | undefined): (name: string) => readonly string[] {
+  let parsed: ReadonlyMap<string, readonly string[]> | undefined;
+  return (name) => {
+    parsed ??= parseFormQuery(query ?? "");
+    return parsed.get(name) ?? NO_VALUES;
+  };
+}
+
+/** The zone of a link-local address (`fe80::1%eth0`) names an interface of ours, not the caller. */
+function callerAddress(text: string): IpAddress {
+  const zone = text.indexOf("%");
+  try {
+    return parseIpAddress(zone < 0 ? text : text.slice(0, zone));
+  } catch {
+    throw BAD_ADDRESS;
+  }
+}
+
+function authnRecord(authn: Authn): CedarRecord {
+  const entries = new Map<string, Value>([
+    ["kind", authn.kind],
+    ["authenticator", authn.authenticator],
+    ["age", Math.floor(authn.ageSeconds)],
+    ["amr", new CedarSet(authn.amr)],
+    ["bound", authn.bound],
+  ]);
+  if (authn.acr !== undefined) entries.set("acr", authn.acr);
+  return new CedarRecord(entries);
+}

@@ -1,0 +1,249 @@
+/**
+ * The Cedar schema of a configuration: what policies can say, and with which types. Policies are
+ * validated against it, so that a misspelt attribute is a problem at load and not a rule that never
+ * applies.
+ *
+ * Refuses attributes whose type differs between authenticators of one kind of principal, between
+ * services, or between routes: a policy could then not be typed.
+ */
+import type { Problem } from "../model/errors.ts";
+import type { AttributeType, AttributeValue, PrincipalKind } from "../model/principal.ts";
+import type { Vocabulary } from "../model/vocabulary.ts";
+import { ACTIONS, NAMESPACE, PRINCIPAL_TYPES, READ, WRITE } from "./cedar-names.ts";
+
+/** Cedar's JSON schema format, as far as we use it. */
+export type SchemaJson = Readonly<Record<string, NamespaceJson>>;
+
+export interface NamespaceJson {
+  readonly commonTypes: Readonly<Record<string, TypeJson>>;
+  readonly entityTypes: Readonly<Record<string, EntityTypeJson>>;
+  readonly actions: Readonly<Record<string, ActionJson>>;
+}
+
+export interface EntityTypeJson {
+  readonly memberOfTypes?: readonly string[];
+  readonly shape?: RecordTypeJson;
+  readonly tags?: TypeJson;
+}
+
+export interface ActionJson {
+  readonly memberOf?: readonly { readonly id: string }[];
+  readonly appliesTo?: {
+    readonly principalTypes: readonly string[];
+    readonly resourceTypes: readonly string[];
+    readonly context: TypeJson;
+  };
+}
+
+export type TypeJson = {
+  readonly type: string;
+  readonly name?: string;
+  readonly element?: TypeJson;
+};
+
+export interface RecordTypeJson {
+  readonly type: "Record";
+  readonly attributes: Readonly<
+    Record<string, (TypeJson | RecordTypeJson) & { required: boolean }>
+  >;
+}
+
+export type SchemaResult =
+  | { readonly schema: SchemaJson; readonly problems?: undefined }
+  | { readonly problems: readonly Problem[]; readonly schema?: undefined };
+
+export function buildSchema(vocabulary: Vocabulary): SchemaResult {
+  const problems: Problem[] = [];
+  const shape = (owners: readonly Owner[]): RecordTypeJson => unite(owners, problems);
+  const { services } = vocabulary;
+  const principal = (kind: PrincipalKind): EntityTypeJson => ({
+    memberOfTypes: ["Role", "Group"],
+    shape: shape(
+      vocabulary.authenticators
+        .filter(({ kinds }) => kinds.includes(kind))
+        .map(({ name, attributes }) => ({ name: `authenticator '${name}'`, kind, attributes })),
+    ),
+  });
+  const entityTypes: Record<string, EntityTypeJson> = {
+    User: principal("user"),
+    Workload: principal("workload"),
+    Device: principal("device"),
+    Anonymous: {},
+    Role: {},
+    Group: {},
+    Service: { shape: shape(services.map((service) => ownerOf("service", service, problems))) },
+    Route: {
+      memberOfTypes: ["Service"],
+      shape: shape(
+        [...routeAttributes(vocabulary)].map(([name, attributes]) =>
+          ownerOf("route", { name, attributes }, problems),
+        ),
+      ),
+    },
+    Query: { tags: STRINGS },
+    Headers: { tags: STRINGS },
+  };
+  if (problems.length > 0) return { problems: distinct(problems) };
+  const commonTypes = { RequestContext: contextType(vocabulary) as TypeJson };
+  return { schema: { [NAMESPACE]: { commonTypes, entityTypes, actions: actionTypes() } } };
+}
+
+/** The attributes of each route, by name: its service's, and its own, which win. */
+export function routeAttributes({
+  routes,
+  services,
+}: Vocabulary): ReadonlyMap<string, Readonly<Record<string, AttributeValue>>> {
+  const ofService = new Map(services.map(({ name, attributes }) => [name, attributes]));
+  return new Map(
+    routes.map(({ name, service, attributes }) => [
+      name,
+      { ...ofService.get(service), ...attributes },
+    ]),
+  );
+}
+
+/** The schema in which only these actions can be asked about; the others still have their names. */
+export function withOnlyActions(schema: SchemaJson, ids: ReadonlySet<string>): SchemaJson {
+  const namespace = schema[NAMESPACE];
+  if (namespace === undefined) throw new TypeError(`a schema has the namespace ${NAMESPACE}`);
+  const actions = Object.entries(namespace.actions).map(([id, action]): [string, ActionJson] => [
+    id,
+    ids.has(id) ? action : { ...(action.memberOf && { memberOf: action.memberOf }) },
+  ]);
+  return { [NAMESPACE]: { ...namespace, actions: Object.fromEntries(actions) } };
+}
+
+const STRING: TypeJson = { type: "String" };
+const STRINGS: TypeJson = { type: "Set", element: STRING };
+const TYPES: Readonly<Record<AttributeType, TypeJson>> = {
+  string: STRING,
+  bool: { type: "Boolean" },
+  long: { type: "Long" },
+  strings: STRINGS,
+};
+
+/** Who declares attributes, as problems name it. */
+interface Owner {
+  readonly name: string;
+  readonly kind: string;
+  readonly attributes: Readonly<Record<string, AttributeType>>;
+}
+
+/** Required where all owners declare it, else optional. */
+function unite(owners: readonly Owner[], problems: Problem[]): RecordTypeJson {
+  const declared = new Map<string, { type: AttributeType; by: Owner; count: number }>();
+  for (const owner of owners) {
+    for (const [name, type] of Object.entries(owner.attributes)) {
+      const known = declared.get(name);
+      if (known === undefined) declared.set(name, { type, by: owner, count: 1 });
+      else if (known.type === type) known.count += 1;
+      else problems.push(conflict(name, known, { type, by: owner }));
+    }
+  }
+  const attributes = [...declared].map(([name, { type, count }]) => [
+    name,
+    { ...TYPES[type], required: count === owners.length },
+  ]);
+  return {
+    type: "Record",
+    attributes: Object.fromEntries(attributes) as RecordTypeJson["attributes"],
+  };
+}
+
+type Declaration = { readonly type: AttributeType; readonly by: Owner };
+
+function conflict(name: string, first: Declaration, second: Declaration): Problem {
+  return {
+    message:
+      `attribute '${name}' of a ${second.by.kind} is a ${first.type} in ${first.by.name} ` +
+      `and a ${second.type} in ${second.by.name}`,
+    remedy: "give it one type, or two names",
+  };
+}
+
+function ownerOf(
+  kind: "service" | "route",
+  holder: { readonly name: string; readonly attributes: Readonly<Record<string, AttributeValue>> },
+  problems: Problem[],
+): Owner {
+  const attributes: Record<string, AttributeType> = {};
+  for (const [name, value] of Object.entries(holder.attributes)) {
+    const type = typeOfValue(value);
+    if (type !== undefined) attributes[name] = type;
+    else {
+      problems.push({
+        message: `attribute '${name}' of ${kind} '${holder.name}' is not a 64-bit integer`,
+        remedy: "a string, true or false, a whole number, or a list of strings",
+      });
+    }
+  }
+  return { name: `${kind} '${holder.name}'`, kind, attributes };
+}
+
+/** Undefined for a number that is no 64-bit integer. */
+function typeOfValue(value: AttributeValue): AttributeType | undefined {
+  if (typeof value === "string") return "string";
+  if (typeof value === "boolean") return "bool";
+  if (typeof value === "number") return Number.isSafeInteger(value) ? "long" : undefined;
+  if (typeof value === "bigint") return BigInt.asIntN(64, value) === value ? "long" : undefined;
+  return "strings";
+}
+
+/** A service's conflict shows again in its routes: once is enough. */
+function distinct(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [problem.message, problem])).values()];
+}
+
+function contextType(vocabulary: Vocabulary): RecordTypeJson {
+  const params = new Set(vocabulary.routes.flatMap((route) => route.params));
+  const required = { required: true } as const;
+  const optional = { required: false } as const;
+  return {
+    type: "Record",
+    attributes: {
+      path: { ...STRING, ...required },
+      host: { ...STRING, ...required },
+      method: { ...STRING, ...required },
+      params: {
+        type: "Record",
+        attributes: Object.fromEntries(
+          [...params].map((name) => [name, { ...STRING, ...optional }]),
+        ),
+        ...required,
+      },
+      query: { type: "Entity", name: "Query", ...required },
+      headers: { type: "Entity", name: "Headers", ...required },
+      ip: { type: "Extension", name: "ipaddr", ...required },
+      time: { type: "Extension", name: "datetime", ...required },
+      scopes: { ...STRINGS, ...required },
+      authn: {
+        type: "Record",
+        attributes: {
+          kind: { ...STRING, ...required },
+          authenticator: { ...STRING, ...required },
+          age: { type: "Long", ...required },
+          acr: { ...STRING, ...optional },
+          amr: { ...STRINGS, ...required },
+          bound: { type: "Boolean", ...required },
+        },
+        ...required,
+      },
+      workload: { type: "Entity", name: "Workload", ...optional },
+      device: { type: "Entity", name: "Device", ...optional },
+      actor: { type: "Entity", name: "Workload", ...optional },
+    },
+  };
+}
+
+function actionTypes(): Record<string, ActionJson> {
+  const appliesTo = {
+    principalTypes: Object.values(PRINCIPAL_TYPES),
+    resourceTypes: ["Route"],
+    context: { type: "RequestContext" },
+  };
+  const concrete = ACTIONS.map(({ id, group }): [string, ActionJson] => [
+    id,
+    { memberOf: [{ id: group }], appliesTo },
+  ]);
+  return { [READ]: {}, [WRITE]: {}, ...Object.fromEntries(concrete) };
+}
