@@ -26,15 +26,21 @@ export interface TrustedKey {
 export type KeyAnswer = readonly TrustedKey[] | "unavailable";
 
 export interface KeySet {
-  /** First fetch and the regular ones after it. Resolves when the first has ended, well or not. */
+  /**
+   * First fetch and the regular ones after it. Resolves when the first has ended, well or not; at
+   * once where the set is usable already.
+   */
   start(): Promise<void>;
   /**
    * Keys with this `kid` (without one: any) that fit the algorithm. A promise only where something
    * is fetched. Never rejects.
    */
   find(kid: string | undefined, algorithm: Algorithm): KeyAnswer | Promise<KeyAnswer>;
-  /** As `find`, after a fetch if one is due: for a signature that no key without `kid` explains. */
-  findAgain(kid: string | undefined, algorithm: Algorithm): KeyAnswer | Promise<KeyAnswer>;
+  /**
+   * As `find`, after a fetch; undefined where none is due. For a signature that fits no key at hand:
+   * some issuers change a key under the same `kid`, or name none.
+   */
+  findAgain(kid: string | undefined, algorithm: Algorithm): Promise<KeyAnswer> | undefined;
   /** Whether the set has this `kid`, for whatever algorithm. */
   has(kid: string): boolean;
   /** Stops fetching; its keys are valid no more. */
@@ -77,15 +83,18 @@ export function createRemoteKeySet(
 }
 
 /** A set that was read from a file; it never changes. Throws SallyportError `key-invalid`. */
-export function createFixedKeySet(document: JsonValue): KeySet {
+export function createFixedKeySet(
+  document: JsonValue,
+  report: { readonly authenticator: string; readonly log: Log },
+): KeySet {
   let open = true;
-  const keys = readKeySet(document).keys.map((key) => ({ key, valid: () => open }));
-  const find = (kid: string | undefined, algorithm: Algorithm): KeyAnswer =>
-    open ? fitting(keys, kid, algorithm) : "unavailable";
+  const content = readKeySet(document);
+  const keys = content.keys.map((key) => ({ key, valid: () => open }));
+  logSkipped(report.log, report.authenticator, content.skipped.join("; "));
   return {
     start: () => Promise.resolve(),
-    find,
-    findAgain: find,
+    find: (kid, algorithm) => (open ? fitting(keys, kid, algorithm) : "unavailable"),
+    findAgain: () => undefined,
     has: (kid) => keys.some((entry) => entry.key.kid === kid),
     close: () => {
       open = false;
@@ -138,20 +147,20 @@ class RemoteKeySet implements KeySet {
   }
 
   start(): Promise<void> {
-    return this.#refresh();
+    return this.#usable() ? Promise.resolve() : this.#refresh();
   }
 
   find(kid: string | undefined, algorithm: Algorithm): KeyAnswer | Promise<KeyAnswer> {
     const answer = this.#answer(kid, algorithm);
-    return answer !== "unavailable" && answer.length > 0 ? answer : this.findAgain(kid, algorithm);
+    if (answer !== "unavailable" && answer.length > 0) return answer;
+    return this.findAgain(kid, algorithm) ?? answer;
   }
 
-  findAgain(kid: string | undefined, algorithm: Algorithm): KeyAnswer | Promise<KeyAnswer> {
+  findAgain(kid: string | undefined, algorithm: Algorithm): Promise<KeyAnswer> | undefined {
+    if (this.#closed) return undefined;
     const cooled = this.#deps.clock.monotonic() - this.#askedAt >= this.#options.cooldownMs;
-    const joins = this.#inFlight !== undefined && this.#waiting < LIMITS.waiting;
-    if (this.#closed || !(joins || (this.#inFlight === undefined && cooled))) {
-      return this.#answer(kid, algorithm);
-    }
+    const due = this.#inFlight === undefined ? cooled : this.#waiting < LIMITS.waiting;
+    if (!due) return undefined;
     this.#waiting += 1;
     return this.#refresh().then(() => {
       this.#waiting -= 1;
@@ -226,10 +235,7 @@ class RemoteKeySet implements KeySet {
   /** Says once what of a set is not used, not with every fetch. */
   #reportSkipped(skipped: readonly string[]): void {
     const text = skipped.join("; ");
-    if (text !== this.#skipped && text !== "") {
-      const { authenticator } = this.#options;
-      this.#deps.log.warn("keys of an issuer are not used", { authenticator, skipped: text });
-    }
+    if (text !== this.#skipped) logSkipped(this.#deps.log, this.#options.authenticator, text);
     this.#skipped = text;
   }
 
@@ -253,6 +259,10 @@ class RemoteKeySet implements KeySet {
     });
     return Math.max(retryMs, cooldownMs);
   }
+}
+
+function logSkipped(log: Log, authenticator: string, skipped: string): void {
+  if (skipped !== "") log.warn("keys of an issuer are not used", { authenticator, skipped });
 }
 
 /** What makes a key the same key across fetches. */

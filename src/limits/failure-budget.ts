@@ -42,8 +42,6 @@ export interface FailureBudget {
   spent(address: string): boolean;
   /** Counts one failed verification. */
   charge(address: string): void;
-  /** Seconds until the address may fail again, rounded up; 0 when it may now. For `retry-after`. */
-  retryAfterSeconds(address: string): number;
 }
 
 export interface FailureBudgetDeps {
@@ -92,11 +90,11 @@ class Sketch implements FailureBudget {
   }
 
   spent(address: string): boolean {
-    return this.#waitMs(address) > 0;
-  }
-
-  retryAfterSeconds(address: string): number {
-    return Math.ceil(this.#waitMs(address) / 1000);
+    // A bucket is empty when it will be full only after more than this.
+    const emptyFrom = this.#clock.monotonic() + this.#depthMs - this.#intervalMs;
+    if (this.#latest <= emptyFrom) return false;
+    this.#locate(address);
+    return this.#estimate() > emptyFrom;
   }
 
   charge(address: string): void {
@@ -112,13 +110,6 @@ class Sketch implements FailureBudget {
     }
     if (bounded > this.#latest) this.#latest = bounded;
     this.#charges.inc();
-  }
-
-  #waitMs(address: string): number {
-    const emptyFrom = this.#clock.monotonic() + this.#depthMs - this.#intervalMs;
-    if (this.#latest <= emptyFrom) return 0;
-    this.#locate(address);
-    return Math.max(0, this.#estimate() - emptyFrom);
   }
 
   #estimate(): number {
