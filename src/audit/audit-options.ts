@@ -1,0 +1,93 @@
+/**
+ * Options of the audit log: where the record of decisions lies, how soon it is on disk, and what is
+ * kept back so that neither strangers nor a full disk can push it aside.
+ */
+import { z } from "zod";
+import { byteSize, duration } from "../model/options.ts";
+
+const LIMITS = {
+  /** Names in `query.keep`: a list that a person writes. */
+  keptNames: 256,
+} as const;
+
+const querySchema = z
+  .strictObject({
+    values: z
+      .enum(["masked", "kept"])
+      .default("masked")
+      .describe(
+        "`masked`: a record holds the names of the query, each value as `*`. `kept`: values as they came, except under names that usually hold secrets (docs/audit.md lists them).",
+      ),
+    keep: z
+      .array(z.string().min(1).max(64), "a list of query names")
+      .max(LIMITS.keptNames, `at most ${LIMITS.keptNames} names`)
+      .readonly()
+      .prefault([])
+      .describe(
+        "Names (as they stand decoded) whose values are kept although `values` is `masked`. Name none that holds a secret: whoever reads the log reads it.",
+      ),
+  })
+  .readonly();
+
+const unidentifiedSchema = z
+  .strictObject({
+    perSecond: z
+      .number("a number from 0 to 100000")
+      .min(0, "0 or more")
+      .max(100_000, "at most 100000")
+      .default(10)
+      .describe(
+        "Denials of unidentified callers that get a record of their own, in the long run, per second. Those beyond are counted by reason and listener in `summary` records. Higher: strangers can write more to the disk.",
+      ),
+    burst: z
+      .int("a whole number from 0 to 1000000")
+      .min(0, "0 or more")
+      .max(1_000_000, "at most 1000000")
+      .default(1000)
+      .describe("How many such denials get a record at once after a quiet time."),
+  })
+  .readonly();
+
+export const auditSchema = z
+  .strictObject({
+    path: z
+      .string("a folder")
+      .min(1, "a folder, such as data/audit")
+      .describe(
+        "Folder of the log. Made with mode 0700 where it is absent; one that others can enter is refused. Files in it are `audit-<start>-<instance>.jsonl`, mode 0600; none is ever overwritten or deleted.",
+      ),
+    durability: z
+      .enum(["batched", "strict"])
+      .default("batched")
+      .describe(
+        "`batched`: records are written within 20 ms and on disk within `flushInterval`; that much can be lost in a crash. `strict`: a decision is on disk before the first byte of its request is forwarded; slower by one disk flush, which requests at the same time share.",
+      ),
+    flushInterval: duration({ min: "10ms", max: "60s" })
+      .prefault("1s")
+      .describe(
+        "With `batched`: the longest time between a record's being written and its being on disk (fdatasync). Shorter: less is lost when the machine stops, more work for the disk.",
+      ),
+    segment: byteSize({ min: "64KiB", max: "64GiB" })
+      .prefault("256MiB")
+      .describe("Bytes after which a new file is begun."),
+    reserve: byteSize({ min: "0B", max: "1024GiB" })
+      .prefault("128MiB")
+      .describe(
+        "Free space on the disk that is kept for permits. Below it, denials of unidentified callers are only counted; below a half of it, all denials are; below a sixteenth of it, traffic is refused and what was permitted is still recorded to its end.",
+      ),
+    summaryInterval: duration({ min: "1s", max: "1h" })
+      .prefault("10s")
+      .describe("How often what was only counted is written as a `summary` record."),
+    query: querySchema
+      .prefault({})
+      .describe("What of a request's query reaches the record. Policies see all of it."),
+    unidentified: unidentifiedSchema
+      .prefault({})
+      .describe("The room that denials of callers without an identity get."),
+  })
+  .readonly();
+
+/** As the user writes it. */
+export type AuditInput = z.input<typeof auditSchema>;
+/** Checked; durations in milliseconds, sizes in bytes. */
+export type AuditOptions = z.output<typeof auditSchema>;

@@ -1,0 +1,314 @@
+/**
+ * The audit log: every decision and every completion, as files in a folder that is ours alone.
+ *
+ * It is the record (design section 5, rule 6): while it cannot be written, `writable` is false and
+ * `decision` refuses, so that no request is forwarded that nobody would know of. It refuses a folder
+ * that others can enter. Denials of strangers beyond a rate are only counted (rule 5).
+ */
+import type { Clock, Counter, Log, Metrics } from "../model/ports.ts";
+import type { AuditLog, CompletionRecord, DecisionRecord } from "../model/records.ts";
+import type { AuditOptions } from "./audit-options.ts";
+import { systemFiles, type AuditFiles } from "./files.ts";
+import { openAuditFolder, type TornFile } from "./folder.ts";
+import { createQueryMask } from "./query-mask.ts";
+import { createSerializer, type Serializer, type SummaryCount } from "./serialize.ts";
+import { watchSpace, type SpaceWatch } from "./space.ts";
+import { Summaries } from "./summaries.ts";
+import { systemTimers, type Timers } from "./timers.ts";
+import { createTokenBucket } from "./token-bucket.ts";
+import { createValueHash } from "./value-hash.ts";
+import { RecordWriter } from "./writer.ts";
+
+const LIMITS = {
+  /**
+   * Characters that wait for the disk. Beyond it the disk is slower than the traffic, which is then
+   * refused until half of it is written. At full speed it is most of a second.
+   */
+  pending: 16 * 1024 * 1024,
+} as const;
+
+const SYNC_BUCKETS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+
+export interface AuditDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Tells apart the files of several writers: the process id, then letters, digits and `-`. Default: the process id. */
+  readonly instance?: string;
+  readonly files?: AuditFiles;
+  readonly timers?: Timers;
+  /** Characters that may wait for the disk; for tests. */
+  readonly maxPending?: number;
+}
+
+/** An open audit log. */
+export interface RunningAuditLog extends AuditLog {
+  /** Files that an earlier crash left with a torn last line. Left as they are. */
+  readonly torn: readonly TornFile[];
+  /** Writes and syncs all that was taken. Rejects with `audit-failed` when records are lost. */
+  close(): Promise<void>;
+}
+
+/** Opens the log. Rejects with SallyportError `audit-failed`. */
+export async function createAuditLog(
+  options: AuditOptions,
+  deps: AuditDeps,
+): Promise<RunningAuditLog> {
+  const { clock, log } = deps;
+  const files = deps.files ?? systemFiles;
+  const timers = deps.timers ?? systemTimers;
+  const instance = checkInstance(deps.instance ?? String(process.pid));
+  const folder = await openAuditFolder(options.path);
+  for (const { file, bytes } of folder.torn) {
+    log.warn("audit: an earlier file ends in a torn record", { file, bytes });
+  }
+  const figures = registerMetrics(deps.metrics);
+  const writer = await RecordWriter.open(
+    {
+      folder: folder.path,
+      instance,
+      strict: options.durability === "strict",
+      flushIntervalMs: options.flushInterval,
+      segmentBytes: options.segment,
+    },
+    { clock, log, files, timers, ...figures },
+  );
+  const space = await watchSpace(options.reserve, {
+    free: () => files.free(folder.path),
+    timers,
+    log,
+  });
+  const serializer = createSerializer({
+    maskQuery: createQueryMask(options.query),
+    hash: createValueHash(folder.key),
+  });
+  const running = new FileAuditLog(options, {
+    clock,
+    log,
+    timers,
+    figures,
+    writer,
+    space,
+    serializer,
+    maxPending: deps.maxPending ?? LIMITS.pending,
+    torn: folder.torn,
+  });
+  deps.metrics.sampled(
+    "sallyport_audit_pending_bytes",
+    "Records that wait for the disk.",
+    () => writer.pendingSize,
+  );
+  deps.metrics.sampled(
+    "sallyport_audit_free_bytes",
+    "Free space of the audit log's disk.",
+    () => space.freeBytes,
+  );
+  deps.metrics.sampled(
+    "sallyport_audit_writable",
+    "1 while the audit log takes decisions, else 0 and traffic is refused.",
+    () => (running.writable() ? 1 : 0),
+  );
+  return running;
+}
+
+interface Figures extends Readonly<
+  Record<
+    "decisions" | "completions" | "summaries" | "written" | "errors" | "refused" | "lost",
+    Counter
+  >
+> {
+  readonly counted: Readonly<Record<SummaryCount["cause"], Counter>>;
+  readonly syncSeconds: ReturnType<ReturnType<Metrics["histogram"]>["with"]>;
+}
+
+interface Parts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly timers: Timers;
+  readonly figures: Figures;
+  readonly writer: RecordWriter;
+  readonly space: SpaceWatch;
+  readonly serializer: Serializer;
+  readonly maxPending: number;
+  readonly torn: readonly TornFile[];
+}
+
+class FileAuditLog implements RunningAuditLog {
+  readonly torn: readonly TornFile[];
+  readonly #parts: Parts;
+  readonly #strict: boolean;
+  readonly #summaryMs: number;
+  readonly #summaries: Summaries;
+  readonly #takeStranger: () => boolean;
+  #overfull = false;
+  #closing: Promise<void> | undefined;
+  #cancelSummary: () => void;
+
+  constructor(options: AuditOptions, parts: Parts) {
+    this.#parts = parts;
+    this.torn = parts.torn;
+    this.#strict = options.durability === "strict";
+    this.#summaryMs = options.summaryInterval;
+    this.#summaries = new Summaries(parts.clock.now());
+    this.#takeStranger = createTokenBucket(options.unidentified, parts.clock);
+    this.#cancelSummary = parts.timers.after(this.#summaryMs, () => this.#onSummaryTime());
+  }
+
+  writable(): boolean {
+    if (this.#closing !== undefined || this.#parts.writer.failing) return false;
+    return this.#parts.space.space !== "none" && !this.#isOverfull();
+  }
+
+  decision(record: DecisionRecord): boolean {
+    const denied = record.decision === "deny";
+    const stranger = record.principal === undefined || record.principal.kind === "anonymous";
+    const cause = !this.writable()
+      ? "unwritable"
+      : denied
+        ? this.#whyOnlyCounted(stranger)
+        : undefined;
+    if (cause === undefined) return this.#write(record, stranger);
+    if (denied) {
+      this.#count(record, cause);
+      return true;
+    }
+    return this.#refuse(record);
+  }
+
+  completion(record: CompletionRecord): void {
+    // Taken even while the log cannot be written: each one belongs to a decision that was taken
+    // before, so there are no more of them than requests under way.
+    try {
+      this.#parts.writer.append(this.#parts.serializer.completion(record));
+      this.#parts.figures.completions.inc();
+    } catch (error) {
+      this.#parts.figures.lost.inc();
+      this.#parts.log.error("audit: a completion could not be recorded", {
+        decisionId: record.decisionId,
+        error: error instanceof Error ? error : undefined,
+      });
+    }
+  }
+
+  durable(): Promise<void> | undefined {
+    return this.#strict ? this.#parts.writer.durable() : undefined;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Permits always get their record; denials only while there is room for them. */
+  #whyOnlyCounted(stranger: boolean): "space" | "rate" | undefined {
+    const { space } = this.#parts.space;
+    if (space !== "plenty" && (stranger || space !== "strangers")) return "space";
+    return stranger && !this.#takeStranger() ? "rate" : undefined;
+  }
+
+  #write(record: DecisionRecord, stranger: boolean): boolean {
+    try {
+      this.#parts.writer.append(this.#parts.serializer.decision(record, stranger));
+    } catch (error) {
+      this.#parts.log.error("audit: a decision could not be recorded", {
+        decisionId: record.decisionId,
+        error: error instanceof Error ? error : undefined,
+      });
+      if (record.decision === "permit") return this.#refuse(record);
+      this.#count(record, "unwritable");
+      return true;
+    }
+    this.#parts.figures.decisions.inc();
+    return true;
+  }
+
+  #refuse(record: DecisionRecord): false {
+    this.#summaries.count(record.listener, "audit-unavailable", "unwritable");
+    this.#parts.figures.refused.inc();
+    return false;
+  }
+
+  #count(record: DecisionRecord, cause: SummaryCount["cause"]): void {
+    this.#summaries.count(record.listener, record.reason, cause);
+    this.#parts.figures.counted[cause].inc();
+  }
+
+  /** With a gap between on and off, so that it does not change with every record. */
+  #isOverfull(): boolean {
+    const pending = this.#parts.writer.pendingSize;
+    const { maxPending, log } = this.#parts;
+    if (this.#overfull && pending <= maxPending / 2) {
+      this.#overfull = false;
+      log.info("audit: the disk keeps up again", { pendingBytes: pending });
+    } else if (!this.#overfull && pending > maxPending) {
+      this.#overfull = true;
+      log.error("audit: the disk is slower than the traffic, which is refused", {
+        pendingBytes: pending,
+      });
+    }
+    return this.#overfull;
+  }
+
+  #onSummaryTime(): void {
+    // What was counted while the disk fails stays counted until it works again.
+    if (!this.#parts.writer.failing) this.#writeSummaries();
+    this.#cancelSummary = this.#parts.timers.after(this.#summaryMs, () => this.#onSummaryTime());
+  }
+
+  #writeSummaries(): void {
+    for (const summary of this.#summaries.take(this.#parts.clock.now())) {
+      this.#parts.writer.append(this.#parts.serializer.summary(summary));
+      this.#parts.figures.summaries.inc();
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#cancelSummary();
+    this.#parts.space.stop();
+    this.#writeSummaries();
+    await this.#parts.writer.close();
+  }
+}
+
+function registerMetrics(metrics: Metrics): Figures {
+  const records = metrics.counter("sallyport_audit_records", "Records taken, by type.", ["type"]);
+  const counted = metrics.counter(
+    "sallyport_audit_counted",
+    "Denials that were only counted, by cause: rate (strangers beyond their rate), space (the disk gets full), unwritable.",
+    ["cause"],
+  );
+  const counter = (name: string, help: string): Counter => metrics.counter(name, help).with();
+  return {
+    decisions: records.with("decision"),
+    completions: records.with("completion"),
+    summaries: records.with("summary"),
+    counted: {
+      rate: counted.with("rate"),
+      space: counted.with("space"),
+      unwritable: counted.with("unwritable"),
+    },
+    written: counter("sallyport_audit_written_bytes", "Bytes written to the audit log."),
+    errors: counter("sallyport_audit_errors", "Failed writes and syncs of the audit log."),
+    refused: counter(
+      "sallyport_audit_refused",
+      "Permits refused because the audit log could not take them.",
+    ),
+    lost: counter("sallyport_audit_lost", "Completions that could not be recorded."),
+    syncSeconds: metrics
+      .histogram(
+        "sallyport_audit_sync_seconds",
+        "How long it took until written records were on disk.",
+        {
+          buckets: SYNC_BUCKETS,
+        },
+      )
+      .with(),
+  };
+}
+
+function checkInstance(instance: string): string {
+  if (!/^\d+[A-Za-z0-9-]{0,40}$/.test(instance)) {
+    throw new TypeError("an instance is a process id, then at most 40 letters, digits and '-'");
+  }
+  return instance;
+}

@@ -1,0 +1,156 @@
+/**
+ * Reads back what `serialize.ts` writes: one line → one checked record of schema v1.
+ *
+ * It refuses what it does not know: another version, another type, a member that is not in the
+ * schema. A reader that guessed would explain a decision that was never made.
+ */
+import { z } from "zod";
+import type { AttributeValue, Principal } from "../model/principal.ts";
+import { REASONS, type Reason } from "../model/reason.ts";
+
+const text = z.string();
+const texts = z.array(z.string()).readonly().default([]);
+const time = z.iso.datetime({ precision: 3 });
+const count = z.int().min(0);
+const reason = z.enum(Object.keys(REASONS) as [Reason, ...Reason[]]);
+const version = z.literal(1);
+const attribute = z.union([
+  z.string(),
+  z.boolean(),
+  z.number(),
+  z.array(z.string()).readonly(),
+  z
+    .strictObject({ long: z.string().regex(/^-?\d{1,19}$/) })
+    .transform((value): AttributeValue => BigInt(value.long)),
+]);
+
+const authnSchema = z.strictObject({
+  acr: text.optional(),
+  ageSeconds: z.number(),
+  amr: texts,
+  authenticator: text,
+  bound: z.boolean(),
+  kind: text,
+});
+
+const principalSchema = z
+  .strictObject({
+    attributes: z.record(z.string(), attribute).default({}),
+    authenticator: text,
+    groups: texts,
+    kind: z.enum(["user", "workload", "device", "anonymous"]),
+    roles: texts,
+    subject: text,
+  })
+  .transform((value): Principal => value);
+
+const credentialSchema = z.strictObject({
+  hash: text,
+  kind: text,
+  outcome: z.enum(["used", "refused", "ignored"]),
+});
+
+const readSchema = z.strictObject({
+  hashes: texts,
+  kind: z.enum(["header", "query"]),
+  name: text,
+});
+
+const truncatedSchema = z.record(z.string(), z.strictObject({ bytes: count, hash: text }));
+
+/** A decision as it is read back. What was left out because it was empty is empty again. */
+export const decisionSchema = z.strictObject({
+  authn: authnSchema.optional(),
+  bundle: text,
+  credentials: z.array(credentialSchema).readonly().default([]),
+  decision: z.enum(["permit", "deny"]),
+  decisionId: text,
+  detail: text.optional(),
+  determining: texts,
+  erroring: texts,
+  host: text.optional(),
+  listener: text,
+  method: text.optional(),
+  params: z.record(z.string(), z.string()).default({}),
+  path: text.optional(),
+  peerAddress: text,
+  peerPort: z.int().min(0).max(65_535),
+  principal: principalSchema.optional(),
+  query: text.optional(),
+  reads: z.array(readSchema).readonly().default([]),
+  reason,
+  requestId: text,
+  route: text.optional(),
+  scopes: texts,
+  service: text.optional(),
+  time,
+  truncated: truncatedSchema.default({}),
+  type: z.literal("decision"),
+  v: version,
+});
+
+export const completionSchema = z.strictObject({
+  decisionId: text,
+  durationMs: z.number().min(0),
+  end: z.union([z.literal("complete"), reason]),
+  requestBytes: count,
+  responseBytes: count,
+  status: z.int().min(0).max(999),
+  time,
+  type: z.literal("completion"),
+  upstream: text.optional(),
+  upstreamMs: z.number().min(0).optional(),
+  v: version,
+});
+
+const countSchema = z.strictObject({
+  cause: z.enum(["rate", "space", "unwritable"]),
+  count,
+  listener: text,
+  reason,
+});
+
+export const summarySchema = z.strictObject({
+  counts: z.array(countSchema).readonly(),
+  from: time,
+  time,
+  type: z.literal("summary"),
+  v: version,
+});
+
+const recordSchema = z.discriminatedUnion("type", [
+  decisionSchema,
+  completionSchema,
+  summarySchema,
+]);
+
+export type RecordedDecision = z.output<typeof decisionSchema>;
+export type RecordedCompletion = z.output<typeof completionSchema>;
+export type RecordedSummary = z.output<typeof summarySchema>;
+export type RecordedEntry = RecordedDecision | RecordedCompletion | RecordedSummary;
+
+/** A line that is not a record. */
+export interface RecordFault {
+  /** For the operator; holds no value of the line. */
+  readonly fault: string;
+}
+
+/** One line without its line feed. */
+export function parseRecord(line: string): RecordedEntry | RecordFault {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return { fault: "not JSON" };
+  }
+  const result = recordSchema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  return {
+    fault: `not a record of schema v1: ${issue?.path.join(".") ?? ""} (${issue?.code ?? ""})`,
+  };
+}
+
+export function isRecordFault(entry: RecordedEntry | RecordFault): entry is RecordFault {
+  return "fault" in entry;
+}

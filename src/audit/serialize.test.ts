@@ -1,0 +1,203 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  canonicalJson,
+  checkedRecord,
+  completion,
+  permit,
+  strangerDenial,
+} from "../../test/audit-kit.ts";
+import { corpora } from "../../test/corpora.ts";
+import type { DecisionRecord } from "../model/records.ts";
+import { number, quote } from "./json-text.ts";
+import { createQueryMask } from "./query-mask.ts";
+import { createSerializer, RECORD_LIMITS, RecordTooLong } from "./serialize.ts";
+import { createValueHash } from "./value-hash.ts";
+
+const serializer = createSerializer({
+  maskQuery: createQueryMask({ values: "masked", keep: [] }),
+  hash: createValueHash(new Uint8Array(32)),
+});
+
+test("decision() writes canonical JSON that reads back as the record", () => {
+  const line = serializer.decision(permit(), false);
+  assert.equal(line, canonicalJson(JSON.parse(line)));
+  const entry = checkedRecord(line);
+  assert.equal(entry.type, "decision");
+  assert.equal(entry.time, "2026-11-24T04:05:06.123Z");
+  const { timeMs, query, reads, detail, ...same } = permit();
+  for (const [key, value] of Object.entries(same)) {
+    assert.deepEqual({ ...entry }[key as keyof typeof entry], value, key);
+  }
+  assert.ok(timeMs > 0 && query !== undefined && reads.length > 0 && detail === undefined);
+});
+
+test("decision() and completion() are canonical whatever the strings and numbers are", () => {
+  const text = fc.string({ unit: "binary", maxLength: 40 });
+  const texts = fc.array(text, { maxLength: 4 });
+  const attribute = fc.oneof(text, fc.boolean(), fc.maxSafeInteger(), texts);
+  fc.assert(
+    fc.property(
+      fc.record({
+        text,
+        texts,
+        params: fc.dictionary(text, text, { maxKeys: 4 }),
+        attributes: fc.dictionary(text, attribute, { maxKeys: 5 }),
+        age: fc.integer({ min: 0, max: 2 ** 31 }),
+      }),
+      (given) => {
+        const line = serializer.decision(decisionOf(given), false);
+        assert.equal(line, canonicalJson(JSON.parse(line)));
+        const entry = checkedRecord(line);
+        assert.equal(entry.type, "decision");
+        assert.equal(entry.path, given.text);
+        assert.deepEqual({ ...entry.params }, { ...given.params });
+        assert.deepEqual({ ...entry.principal?.attributes }, { ...given.attributes });
+        assert.deepEqual(entry.scopes, given.texts);
+      },
+    ),
+  );
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1e15, noNaN: true }), (durationMs) => {
+      const line = serializer.completion(completion({ durationMs }));
+      assert.equal(line, canonicalJson(JSON.parse(line)));
+      checkedRecord(line);
+    }),
+  );
+});
+
+function decisionOf(given: {
+  text: string;
+  texts: string[];
+  params: Record<string, string>;
+  attributes: Record<string, string | boolean | number | string[]>;
+  age: number;
+}): DecisionRecord {
+  return permit({
+    path: given.text,
+    host: given.text,
+    requestId: given.text,
+    detail: given.text,
+    params: given.params,
+    scopes: given.texts,
+    determining: given.texts,
+    principal: {
+      kind: "user",
+      authenticator: given.text,
+      subject: given.text,
+      roles: given.texts,
+      groups: given.texts,
+      attributes: given.attributes,
+    },
+    authn: {
+      kind: given.text,
+      authenticator: given.text,
+      ageSeconds: given.age,
+      acr: given.text,
+      amr: given.texts,
+      bound: true,
+    },
+    reads: given.texts.map((name) => ({ kind: "query", name, values: given.texts })),
+  });
+}
+
+test("decision() keeps a 64-bit integer exactly and apart from a text of the same digits", () => {
+  const principal = (value: string | bigint): DecisionRecord => {
+    const base = permit().principal;
+    assert.ok(base !== undefined);
+    return permit({ principal: { ...base, attributes: { big: value } } });
+  };
+  for (const value of ["9007199254740993", 9007199254740993n, -(2n ** 63n)]) {
+    const entry = checkedRecord(serializer.decision(principal(value), false));
+    assert.equal(entry.type === "decision" && entry.principal?.attributes["big"], value);
+  }
+});
+
+test("decision() leaves the values of queries and of what policy read out", () => {
+  const line = serializer.decision(
+    permit({
+      query: "id=canary-1&canary-2&x=canary-3",
+      reads: [{ kind: "header", name: "x-key", values: ["canary-4"] }],
+    }),
+    false,
+  );
+  assert.doesNotMatch(line, /canary/);
+  assert.match(line, /"query":"id=\*&\*&x=\*"/);
+  const entry = checkedRecord(line);
+  const hash = createValueHash(new Uint8Array(32))("header", "x-key", "canary-4");
+  assert.deepEqual(entry.type === "decision" && entry.reads, [
+    { hashes: [hash], kind: "header", name: "x-key" },
+  ]);
+});
+
+test("decision() cuts what is too long, and says how long the whole was", () => {
+  const path = `/${"é".repeat(RECORD_LIMITS.target)}`;
+  const line = serializer.decision(permit({ path, params: { rest: path } }), false);
+  assert.equal(line, canonicalJson(JSON.parse(line)));
+  const entry = checkedRecord(line);
+  assert.ok(entry.type === "decision");
+  assert.equal(entry.path?.length, RECORD_LIMITS.target);
+  assert.deepEqual(Object.keys(entry.truncated), ["params.rest", "path"]);
+  assert.equal(entry.truncated["path"]?.bytes, Buffer.byteLength(path));
+  const stranger = checkedRecord(serializer.decision(strangerDenial({ path }), true));
+  assert.equal(stranger.type === "decision" && stranger.path?.length, RECORD_LIMITS.strangerTarget);
+});
+
+test("decision() never cuts a surrogate pair in two", () => {
+  const detail = `${"a".repeat(RECORD_LIMITS.field - 1)}\u{1f600}`;
+  const entry = checkedRecord(serializer.decision(permit({ detail }), false));
+  assert.equal(entry.type === "decision" && entry.detail, "a".repeat(RECORD_LIMITS.field - 1));
+});
+
+test("decision() throws RecordTooLong when a record passes the limit of a line", () => {
+  const roles = Array.from({ length: 30_000 }, (_, index) => `role-${index}`);
+  const base = permit().principal;
+  assert.ok(base !== undefined);
+  const record = permit({ principal: { ...base, roles } });
+  assert.throws(() => serializer.decision(record, false), RecordTooLong);
+});
+
+test("completion() throws TypeError when a number is not finite", () => {
+  assert.throws(() => serializer.completion(completion({ durationMs: Number.NaN })), TypeError);
+});
+
+test("quote() and number() write what RFC 8785 prescribes", (context) => {
+  // Appendix B of RFC 8785.
+  const numbers: [string, string][] = [
+    ["0000000000000000", "0"],
+    ["8000000000000000", "0"],
+    ["0000000000000001", "5e-324"],
+    ["7fefffffffffffff", "1.7976931348623157e+308"],
+    ["4340000000000001", "9007199254740994"],
+    ["444b1ae4d6e2ef50", "1e+21"],
+    ["3eb0c6f7a0b5ed8d", "0.000001"],
+    ["3eb0c6f7a0b5ed8c", "9.999999999999997e-7"],
+    ["41b3de4355555557", "333333333.33333343"],
+  ];
+  for (const [hex, text] of numbers) {
+    assert.equal(number(Buffer.from(hex, "hex").readDoubleBE()), text);
+  }
+  assert.equal(
+    quote('€$\u000f\nA\'B"\\\\"/\u007f\u2028'),
+    '"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/\u007f\u2028"',
+  );
+  const folder = corpora("audit/jcs");
+  if (folder === undefined)
+    return context.diagnostic("audit/jcs is absent: its cases are left out");
+  for (const name of readdirSync(`${folder}/input`)) {
+    const value: unknown = JSON.parse(readFileSync(`${folder}/input/${name}`, "utf8"));
+    assert.equal(written(value), readFileSync(`${folder}/output/${name}`, "utf8").trimEnd(), name);
+  }
+});
+
+/** The corpus' documents by way of our own strings and numbers. */
+function written(value: unknown): string {
+  if (typeof value === "string") return quote(value);
+  if (typeof value === "number") return number(value);
+  if (Array.isArray(value)) return `[${value.map(written).join(",")}]`;
+  if (typeof value !== "object" || value === null) return String(value);
+  const members = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([key, member]) => `${quote(key)}:${written(member)}`).join(",")}}`;
+}

@@ -1,0 +1,170 @@
+/**
+ * What the request path counts: requests by route, decision, reason and status; how long the gate
+ * and the upstream took; bytes of bodies.
+ *
+ * No label value comes from a caller: routes are configured, reasons are a closed list, statuses are
+ * the registered ones. Handles are bound once per combination and found by identity, so that
+ * counting a request joins no texts.
+ */
+import { STATUS_CODES } from "node:http";
+import type { Counter, Family, Histogram, Metrics } from "../model/ports.ts";
+import { reasonInfo, type Reason } from "../model/reason.ts";
+import type { CompletionRecord } from "../model/records.ts";
+
+/** Seconds. The gate takes microseconds when every fact is at hand, and a round trip when not. */
+const GATE_BUCKETS = [
+  0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.01, 0.05, 0.25, 1, 5,
+];
+
+/** Seconds. */
+const UPSTREAM_BUCKETS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
+
+/** Stands for requests that no route took; no route can be called so. */
+const NO_ROUTE = "(none)";
+
+/** How a permitted request ended; the figures of its completion record. */
+export type CompletedRequest = Pick<
+  CompletionRecord,
+  "status" | "requestBytes" | "responseBytes" | "durationMs" | "upstreamMs" | "end"
+>;
+
+export interface RequestMetrics {
+  /** The gate has decided, after `gateMs` milliseconds. A denied request is counted here, a permitted one when it has ended. */
+  decided(route: string | undefined, reason: Reason, gateMs: number): void;
+  /** A permitted request has ended. */
+  completed(route: string | undefined, outcome: CompletedRequest): void;
+}
+
+/** Registers the families. Call it once; routes may come and go. */
+export function createRequestMetrics(metrics: Metrics): RequestMetrics {
+  const families = registerFamilies(metrics);
+  const routes = new Map<string | undefined, RouteHandles>();
+  const permitted = families.gate.with("permit");
+  const denied = families.gate.with("deny");
+
+  function handlesOf(route: string | undefined): RouteHandles {
+    const found = routes.get(route);
+    if (found !== undefined) return found;
+    const made = bindRoute(families, route ?? NO_ROUTE);
+    routes.set(route, made);
+    return made;
+  }
+
+  return {
+    decided(route, reason, gateMs) {
+      const handles = handlesOf(route);
+      const isPermit = reason === "permitted";
+      (isPermit ? permitted : denied).observe(gateMs / 1000);
+      handles.decision(reason).inc();
+      if (!isPermit) handles.request("deny", reason, reasonInfo(reason).status).inc();
+    },
+    completed(route, outcome) {
+      const handles = handlesOf(route);
+      const reason = outcome.end === "complete" ? "permitted" : outcome.end;
+      handles.request("permit", reason, outcome.status).inc();
+      handles.duration.observe(outcome.durationMs / 1000);
+      if (outcome.upstreamMs !== undefined) handles.upstream.observe(outcome.upstreamMs / 1000);
+      handles.received.inc(outcome.requestBytes);
+      handles.sent.inc(outcome.responseBytes);
+    },
+  };
+}
+
+interface Families {
+  readonly requests: Family<Counter>;
+  readonly decisions: Family<Counter>;
+  readonly gate: Family<Histogram>;
+  readonly upstream: Family<Histogram>;
+  readonly duration: Family<Histogram>;
+  readonly received: Family<Counter>;
+  readonly sent: Family<Counter>;
+}
+
+interface RouteHandles {
+  decision(reason: Reason): Counter;
+  request(decision: "permit" | "deny", reason: Reason, status: number): Counter;
+  readonly upstream: Histogram;
+  readonly duration: Histogram;
+  readonly received: Counter;
+  readonly sent: Counter;
+}
+
+function registerFamilies(metrics: Metrics): Families {
+  const labels = ["route"];
+  return {
+    requests: metrics.counter(
+      "sallyport_requests",
+      "Requests that have ended, by what was decided, why they ended as they did, and the status sent (0: none).",
+      ["route", "decision", "reason", "status"],
+    ),
+    decisions: metrics.counter("sallyport_decisions", "Decisions of the gate.", [
+      "route",
+      "decision",
+      "reason",
+    ]),
+    gate: metrics.histogram("sallyport_gate_seconds", "How long the gate took to decide.", {
+      buckets: GATE_BUCKETS,
+      labels: ["decision"],
+    }),
+    upstream: metrics.histogram(
+      "sallyport_upstream_seconds",
+      "From sending the request head to the response head of the service.",
+      { buckets: UPSTREAM_BUCKETS, labels },
+    ),
+    duration: metrics.histogram(
+      "sallyport_request_seconds",
+      "From the complete request head to the end, for permitted requests.",
+      { buckets: UPSTREAM_BUCKETS, labels },
+    ),
+    received: metrics.counter(
+      "sallyport_request_body_bytes",
+      "Body bytes from callers, for permitted requests.",
+      labels,
+    ),
+    sent: metrics.counter(
+      "sallyport_response_body_bytes",
+      "Body bytes to callers, for permitted requests.",
+      labels,
+    ),
+  };
+}
+
+function bindRoute(families: Families, route: string): RouteHandles {
+  const decisions = new Map<Reason, Counter>();
+  const requests = {
+    permit: new Map<Reason, Map<number, Counter>>(),
+    deny: new Map<Reason, Map<number, Counter>>(),
+  };
+  return {
+    upstream: families.upstream.with(route),
+    duration: families.duration.with(route),
+    received: families.received.with(route),
+    sent: families.sent.with(route),
+    decision: (reason) =>
+      remembered(decisions, reason, () =>
+        families.decisions.with(route, reason === "permitted" ? "permit" : "deny", reason),
+      ),
+    request(decision, reason, status) {
+      const byStatus = remembered(requests[decision], reason, () => new Map<number, Counter>());
+      const known = statusLabel(status) === undefined ? -1 : status;
+      return remembered(byStatus, known, () =>
+        families.requests.with(route, decision, reason, statusLabel(known) ?? "other"),
+      );
+    },
+  };
+}
+
+/** A service may answer with any number; those that are not registered share one label. */
+function statusLabel(status: number): string | undefined {
+  return status === 0 || STATUS_CODES[status] !== undefined ? String(status) : undefined;
+}
+
+function remembered<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
