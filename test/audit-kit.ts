@@ -7,8 +7,7 @@ import { auditSchema, type AuditInput } from "../src/audit/audit-options.ts";
 import { systemFiles, type AuditFile, type AuditFiles } from "../src/audit/files.ts";
 import { createAuditLog, type AuditDeps, type RunningAuditLog } from "../src/audit/log.ts";
 import { isRecordFault, parseRecord, type RecordedEntry } from "../src/audit/record-schema.ts";
-import { systemTimers, type Timers } from "../src/audit/timers.ts";
-import type { Log, LogFields } from "../src/model/ports.ts";
+import type { Log, LogFields, Timers } from "../src/model/ports.ts";
 import type { CompletionRecord, DecisionRecord } from "../src/model/records.ts";
 import { ManualClock } from "../src/platform/clock.ts";
 import { createMetrics, type RunningMetrics } from "../src/telemetry/metrics.ts";
@@ -136,10 +135,6 @@ export class ManualTimers implements Timers {
     return () => {
       this.#waiting = this.#waiting.filter((other) => other !== entry);
     };
-  }
-
-  soon(run: () => void): void {
-    systemTimers.soon(run);
   }
 
   advance(ms: number): void {

@@ -5,7 +5,7 @@ import { completion, openLog, permit, readRecords, readSegments } from "../../te
 test("createAuditLog() writes a decision and its completion as lines of one file", async (context) => {
   const { log, folder } = await openLog(context);
   assert.equal(log.writable(), true);
-  assert.equal(log.decision(permit()), true);
+  assert.equal(log.decision(permit()), "recorded");
   log.completion(completion());
   assert.equal(log.durable(), undefined);
   await log.close();

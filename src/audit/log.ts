@@ -5,8 +5,9 @@
  * `decision` refuses, so that no request is forwarded that nobody would know of. It refuses a folder
  * that others can enter. Denials of strangers beyond a rate are only counted (rule 5).
  */
-import type { Clock, Counter, Log, Metrics } from "../model/ports.ts";
-import type { AuditLog, CompletionRecord, DecisionRecord } from "../model/records.ts";
+import type { Clock, Counter, Log, Metrics, Timers } from "../model/ports.ts";
+import type { AuditLog, CompletionRecord, DecisionRecord, Taken } from "../model/records.ts";
+import { systemTimers } from "../platform/timers.ts";
 import type { AuditOptions } from "./audit-options.ts";
 import { systemFiles, type AuditFiles } from "./files.ts";
 import { openAuditFolder, type TornFile } from "./folder.ts";
@@ -14,7 +15,6 @@ import { createQueryMask } from "./query-mask.ts";
 import { createSerializer, type Serializer, type SummaryCount } from "./serialize.ts";
 import { watchSpace, type SpaceWatch } from "./space.ts";
 import { Summaries } from "./summaries.ts";
-import { systemTimers, type Timers } from "./timers.ts";
 import { createTokenBucket } from "./token-bucket.ts";
 import { createValueHash } from "./value-hash.ts";
 import { RecordWriter } from "./writer.ts";
@@ -159,7 +159,7 @@ class FileAuditLog implements RunningAuditLog {
     return this.#parts.space.space !== "none" && !this.#isOverfull();
   }
 
-  decision(record: DecisionRecord): boolean {
+  decision(record: DecisionRecord): Taken {
     const denied = record.decision === "deny";
     const stranger = record.principal === undefined || record.principal.kind === "anonymous";
     const cause = !this.writable()
@@ -168,11 +168,7 @@ class FileAuditLog implements RunningAuditLog {
         ? this.#whyOnlyCounted(stranger)
         : undefined;
     if (cause === undefined) return this.#write(record, stranger);
-    if (denied) {
-      this.#count(record, cause);
-      return true;
-    }
-    return this.#refuse(record);
+    return denied ? this.#count(record, cause) : this.#refuse(record);
   }
 
   completion(record: CompletionRecord): void {
@@ -206,7 +202,7 @@ class FileAuditLog implements RunningAuditLog {
     return stranger && !this.#takeStranger() ? "rate" : undefined;
   }
 
-  #write(record: DecisionRecord, stranger: boolean): boolean {
+  #write(record: DecisionRecord, stranger: boolean): Taken {
     try {
       this.#parts.writer.append(this.#parts.serializer.decision(record, stranger));
     } catch (error) {
@@ -214,23 +210,24 @@ class FileAuditLog implements RunningAuditLog {
         decisionId: record.decisionId,
         error: error instanceof Error ? error : undefined,
       });
-      if (record.decision === "permit") return this.#refuse(record);
-      this.#count(record, "unwritable");
-      return true;
+      return record.decision === "permit"
+        ? this.#refuse(record)
+        : this.#count(record, "unwritable");
     }
     this.#parts.figures.decisions.inc();
-    return true;
+    return "recorded";
   }
 
-  #refuse(record: DecisionRecord): false {
+  #refuse(record: DecisionRecord): Taken {
     this.#summaries.count(record.listener, "audit-unavailable", "unwritable");
     this.#parts.figures.refused.inc();
-    return false;
+    return "refused";
   }
 
-  #count(record: DecisionRecord, cause: SummaryCount["cause"]): void {
+  #count(record: DecisionRecord, cause: SummaryCount["cause"]): Taken {
     this.#summaries.count(record.listener, record.reason, cause);
     this.#parts.figures.counted[cause].inc();
+    return "summarised";
   }
 
   /** With a gap between on and off, so that it does not change with every record. */

@@ -2,8 +2,7 @@
  * Watches the free space of the disk, so that what strangers cause stops being written long before
  * what was permitted has no room.
  */
-import type { Log } from "../model/ports.ts";
-import type { Timers } from "./timers.ts";
+import type { Log, Timers } from "../model/ports.ts";
 
 const LIMITS = {
   /** Milliseconds between looks. At 20 MB of records a second the default reserve lasts six of them. */

@@ -9,10 +9,9 @@
  * two files, byte for byte the same.
  */
 import { SallyportError } from "../model/errors.ts";
-import type { Clock, Counter, Histogram, Log } from "../model/ports.ts";
+import type { Clock, Counter, Histogram, Log, Timers } from "../model/ports.ts";
 import { codeOf, type AuditFiles } from "./files.ts";
 import { Segments } from "./segments.ts";
-import type { Timers } from "./timers.ts";
 
 const LIMITS = {
   /**
@@ -148,7 +147,7 @@ export class RecordWriter {
     if (this.#next === undefined) {
       this.#next = deferred();
       // Not at once: the requests that this turn of the event loop still brings share the sync.
-      this.#deps.timers.soon(() => this.#wake());
+      setImmediate(() => this.#wake());
     }
     return this.#next.promise;
   }

@@ -27,7 +27,7 @@ const NO_ROUTE = "(none)";
 /** How a permitted request ended; the figures of its completion record. */
 export type CompletedRequest = Pick<
   CompletionRecord,
-  "status" | "requestBytes" | "responseBytes" | "durationMs" | "upstreamMs" | "end"
+  "status" | "requestBytes" | "responseBytes" | "upstreamMs" | "end"
 >;
 
 export interface RequestMetrics {
@@ -64,7 +64,6 @@ export function createRequestMetrics(metrics: Metrics): RequestMetrics {
       const handles = handlesOf(route);
       const reason = outcome.end === "complete" ? "permitted" : outcome.end;
       handles.request("permit", reason, outcome.status).inc();
-      handles.duration.observe(outcome.durationMs / 1000);
       if (outcome.upstreamMs !== undefined) handles.upstream.observe(outcome.upstreamMs / 1000);
       handles.received.inc(outcome.requestBytes);
       handles.sent.inc(outcome.responseBytes);
@@ -77,7 +76,6 @@ interface Families {
   readonly decisions: Family<Counter>;
   readonly gate: Family<Histogram>;
   readonly upstream: Family<Histogram>;
-  readonly duration: Family<Histogram>;
   readonly received: Family<Counter>;
   readonly sent: Family<Counter>;
 }
@@ -86,7 +84,6 @@ interface RouteHandles {
   decision(reason: Reason): Counter;
   request(decision: "permit" | "deny", reason: Reason, status: number): Counter;
   readonly upstream: Histogram;
-  readonly duration: Histogram;
   readonly received: Counter;
   readonly sent: Counter;
 }
@@ -113,11 +110,6 @@ function registerFamilies(metrics: Metrics): Families {
       "From sending the request head to the response head of the service.",
       { buckets: UPSTREAM_BUCKETS, labels },
     ),
-    duration: metrics.histogram(
-      "sallyport_request_seconds",
-      "From the complete request head to the end, for permitted requests.",
-      { buckets: UPSTREAM_BUCKETS, labels },
-    ),
     received: metrics.counter(
       "sallyport_request_body_bytes",
       "Body bytes from callers, for permitted requests.",
@@ -139,7 +131,6 @@ function bindRoute(families: Families, route: string): RouteHandles {
   };
   return {
     upstream: families.upstream.with(route),
-    duration: families.duration.with(route),
     received: families.received.with(route),
     sent: families.sent.with(route),
     decision: (reason) =>
