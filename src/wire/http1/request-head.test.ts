@@ -282,3 +282,17 @@ test("findHeadEnd() finds the first empty line, also when the head arrives byte 
   assert.equal(findHeadEnd(buffer.subarray(0, text.length), 0, text.length - 1), text.length);
   assert.equal(findHeadEnd(Buffer.from("\r\n\r\nGET", "latin1"), 2, 2), -1);
 });
+
+test("findHeadEnd() hands heads that end in bare LFs to the parser, which refuses them", () => {
+  for (const text of [
+    "GET / HTTP/1.1\nHost: a\n\n",
+    "GET / HTTP/1.1\r\nHost: a\n\r\n",
+    "GET /\n\nx",
+  ]) {
+    const buffer = Buffer.from(text, "latin1");
+    const end = findHeadEnd(buffer, 0, 0);
+    assert.ok(end > 0);
+    const result = parseRequestHead(buffer, 0, end, DEFAULT_HEAD_LIMITS);
+    assert.equal(isHeadFault(result) && result.reason, "malformed-request");
+  }
+});
