@@ -6,6 +6,19 @@ function node(id: number, functionName: string, url: string): object {
   return { id, callFrame: { functionName, url, lineNumber: 9 } };
 }
 
+test("summarizeProfile() does not count a gap in the samples for what ran last", () => {
+  const profile = {
+    nodes: [node(1, "a", ""), node(2, "b", "")],
+    samples: [1, 2],
+    timeDeltas: [9e6, 1000],
+  };
+  const shares = summarizeProfile(JSON.stringify(profile)).functions;
+  assert.deepEqual(shares, [
+    { name: "a", share: 0.75 },
+    { name: "b", share: 0.25 },
+  ]);
+});
+
 test("summarizeProfile() shares out self time by function and folder, waiting left out", () => {
   const profile = {
     nodes: [
@@ -16,7 +29,7 @@ test("summarizeProfile() shares out self time by function and folder, waiting le
       node(5, "writev", ""),
     ],
     samples: [1, 2, 2, 3, 4, 5],
-    timeDeltas: [5000, 100, 200, 100, 50, 50],
+    timeDeltas: [900_000, 100, 200, 100, 50, 50],
   };
   const summary = summarizeProfile(JSON.stringify(profile));
   assert.equal(summary.busyMs, 0.5);

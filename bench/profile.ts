@@ -36,6 +36,12 @@ export interface ProfileShare {
 
 const SHOWN_FUNCTIONS = 40;
 
+/**
+ * Most that one sample stands for. Runtimes sample each millisecond; a longer gap is time in which
+ * the process slept or was stopped, and would else count for whatever ran last.
+ */
+const LONGEST_SAMPLE_US = 3_000;
+
 /** Where a frame without a file of ours belongs. */
 const WAITING = new Set(["(idle)", "(program)", "(root)"]);
 
@@ -47,7 +53,7 @@ export function summarizeProfile(text: string): ProfileSummary {
   let busyUs = 0;
   profile.samples.forEach((id, index) => {
     const frame = frames.get(id);
-    const microseconds = Math.max(0, profile.timeDeltas[index] ?? 0);
+    const microseconds = Math.min(LONGEST_SAMPLE_US, Math.max(0, profile.timeDeltas[index] ?? 0));
     if (frame === undefined || WAITING.has(frame.functionName)) return;
     busyUs += microseconds;
     const place = ourPlace(frame.url);
