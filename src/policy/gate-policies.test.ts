@@ -1,0 +1,445 @@
+/**
+ * The gate's view: lazy context, index and principal cache against the official engine over the same
+ * request written out as entities, and the one rule in which the gate differs.
+ */
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import * as fc from "fast-check";
+import { ANONYMOUS, principalId, type Principal } from "../model/principal.ts";
+import type { Policies, PolicyDecision, PolicyRequest } from "../model/policy.ts";
+import { METHODS, type Vocabulary } from "../model/vocabulary.ts";
+import { ACTIONS } from "./cedar-names.ts";
+import { compilePolicy } from "./compile-policy.ts";
+import { createGatePolicies } from "./gate-policies.ts";
+import {
+  officialIsAuthorized,
+  officialPolicyJson,
+  type OfficialAnswer,
+} from "./official-engine.ts";
+
+const VOCABULARY: Vocabulary = {
+  authenticators: [
+    {
+      name: "corp",
+      kinds: ["user", "workload", "device"],
+      attributes: { tenant: "string", external: "bool", level: "long", tags: "strings" },
+      bareRoles: ["Admin"],
+    },
+  ],
+  services: [
+    { name: "billing", attributes: { public: false, owner: "payments" } },
+    { name: "orders", attributes: { public: true } },
+  ],
+  routes: [
+    { name: "billing", service: "billing", attributes: {}, params: ["id"] },
+    { name: "invoices", service: "billing", attributes: { public: true, tier: 3 }, params: [] },
+    { name: "orders", service: "orders", attributes: {}, params: ["id"] },
+  ],
+};
+
+const ALICE: Principal = {
+  kind: "user",
+  authenticator: "corp",
+  subject: "alice",
+  roles: ["Admin", "corp/Reader"],
+  groups: ["corp/staff"],
+  attributes: { tenant: "t1", external: false, level: 9_007_199_254_740_993n, tags: ["a", "b"] },
+};
+
+const REQUEST: PolicyRequest = {
+  principal: ALICE,
+  action: "GET",
+  route: "billing",
+  path: "/billing/1",
+  host: "api.example.com",
+  method: "GET",
+  params: { id: "1" },
+  query: "a=1&a=2&b=%C3%A9+x",
+  fields: ["x-team", "pay", "accept", "*/*", "x-team", "ops"],
+  ip: "10.1.2.3",
+  timeMs: 1_700_000_000_000,
+  scopes: ["read", "write"],
+  authn: {
+    kind: "jwt",
+    authenticator: "corp",
+    ageSeconds: 12.7,
+    acr: "2",
+    amr: ["pwd", "otp"],
+    bound: false,
+  },
+};
+
+async function gate(...texts: string[]): Promise<Policies> {
+  const policies = texts.map((text, order) => {
+    const { value, errors } = officialPolicyJson(text);
+    assert.ok(value !== undefined, `${text} ${JSON.stringify(errors)}`);
+    return compilePolicy(value, { id: value.annotations?.["id"] ?? `p${String(order)}`, order });
+  });
+  return createGatePolicies(
+    { policies, vocabulary: VOCABULARY, hash: "sha256-x" },
+    () => undefined,
+  );
+}
+
+async function permits(condition: string, request = REQUEST): Promise<PolicyDecision> {
+  return (await gate(`permit (principal, action, resource) when { ${condition} };`)).decide(
+    request,
+  );
+}
+
+void test("decide() shows policies every part of the request", async () => {
+  for (const condition of [
+    'principal == Sallyport::User::"corp/alice" && principal is Sallyport::User',
+    'principal in Sallyport::Role::"Admin" && principal in Sallyport::Role::"corp/Reader"',
+    'principal in Sallyport::Group::"corp/staff" && !(principal in Sallyport::Group::"staff")',
+    'principal.tenant == "t1" && !principal.external && principal.tags.containsAll(["b", "a"])',
+    'action == Sallyport::Action::"GET" && action in Sallyport::Action::"read"',
+    'resource == Sallyport::Route::"billing" && resource in Sallyport::Service::"billing"',
+    'resource.public == false && resource.owner == "payments" && !(resource has tier)',
+    'Sallyport::Service::"orders".public && Sallyport::Route::"invoices".tier == 3',
+    'context.path == "/billing/1" && context.host like "*.example.com" && context.method == "GET"',
+    'context.params.id == "1" && !(context.params has other)',
+    'context.query.getTag("a") == ["1", "2"] && context.query.getTag("b") == ["é x"]',
+    'context.headers.getTag("x-team") == ["ops", "pay"] && !context.headers.hasTag("x-other")',
+    'context.ip.isInRange(ip("10.0.0.0/8")) && context.ip == ip("10.1.2.3")',
+    'context.time == datetime("2023-11-14T22:13:20Z")',
+    'context.scopes.contains("read") && !context.scopes.contains("admin")',
+    'context.authn.kind == "jwt" && context.authn.authenticator == "corp" && context.authn.age == 12',
+    'context.authn.acr == "2" && context.authn.amr.contains("otp") && !context.authn.bound',
+    "!(context has workload) && !(context has device) && !(context has actor) && context has authn.acr",
+  ]) {
+    assert.equal((await permits(condition)).reason, "permitted", condition);
+  }
+});
+
+void test("decide() keeps 64-bit attributes exact", async () => {
+  // The JSON of the official engine would round the literal, so one that is built is compared.
+  const exact = "principal.level == 9007199254740991 + 2";
+  assert.equal((await permits(exact)).reason, "permitted");
+  assert.equal((await permits("principal.level == 9007199254740991 + 1")).reason, "no-permit");
+});
+
+void test("decide() knows the anonymous caller by its one name", async () => {
+  const request = { ...REQUEST, principal: ANONYMOUS };
+  const named =
+    'principal == Sallyport::Anonymous::"anonymous" && principal is Sallyport::Anonymous';
+  assert.equal((await permits(named, request)).reason, "permitted");
+});
+
+void test("decide() notes header and query reads once, with the values that policy saw", async () => {
+  const decision = await permits(
+    'context.headers.hasTag("x-team") && context.headers.getTag("x-team").contains("pay") && ' +
+      '!context.headers.hasTag("x-none") && context.query.getTag("b").contains("é x")',
+  );
+  assert.deepEqual(decision, {
+    reason: "permitted",
+    determining: ["p0"],
+    erroring: [],
+    reads: [
+      { kind: "header", name: "x-team", values: ["pay", "ops"] },
+      { kind: "header", name: "x-none", values: [] },
+      { kind: "query", name: "b", values: ["é x"] },
+    ],
+  });
+});
+
+void test("decide() makes no new decision when nothing was read and one policy decided", async () => {
+  const policies = await gate("permit (principal, action, resource);");
+  assert.equal(policies.decide(REQUEST), policies.decide({ ...REQUEST, path: "/billing/2" }));
+});
+
+void test("decide() lets forbid beat permit, and lists ids in the order of the files", async () => {
+  const policies = await gate(
+    '@id("z") permit (principal, action, resource);',
+    '@id("b") forbid (principal in Sallyport::Role::"Admin", action, resource);',
+    '@id("a") forbid (principal, action in Sallyport::Action::"read", resource);',
+    '@id("c") forbid (principal == Sallyport::User::"corp/alice", action, resource);',
+    '@id("d") forbid (principal, action in Sallyport::Action::"write", resource);',
+  );
+  assert.deepEqual(policies.decide(REQUEST), {
+    reason: "forbidden",
+    determining: ["b", "a", "c"],
+    erroring: [],
+    reads: [],
+  });
+});
+
+void test("decide() denies with policy-error when a forbid errs and none applies", async () => {
+  const policies = await gate(
+    '@id("open") permit (principal, action, resource);',
+    '@id("erring-permit") permit (principal, action, resource) when { resource.tier > 1 };',
+    '@id("erring-forbid") forbid (principal, action, resource) when { resource.tier > 1 };',
+    '@id("orders") forbid (principal, action, resource == Sallyport::Route::"orders");',
+  );
+  assert.deepEqual(policies.decide(REQUEST), {
+    reason: "policy-error",
+    determining: ["erring-forbid"],
+    erroring: ["erring-permit", "erring-forbid"],
+    reads: [],
+  });
+  assert.equal(policies.decide({ ...REQUEST, route: "orders" }).reason, "forbidden");
+});
+
+void test("decide() skips a permit that errs", async () => {
+  const policies = await gate(
+    '@id("open") permit (principal, action, resource);',
+    '@id("erring") permit (principal, action, resource) when { resource.tier > 1 };',
+  );
+  assert.deepEqual(policies.decide(REQUEST), {
+    reason: "permitted",
+    determining: ["open"],
+    erroring: ["erring"],
+    reads: [],
+  });
+});
+
+void test("decide() errs in a policy that reads a query which cannot be decoded", async () => {
+  for (const query of ["a=%", "a=%zz", "a=%ff", "a=%C3", "%ED%A0%80=1"]) {
+    const decision = await permits('context.query.hasTag("a")', { ...REQUEST, query });
+    assert.deepEqual(
+      decision,
+      {
+        reason: "no-permit",
+        determining: [],
+        erroring: ["p0"],
+        reads: [{ kind: "query", name: "a", values: [] }],
+      },
+      query,
+    );
+  }
+});
+
+void test("decide() errs in a policy that reads an address which is none, and drops a zone", async () => {
+  const linkLocal = 'context.ip.isInRange(ip("fe80::/10"))';
+  assert.equal((await permits(linkLocal, { ...REQUEST, ip: "fe80::1%eth0" })).reason, "permitted");
+  const decision = await permits(linkLocal, { ...REQUEST, ip: "unix" });
+  assert.deepEqual(decision.erroring, ["p0"]);
+});
+
+void test("decide() throws for a route or action that the vocabulary does not have", async () => {
+  const policies = await gate("permit (principal, action, resource);");
+  assert.throws(() => policies.decide({ ...REQUEST, route: "nope" }), TypeError);
+  assert.throws(() => policies.decide({ ...REQUEST, action: "TRACE" }), TypeError);
+});
+
+const CONDITIONS = [
+  "true",
+  "false",
+  "resource.tier > 2",
+  "resource.public",
+  "principal.external",
+  'principal.tenant == "t1"',
+  'principal has tags && principal.tags.contains("a")',
+  'context.query.hasTag("a") && context.query.getTag("a").contains("1")',
+  'context.query.getTag("b").contains("")',
+  'context.headers.getTag("x-team").contains("pay")',
+  'context.params.id == "1"',
+  'context.params has id && context.params.id like "*1"',
+  'context.ip.isInRange(ip("10.0.0.0/8"))',
+  'context.time > datetime("2020-01-01")',
+  'context.scopes.containsAny(["read"])',
+  "context.authn.age < 60 && !context.authn.bound",
+  'context.authn.acr == "2"',
+  'action in [Sallyport::Action::"write", Sallyport::Action::"GET"]',
+  'principal in [Sallyport::Role::"Admin", Sallyport::Group::"corp/staff"]',
+  'context.path like "/billing/*"',
+  'context == context && context.headers == Sallyport::Headers::"request"',
+];
+
+const principalScope = fc.constantFrom(
+  "principal",
+  'principal == Sallyport::User::"corp/alice"',
+  'principal == Sallyport::Workload::"corp/alice"',
+  'principal in Sallyport::User::"corp/bob"',
+  'principal in Sallyport::Role::"Admin"',
+  'principal in Sallyport::Role::"corp/Reader"',
+  'principal in Sallyport::Group::"corp/staff"',
+  "principal is Sallyport::User",
+  "principal is Sallyport::Anonymous",
+  'principal is Sallyport::Workload in Sallyport::Role::"Admin"',
+  'principal is Sallyport::User in Sallyport::Group::"corp/staff"',
+);
+const actionScope = fc.constantFrom(
+  "action",
+  'action == Sallyport::Action::"GET"',
+  'action == Sallyport::Action::"read"',
+  'action in Sallyport::Action::"read"',
+  'action in Sallyport::Action::"DELETE"',
+  'action in [Sallyport::Action::"write", Sallyport::Action::"GET"]',
+  'action in [Sallyport::Action::"GET", Sallyport::Action::"read"]',
+);
+const resourceScope = fc.constantFrom(
+  "resource",
+  'resource == Sallyport::Route::"billing"',
+  'resource == Sallyport::Service::"billing"',
+  'resource in Sallyport::Service::"billing"',
+  'resource in Sallyport::Route::"orders"',
+  "resource is Sallyport::Route",
+  "resource is Sallyport::Service",
+  'resource is Sallyport::Route in Sallyport::Service::"orders"',
+  'resource is Sallyport::Service in Sallyport::Service::"orders"',
+);
+const policyText = fc
+  .tuple(
+    fc.constantFrom("permit", "forbid"),
+    fc.tuple(principalScope, actionScope, resourceScope),
+    fc.constantFrom(...CONDITIONS),
+  )
+  .map(([effect, scopes, condition]) => `${effect} (${scopes.join(", ")}) when { ${condition} };`);
+
+const principal: fc.Arbitrary<Principal> = fc.oneof(
+  fc.constant(ANONYMOUS),
+  fc.record({
+    kind: fc.constantFrom("user", "workload", "device"),
+    authenticator: fc.constant("corp"),
+    subject: fc.constantFrom("alice", "bob"),
+    roles: fc.subarray(["Admin", "corp/Reader", "corp/Other"]),
+    groups: fc.subarray(["corp/staff", "corp/else"]),
+    attributes: fc.record(
+      {
+        tenant: fc.constantFrom("t1", "t2"),
+        external: fc.boolean(),
+        tags: fc.subarray(["a", "b"]),
+      },
+      { requiredKeys: [] },
+    ),
+  }),
+);
+const request: fc.Arbitrary<PolicyRequest> = fc.record({
+  principal,
+  action: fc.constantFrom(...METHODS),
+  route: fc.constantFrom("billing", "invoices", "orders"),
+  path: fc.constantFrom("/billing/1", "/orders"),
+  host: fc.constant("api.example.com"),
+  method: fc.constant("GET"),
+  params: fc.constantFrom<Record<string, string>>({}, { id: "1" }, { id: "21" }),
+  query: fc.constantFrom(undefined, "", "a=1", "a=2&a=1", "b", "b=&a"),
+  fields: fc.constantFrom([], ["x-team", "pay"], ["x-team", "a", "x-team", "pay"]),
+  ip: fc.constantFrom("10.0.0.1", "192.0.2.1", "::1"),
+  timeMs: fc.constantFrom(0, 1_700_000_000_000),
+  scopes: fc.subarray(["read", "write"]),
+  authn: fc.record({
+    kind: fc.constant("jwt"),
+    authenticator: fc.constant("corp"),
+    ageSeconds: fc.constantFrom(0, 60),
+    acr: fc.constantFrom(undefined, "1", "2"),
+    amr: fc.subarray(["pwd"]),
+    bound: fc.boolean(),
+  }),
+});
+
+void test("decide() agrees with the official engine over the request written out", async () => {
+  const reasons = new Set<string>();
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(policyText, { minLength: 1, maxLength: 12 }),
+      fc.array(request, { minLength: 1, maxLength: 3 }),
+      async (texts, requests) => {
+        const policies = await gate(...texts);
+        const byId = Object.fromEntries(texts.map((text, index) => [`p${String(index)}`, text]));
+        for (const one of requests) {
+          const { value, errors } = officialIsAuthorized(writtenOut(one), { policies: byId });
+          assert.ok(value !== undefined, JSON.stringify(errors));
+          const { reason, determining, erroring } = policies.decide(one);
+          reasons.add(reason);
+          assert.deepEqual({ reason, determining, erroring }, expected(value, texts));
+        }
+      },
+    ),
+    { numRuns: Number(process.env["SALLYPORT_ORACLE_RUNS"] ?? "100") },
+  );
+  assert.equal(reasons.size, 4);
+});
+
+/** The gate's rule over the official answer. */
+function expected(answer: OfficialAnswer, texts: readonly string[]): Omit<PolicyDecision, "reads"> {
+  const number = (id: string): number => Number(id.slice(1));
+  const inOrder = (ids: readonly string[]): string[] =>
+    ids.toSorted((left, right) => number(left) - number(right));
+  const erroring = inOrder(answer.erroring);
+  const determining = inOrder(answer.determining);
+  const isForbid = (id: string): boolean => texts[number(id)]?.startsWith("forbid") === true;
+  const failedForbids = erroring.filter(isForbid);
+  if (determining.some(isForbid)) return { reason: "forbidden", determining, erroring };
+  if (failedForbids.length > 0) {
+    return { reason: "policy-error", determining: failedForbids, erroring };
+  }
+  const reason = answer.decision === "allow" ? "permitted" : "no-permit";
+  return { reason, determining, erroring };
+}
+
+const TYPES = { user: "User", workload: "Workload", device: "Device", anonymous: "Anonymous" };
+
+function uid(type: string, id: string): { type: string; id: string } {
+  return { type: `Sallyport::${type}`, id };
+}
+
+function writtenOut(one: PolicyRequest): Parameters<typeof officialIsAuthorized>[0] {
+  const caller = uid(TYPES[one.principal.kind], principalId(one.principal));
+  const pairs = new URLSearchParams(one.query ?? "");
+  const fields: [string, string][] = [];
+  for (let index = 0; index < one.fields.length; index += 2) {
+    fields.push([one.fields[index] ?? "", one.fields[index + 1] ?? ""]);
+  }
+  const plain = { attrs: {}, parents: [] };
+  return {
+    principal: caller,
+    action: uid("Action", one.action),
+    resource: uid("Route", one.route),
+    context: {
+      path: one.path,
+      host: one.host,
+      method: one.method,
+      params: one.params,
+      query: { __entity: uid("Query", "request") },
+      headers: { __entity: uid("Headers", "request") },
+      ip: { __extn: { fn: "ip", arg: one.ip } },
+      time: { __extn: { fn: "datetime", arg: new Date(one.timeMs).toISOString() } },
+      scopes: one.scopes,
+      authn: {
+        kind: one.authn.kind,
+        authenticator: one.authn.authenticator,
+        age: one.authn.ageSeconds,
+        amr: one.authn.amr,
+        bound: one.authn.bound,
+        ...(one.authn.acr === undefined ? {} : { acr: one.authn.acr }),
+      },
+    },
+    entities: [
+      {
+        uid: caller,
+        attrs: one.principal.attributes,
+        parents: [
+          ...one.principal.roles.map((role) => uid("Role", role)),
+          ...one.principal.groups.map((group) => uid("Group", group)),
+        ],
+      },
+      ...ACTIONS.map(({ id, group }) => ({
+        uid: uid("Action", id),
+        attrs: {},
+        parents: [uid("Action", group)],
+      })),
+      ...VOCABULARY.services.map(({ name, attributes }) => ({
+        uid: uid("Service", name),
+        attrs: attributes,
+        parents: [],
+      })),
+      ...VOCABULARY.routes.map(({ name, service, attributes }) => ({
+        uid: uid("Route", name),
+        attrs: {
+          ...VOCABULARY.services.find((other) => other.name === service)?.attributes,
+          ...attributes,
+        },
+        parents: [uid("Service", service)],
+      })),
+      { ...plain, uid: uid("Query", "request"), tags: tagsOf([...pairs]) },
+      { ...plain, uid: uid("Headers", "request"), tags: tagsOf(fields) },
+    ],
+  };
+}
+
+function tagsOf(pairs: readonly [string, string][]): Record<string, string[]> {
+  const tags: Record<string, string[]> = {};
+  for (const [name, value] of pairs) (tags[name] ??= []).push(value);
+  return tags;
+}
