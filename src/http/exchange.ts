@@ -67,6 +67,9 @@ export interface ResponseBody {
 export interface BodyReader {
   /** Request body bytes, without framing. The buffer is the reader's to keep. */
   bodyChunk(bytes: Buffer): void;
+  /** No more is at hand for now: what was gathered should be sent. Until `bodyEnd` it follows every `read`. */
+  bodyIdle(): void;
+  /** The body is complete; undefined where its framing has no trailers. */
   bodyEnd(trailers: Fields | undefined): void;
   /** The request body is malformed, too large or too slow; no more of it comes. An answer can still be given. */
   bodyFault(reason: Reason, detail: string): void;
@@ -121,6 +124,8 @@ export interface ForwardOutcome {
   readonly responseBytes: number;
   readonly upstreamMs: number | undefined;
   readonly end: "complete" | Reason;
+  /** For the operator: what went wrong, when something did. Holds no value of a field or body. */
+  readonly detail: string | undefined;
 }
 
 /** The handler's view while an exchange is forwarded. */

@@ -1,0 +1,318 @@
+/**
+ * One exchange on its way: the request body to the service, the answer to the caller, with
+ * back-pressure both ways and never a whole body in memory.
+ *
+ * When a request is sent again. Only when nothing of it can have been acted on:
+ * - the connection could not be opened (nothing was written): the next endpoint is tried, each once;
+ * - a connection that had served before closed without a byte of an answer, and the request is
+ *   idempotent and has no body (RFC 9110 section 9.2.2): the service had closed the idle connection
+ *   before it saw the request. It is sent once more, on a new connection.
+ * Anything else is the service's fault and is answered 502 or 504; once the head of the answer has
+ * gone out, the caller's connection is destroyed instead, so that it sees the answer is cut short.
+ */
+import assert from "node:assert/strict";
+import type { Fields, ResponseHead } from "../model/http.ts";
+import type { Clock } from "../model/ports.ts";
+import type { Reason } from "../model/reason.ts";
+import { forwardable } from "../wire/fields.ts";
+import { writeRequestHead } from "../wire/http1/write-head.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type {
+  BodyReader,
+  Exchange,
+  ExchangeStream,
+  ForwardObserver,
+  UpstreamRequest,
+} from "./exchange.ts";
+import type {
+  ResponseReceiver,
+  UpstreamConnection,
+  UpstreamFailure,
+} from "./upstream-connection.ts";
+import type { UpstreamPool } from "./upstream-pool.ts";
+
+/** What a forwarded exchange needs of its service. */
+export interface ForwardService {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly requestTrailers: (trailers: Fields) => Fields;
+  readonly responseTrailers: (trailers: Fields) => Fields;
+  /** The endpoint whose turn it is, without those tried; undefined when all were. */
+  pick(tried: readonly UpstreamPool[]): UpstreamPool | undefined;
+}
+
+/** Methods that may be sent again when a stale connection swallowed them (RFC 9110 section 9.2.2). */
+const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+
+export class Forward implements BodyReader, ResponseReceiver {
+  readonly #service: ForwardService;
+  readonly #exchange: Exchange;
+  readonly #stream: ExchangeStream;
+  readonly #request: UpstreamRequest;
+  readonly #observer: ForwardObserver;
+  readonly #startedAt: number;
+  #tried: UpstreamPool[] = [];
+  #pool: UpstreamPool | undefined;
+  #connection: UpstreamConnection | undefined;
+  /** Whether the stale connection's second chance is spent. */
+  #resent = false;
+  /** Whether the caller's body is being read: from then on no other endpoint can be tried. */
+  #reading = false;
+  #sentAt = 0;
+  #upstreamMs: number | undefined;
+  #status = 0;
+  #requestBytes = 0;
+  #responseBytes = 0;
+  #callerSlow = false;
+  #serviceSlow = false;
+  #over = false;
+
+  constructor(
+    service: ForwardService,
+    what: {
+      readonly exchange: Exchange;
+      readonly request: UpstreamRequest;
+      readonly observer: ForwardObserver;
+    },
+  ) {
+    this.#service = service;
+    this.#exchange = what.exchange;
+    this.#stream = what.exchange.stream;
+    this.#request = what.request;
+    this.#observer = what.observer;
+    this.#startedAt = what.exchange.receivedAt;
+  }
+
+  start(): void {
+    try {
+      this.#start();
+    } catch (error) {
+      this.defect(error);
+    }
+  }
+
+  #start(): void {
+    const { head, gone } = this.#exchange;
+    if (gone) this.#finish("caller-gone", "gone before the request was sent");
+    else if (head.contentLength > this.#request.maxBodyBytes) {
+      this.#fail("body-too-large", "content-length above the route's limit");
+    } else this.#tryNext("no endpoint");
+  }
+
+  // ResponseReceiver: the service's side
+
+  connected(): void {
+    const { head } = this.#exchange;
+    const connection = this.#connection;
+    assert(connection !== undefined && !this.#over);
+    const { method, target, fields } = this.#request;
+    const { bodyKind, contentLength } = head;
+    const framing = { bodyKind, contentLength, connection: undefined };
+    connection.begin(
+      writeRequestHead({ method, target }, fields, framing),
+      { method, upgrade: false },
+      framing,
+    );
+    this.#sentAt = this.#service.clock.monotonic();
+    this.#expireIn(this.#request.idleTimeoutMs);
+    if (this.#reading) {
+      // A request without a body, sent again.
+      this.bodyEnd(undefined);
+      return;
+    }
+    this.#reading = true;
+    this.#stream.read(this, this.#request.maxBodyBytes);
+  }
+
+  responseHead(head: ResponseHead): void {
+    this.#upstreamMs = this.#service.clock.monotonic() - this.#sentAt;
+    const fields = forwardable(head.fields, head.connectionOptions);
+    const shown = this.#observer.responseFields(head.status, fields);
+    this.#stream.begin(head.status, shown, head);
+    this.#status = head.status;
+    this.#expireIn(this.#request.idleTimeoutMs);
+  }
+
+  responseChunk(bytes: Buffer): void {
+    if (this.#over) return;
+    this.#responseBytes += bytes.length;
+    if (!this.#stream.write(bytes)) {
+      this.#callerSlow = true;
+      this.#connection?.pause();
+    }
+    this.#expireIn(this.#request.idleTimeoutMs);
+  }
+
+  responseIdle(): void {
+    if (!this.#over) this.#stream.flush();
+  }
+
+  responseEnd(trailers: Fields | undefined): void {
+    this.#connection = undefined;
+    if (this.#over) return;
+    this.#stream.end(trailers === undefined ? undefined : this.#service.responseTrailers(trailers));
+    this.#finish("complete", undefined);
+  }
+
+  upstreamDrained(): void {
+    this.#serviceSlow = false;
+    this.#stream.resume();
+    this.#expireIn(this.#request.idleTimeoutMs);
+  }
+
+  failed(failure: UpstreamFailure): void {
+    this.#connection = undefined;
+    if (this.#over) return;
+    const { reason, detail } = failure;
+    if (failure.connecting) {
+      this.#pool?.refused();
+      this.#tryNext(`connecting: ${detail}`);
+    } else if (failure.stale && this.#resendable()) {
+      this.#resent = true;
+      this.#open(this.#pool);
+    } else {
+      this.#fail(reason, detail);
+    }
+  }
+
+  expired(): void {
+    if (this.#totalLeft() <= 0) this.#fail("upstream-timeout", "the whole exchange");
+    else if (this.#callerSlow) this.#fail("caller-gone", "the caller stopped reading");
+    else if (this.#sentAt === 0) {
+      this.#pool?.refused();
+      this.#drop();
+      this.#tryNext("connecting took too long", "upstream-timeout");
+    } else if (this.#status === 0 && !this.#stream.bodyDone && !this.#serviceSlow) {
+      this.#fail("request-timeout", "the caller stopped sending");
+    } else this.#fail("upstream-timeout", this.#status === 0 ? "the response head" : "idle");
+  }
+
+  defect(error: unknown): void {
+    this.#fail("internal-error", error instanceof Error ? error.message : "thrown");
+  }
+
+  // BodyReader: the caller's side
+
+  bodyChunk(bytes: Buffer): void {
+    if (this.#over) return;
+    this.#requestBytes += bytes.length;
+    this.#expireIn(this.#request.idleTimeoutMs);
+    if (this.#connection?.write(bytes) !== false) return;
+    this.#serviceSlow = true;
+    this.#stream.pause();
+  }
+
+  bodyIdle(): void {
+    this.#connection?.flush();
+  }
+
+  bodyEnd(trailers: Fields | undefined): void {
+    if (this.#over) return;
+    this.#connection?.end(
+      trailers === undefined ? undefined : this.#service.requestTrailers(trailers),
+    );
+    if (this.#status === 0) this.#expireIn(this.#request.responseTimeoutMs);
+  }
+
+  bodyFault(reason: Reason, detail: string): void {
+    this.#fail(reason, detail);
+  }
+
+  drained(): void {
+    this.#callerSlow = false;
+    this.#connection?.resume();
+    this.#expireIn(this.#request.idleTimeoutMs);
+  }
+
+  callerGone(): void {
+    this.#finish("caller-gone", undefined);
+  }
+
+  // Opening
+
+  /** Tries the endpoint whose turn it is; fails with the last reason when each was tried. */
+  #tryNext(detail: string, reason: Reason = "upstream-unreachable"): void {
+    const pool = this.#service.pick(this.#tried);
+    if (pool === undefined) {
+      this.#fail(reason, detail);
+      return;
+    }
+    this.#tried.push(pool);
+    this.#pool = pool;
+    const connection = pool.reuse();
+    if (connection === undefined) {
+      this.#open(pool);
+      return;
+    }
+    this.#connection = connection;
+    connection.assign(this);
+    this.connected();
+  }
+
+  #open(pool: UpstreamPool | undefined): void {
+    const connection = pool?.connect();
+    if (connection === undefined) {
+      this.#fail("overloaded", "as many connections to the endpoint as allowed");
+      return;
+    }
+    this.#connection = connection;
+    this.#sentAt = 0;
+    connection.assign(this);
+    this.#expireIn(this.#request.connectTimeoutMs);
+  }
+
+  #resendable(): boolean {
+    const { head } = this.#exchange;
+    return !this.#resent && head.bodyKind === "none" && IDEMPOTENT.has(this.#request.method);
+  }
+
+  // Time
+
+  #expireIn(ms: number): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    const now = this.#service.deadlines.coarseNow;
+    connection.expiresAt = Math.min(now + ms, this.#startedAt + this.#request.totalTimeoutMs);
+  }
+
+  #totalLeft(): number {
+    return this.#startedAt + this.#request.totalTimeoutMs - this.#service.clock.monotonic();
+  }
+
+  // Ending
+
+  #fail(reason: Reason, detail: string): void {
+    if (this.#over) return;
+    this.#drop();
+    if (this.#status !== 0 || reason === "caller-gone") {
+      // First, or the abort would be heard as the caller's going.
+      this.#finish(reason, detail);
+      this.#stream.abort();
+      return;
+    }
+    const answer = this.#observer.fault(reason);
+    this.#status = answer.status;
+    this.#exchange.reply(answer.status, answer.fields, answer.body);
+    this.#finish(reason, detail);
+  }
+
+  #drop(): void {
+    this.#connection?.destroy();
+    this.#connection = undefined;
+  }
+
+  #finish(end: "complete" | Reason, detail: string | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#drop();
+    this.#observer.done({
+      upstream: this.#pool?.name,
+      status: this.#status,
+      requestBytes: this.#requestBytes,
+      responseBytes: this.#responseBytes,
+      upstreamMs: this.#upstreamMs,
+      end,
+      detail,
+    });
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Accepts connections on one address and keeps track of them until the last has ended.
+ * It refuses connections beyond its limit by closing them as they come.
+ */
+import type { Server, Socket } from "node:net";
+import { SallyportError } from "../model/errors.ts";
+import type { Clock, Log } from "../model/ports.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { ExchangeHandler } from "./exchange.ts";
+import type { ListenerLimits, ListenerOptions } from "./http-options.ts";
+import {
+  type ConnectionContext,
+  type ConnectionLimits,
+  ServerConnection,
+} from "./server-connection.ts";
+import { createTcpServer } from "./sockets.ts";
+
+export interface ListenerDeps {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly log: Log;
+  readonly handler: ExchangeHandler;
+}
+
+export interface Listener {
+  readonly name: string;
+  /** Where it accepts connections; the port that the system chose where port 0 was asked for. */
+  readonly address: { readonly host: string; readonly port: number };
+  /** Connections open now. */
+  readonly connections: number;
+  /** Connections that were closed because as many as allowed were open. */
+  readonly refused: number;
+  /**
+   * Accepts no more, closes idle connections, and lets each request in flight be the last on its
+   * connection. Settles when all have ended; `graceMs` later the rest is cut off.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Binds the address. Rejects with a `SallyportError` `listen-failed` when that is not possible. */
+export async function listen(options: ListenerOptions, deps: ListenerDeps): Promise<Listener> {
+  const listener = new TcpListener(options, deps);
+  await listener.bind(splitAddress(options.address));
+  return listener;
+}
+
+class TcpListener implements Listener, ConnectionContext {
+  readonly name: string;
+  readonly listener: string;
+  readonly scheme = "http";
+  readonly handler: ExchangeHandler;
+  readonly limits: ConnectionLimits;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly log: Log;
+  draining = false;
+  refused = 0;
+  address = { host: "", port: 0 };
+  readonly #server: Server;
+  readonly #open = new Set<ServerConnection>();
+  readonly #maxConnections: number;
+  #allEnded: (() => void) | undefined;
+  #dateSecond = 0;
+  #date = "";
+
+  constructor(options: ListenerOptions, deps: ListenerDeps) {
+    this.name = options.name;
+    this.listener = options.name;
+    this.handler = deps.handler;
+    this.limits = connectionLimits(options.limits);
+    this.clock = deps.clock;
+    this.deadlines = deps.deadlines;
+    this.log = deps.log;
+    this.#maxConnections = options.limits.connections;
+    this.#server = createTcpServer((socket) => this.#accept(socket));
+  }
+
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  async bind(address: { readonly host: string; readonly port: number }): Promise<void> {
+    const server = this.#server;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(address.port, address.host, resolve);
+    }).catch((cause: unknown) => {
+      throw new SallyportError(
+        "listen-failed",
+        `listener ${this.name}: cannot listen on ${address.host}:${address.port}`,
+        { cause },
+      );
+    });
+    server.on("error", (error) =>
+      this.log.error("a listener failed", { listener: this.name, error }),
+    );
+    const bound = server.address();
+    if (bound === null || typeof bound === "string") throw new TypeError("not a TCP address");
+    this.address = { host: bound.address, port: bound.port };
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.draining = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    if (this.#open.size > 0) {
+      const ended = new Promise<void>((resolve) => {
+        this.#allEnded = resolve;
+      });
+      for (const connection of this.#open) connection.drain();
+      const timer = setTimeout(() => {
+        for (const connection of this.#open) connection.destroy();
+      }, graceMs);
+      await ended;
+      clearTimeout(timer);
+    }
+    await closed;
+  }
+
+  // ConnectionContext
+
+  date(): string {
+    const second = Math.floor(this.clock.now() / 1000);
+    if (second !== this.#dateSecond) {
+      this.#dateSecond = second;
+      this.#date = new Date(second * 1000).toUTCString();
+    }
+    return this.#date;
+  }
+
+  ended(connection: ServerConnection): void {
+    this.#open.delete(connection);
+    if (this.#open.size === 0) this.#allEnded?.();
+  }
+
+  #accept(socket: Socket): void {
+    const { remoteAddress, remotePort } = socket;
+    if (this.#open.size >= this.#maxConnections) this.refused += 1;
+    else if (remoteAddress !== undefined && remotePort !== undefined && !this.draining) {
+      const peer = { address: remoteAddress.replace(MAPPED, ""), port: remotePort };
+      this.#open.add(new ServerConnection(socket, peer, this));
+      return;
+    }
+    // Beyond the limit, or reset before it was accepted.
+    socket.on("error", () => {});
+    socket.destroy();
+  }
+}
+
+/** The prefix of an IPv4-mapped IPv6 address, as a dual-stack socket reports IPv4 callers. */
+const MAPPED = /^::ffff:(?=\d+\.)/i;
+
+function connectionLimits(limits: ListenerLimits): ConnectionLimits {
+  return {
+    maxHeadBytes: limits.headBytes,
+    maxTargetBytes: limits.targetBytes,
+    maxFields: limits.headFields,
+    maxBodyBytes: limits.bodyBytes,
+    bodyTimeoutMs: limits.bodyTimeout,
+    minBodyRate: limits.bodyRate,
+    headTimeoutMs: limits.headTimeout,
+    idleTimeoutMs: limits.idleTimeout,
+    maxPipelinedBytes: limits.pipelinedBytes,
+    maxDrainedBytes: limits.drainedBytes,
+  };
+}
+
+function splitAddress(address: string): { readonly host: string; readonly port: number } {
+  const colon = address.lastIndexOf(":");
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, "");
+  return { host, port: Number(address.slice(colon + 1)) };
+}

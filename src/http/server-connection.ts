@@ -1,0 +1,374 @@
+/**
+ * One HTTP/1.1 server connection: reads heads, hands each request to the handler, answers in order.
+ *
+ * One request is in flight at a time; what a caller pipelines behind it waits, within a bound, until
+ * the answer before it is complete. A connection that cannot carry another request is closed in two
+ * steps (RFC 9112 section 9.6), so that the answer is not lost to a reset.
+ *
+ * A caller that closes its side while a request is being handled is gone, and so is its request:
+ * nothing tells a half-closed connection from a closed one, and work for nobody is worse than a
+ * client that must keep its side open until it has its answer.
+ */
+import type { Socket } from "node:net";
+import type { Peer } from "../model/http.ts";
+import type { Clock, Log } from "../model/ports.ts";
+import { type Reason, reasonInfo } from "../model/reason.ts";
+import {
+  findHeadEnd,
+  type HeadLimits,
+  isHeadFault,
+  parseRequestHead,
+} from "../wire/http1/request-head.ts";
+import { writeResponseHead } from "../wire/http1/write-head.ts";
+import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
+import type { ExchangeHandler } from "./exchange.ts";
+import { InputBuffer } from "./input-buffer.ts";
+import { MessageWriter } from "./message-writer.ts";
+import { RequestBody, type RequestBodyLimits } from "./request-body.ts";
+import { type ExchangeHost, ServerExchange } from "./server-exchange.ts";
+
+/** What a caller may take of a connection. */
+export interface ConnectionLimits extends HeadLimits, RequestBodyLimits {
+  /** From the first byte of a head (for the first one: from the connection) to its last. */
+  readonly headTimeoutMs: number;
+  /** Between requests. */
+  readonly idleTimeoutMs: number;
+  /** Bytes that may wait behind a request in flight; beyond it the socket is not read. */
+  readonly maxPipelinedBytes: number;
+  /** Bytes of an unread request body that are dropped to keep the connection open. */
+  readonly maxDrainedBytes: number;
+}
+
+/** What the connections of a listener share. */
+export interface ConnectionContext {
+  readonly listener: string;
+  readonly scheme: "http" | "https";
+  readonly handler: ExchangeHandler;
+  readonly limits: ConnectionLimits;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly log: Log;
+  /** True once the listener is closing: each answer is then the last on its connection. */
+  readonly draining: boolean;
+  /** The `date` of now. */
+  date(): string;
+  /** The connection has ended. */
+  ended(connection: ServerConnection): void;
+}
+
+const LIMITS = {
+  /** How long a closing connection waits for the caller to take the answer and close, as nginx does by default. */
+  lingerMs: 5000,
+  /** What a closing connection drops of what the caller goes on sending; then it is reset. */
+  lingerBytes: 1024 * 1024,
+} as const;
+
+/**
+ * `head`: between requests or within a head. `busy`: a request is in flight. `drain`: its answer is
+ * complete, the rest of its body is dropped. `linger`: our side is closed. `closed`: all is over.
+ */
+type Phase = "head" | "busy" | "drain" | "linger" | "closed";
+
+export class ServerConnection implements ExchangeHost, Expirable {
+  readonly listener: string;
+  readonly scheme: "http" | "https";
+  readonly peer: Peer;
+  memo: unknown = undefined;
+  readonly writer: MessageWriter;
+  readonly body: RequestBody;
+  readonly #context: ConnectionContext;
+  readonly #socket: Socket;
+  readonly #input = new InputBuffer();
+  #phase: Phase = "head";
+  #exchange: ServerExchange | undefined;
+  /** Bytes of the input in which the end of a head was looked for. */
+  #searched = 0;
+  #headBegun = true;
+  #deadline = NEVER;
+  #paused = false;
+  #advancing = false;
+  /** Bytes that may still be dropped in `drain` and `linger`. */
+  #droppable = 0;
+
+  constructor(socket: Socket, peer: Peer, context: ConnectionContext) {
+    this.#socket = socket;
+    this.#context = context;
+    this.listener = context.listener;
+    this.scheme = context.scheme;
+    this.peer = peer;
+    this.writer = new MessageWriter(socket);
+    this.body = new RequestBody(context.limits, context.deadlines);
+    context.deadlines.add(this);
+    this.#deadline = context.deadlines.coarseNow + context.limits.headTimeoutMs;
+    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    socket.on("drain", () => this.#guarded(() => this.body.reader?.drained()));
+    socket.on("end", () => this.#finished());
+    // What the error was does not matter: `close` follows, and the caller is gone.
+    socket.on("error", ignore);
+    socket.on("close", () => this.#closed());
+  }
+
+  // Expirable
+
+  get expiresAt(): number {
+    return this.#phase === "busy" ? this.body.deadline : this.#deadline;
+  }
+
+  expired(): void {
+    this.#guarded(() => this.#expire());
+  }
+
+  // ExchangeHost
+
+  get persistent(): boolean {
+    return !this.#context.draining;
+  }
+
+  get drainBytes(): number {
+    return this.#context.limits.maxDrainedBytes;
+  }
+
+  date(): string {
+    return this.#context.date();
+  }
+
+  bodyWanted(): void {
+    this.#advance();
+  }
+
+  answered(close: boolean): void {
+    this.#exchange = undefined;
+    this.body.detach();
+    if (close) this.#linger();
+    else if (this.body.done) this.#awaitHead();
+    else {
+      this.#phase = "drain";
+      this.#droppable = this.#context.limits.maxDrainedBytes;
+      this.#deadline = this.#context.deadlines.coarseNow + this.#context.limits.bodyTimeoutMs;
+    }
+    this.#advance();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+    this.#closed();
+  }
+
+  // Listener
+
+  /** No further request: closes now if none is in flight. */
+  drain(): void {
+    if (this.#phase === "head" && this.#input.length === 0) this.#linger();
+  }
+
+  // Events of the socket
+
+  #received(chunk: Buffer): void {
+    this.#input.append(chunk);
+    this.#advance();
+  }
+
+  #finished(): void {
+    if (this.#phase === "head") this.#linger();
+    else if (this.#phase === "busy" || this.#phase === "drain") this.destroy();
+    // In `linger` both sides are closed now and `close` follows.
+  }
+
+  #closed(): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    this.#input.clear();
+    this.#context.deadlines.delete(this);
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    exchange?.drop();
+    const reader = this.body.detach();
+    this.#guarded(() => reader?.callerGone());
+    this.#context.ended(this);
+  }
+
+  #expire(): void {
+    if (this.#phase === "busy") {
+      this.body.fault("request-timeout", "the body came slower than the limit");
+    } else if (this.#phase === "head" && this.#input.length > 0) {
+      this.#refuse("request-timeout", "the head took longer than the limit");
+    } else if (this.#phase === "head") {
+      this.#linger();
+    } else {
+      this.destroy();
+    }
+  }
+
+  // The state machine
+
+  /** Takes what the input holds. An answer given meanwhile comes back to this loop, not into it. */
+  #advance(): void {
+    if (this.#advancing) return;
+    this.#advancing = true;
+    try {
+      while (this.#step());
+    } catch (error) {
+      this.#defect(error);
+    } finally {
+      this.#advancing = false;
+    }
+    this.#pace();
+  }
+
+  /** One step; false when it needs more input or somebody else's move. */
+  #step(): boolean {
+    switch (this.#phase) {
+      case "head":
+        return this.#readHead();
+      case "busy":
+        return this.#readBody();
+      case "drain":
+        return this.#dropBody();
+      case "linger":
+        return this.#dropInput();
+      case "closed":
+        break;
+    }
+    return false;
+  }
+
+  #readHead(): boolean {
+    const input = this.#input;
+    if (input.length === 0) return false;
+    const { limits, clock } = this.#context;
+    const end = findHeadEnd(input.bytes, input.start, input.start + this.#searched);
+    if (end === -1) return this.#awaitRest();
+    const head = parseRequestHead(input.bytes, input.start, end, limits);
+    if (isHeadFault(head)) return this.#refuse(head.reason, head.detail);
+    input.take(end);
+    this.body.start(head);
+    this.#phase = "busy";
+    const exchange = new ServerExchange(this, head, clock.monotonic());
+    this.#exchange = exchange;
+    this.#handle(exchange);
+    return true;
+  }
+
+  #awaitRest(): boolean {
+    const { limits, deadlines } = this.#context;
+    const input = this.#input;
+    if (input.length > limits.maxHeadBytes) {
+      return this.#refuse("head-too-large", "the head has more bytes than the limit");
+    }
+    this.#searched = input.length;
+    if (!this.#headBegun) {
+      this.#headBegun = true;
+      this.#deadline = deadlines.coarseNow + limits.headTimeoutMs;
+    }
+    return false;
+  }
+
+  #handle(exchange: ServerExchange): void {
+    try {
+      this.#context.handler.request(exchange);
+    } catch (error) {
+      this.#context.log.error("the request handler threw", { error: asError(error) });
+      if (exchange.answering) exchange.abort();
+      else if (!exchange.gone) this.#refuse("internal-error", "the request handler threw");
+    }
+  }
+
+  #readBody(): boolean {
+    if (!this.body.wanted) return false;
+    if (this.#input.length > 0) {
+      this.body.feed(this.#input);
+      return true;
+    }
+    this.body.idle();
+    return false;
+  }
+
+  #dropBody(): boolean {
+    const before = this.#input.length;
+    if (!this.body.discard(this.#input)) this.#linger();
+    else if (this.body.done) this.#awaitHead();
+    else {
+      this.#droppable -= before;
+      if (this.#droppable < 0) this.#linger();
+      return false;
+    }
+    return true;
+  }
+
+  #dropInput(): boolean {
+    this.#droppable -= this.#input.length;
+    this.#input.clear();
+    if (this.#droppable < 0) this.destroy();
+    return false;
+  }
+
+  #awaitHead(): void {
+    const { limits, deadlines, draining } = this.#context;
+    if (draining) {
+      this.#linger();
+      return;
+    }
+    this.#phase = "head";
+    this.#searched = 0;
+    this.#headBegun = false;
+    this.#deadline = deadlines.coarseNow + limits.idleTimeoutMs;
+  }
+
+  #linger(): void {
+    if (this.#phase === "linger" || this.#phase === "closed") return;
+    this.#phase = "linger";
+    this.#droppable = LIMITS.lingerBytes;
+    this.#deadline = this.#context.deadlines.coarseNow + LIMITS.lingerMs;
+    this.#socket.end();
+  }
+
+  /** Answers what is not a request, or what failed before it had an answer, and closes. */
+  #refuse(reason: Reason, detail: string): boolean {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    exchange?.drop();
+    this.body.detach();
+    this.#input.clear();
+    const answer = this.#context.handler.malformed({ connection: this, reason, detail });
+    const body = Buffer.from(answer.body, "utf8");
+    const head = writeResponseHead(
+      reasonInfo(reason).status,
+      [...answer.fields, "date", this.#context.date()],
+      { bodyKind: "length", contentLength: body.length, connection: "close" },
+    );
+    this.writer.begin(head, "length", body.length);
+    this.writer.write(body);
+    this.writer.end(undefined);
+    this.#linger();
+    return false;
+  }
+
+  /** Reads only what somebody wants, or what has room to wait: so memory is bounded per caller. */
+  #pace(): void {
+    const full =
+      this.#phase === "busy" && this.#input.length > this.#context.limits.maxPipelinedBytes;
+    if (full === this.#paused || this.#phase === "closed") return;
+    this.#paused = full;
+    if (full) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #guarded(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#defect(error);
+    }
+  }
+
+  #defect(error: unknown): void {
+    this.#context.log.error("a defect in a server connection", { error: asError(error) });
+    this.destroy();
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function ignore(): void {}

@@ -1,0 +1,13 @@
+/** Where sockets are made. Everything above this file sees a `Socket` and nothing of how it came to be. */
+import { createServer, type Server, type Socket, connect } from "node:net";
+import type { Endpoint } from "./upstream-pool.ts";
+
+/** A plain TCP connection to an endpoint, connecting. */
+export function connectTcp(endpoint: Endpoint): Socket {
+  return connect({ host: endpoint.host, port: endpoint.port, noDelay: true });
+}
+
+/** A plain TCP server whose connections stay open for our side when the caller has closed its own. */
+export function createTcpServer(onSocket: (socket: Socket) => void): Server {
+  return createServer({ noDelay: true, allowHalfOpen: true }, onSocket);
+}

@@ -1,0 +1,327 @@
+/**
+ * One HTTP/1.1 connection to a service: writes one request at a time, reads its answer strictly.
+ *
+ * What is not exactly one answer to the one request in flight breaks the connection: bytes while it
+ * is idle, bytes after the answer, an answer cut short, too many interim answers. A connection that
+ * broke is never used again, because nobody can tell whose answer comes next.
+ */
+import assert from "node:assert/strict";
+import type { Socket } from "node:net";
+import type { BodyKind, Fields, ResponseHead } from "../model/http.ts";
+import type { Reason } from "../model/reason.ts";
+import { findHeadEnd } from "../wire/http1/find-head-end.ts";
+import { isHeadFault } from "../wire/http1/head-fault.ts";
+import { DEFAULT_HEAD_LIMITS, type HeadLimits } from "../wire/http1/request-head.ts";
+import { parseResponseHead, type ResponseContext } from "../wire/http1/response-head.ts";
+import { BodyDecoder } from "./body-decoder.ts";
+import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
+import { InputBuffer } from "./input-buffer.ts";
+import { MessageWriter } from "./message-writer.ts";
+
+/** Why an answer did not come, or not whole. */
+export interface UpstreamFailure {
+  readonly reason: Reason;
+  readonly detail: string;
+  /** The connection could not be opened: nothing was written. */
+  readonly connecting: boolean;
+  /** The connection had served before and closed without a byte of an answer: it was stale. */
+  readonly stale: boolean;
+}
+
+/** Who waits for the answer. After `responseEnd` and `failed` nothing more is called. */
+export interface ResponseReceiver {
+  /** The connection is open; the request can be written. */
+  connected(): void;
+  responseHead(head: ResponseHead): void;
+  /** Body bytes without framing. The buffer is the receiver's to keep. */
+  responseChunk(bytes: Buffer): void;
+  /** No more is at hand for now: what was gathered should be sent. */
+  responseIdle(): void;
+  /** The answer is complete, and the connection has been given back. */
+  responseEnd(trailers: Fields | undefined): void;
+  /** After `write` returned false: the service took it. */
+  upstreamDrained(): void;
+  failed(failure: UpstreamFailure): void;
+  /** `deadline` has passed. */
+  expired(): void;
+  /** A verb of the receiver threw: a defect of ours. */
+  defect(error: unknown): void;
+}
+
+/** Where the connection comes from and returns to. */
+export interface ConnectionOwner {
+  readonly deadlines: Deadlines;
+  readonly idleTimeoutMs: number;
+  /** It is idle and may carry another request. */
+  idle(connection: UpstreamConnection): void;
+  /** It must not be used again. */
+  gone(connection: UpstreamConnection): void;
+}
+
+const LIMITS = {
+  /** Interim answers before the final one. Real services send one or two; more is a flood. */
+  interim: 8,
+  /** What services send is not smaller than what callers do; cookies and CSP make large heads. */
+  head: { ...DEFAULT_HEAD_LIMITS, maxHeadBytes: 64 * 1024 } satisfies HeadLimits,
+} as const;
+
+/** `head`: waiting for an answer or within its head. `body`: within its body. */
+type Phase = "connecting" | "idle" | "head" | "body" | "closed";
+
+export class UpstreamConnection implements Expirable {
+  /** Monotonic milliseconds; the receiver's while one is assigned. */
+  expiresAt = NEVER;
+  readonly #socket: Socket;
+  readonly #owner: ConnectionOwner;
+  readonly #writer: MessageWriter;
+  readonly #input = new InputBuffer();
+  readonly #decoder = new BodyDecoder();
+  readonly #onData = (bytes: Buffer): void => this.#receiver?.responseChunk(bytes);
+  #phase: Phase = "connecting";
+  #receiver: ResponseReceiver | undefined;
+  #context: ResponseContext = { method: "", upgrade: false };
+  #searched = 0;
+  #interim = 0;
+  #keepAlive = false;
+  #chunked = false;
+  #used = false;
+  #answerBegun = false;
+  #paused = false;
+
+  /** `socket` is connecting. */
+  constructor(socket: Socket, owner: ConnectionOwner) {
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#writer = new MessageWriter(socket);
+    socket.on("connect", () => this.#guarded(() => this.#connected()));
+    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    socket.on("drain", () => this.#guarded(() => this.#receiver?.upstreamDrained()));
+    socket.on("end", () => this.#guarded(() => this.#finished()));
+    socket.on("error", (error: Error) => this.#guarded(() => this.#broken(errorCode(error))));
+    socket.on("close", () => this.#guarded(() => this.#broken("closed")));
+    owner.deadlines.add(this);
+  }
+
+  /** Whether a request can be written at once. */
+  get ready(): boolean {
+    return this.#phase === "idle" && this.#socket.writable && !this.#socket.destroyed;
+  }
+
+  /** Reserves the connection for one exchange. */
+  assign(receiver: ResponseReceiver): void {
+    assert(this.#receiver === undefined, "the connection has a receiver");
+    this.#receiver = receiver;
+  }
+
+  /** Begins the one request. `kind` is how its body is framed; the head says the same. */
+  begin(
+    head: string,
+    context: ResponseContext,
+    body: { readonly bodyKind: BodyKind; readonly contentLength: number },
+  ): void {
+    assert(this.#phase === "idle" && this.#receiver !== undefined);
+    this.#phase = "head";
+    this.#context = context;
+    this.#searched = 0;
+    this.#interim = 0;
+    this.#answerBegun = false;
+    this.#writer.begin(head, body.bodyKind, body.contentLength);
+  }
+
+  /** Request body bytes. False: wait for `upstreamDrained`. */
+  write(bytes: Buffer): boolean {
+    return this.#writer.write(bytes);
+  }
+
+  flush(): void {
+    this.#writer.flush();
+  }
+
+  end(trailers: Fields | undefined): void {
+    this.#writer.end(trailers);
+  }
+
+  /** Stops and starts reading: back-pressure from whom the answer goes to. */
+  pause(): void {
+    if (this.#paused || this.#receiver === undefined) return;
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  /** Closes at once. The receiver is not called any more. */
+  destroy(): void {
+    this.#receiver = undefined;
+    this.#close();
+  }
+
+  expired(): void {
+    if (this.#receiver === undefined) this.#close();
+    else this.#guarded(() => this.#receiver?.expired());
+  }
+
+  #connected(): void {
+    if (this.#phase !== "connecting") return;
+    this.#phase = "idle";
+    if (this.#receiver === undefined) this.#close();
+    else this.#receiver.connected();
+  }
+
+  #received(chunk: Buffer): void {
+    if (this.#phase === "idle" || this.#phase === "closed") {
+      this.#fail("upstream-protocol", "bytes that answer no request");
+      return;
+    }
+    this.#input.append(chunk);
+    try {
+      while (this.#phase === "head" && this.#readHead());
+      if (this.#phase === "body") this.#readBody();
+    } catch (error) {
+      this.#defect(error);
+    }
+  }
+
+  /** True when a head was read. */
+  #readHead(): boolean {
+    const input = this.#input;
+    if (input.length === 0) return false;
+    this.#answerBegun = true;
+    const end = findHeadEnd(input.bytes, input.start, input.start + this.#searched);
+    if (end === -1) {
+      this.#searched = input.length;
+      if (input.length > LIMITS.head.maxHeadBytes) this.#failProtocol("an endless head");
+      return false;
+    }
+    const head = parseResponseHead(input.bytes, input.start, end, {
+      limits: LIMITS.head,
+      request: this.#context,
+    });
+    if (isHeadFault(head)) {
+      this.#failProtocol(head.detail);
+      return false;
+    }
+    input.take(end);
+    this.#searched = 0;
+    if (head.status < 200) return this.#interimRead();
+    this.#beginBody(head);
+    return true;
+  }
+
+  /** Interim answers end here: `Expect` is answered by us, and the others are advice. */
+  #interimRead(): boolean {
+    this.#interim += 1;
+    if (this.#interim <= LIMITS.interim) return true;
+    this.#failProtocol("too many interim answers");
+    return false;
+  }
+
+  #beginBody(head: ResponseHead): void {
+    const { bodyKind, contentLength } = head;
+    const bounded = bodyKind === "none" || bodyKind === "length";
+    if (bounded && this.#input.length > (bodyKind === "length" ? contentLength : 0)) {
+      // Before the caller has seen a byte: so it gets a 502 and not a doubtful answer.
+      this.#failProtocol("bytes after the answer");
+      return;
+    }
+    this.#phase = "body";
+    this.#keepAlive = head.keepAlive;
+    this.#chunked = bodyKind === "chunked";
+    this.#decoder.start(bodyKind, contentLength);
+    this.#receiver?.responseHead(head);
+  }
+
+  #readBody(): void {
+    const input = this.#input;
+    const taken = this.#decoder.write(input.bytes, input.start, this.#onData);
+    // A chunk may have made the receiver give up.
+    if (this.#phase !== "body") return;
+    if (typeof taken !== "number") {
+      this.#failProtocol(taken.detail);
+      return;
+    }
+    input.take(taken);
+    if (!this.#decoder.done) this.#receiver?.responseIdle();
+    else if (input.length > 0) this.#failProtocol("bytes after the answer");
+    else this.#complete();
+  }
+
+  #complete(): void {
+    const receiver = this.#receiver;
+    const trailers = this.#chunked ? this.#decoder.trailers : undefined;
+    this.#receiver = undefined;
+    // A service that answered without taking the whole request would read the rest as the next one.
+    if (this.#keepAlive && !this.#writer.open) this.#rest();
+    else this.#close();
+    receiver?.responseEnd(trailers);
+  }
+
+  #rest(): void {
+    this.#phase = "idle";
+    this.#used = true;
+    this.resume();
+    this.expiresAt = this.#owner.deadlines.coarseNow + this.#owner.idleTimeoutMs;
+    this.#owner.idle(this);
+  }
+
+  /** The service closed its side. */
+  #finished(): void {
+    if (this.#phase === "body" && this.#decoder.close()) this.#complete();
+    else this.#broken("closed");
+  }
+
+  #broken(detail: string): void {
+    if (this.#phase === "closed") return;
+    if (this.#answerBegun && (this.#phase === "head" || this.#phase === "body")) {
+      this.#failProtocol(`${detail} within the answer`);
+    } else {
+      this.#fail("upstream-unreachable", detail);
+    }
+  }
+
+  #failProtocol(detail: string): void {
+    this.#fail("upstream-protocol", detail);
+  }
+
+  #fail(reason: Reason, detail: string): void {
+    const connecting = this.#phase === "connecting";
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    const stale = this.#used && !this.#answerBegun;
+    this.#close();
+    receiver?.failed({ reason, detail, connecting, stale });
+  }
+
+  #close(): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    this.#input.clear();
+    this.#owner.deadlines.delete(this);
+    this.#socket.destroy();
+    this.#owner.gone(this);
+  }
+
+  #guarded(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#defect(error);
+    }
+  }
+
+  #defect(error: unknown): void {
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    this.#close();
+    receiver?.defect(error);
+  }
+}
+
+/** System error codes (`ECONNREFUSED`) say what happened; messages may hold addresses. */
+function errorCode(error: Error): string {
+  return "code" in error && typeof error.code === "string" ? error.code : "failed";
+}

@@ -1,0 +1,101 @@
+/**
+ * The connections to one endpoint. Idle ones are used again last in, first out: the one used last is
+ * the least likely to be stale, and what a quiet hour does not need runs out its idle time.
+ */
+import type { Socket } from "node:net";
+import type { Deadlines } from "./deadlines.ts";
+import { type ConnectionOwner, UpstreamConnection } from "./upstream-connection.ts";
+
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface PoolOptions {
+  /** Open connections, idle ones included. */
+  readonly maxConnections: number;
+  readonly idleTimeoutMs: number;
+}
+
+export interface PoolDeps {
+  readonly deadlines: Deadlines;
+  /** Opens a socket, connecting. TLS is another one of these. */
+  readonly openSocket: (endpoint: Endpoint) => Socket;
+}
+
+const LIMITS = {
+  /** How long an endpoint that refused a connection is passed over while others are there. */
+  restMs: 2000,
+} as const;
+
+export class UpstreamPool implements ConnectionOwner {
+  /** `host:port`, as records name it. */
+  readonly name: string;
+  readonly deadlines: Deadlines;
+  readonly idleTimeoutMs: number;
+  readonly #endpoint: Endpoint;
+  readonly #maxConnections: number;
+  readonly #openSocket: (endpoint: Endpoint) => Socket;
+  readonly #idle: UpstreamConnection[] = [];
+  readonly #open = new Set<UpstreamConnection>();
+  #restsUntil = 0;
+  #closing = false;
+
+  constructor(endpoint: Endpoint, options: PoolOptions, deps: PoolDeps) {
+    this.name = `${endpoint.host}:${endpoint.port}`;
+    this.#endpoint = endpoint;
+    this.#maxConnections = options.maxConnections;
+    this.idleTimeoutMs = options.idleTimeoutMs;
+    this.deadlines = deps.deadlines;
+    this.#openSocket = deps.openSocket;
+  }
+
+  /** Open connections, idle ones included. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Whether it is to be passed over for now. */
+  get resting(): boolean {
+    return this.#restsUntil > this.deadlines.coarseNow;
+  }
+
+  /** A connection that is ready, or undefined. */
+  reuse(): UpstreamConnection | undefined {
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (connection === undefined || connection.ready) return connection;
+      connection.destroy();
+    }
+  }
+
+  /** A connection that is connecting; undefined when as many as allowed are open. */
+  connect(): UpstreamConnection | undefined {
+    if (this.#open.size >= this.#maxConnections) return undefined;
+    const connection = new UpstreamConnection(this.#openSocket(this.#endpoint), this);
+    this.#open.add(connection);
+    return connection;
+  }
+
+  /** A connection could not be opened. */
+  refused(): void {
+    this.#restsUntil = this.deadlines.coarseNow + LIMITS.restMs;
+  }
+
+  /** Closes idle connections now and the others as they end. */
+  close(): void {
+    this.#closing = true;
+    for (const connection of this.#idle.splice(0)) connection.destroy();
+  }
+
+  idle(connection: UpstreamConnection): void {
+    if (this.#closing) connection.destroy();
+    else this.#idle.push(connection);
+  }
+
+  gone(connection: UpstreamConnection): void {
+    this.#open.delete(connection);
+    const at = this.#idle.indexOf(connection);
+    if (at !== -1) this.#idle.splice(at, 1);
+  }
+}
