@@ -107,7 +107,7 @@ test("key set fetches once per cooldown under a flood of unknown kids", async ()
   await set.start();
   for (let round = 1; round <= 3; round++) {
     clock.advance(10_000);
-    const answers = Array.from({ length: 500 }, (_, index) =>
+    const answers = Array.from({ length: 500 }, async (_, index) =>
       set.find(`${round}-${index}`, "ES256"),
     );
     for (const answer of await Promise.all(answers)) assert.deepEqual(answer, []);

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { REASONS, type Reason } from "../model/reason.ts";
+import { createChallenge } from "./challenge.ts";
+
+test("challenge without a credential has no error code", () => {
+  assert.equal(createChallenge("billing")("missing-credential"), 'Bearer realm="billing"');
+});
+
+test("challenge names the reason's title and nothing of the token", () => {
+  assert.equal(
+    createChallenge("billing")("token-expired"),
+    'Bearer realm="billing", error="invalid_token", error_description="The token has expired"',
+  );
+});
+
+test("challenge exists for every 401 and for nothing else, within RFC 6750's characters", () => {
+  const challenge = createChallenge("billing");
+  for (const reason of Object.keys(REASONS) as Reason[]) {
+    const value = challenge(reason);
+    assert.equal(value !== undefined, REASONS[reason].status === 401, reason);
+    const quoted = value?.matchAll(/"([^"]*)"/g) ?? [];
+    for (const [, text] of quoted) assert.match(text ?? "", /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/);
+    assert.equal((value?.split('"').length ?? 1) % 2, 1, "every quote is closed");
+  }
+});
+
+test("createChallenge() refuses a realm that could end its own string", () => {
+  for (const realm of ["", 'a"b', "a\\b", "a\r\nb", "é"]) {
+    assert.throws(() => createChallenge(realm), TypeError);
+  }
+});
