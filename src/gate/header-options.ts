@@ -52,14 +52,15 @@ function headerChanges(side: Side) {
       headers: z
         .strictObject({
           set: z
-            .record(z.string(), headerValueSchema)
+            .record(headerName(side), headerValueSchema)
             .describe("Field name to value; replaces fields of that name.")
-            .transform((written, context) => toFields(written, side, context))
+            .transform(toFields)
             .optional(),
           remove: z
             .array(headerName(side))
             .min(1, "at least one name")
             .describe("Names of fields that are removed.")
+            .transform((names) => names.map((name) => name.toLowerCase()))
             .optional(),
         })
         .superRefine(refuseBoth)
@@ -69,19 +70,18 @@ function headerChanges(side: Side) {
     .readonly();
 }
 
-/** A field name that a route may set or remove; becomes lower case. */
+/** A field name that a route may set or remove. */
 function headerName(side: Side) {
   return z
     .string()
     .regex(TOKEN, "a header field name (letters, digits and '-')")
-    .transform((name) => name.toLowerCase())
-    .superRefine((name, context) => {
+    .superRefine((written, context) => {
       // Services that speak CGI or WSGI read `_` as `-`, so both spellings are one name.
-      const spoken = name.replaceAll("_", "-");
+      const spoken = written.toLowerCase().replaceAll("_", "-");
       if (CONNECTION_FIELDS.has(spoken)) {
-        context.addIssue(`a name other than "${name}", which the proxy writes for each connection`);
+        context.addIssue("another name: the proxy writes this one for each connection");
       } else if (isOurs(spoken, side)) {
-        context.addIssue(`a name other than "${name}", in which only the proxy speaks`);
+        context.addIssue("another name: only the proxy speaks in this one");
       }
     });
 }
@@ -109,25 +109,19 @@ function refuseBoth(
 /** To a flat list of lower-case names and values. */
 function toFields(
   written: Record<string, string>,
-  side: Side,
   context: z.core.$RefinementCtx<Record<string, string>>,
 ): Fields {
   const fields: string[] = [];
   const names = new Set<string>();
-  const schema = headerName(side);
   const entries = Object.entries(written);
   if (entries.length > LIMITS.set) context.addIssue(`at most ${LIMITS.set} fields`);
   for (const [key, value] of entries) {
-    const name = schema.safeParse(key);
-    if (!name.success) {
-      const message = name.error.issues[0]?.message ?? "a header field name";
-      context.addIssue({ code: "custom", path: [key], message });
-    } else if (names.has(name.data)) {
-      context.addIssue({ code: "custom", path: [key], message: `"${name.data}" only once` });
-    } else {
-      names.add(name.data);
-      fields.push(name.data, value);
+    const name = key.toLowerCase();
+    if (names.has(name)) {
+      context.addIssue({ code: "custom", path: [key], message: `"${name}" only once` });
     }
+    names.add(name);
+    fields.push(name, value);
   }
   return fields;
 }

@@ -122,7 +122,7 @@ export const routeSchema = z
       .describe("How long no byte may flow in either direction before the exchange is ended."),
     limits: z
       .strictObject({
-        body: byteSize({ min: "0B", max: "1024GiB" })
+        bodyBytes: byteSize({ min: "0B", max: "1024GiB" })
           .prefault("1GiB")
           .describe(
             "Bytes of a request body; beyond it 413. It is streamed, never held as a whole.",
