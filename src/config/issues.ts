@@ -30,7 +30,14 @@ export function check<T extends z.ZodType>(
   const result = schema.safeParse(context.value, { error: remedyOf });
   if (result.success) return { output: result.data };
   const whole = { ...context, schema };
-  return { problems: result.error.issues.flatMap((issue) => toProblems(issue, whole)) };
+  const problems = result.error.issues.flatMap((issue) => toProblems(issue, whole));
+  return { problems: problems.filter(isFirst) };
+}
+
+/** A text that breaks two rules of its schema is reported by the first. */
+function isFirst(problem: PathProblem, index: number, all: readonly PathProblem[]): boolean {
+  const before = all[index - 1];
+  return before?.message !== problem.message || pathKey(before.path) !== pathKey(problem.path);
 }
 
 type Issue = z.core.$ZodIssue;
@@ -74,8 +81,15 @@ function unionProblems(
   const written = valueAt(context.value, path);
   const names = optionsOf(issue).map(String);
   const close = typeof written === "string" ? suggest(written, names) : undefined;
-  const remedy = close === undefined ? issue.message : `did you mean "${close}"?`;
+  const remedy = close === undefined ? unionRemedy(issue) : `did you mean "${close}"?`;
   return [{ path: [...context.base, ...path], message: whatIsWrong(path, context), remedy }];
+}
+
+/** The union's own words, or what each alternative asks for. */
+function unionRemedy(issue: Issue & { readonly code: "invalid_union" }): string {
+  if (issue.message !== UNSAID) return issue.message;
+  const asked = issue.errors.flatMap((issues) => issues.map(({ message }) => message));
+  return [...new Set(asked)].join(", or ");
 }
 
 function whatIsWrong(path: Path, context: IssueContext): string {
@@ -108,13 +122,18 @@ function valueAt(value: unknown, path: Path): unknown {
   return at;
 }
 
+/** Stands for the words of a union that has none of its own. */
+const UNSAID = "something else";
+
 /** What would be right, for schemas that do not say it themselves. */
 function remedyOf(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === "invalid_type") return NOUNS[issue.expected] ?? issue.expected;
   if (issue.code === "invalid_value") return oneOf(issue.values);
-  if (issue.code === "too_small") return `at least ${issue.minimum}${unitOf(issue.origin)}`;
-  if (issue.code === "too_big") return `at most ${issue.maximum}${unitOf(issue.origin)}`;
-  if (issue.code === "invalid_union") return oneOf(optionsOf(issue));
+  if (issue.code === "too_small")
+    return `at least ${issue.minimum}${unitOf(issue.origin, issue.minimum)}`;
+  if (issue.code === "too_big")
+    return `at most ${issue.maximum}${unitOf(issue.origin, issue.maximum)}`;
+  if (issue.code === "invalid_union") return oneOf(optionsOf(issue)) ?? UNSAID;
   return undefined;
 }
 
@@ -138,8 +157,9 @@ const NOUNS: Readonly<Record<string, string>> = {
   record: "a mapping of names to values",
 };
 
-function unitOf(origin: string): string {
-  if (origin === "string") return " characters";
-  if (origin === "array" || origin === "set") return " items";
-  return origin === "record" || origin === "map" ? " entries" : "";
+function unitOf(origin: string, count: number | bigint): string {
+  const many = Number(count) === 1 ? "" : "s";
+  if (origin === "string") return ` character${many}`;
+  if (origin === "array" || origin === "set") return ` item${many}`;
+  return "";
 }

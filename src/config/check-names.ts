@@ -1,0 +1,29 @@
+/** A name stands for one thing. */
+import { ANONYMOUS_NAME } from "../gate/route-options.ts";
+import type { Draft, WrittenName } from "./draft.ts";
+import type { PathProblem } from "./issues.ts";
+
+export function checkNames({ names }: Draft): PathProblem[] {
+  return [
+    ...repeated("listener", names.listeners),
+    ...repeated("route", names.routes),
+    ...[...names.authenticators]
+      .filter((name) => name === ANONYMOUS_NAME)
+      .map((name) => ({
+        path: ["authenticators", name],
+        message: `an authenticator cannot be called "${name}"`,
+        remedy: "another name: that one stands for callers who present nothing",
+      })),
+  ];
+}
+
+function repeated(what: string, written: readonly WrittenName[]): PathProblem[] {
+  const seen = new Set<string>();
+  return written.flatMap(({ name, path }) => {
+    const again = seen.has(name);
+    seen.add(name);
+    if (!again) return [];
+    const message = `another ${what} is called "${name}" already`;
+    return [{ path, message, remedy: "a name of its own" }];
+  });
+}

@@ -1,0 +1,141 @@
+/**
+ * What of a configuration is valid by itself, so that the checks across its parts can run although
+ * another part is broken, and a person sees all problems at once.
+ */
+import type { z } from "zod";
+import { type AdminOptions, adminSchema } from "../admin/admin-options.ts";
+import { type RouteOptions, routeSchema } from "../gate/route-options.ts";
+import { type ListenerOptions, listenerSchema } from "../http/http-options.ts";
+import { type PolicyOptions, policyOptionsSchema } from "../policy/policy-options.ts";
+import { check, type PathProblem } from "./issues.ts";
+import type { Path } from "./place.ts";
+import {
+  type AuthenticatorOptions,
+  authenticatorSchema,
+  type Config,
+  configSchema,
+  type ServiceOptions,
+  serviceSchema,
+} from "./schema.ts";
+
+/** A named part of the configuration and where it stands. */
+export interface Part<T> {
+  readonly name: string;
+  readonly path: Path;
+  readonly options: T;
+}
+
+export interface Draft {
+  readonly listeners: readonly Part<ListenerOptions>[];
+  readonly authenticators: readonly Part<AuthenticatorOptions>[];
+  readonly services: readonly Part<ServiceOptions>[];
+  readonly routes: readonly Part<RouteOptions>[];
+  readonly admin: AdminOptions | undefined;
+  readonly policies: PolicyOptions | undefined;
+  /** Names as they are written, also in parts that are not valid. */
+  readonly names: WrittenNames;
+  /** The whole, when all of it is valid. */
+  readonly config: Config | undefined;
+}
+
+/** A name and where it is written. */
+export interface WrittenName {
+  readonly name: string;
+  readonly path: Path;
+}
+
+export interface WrittenNames {
+  readonly listeners: readonly WrittenName[];
+  readonly routes: readonly WrittenName[];
+  readonly services: ReadonlySet<string>;
+  readonly authenticators: ReadonlySet<string>;
+  /** What routes refer to. */
+  readonly usedServices: readonly WrittenName[];
+  readonly usedAuthenticators: readonly WrittenName[];
+}
+
+/** Validates the expanded document. */
+export function createDraft(
+  value: unknown,
+  written: ReadonlyMap<string, string>,
+): { readonly draft: Draft; readonly problems: readonly PathProblem[] } {
+  const whole = check(configSchema, { base: [], value, written });
+  const config = "output" in whole ? whole.output : undefined;
+  const raw = config ?? (isObject(value) ? value : {});
+  // What passed as a whole needs no second look at its parts.
+  const read = <T extends z.ZodType>(schema: T, part: unknown): z.output<T> | undefined =>
+    config === undefined ? schema.safeParse(part).data : (part as z.output<T>);
+  const draft: Draft = {
+    listeners: listed("listeners", raw["listeners"], (part) => read(listenerSchema, part)),
+    authenticators: keyed("authenticators", raw["authenticators"], (part) =>
+      read(authenticatorSchema, part),
+    ),
+    services: keyed("services", raw["services"], (part) => read(serviceSchema, part)),
+    routes: listed("routes", raw["routes"], (part) => read(routeSchema, part)),
+    admin: raw["admin"] === undefined ? undefined : read(adminSchema, raw["admin"]),
+    policies: read(policyOptionsSchema, raw["policies"]),
+    names: writtenNames(raw),
+    config,
+  };
+  return { draft, problems: "problems" in whole ? whole.problems : [] };
+}
+
+function listed<T extends { readonly name: string }>(
+  section: string,
+  written: unknown,
+  read: (part: unknown) => T | undefined,
+): Part<T>[] {
+  if (!Array.isArray(written)) return [];
+  return written.flatMap((part, index) => {
+    const options = read(part);
+    return options === undefined ? [] : [{ name: options.name, path: [section, index], options }];
+  });
+}
+
+function keyed<T>(
+  section: string,
+  written: unknown,
+  read: (part: unknown) => T | undefined,
+): Part<T>[] {
+  if (!isObject(written)) return [];
+  return Object.entries(written).flatMap(([name, part]) => {
+    const options = read(part);
+    return options === undefined ? [] : [{ name, path: [section, name], options }];
+  });
+}
+
+function writtenNames(raw: Readonly<Record<string, unknown>>): WrittenNames {
+  const keys = (section: unknown): ReadonlySet<string> =>
+    new Set(isObject(section) ? Object.keys(section) : []);
+  const items = (
+    section: string,
+  ): { readonly path: Path; readonly item: Record<string, unknown> }[] => {
+    const list = raw[section];
+    if (!Array.isArray(list)) return [];
+    return list.flatMap((item, index) =>
+      isObject(item) ? [{ path: [section, index], item }] : [],
+    );
+  };
+  const at = (section: string, key: string): WrittenName[] =>
+    items(section).flatMap(({ path, item }) => named(item[key], [...path, key]));
+  return {
+    listeners: at("listeners", "name"),
+    routes: at("routes", "name"),
+    services: keys(raw["services"]),
+    authenticators: keys(raw["authenticators"]),
+    usedServices: at("routes", "service"),
+    usedAuthenticators: items("routes").flatMap(({ path, item }) => {
+      const list = item["authenticate"];
+      if (!Array.isArray(list)) return [];
+      return list.flatMap((name, index) => named(name, [...path, "authenticate", index]));
+    }),
+  };
+}
+
+function named(value: unknown, path: Path): WrittenName[] {
+  return typeof value === "string" ? [{ name: value, path }] : [];
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

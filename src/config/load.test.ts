@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { ConfigError, formatProblem } from "../model/errors.ts";
+import { inspectConfig, loadConfig } from "./load.ts";
+
+const SECRET = "canary-s3cret";
+
+const LEAST = `version: 1
+listeners:
+  - { name: edge, address: "127.0.0.1:0" }
+authenticators:
+  corp:
+    type: jwt
+    issuer: https://login.example.com
+    jwks: file:keys.json
+    audience: [https://api.example.com]
+    principal:
+      kind: { claim: kind, is: { user: u, workload: w } }
+      roles: { claim: roles, allow: [Reader] }
+      attributes: { tenant: { claim: tenant, type: string } }
+services:
+  billing: { endpoints: ["http://127.0.0.1:9001"], attributes: { public: false } }
+routes:
+  - name: billing
+    path: /billing/{id}/*
+    service: billing
+    authenticate: [corp]
+    attributes: { tier: 3 }
+policies: { enforce: [policies] }
+audit: { path: data/audit }
+`;
+
+/** A folder with a configuration that loads. */
+function folder(
+  context: TestContext,
+  text = LEAST,
+): { readonly dir: string; readonly file: string } {
+  const dir = mkdtempSync(join(tmpdir(), "sallyport-load-"));
+  context.after(() => rmSync(dir, { recursive: true, force: true }));
+  mkdirSync(join(dir, "policies"));
+  writeFileSync(join(dir, "policies", "b.cedar"), "permit (principal, action, resource);");
+  writeFileSync(join(dir, "policies", "a.cedar"), "forbid (principal, action, resource);");
+  writeFileSync(join(dir, "policies", "README.md"), "no policy");
+  const { publicKey } = generateKeyPairSync("ed25519");
+  const keys = [{ ...publicKey.export({ format: "jwk" }), kid: "one" }];
+  writeFileSync(join(dir, "keys.json"), JSON.stringify({ keys }));
+  const file = join(dir, "sallyport.yaml");
+  writeFileSync(file, text);
+  return { dir, file };
+}
+
+test("loadConfig() gives typed options, policies in order, and the words for policies", async (context) => {
+  const { dir, file } = folder(context);
+  const loaded = await loadConfig(file);
+  assert.equal(loaded.file, file);
+  assert.equal(loaded.config.routes[0]?.timeout, 300_000);
+  assert.deepEqual(
+    loaded.policyFiles.map(({ name }) => name),
+    ["policies/a.cedar", "policies/b.cedar"],
+  );
+  assert.deepEqual(loaded.vocabulary, {
+    authenticators: [
+      {
+        name: "corp",
+        kinds: ["user", "workload"],
+        attributes: { tenant: "string" },
+        bareRoles: ["Reader"],
+      },
+    ],
+    services: [{ name: "billing", attributes: { public: false } }],
+    routes: [{ name: "billing", service: "billing", attributes: { tier: 3 }, params: ["id"] }],
+  });
+  assert.deepEqual(loaded.warnings, []);
+  // Paths are relative to the file, wherever the process runs.
+  assert.equal(loaded.config.audit.path, join(dir, "data/audit"));
+  assert.deepEqual(loaded.config.policies.enforce, [join(dir, "policies")]);
+  assert.equal(loaded.config.authenticators["corp"]?.jwks, `file:${join(dir, "keys.json")}`);
+});
+
+test("loadConfig() freezes all that it gives", async (context) => {
+  const loaded = await loadConfig(folder(context).file);
+  const thaw = (value: unknown, path: string): string[] => {
+    if (typeof value !== "object" || value === null) return [];
+    const inside = Object.entries(value).flatMap(([key, item]) => thaw(item, `${path}.${key}`));
+    return Object.isFrozen(value) ? inside : [path, ...inside];
+  };
+  assert.deepEqual(thaw(loaded, "loaded"), []);
+});
+
+test("loadConfig() gives a hash that changes with configuration and policies, not with secrets", async (context) => {
+  const text = LEAST.replace("https://login.example.com", "${env:ISSUER}");
+  const { dir, file } = folder(context, text);
+  const one = await loadConfig(file, { env: { ISSUER: "https://a.example.com" } });
+  const two = await loadConfig(file, { env: { ISSUER: "https://b.example.com" } });
+  assert.match(one.hash, /^sha256-[\w-]{43}$/);
+  assert.equal(one.hash, two.hash);
+  writeFileSync(join(dir, "policies", "a.cedar"), "forbid (principal, action, resource) ;");
+  const three = await loadConfig(file, { env: { ISSUER: "https://a.example.com" } });
+  assert.notEqual(three.hash, one.hash);
+  writeFileSync(file, `${text}# more\n`);
+  const four = await loadConfig(file, { env: { ISSUER: "https://a.example.com" } });
+  assert.notEqual(four.hash, three.hash);
+});
+
+test("loadConfig() takes files' and variables' contents in, relative to the file", async (context) => {
+  const text = LEAST.replace("https://login.example.com", '"${file:secrets/issuer}"').replace(
+    "Reader",
+    '"${env:ROLE}"',
+  );
+  const { dir, file } = folder(context, text);
+  mkdirSync(join(dir, "secrets"));
+  writeFileSync(join(dir, "secrets", "issuer"), "https://id.example.com\n", { mode: 0o600 });
+  const { config, warnings } = await loadConfig(file, { env: { ROLE: "Auditor" } });
+  assert.equal(config.authenticators["corp"]?.issuer, "https://id.example.com");
+  assert.deepEqual(config.authenticators["corp"]?.principal.roles?.allow, ["Auditor"]);
+  assert.deepEqual(warnings, []);
+});
+
+test("inspectConfig() finds secret files that group or others may use", async (context) => {
+  const text = LEAST.replace("https://login.example.com", '"${file:issuer}"');
+  const { dir, file } = folder(context, text);
+  writeFileSync(join(dir, "issuer"), "https://id.example.com");
+  for (const [mode, found] of [
+    [0o600, false],
+    [0o400, false],
+    [0o640, true],
+    [0o604, true],
+    [0o602, true],
+  ] as const) {
+    chmodSync(join(dir, "issuer"), mode);
+    const { loaded, warnings } = await inspectConfig(file);
+    assert.notEqual(loaded, undefined);
+    assert.equal(warnings.length, found ? 1 : 0, mode.toString(8));
+    if (found) assert.match(warnings[0]?.message ?? "", /secret file "issuer" is open to others/);
+    if (found) assert.deepEqual([warnings[0]?.line, warnings[0]?.column], [7, 5]);
+  }
+});
+
+test("loadConfig() never repeats what it put in, whatever is wrong with it", async (context) => {
+  const places: [written: string, expression: string][] = [
+    ["https://login.example.com\n    jwks: file:keys.json", '"${env:SECRET}"'],
+    ["kind: {", 'kind: "${env:SECRET}"\n      x: {'],
+    ["127.0.0.1:0", "${env:SECRET}"],
+    ["http://127.0.0.1:9001", "http://${env:SECRET}@x"],
+    ["/billing/{id}/*", '"${env:SECRET}"'],
+    ["service: billing", 'service: "${env:SECRET}"'],
+    ["[corp]", '["${env:SECRET}"]'],
+    ["policies: { enforce: [policies", 'policies: { enforce: ["${env:SECRET}"'],
+    ["file:keys.json", '"file:${env:SECRET}"'],
+  ];
+  for (const [written, expression] of places) {
+    assert.ok(LEAST.includes(written), written);
+    const { file } = folder(context, LEAST.replace(written, expression));
+    const { problems } = await inspectConfig(file, { env: { SECRET } });
+    const text = problems.map(formatProblem).join("\n");
+    assert.notEqual(text, "", `${expression} was accepted for ${written}`);
+    assert.ok(!text.includes(SECRET), text);
+  }
+});
+
+test("loadConfig() looks into key files", async (context) => {
+  const { dir, file } = folder(context);
+  for (const [text, fault] of [
+    ["{", /cannot be used/],
+    ["{}", /a list `keys`/],
+    ['{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}', /public keys only/],
+  ] as const) {
+    writeFileSync(join(dir, "keys.json"), text);
+    await assert.rejects(loadConfig(file), fault);
+    await assert.rejects(loadConfig(file), /^ConfigError: .*:8:5 {2}the key file "keys\.json"/);
+  }
+});
+
+test("loadConfig() throws all problems at once, and says where there is no file", async (context) => {
+  const { dir, file } = folder(context, LEAST.replace("version: 1", "version: 2\nx: 1"));
+  await assert.rejects(loadConfig(file), (error) => {
+    assert.ok(error instanceof ConfigError);
+    assert.equal(error.problems.length, 2);
+    return true;
+  });
+  await assert.rejects(loadConfig(join(dir, "gone.yaml")), /cannot be read \(ENOENT\)/);
+  writeFileSync(file, Buffer.from([0xff, 0xfe, 0x41]));
+  await assert.rejects(loadConfig(file), /not UTF-8/);
+});

@@ -1,0 +1,30 @@
+/** Paths in a configuration are relative to its file, wherever the process was started. */
+import { resolve } from "node:path";
+import type { Config } from "./schema.ts";
+
+export function resolvePaths(config: Config, folder: string): Config {
+  const authenticators = Object.entries(config.authenticators).map(([name, options]) => [
+    name,
+    options.jwks?.startsWith("file:") === true
+      ? { ...options, jwks: `file:${resolve(folder, options.jwks.slice("file:".length))}` }
+      : options,
+  ]);
+  return {
+    ...config,
+    authenticators: Object.fromEntries(authenticators) as Config["authenticators"],
+    policies: {
+      ...config.policies,
+      enforce: config.policies.enforce.map((path) => resolve(folder, path)),
+    },
+    audit: { ...config.audit, path: resolve(folder, config.audit.path) },
+  };
+}
+
+/** Freezes a value and everything in it: a configuration never changes, it is replaced. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  // Frozen already or not: zod's readonly() freezes an object and leaves what is in it.
+  Object.freeze(value);
+  for (const item of Object.values(value)) deepFreeze(item);
+  return value;
+}

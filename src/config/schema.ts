@@ -1,0 +1,65 @@
+/**
+ * The whole of `sallyport.yaml`, composed of what each module says about its own options. Nothing is
+ * decided here but which key belongs to whom.
+ */
+import { z } from "zod";
+import { adminSchema } from "../admin/admin-options.ts";
+import { auditSchema } from "../audit/audit-options.ts";
+import { routeSchema } from "../gate/route-options.ts";
+import { listenerSchema, serviceSchema as upstreamSchema } from "../http/http-options.ts";
+import { jwtOptionsSchema } from "../identity/jwt-options.ts";
+import { failureBudgetSchema } from "../limits/failure-budget.ts";
+import { attributesSchema, nameSchema } from "../model/options.ts";
+import { policyOptionsSchema } from "../policy/policy-options.ts";
+
+/** One way to know a caller; `type` tells which. */
+export const authenticatorSchema = z.discriminatedUnion("type", [jwtOptionsSchema]);
+
+/** How a service is reached, and what policies know of it. */
+export const serviceSchema = upstreamSchema.extend({
+  attributes: attributesSchema
+    .prefault({})
+    .describe(
+      "Attributes that the service's routes carry as resources in policies. Text, boolean, whole number or list of texts.",
+    ),
+});
+
+export const configSchema = z.strictObject({
+  version: z.literal(1).describe("Version of this format."),
+  listeners: z
+    .array(listenerSchema)
+    .min(1, "at least one listener")
+    .describe("Where callers connect."),
+  admin: adminSchema.optional().describe("Where operators look."),
+  authenticators: z
+    .record(nameSchema, authenticatorSchema)
+    .prefault({})
+    .describe("Ways to know a caller, by name. Routes say which of them count."),
+  services: z
+    .record(nameSchema, serviceSchema)
+    .describe("What permitted requests are forwarded to, by name."),
+  routes: z
+    .array(routeSchema)
+    .min(1, "at least one route")
+    .describe("Which requests go to which service. What no route names is answered 404."),
+  limits: z
+    .strictObject({
+      failures: failureBudgetSchema
+        .prefault({})
+        .describe(
+          "Budget of failed credentials of each address. Beyond it the answer is 429, and nothing is verified.",
+        ),
+    })
+    .readonly()
+    .prefault({})
+    .describe("What callers may cost before they are known."),
+  policies: policyOptionsSchema,
+  audit: auditSchema.describe("The record of every decision."),
+});
+
+/** As the user writes it. */
+export type ConfigInput = z.input<typeof configSchema>;
+/** Checked: durations in milliseconds, sizes in bytes, defaults filled in. */
+export type Config = z.output<typeof configSchema>;
+export type AuthenticatorOptions = z.output<typeof authenticatorSchema>;
+export type ServiceOptions = z.output<typeof serviceSchema>;
