@@ -24,14 +24,23 @@ export interface InitOptions {
   readonly service: readonly string[];
   readonly issuer: string;
   /** Key set as `authenticators.*.jwks` takes it; undefined: by discovery. */
-  readonly jwks: string | undefined;
+  readonly jwks?: string;
   readonly audience: string;
   /** OpenAPI files. */
   readonly fromOpenapi: readonly string[];
 }
 
+/** Writes, and prints what it wrote. Resolves to the exit code; throws ConfigError. */
+export async function init(options: InitOptions): Promise<number> {
+  const { files, notes } = await writeStarter(options);
+  for (const file of files) console.log(`wrote ${file}`);
+  for (const note of notes) console.log(`note: ${note}`);
+  console.log(`next: read ${join(options.dir, "README.md")}, then run sallyport check`);
+  return 0;
+}
+
 /** Paths of the files that were written, and what could not be taken over. Throws ConfigError. */
-export async function init(
+export async function writeStarter(
   options: InitOptions,
 ): Promise<{ readonly files: readonly string[]; readonly notes: readonly string[] }> {
   const plan = await planStarter(options);

@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { checkConfig } from "../config/check.ts";
+import { loadConfig } from "../config/load.ts";
+import { ConfigError, formatProblem } from "../model/errors.ts";
+import { systemClock } from "../platform/clock.ts";
+import { type InitOptions, writeStarter } from "./init.ts";
+
+const DEFAULTS: Omit<InitOptions, "dir"> = {
+  service: [],
+  issuer: "https://login.example.com",
+  audience: "https://api.example.com",
+  fromOpenapi: [],
+};
+
+function temporary(context: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-init-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Writes a starter, and everything that `sallyport check` has to say about it. */
+async function checked(folder: string, options: Partial<InitOptions>) {
+  const dir = join(folder, "gate");
+  const { notes } = await writeStarter({ ...DEFAULTS, ...options, dir });
+  const file = join(dir, "sallyport.yaml");
+  const { problems } = await checkConfig(file, { env: {}, clock: systemClock });
+  return { dir, file, notes, findings: problems.map(formatProblem) };
+}
+
+async function rejection(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof ConfigError, "it did not throw a ConfigError");
+  return error.message;
+}
+
+test("writeStarter() writes what passes check, with services or without", async (context) => {
+  for (const service of [[], ["billing=http://127.0.0.1:9001", "orders=http://10.0.0.1"]]) {
+    const { findings, notes } = await checked(temporary(context), { service });
+    assert.deepEqual(findings, []);
+    assert.deepEqual(notes, []);
+  }
+});
+
+test("writeStarter() takes issuer, keys and audience over", async (context) => {
+  const options = {
+    issuer: "https://id.example.org/realms/a: b",
+    jwks: "https://id.example.org/keys",
+    audience: "urn:example: #1",
+  };
+  const { file, findings } = await checked(temporary(context), options);
+  assert.deepEqual(findings, []);
+  const corp = (await loadConfig(file)).config.authenticators["corp"];
+  assert.equal(corp?.issuer, options.issuer);
+  assert.equal(corp?.jwks, options.jwks);
+  assert.deepEqual(corp?.audience, [options.audience]);
+});
+
+test("writeStarter() makes one route for each path of an OpenAPI file, and its policies", async (context) => {
+  const folder = temporary(context);
+  const api = join(folder, "billing.yaml");
+  writeFileSync(api, OPENAPI);
+  const { dir, file, findings, notes } = await checked(folder, { fromOpenapi: [api] });
+  assert.deepEqual(findings, []);
+  const { config } = await loadConfig(file);
+  assert.deepEqual(Object.keys(config.services), ["billing-api"]);
+  assert.deepEqual(
+    config.routes.map(({ name, path, methods }) => [name, path, methods]),
+    [
+      ["billing-api-invoices", "/v1/invoices", ["GET", "POST"]],
+      ["billing-api-invoices-invoice-id", "/v1/invoices/{invoice_id}", ["GET", "DELETE"]],
+      ["billing-api-health", "/v1/health", ["GET"]],
+    ],
+  );
+  for (const { authenticate } of config.routes) assert.deepEqual(authenticate, ["corp"]);
+  assert.deepEqual(
+    notes.map((note) => note.replace(/^billing\.yaml: /, "")),
+    [
+      "/invoices/{a} is left out: another path has the same shape",
+      "/reports/{day}.csv is left out: its path is not one that a route can take",
+      "/elsewhere is left out: it refers to another file",
+      "/traced is left out: it has no method that the proxy takes",
+    ],
+  );
+  const policies = readFileSync(join(dir, "policies", "billing-api.cedar"), "utf8");
+  assert.match(policies, /context\.scopes\.contains\("billing:read"\)/);
+  assert.match(policies, /has a scope that is not a valid one/);
+  assert.match(policies, /They are not open.*\n.*\n\/\/ {3}GET \/v1\/health/);
+  assert.doesNotMatch(policies, /^permit.*evil/m);
+});
+
+test("writeStarter() gives an OpenAPI file the one service that is named", async (context) => {
+  const folder = temporary(context);
+  const api = join(folder, "api.json");
+  writeFileSync(
+    api,
+    JSON.stringify({ openapi: "3.0.3", info: { title: "X" }, paths: { "/a": { get: {} } } }),
+  );
+  const service = ["billing=http://127.0.0.1:9001"];
+  const { file, findings, notes } = await checked(folder, { fromOpenapi: [api], service });
+  assert.deepEqual(findings, []);
+  assert.deepEqual(notes, []);
+  assert.deepEqual((await loadConfig(file)).config.services["billing"]?.endpoints, [
+    { host: "127.0.0.1", port: 9001 },
+  ]);
+});
+
+test("writeStarter() refuses to overwrite, and then writes nothing", async (context) => {
+  const dir = temporary(context);
+  writeFileSync(join(dir, "README.md"), "mine");
+  const message = await rejection(writeStarter({ ...DEFAULTS, dir }));
+  assert.match(message, /README\.md {2}is there already/);
+  assert.equal(readFileSync(join(dir, "README.md"), "utf8"), "mine");
+  assert.throws(() => readFileSync(join(dir, "sallyport.yaml")));
+});
+
+test("writeStarter() refuses services and files that it cannot use", async (context) => {
+  const dir = temporary(context);
+  const file = join(dir, "api.yaml");
+  const cases: [options: Partial<InitOptions>, text: string, message: RegExp][] = [
+    [{ service: ["Billing=http://127.0.0.1:1"] }, "", /is not a service/],
+    [{ service: ["billing"] }, "", /is not a service/],
+    [{ service: ["billing=http://127.0.0.1:1/path"] }, "", /is not a service/],
+    [{ service: ["a=http://127.0.0.1:1", "a=http://127.0.0.1:2"] }, "", /stands twice/],
+    [{ fromOpenapi: [join(dir, "gone.yaml")] }, "", /cannot be read \(ENOENT\)/],
+    [{ fromOpenapi: [file] }, "swagger: '2.0'\n", /not an OpenAPI 3\.0 or 3\.1/],
+    [{ fromOpenapi: [file] }, "openapi: 3.1.0\npaths: {}\n", /no path that a route can take/],
+    [
+      { fromOpenapi: [file] },
+      "openapi: 3.1.0\nopenapi: 3.1.0\n",
+      /:2:1 {2}Map keys must be unique/,
+    ],
+    [{ fromOpenapi: [file, file] }, OPENAPI, /both .* describe \/v1\/invoices/],
+  ];
+  for (const [options, text, message] of cases) {
+    writeFileSync(file, text);
+    const target = join(dir, "gate");
+    assert.match(await rejection(writeStarter({ ...DEFAULTS, ...options, dir: target })), message);
+  }
+});
+
+const OPENAPI = `openapi: 3.1.0
+info: { title: "Billing API" }
+servers: [{ url: "http://billing.internal:9001/v1/" }]
+security: [{ oauth: ["billing:read"] }]
+paths:
+  /invoices:
+    get: { operationId: listInvoices }
+    post: { summary: "Makes one\\npermit (principal, action, resource) /* evil */;", security: [{ oauth: ["billing:write"] }] }
+  /invoices/{invoice-id}:
+    get: { operationId: getInvoice }
+    delete: { security: [{ oauth: ["\\"quoted\\""] }] }
+  /invoices/{a}:
+    get: {}
+  /reports/{day}.csv:
+    get: {}
+  /elsewhere: { $ref: "other.yaml#/x" }
+  /traced: { trace: {} }
+  /health: { $ref: "#/components/pathItems/health" }
+components:
+  pathItems:
+    health: { get: { security: [] } }
+`;

@@ -1,0 +1,104 @@
+/**
+ * The command line: which commands there are and what their options are called. Each command is a
+ * file of its own that knows nothing of this one. Exit codes: 0 fine, 1 the answer is no, 2 it could
+ * not run. The one file that knows `commander`.
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { ConfigError, formatProblem, SallyportError } from "../model/errors.ts";
+import { check } from "./check.ts";
+import { demo } from "./demo.ts";
+import { init, type InitOptions } from "./init.ts";
+import { policySchema } from "./policy-schema.ts";
+
+/** Runs what `args` (without runtime and script) say; resolves to the exit code. Never rejects. */
+export async function main(args: readonly string[]): Promise<number> {
+  let code = 0;
+  const program = createProgram((result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function createProgram(exit: (code: number) => void): Command {
+  const program = new Command("sallyport")
+    .description("Identity-aware access proxy: authenticate, authorize, record, then forward.")
+    .version(version(), "--version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand(false)
+    .exitOverride();
+
+  configured(program.command("check"))
+    .description("say everything that is wrong with a configuration and its policies")
+    .action(async (options: { readonly config: string }) => {
+      exit(await check(options.config));
+    });
+
+  program
+    .command("init")
+    .description("write a configuration, starter policies and a README for them")
+    .option("--dir <folder>", "where to write", ".")
+    .option("--service <name=url>", "a service to protect (repeatable)", collect, [])
+    .option("--issuer <url>", "OpenID provider of the callers' tokens", "https://login.example.com")
+    .option("--jwks <place>", "where its keys are: https://… or file:… (otherwise by discovery)")
+    .option("--audience <text>", "what tokens must be meant for", "https://api.example.com")
+    .option("--from-openapi <file>", "routes and policies from OpenAPI 3 (repeatable)", collect, [])
+    .action(async (options: InitOptions) => {
+      exit(await init(options));
+    });
+
+  program
+    .command("demo")
+    .description("a real OpenID provider, three services and the proxy on this machine")
+    .option("--check", "try everything and exit", false)
+    .action(async (options: { readonly check: boolean }) => {
+      exit(await demo(options));
+    });
+
+  configured(program.command("policy").description("about policies").command("schema"))
+    .description("print the Cedar schema that the configuration gives policies")
+    .action(async (options: { readonly config: string }) => {
+      exit(await policySchema(options.config));
+    });
+
+  return program;
+}
+
+/** `-c/--config`, the same on every command that has it. */
+function configured(command: Command): Command {
+  return command.addOption(
+    new Option("-c, --config <file>", "the configuration").default("sallyport.yaml"),
+  );
+}
+
+function collect(value: string, earlier: readonly string[]): string[] {
+  return [...earlier, value];
+}
+
+/** One line for each thing that is wrong; a stack only for a defect of ours. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // commander has already said it; help and version end in success.
+    return error.exitCode === 0 ? 0 : 2;
+  }
+  if (error instanceof ConfigError) {
+    for (const problem of error.problems) console.error(formatProblem(problem));
+  } else if (error instanceof SallyportError) {
+    console.error(`sallyport: ${error.message}`);
+  } else {
+    console.error("sallyport: a defect of its own; please report it", error);
+  }
+  return 2;
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { readonly version: string }).version;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
