@@ -1,0 +1,122 @@
+/** Says in words what a zod schema takes: for the configuration reference. */
+import { z } from "zod";
+import { alternatives, definitionOf, shapeOf, unwrap } from "../../src/config/schema-walk.ts";
+
+type Schema = z.core.$ZodType;
+
+/** One line of a table. */
+export interface Row {
+  /** Dotted from the section. */
+  readonly key: string;
+  readonly required: boolean;
+  readonly type: string;
+  /** As YAML; undefined where there is none. */
+  readonly fallback: string | undefined;
+  readonly description: string;
+}
+
+/** The keys of an object schema, those of objects within it under dotted names. */
+export function rowsOf(schema: Schema, prefix = ""): Row[] {
+  return Object.entries(shapeOf(schema) ?? {}).flatMap(([name, child]) => {
+    const key = prefix + name;
+    const nested = innerOf(child).flatMap(({ suffix, inner }) => rowsOf(inner, `${key}${suffix}.`));
+    return [
+      {
+        key,
+        required: !isOptional(child),
+        type: typeOf(child),
+        fallback: fallbackOf(child),
+        description: descriptionOf(child),
+      },
+      ...nested,
+    ];
+  });
+}
+
+/** The description nearest to the outside. */
+export function descriptionOf(schema: Schema): string {
+  let at: Schema = schema;
+  for (;;) {
+    const text = (at as z.ZodType).description;
+    if (text !== undefined) return text;
+    const def = definitionOf(at);
+    if ("innerType" in def) at = def.innerType;
+    else if (def.type === "pipe") at = def.in;
+    else return "";
+  }
+}
+
+/** Objects that a value holds: itself, a list's items, a mapping's values, a union's mappings. */
+function innerOf(schema: Schema): { readonly suffix: string; readonly inner: Schema }[] {
+  return alternatives(schema).flatMap((one) => {
+    if (shapeOf(one) !== undefined) return [{ suffix: "", inner: one }];
+    const def = definitionOf(unwrap(one));
+    if (def.type === "array") return within(def.element, "[]");
+    return def.type === "record" ? within(def.valueType, ".<name>") : [];
+  });
+}
+
+function within(schema: Schema, suffix: string): { suffix: string; inner: Schema }[] {
+  return shapeOf(schema) === undefined ? [] : [{ suffix, inner: schema }];
+}
+
+function isOptional(schema: Schema): boolean {
+  return (schema as z.ZodType).safeParse(undefined).success;
+}
+
+function fallbackOf(schema: Schema): string | undefined {
+  const def = definitionOf(schema);
+  if (def.type === "default" || def.type === "prefault") {
+    const value = def.defaultValue;
+    const empty = typeof value === "object" && value !== null && Object.keys(value).length === 0;
+    if (empty && !Array.isArray(value)) return undefined;
+    return typeof value === "string" ? value : JSON.stringify(value);
+  }
+  return "innerType" in def ? fallbackOf(def.innerType) : undefined;
+}
+
+/** What is taken, in the words that a wrong value would be answered with. */
+export function typeOf(schema: Schema): string {
+  const inner = unwrap(schema);
+  const def = definitionOf(inner);
+  if (def.type === "array") return `list of: ${typeOf(def.element)}`;
+  if (def.type === "record") return `mapping of names to: ${typeOf(def.valueType)}`;
+  if (def.type === "union") return [...new Set(def.options.map(typeOf))].join(", or ");
+  if (def.type === "enum") return valuesText(Object.values(def.entries));
+  if (def.type === "literal") return valuesText(def.values);
+  if (def.type === "number") return numberText(inner);
+  return FIXED[def.type] ?? textOf(inner);
+}
+
+const FIXED: Readonly<Record<string, string>> = {
+  object: "mapping",
+  boolean: "`true` or `false`",
+  bigint: "whole number",
+};
+
+function valuesText(values: readonly unknown[]): string {
+  return values.map((value) => `\`${String(value)}\``).join(" \\| ");
+}
+
+function numberText(schema: Schema): string {
+  const json = z.toJSONSchema(schema as z.ZodType, { io: "input" });
+  const what = json.type === "integer" ? "whole number" : "number";
+  const [min, max] = [json.minimum, json.maximum];
+  if (min === Number.MIN_SAFE_INTEGER || min === undefined || max === undefined) return what;
+  return max === Number.MAX_SAFE_INTEGER ? `${what} from ${min}` : `${what} from ${min} to ${max}`;
+}
+
+/** The schema's own words, got by giving it what is no text, and then a text that nothing takes. */
+function textOf(schema: Schema): string {
+  const messages = [Symbol("wrong"), "\u0000"].map((wrong) => {
+    const result = (schema as z.ZodType).safeParse(wrong, { error: () => "" });
+    return result.error?.issues[0]?.message ?? "";
+  });
+  const own = messages.find((message) => message !== "" && !message.startsWith("Invalid"));
+  return own === undefined
+    ? "text"
+    : own
+        .replace(/^an? /, "")
+        .replace(/, such as (?:500ms|512B),.*/, "")
+        .replaceAll(/[|*]/g, "\\$&");
+}
