@@ -84,12 +84,14 @@ test("findLayerFaults() names packages that are unknown, only for development, o
     "src/config/b.ts": 'import { parse } from "yaml/util";\n',
     "src/config/c.ts": 'import fc from "fast-check";\nimport x from "left-pad";\n',
     "src/config/d.test.ts": 'import { parse } from "yaml";\n',
-    "tools/e.ts": 'import x from "left-pad";\n',
+    "tools/e.ts": 'import x from "left-pad";\nimport y from "sallyport";\n',
+    "src/config/f.ts": 'import y from "sallyport";\n',
   });
   assert.deepEqual(found, [
     "src/config/b.ts:1  the package yaml belongs to src/config/a.ts",
     "src/config/c.ts:1  the package fast-check is not among the dependencies in package.json",
     "src/config/c.ts:2  the package left-pad is not among the dependencies in package.json",
+    "src/config/f.ts:1  the package sallyport is not among the dependencies in package.json",
     "tools/e.ts:1  the package left-pad is not in package.json",
   ]);
 });

@@ -40,6 +40,8 @@ export const LAYERS: Readonly<Record<string, number>> = {
 /** `src/index.ts`, the public surface, stands above all; nothing imports it. */
 const SURFACE = "src/index.ts";
 
+const OURSELVES = "sallyport";
+
 /** Every module describes its own options with it. */
 const FREE_PACKAGES: ReadonlySet<string> = new Set(["zod"]);
 
@@ -140,6 +142,8 @@ function packageFault(
   const ours = layerOf(file) !== undefined;
   if (specifier === "?") return ours ? "a dynamic import of a computed name" : undefined;
   const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+  // What tries the package from outside names it as its users do.
+  if (!ours && name === OURSELVES) return undefined;
   if (!ours || isTest(file)) {
     const { dependencies, devDependencies } = known.input;
     return dependencies.has(name) || devDependencies.has(name)
