@@ -10,6 +10,7 @@ import { check } from "./check.ts";
 import { demo } from "./demo.ts";
 import { init, type InitOptions } from "./init.ts";
 import { policySchema } from "./policy-schema.ts";
+import { run } from "./run.ts";
 
 /** Runs what `args` (without runtime and script) say; resolves to the exit code. Never rejects. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -32,6 +33,12 @@ function createProgram(exit: (code: number) => void): Command {
     .helpOption("-h, --help", "print help")
     .helpCommand(false)
     .exitOverride();
+
+  configured(program.command("run"))
+    .description("run the proxy until SIGTERM")
+    .action(async (options: { readonly config: string }) => {
+      exit(await run(options.config));
+    });
 
   configured(program.command("check"))
     .description("say everything that is wrong with a configuration and its policies")

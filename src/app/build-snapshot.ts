@@ -1,0 +1,177 @@
+/**
+ * Turns a loaded configuration into what a request runs through. Everything that can be wrong is
+ * found here, before anything is in force.
+ */
+import type { AuthenticatorOptions, Config } from "../config/schema.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import { ANONYMOUS_NAME, type RouteOptions } from "../gate/route-options.ts";
+import { createRouter, pathParams } from "../gate/router.ts";
+import type { BearerVerifier, GateRoute } from "../gate/snapshot.ts";
+import type { Upstream } from "../http/exchange.ts";
+import { createUpstream } from "../http/service.ts";
+import { createBearerSet } from "../identity/bearer.ts";
+import { createChallenge } from "../identity/challenge.ts";
+import { createJwtAuthenticator, type JwtAuthenticator } from "../identity/jwt.ts";
+import { ConfigError } from "../model/errors.ts";
+import type { Fields } from "../model/http.ts";
+import { METHODS } from "../model/vocabulary.ts";
+import { createDocumentFetcher } from "../platform/document-fetcher.ts";
+import { readFileBytes } from "../platform/files.ts";
+import { compilePolicies } from "../policy/compile-policies.ts";
+import type { ForwardRoute } from "../proxy/forward.ts";
+import type { ProxySnapshot } from "../proxy/handler.ts";
+import type { ForwardPlan } from "../proxy/plan.ts";
+import { createRequestFields } from "../proxy/request-fields.ts";
+import { stripIdentityFields } from "../wire/identity-fields.ts";
+import type { Instruments } from "./instruments.ts";
+
+/** A snapshot with what it holds open. */
+export interface RunningSnapshot extends ProxySnapshot {
+  /** `sha256-…` of the configuration that it was made from. */
+  readonly configHash: string;
+  /** Fetches the first keys. Resolves after the first try of each issuer; never rejects. */
+  start(): Promise<void>;
+  /** Stops fetching keys and closes idle connections to services. */
+  close(): void;
+}
+
+/** Throws ConfigError with every problem. */
+export async function buildSnapshot(
+  loaded: LoadedConfig,
+  instruments: Instruments,
+): Promise<RunningSnapshot> {
+  const { config } = loaded;
+  const compiled = await compilePolicies(
+    { files: loaded.policyFiles, vocabulary: loaded.vocabulary },
+    instruments,
+  );
+  if (compiled.problems !== undefined) throw new ConfigError(compiled.problems);
+  for (const { message, remedy } of compiled.warnings) {
+    instruments.log.warn("policies", { finding: message, remedy });
+  }
+  const authenticators = createAuthenticators(config.authenticators, instruments);
+  const upstreams = createUpstreams(config.services, instruments);
+  const forwards = new Map<GateRoute, ForwardRoute>();
+  const routes = config.routes.map((options) => {
+    const value = gateRoute(options, authenticators, instruments);
+    forwards.set(value, forwardRoute(options, { config, upstreams, instruments }));
+    const { name, host, path, methods } = options;
+    return { name, host, path, methods, value };
+  });
+  return {
+    configHash: loaded.hash,
+    gate: {
+      router: createRouter(routes, METHODS),
+      anyPathParameters: config.routes.some((route) => route.pathParameters === "allow"),
+      policies: compiled.policies,
+    },
+    forwards,
+    async start() {
+      await Promise.all([...authenticators.values()].map((one) => one.start()));
+    },
+    close() {
+      for (const authenticator of authenticators.values()) authenticator.close();
+      for (const upstream of upstreams.values()) upstream.close();
+    },
+  };
+}
+
+function createAuthenticators(
+  options: Readonly<Record<string, AuthenticatorOptions>>,
+  { clock, timers, log, metrics }: Instruments,
+): Map<string, JwtAuthenticator> {
+  const fetcher = createDocumentFetcher();
+  const deps = { clock, timers, log, metrics, fetcher, readFile: readFileBytes };
+  return new Map(
+    Object.entries(options).map(([name, one]) => [
+      name,
+      createJwtAuthenticator({ ...one, name }, deps),
+    ]),
+  );
+}
+
+function createUpstreams(
+  services: Config["services"],
+  { clock, deadlines }: Instruments,
+): Map<string, Upstream> {
+  const deps = {
+    clock,
+    deadlines,
+    requestTrailers: stripIdentityFields,
+    responseTrailers: stripIdentityFields,
+  };
+  return new Map(
+    Object.entries(services).map(([name, service]) => [name, createUpstream(service, deps)]),
+  );
+}
+
+function gateRoute(
+  options: RouteOptions,
+  authenticators: ReadonlyMap<string, JwtAuthenticator>,
+  { facts }: Instruments,
+): GateRoute {
+  const named = options.authenticate.filter((name) => name !== ANONYMOUS_NAME);
+  const ways = named.flatMap((name) => authenticators.get(name) ?? []);
+  if (ways.length !== named.length) throw new TypeError("an authenticator that is not there");
+  const bearer: BearerVerifier | undefined =
+    ways.length === 0 ? undefined : createBearerSet(ways, facts);
+  return {
+    name: options.name,
+    service: options.service,
+    bearer,
+    anonymous: options.authenticate.includes(ANONYMOUS_NAME),
+    audience: options.audience,
+    params: pathParams(options.path),
+    pathParameters: options.pathParameters === "allow",
+  };
+}
+
+function forwardRoute(
+  options: RouteOptions,
+  from: {
+    readonly config: Config;
+    readonly upstreams: ReadonlyMap<string, Upstream>;
+    readonly instruments: Instruments;
+  },
+): ForwardRoute {
+  const service = from.config.services[options.service];
+  const upstream = from.upstreams.get(options.service);
+  if (service === undefined || upstream === undefined) {
+    throw new TypeError("a service that is not there");
+  }
+  const plan: ForwardPlan = {
+    upstream,
+    rewrite: rewriteOf(options),
+    request: rulesOf(options.request?.headers),
+    response: rulesOf(options.response?.headers),
+    forwardCredentials: options.credentials === "forward",
+    pathParameters: options.pathParameters === "allow",
+    connectTimeoutMs: service.connectTimeout,
+    responseTimeoutMs: options.responseTimeout,
+    totalTimeoutMs: options.timeout,
+    idleTimeoutMs: options.idleTimeout,
+    maxBodyBytes: options.limits.bodyBytes,
+  };
+  return {
+    plan,
+    challenge: createChallenge(options.service),
+    requestFields: createRequestFields(plan, from.instruments.newTraceparent),
+  };
+}
+
+function rewriteOf(options: RouteOptions): ForwardPlan["rewrite"] {
+  if (options.rewrite === undefined) return undefined;
+  // `/billing/*` has one segment before the rest.
+  const segments = options.path.split("/").length - 2;
+  return { segments, prefix: options.rewrite.prefix };
+}
+
+function rulesOf(
+  changes:
+    | { readonly set?: Fields | undefined; readonly remove?: readonly string[] | undefined }
+    | undefined,
+): ForwardPlan["request"] {
+  const set = changes?.set ?? [];
+  const setNames = set.filter((_, index) => index % 2 === 0);
+  return { remove: new Set([...(changes?.remove ?? []), ...setNames]), set };
+}

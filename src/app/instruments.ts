@@ -1,0 +1,35 @@
+/** What outlives a reload: clocks, log, metrics, caches, the audit log. One per process. */
+import type { FactsCache } from "../identity/facts-cache.ts";
+import { createFactsCache } from "../identity/facts-cache.ts";
+import { Deadlines } from "../http/deadlines.ts";
+import type { Clock, Log, Timers } from "../model/ports.ts";
+import { systemClock } from "../platform/clock.ts";
+import { systemTimers } from "../platform/timers.ts";
+import { createTraceparents } from "../platform/trace-ids.ts";
+import { createMetrics, type RunningMetrics } from "../telemetry/metrics.ts";
+import { createRequestMetrics, type RequestMetrics } from "../telemetry/request-metrics.ts";
+
+export interface Instruments {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly metrics: RunningMetrics;
+  readonly requests: RequestMetrics;
+  readonly deadlines: Deadlines;
+  readonly facts: FactsCache;
+  readonly newTraceparent: () => string;
+}
+
+export function createInstruments(log: Log, clock: Clock = systemClock): Instruments {
+  const metrics = createMetrics();
+  return {
+    clock,
+    timers: systemTimers,
+    log,
+    metrics,
+    requests: createRequestMetrics(metrics),
+    deadlines: new Deadlines(clock),
+    facts: createFactsCache({}, { clock, metrics }),
+    newTraceparent: createTraceparents(),
+  };
+}

@@ -1,0 +1,37 @@
+/**
+ * `sallyport run`: the proxy, until SIGTERM or SIGINT. Prints one line per listener once it accepts
+ * connections. A first signal lets what is in flight end; a second one ends at once.
+ */
+import { startSallyport } from "../app/sallyport.ts";
+import { systemClock } from "../platform/clock.ts";
+import { createLog } from "../telemetry/log.ts";
+
+/** Resolves to the exit code when the proxy has ended. Throws what `startSallyport` throws. */
+export async function run(file: string): Promise<number> {
+  const log = createLog({ level: "info", clock: systemClock });
+  const sallyport = await startSallyport(file, log);
+  for (const { name, address } of sallyport.listeners) {
+    process.stdout.write(`listening  ${name}  http://${address}\n`);
+  }
+  if (sallyport.admin !== undefined) {
+    process.stdout.write(`listening  admin  http://${sallyport.admin}\n`);
+  }
+  const signal = await firstSignal();
+  log.info("stopping: no new requests, what is in flight may end", { signal });
+  const atOnce = firstSignal();
+  await Promise.race([sallyport.close(), atOnce.then(() => sallyport.close(0))]);
+  log.close();
+  return 0;
+}
+
+function firstSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    const stop = (signal: string): void => {
+      process.off("SIGTERM", stop);
+      process.off("SIGINT", stop);
+      resolve(signal);
+    };
+    process.on("SIGTERM", stop);
+    process.on("SIGINT", stop);
+  });
+}
