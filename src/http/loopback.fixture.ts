@@ -260,7 +260,8 @@ export class Loopback {
     );
   }
 
-  async close(): Promise<void> {
+  /** Closes all of it, also when the test has failed: a test says `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
     for (const caller of this.#callers) caller.destroy();
     this.upstream.close();
     await this.listener.close(0);
