@@ -80,6 +80,14 @@ const GROUPS: readonly [outcome: Outcome, why: string, ids: readonly string[]][]
       "llhttp:transfer-encoding.md#POST with `chunked` as last transfer-encoding (multiple headers)",
     ],
   ],
+  [
+    "refuse",
+    "user info in the target: RFC 9110 section 4.2.4 asks to treat it as an error",
+    [
+      "gunicorn:valid/rfc9112_target_absolute_userinfo_01",
+      "llhttp:uri.md#`host:port` and basic auth",
+    ],
+  ],
   ["refuse", "a target beyond visible ASCII (RFC 3986 section 2)", ["gunicorn:valid/027"]],
   [
     "refuse",
@@ -228,15 +236,6 @@ const GROUPS: readonly [outcome: Outcome, why: string, ids: readonly string[]][]
     "accept",
     "two Content-Types: RFC 9110 section 5.3 leaves it to the recipient; both go on in order",
     ["gunicorn:invalid/041"],
-  ],
-  [
-    "accept",
-    "forbidden trailers are dropped, as RFC 9110 section 6.5.1 allows, and never merged into the head",
-    [
-      "gunicorn:invalid/rfc9110_trailer_forbidden_cl_01",
-      "gunicorn:invalid/rfc9110_trailer_forbidden_host_01",
-      "gunicorn:invalid/rfc9110_trailer_forbidden_te_01",
-    ],
   ],
 ];
 

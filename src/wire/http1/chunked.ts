@@ -4,8 +4,9 @@
  * The decoder is a state machine over buffers as they arrive; it hands out slices of them and copies
  * no data. It refuses bare LF and bare CR, sizes of more than 13 hex digits, white space in a chunk
  * line, extensions that are not `;name[=value]` or beyond a limit (CVE-2023-39326), data that is not
- * followed by CR LF, and trailers that break the rules for field lines. Extensions are dropped: they
- * are hop-by-hop. Forbidden trailers are dropped too (trailers.ts).
+ * followed by CR LF, and trailers that break the rules for field lines or would frame or route the
+ * message. Extensions are dropped: they are hop-by-hop. Other forbidden trailers are dropped too
+ * (trailers.ts).
  */
 import type { Fields } from "../../model/http.ts";
 import { emptySection, readFieldLines } from "./field-lines.ts";
@@ -42,7 +43,11 @@ const FAULTS = {
   lineEnd: headFault("a chunk line that does not end in CR LF"),
   dataEnd: headFault("chunk data that is not followed by CR LF"),
   trailerLength: headFault("a trailer section longer than the limit"),
+  trailerFraming: headFault("a trailer that frames or routes the message"),
 } as const;
+
+/** Dropping would do, but only an attacker writes these after a body; llhttp and gunicorn refuse them too. */
+const FRAMING: ReadonlySet<string> = new Set(["content-length", "host", "transfer-encoding"]);
 
 const STATE = {
   size: 0,
@@ -218,8 +223,12 @@ export class ChunkedDecoder {
       maxFields: this.#limits.maxTrailerFields,
       framing: false,
     });
+    if (fault !== undefined) return fault;
+    if (section.fields.some((name, index) => index % 2 === 0 && FRAMING.has(name))) {
+      return FAULTS.trailerFraming;
+    }
     this.#trailers = allowedTrailers(section.fields);
-    return fault;
+    return undefined;
   }
 }
 

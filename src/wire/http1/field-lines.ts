@@ -43,6 +43,7 @@ const FAULTS = {
   tooMany: headFault("more fields than the limit", "head-too-large"),
   lengthRepeated: headFault("Content-Length appears more than once"),
   lengthInvalid: headFault("Content-Length is not a number of at most 15 digits"),
+  codingTab: headFault("a tab beside the transfer coding"),
   codingRepeated: headFault("Transfer-Encoding appears more than once"),
   expectRepeated: headFault("Expect appears more than once", "expectation-failed"),
   upgradeRepeated: headFault("Upgrade appears more than once"),
@@ -110,7 +111,8 @@ export function readFieldLines(
     const value = trimmed(lines, colon + 1, lineEnd);
     fields.push(known.name, value);
     if (known.role !== FIELD.other && framing) {
-      const fault = noteField(section, known.role, value);
+      const raw = text.slice(colon + 1, lineEnd);
+      const fault = codingFault(known.role, raw) ?? noteField(section, known.role, value);
       if (fault !== undefined) return fault;
     }
     position = lf + 1;
@@ -150,6 +152,14 @@ function trimmed(lines: SectionText, from: number, to: number): string {
 
 function isBlank(code: number | undefined): boolean {
   return code === SP || code === HTAB;
+}
+
+/**
+ * A tab beside a transfer coding is white space to RFC 9112 and a part of the coding to others: llhttp
+ * reads `chunked` and a tab as another coding, and with it another body.
+ */
+function codingFault(role: number, raw: string): HeadFault | undefined {
+  return role === FIELD.transferEncoding && raw.includes("\t") ? FAULTS.codingTab : undefined;
 }
 
 function noteField(section: FieldSection, role: number, value: string): HeadFault | undefined {

@@ -57,7 +57,8 @@ const FAULTS = {
 } as const;
 
 const TARGET = /^[!-~]+$/;
-const ABSOLUTE = /^https?:\/\/[^/?#]/i;
+/** Whether the authority is the Host is for path.ts; that it has no user info and no fragment is seen here. */
+const ABSOLUTE = /^https?:\/\/[A-Za-z0-9._:[\]-]+(?:[/?]|$)/i;
 const VERSION = /^HTTP\/[0-9](?:\.[0-9])?$/;
 const CR = 0x0d;
 const LF = 0x0a;
