@@ -2,6 +2,7 @@
  * The public surface of the package: what a program may import from `sallyport`. What is not in this
  * list is free to change.
  */
+export { type Sallyport, startSallyport } from "./app/sallyport.ts";
 export { checkConfig, type CheckResult } from "./config/check.ts";
 export { loadConfig, type LoadedConfig } from "./config/load.ts";
 export type { Config, ConfigInput } from "./config/schema.ts";

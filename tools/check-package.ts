@@ -1,10 +1,20 @@
 /**
  * Packs the package, installs the tarball in an empty folder as a user would, and uses it there on
- * both runtimes: the command line, the library's gate, its types. What works in a checkout and not
+ * both runtimes: the command line, the proxy, the library's gate, its types. What works in a checkout and not
  * in the package (a file that was left out, a `.ts` import under node_modules) fails here.
  */
-import { spawnSync } from "node:child_process";
-import { copyFileSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
+import {
+  copyFileSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -69,15 +79,50 @@ function checkTypes(folder: string): void {
   run([`${root}/node_modules/.bin/tsc`, "-p", "."], { cwd: folder });
 }
 
-function checkRuntime(folder: string, runtime: (typeof RUNTIMES)[number]): void {
+async function checkRuntime(folder: string, runtime: (typeof RUNTIMES)[number]): Promise<void> {
   const env = { SALLYPORT_RUNTIME: runtime };
   const sallyport = join(folder, "node_modules/.bin/sallyport");
   const gate = join(folder, `gate-${runtime}`);
   run([sallyport, "--version"], { cwd: folder, env });
-  run([sallyport, "init", "--dir", gate], { cwd: folder, env });
+  run([sallyport, "init", "--dir", gate, "--jwks", "file:keys.json"], { cwd: folder, env });
+  const { publicKey } = generateKeyPairSync("ed25519");
+  const keys = { keys: [publicKey.export({ format: "jwk" })] };
+  writeFileSync(join(gate, "keys.json"), JSON.stringify(keys));
   run([sallyport, "check"], { cwd: gate, env });
   copyFileSync(join(folder, "consumer.ts"), join(gate, "consumer.ts"));
   run([`${root}/tools/with-runtime`, runtime, "consumer.ts"], { cwd: gate });
+  await checkRun([sallyport, "run"], { cwd: gate, env });
+}
+
+/** Starts the proxy on free ports, is answered 401, and stops it. */
+async function checkRun(
+  [program, ...args]: readonly [string, string],
+  options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+): Promise<void> {
+  const config = join(options.cwd, "sallyport.yaml");
+  const text = readFileSync(config, "utf8");
+  writeFileSync(config, text.replaceAll(/127\.0\.0\.1:(?:8080|9900)/g, "127.0.0.1:0"));
+  const proxy = spawn(program, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(proxy, "exit");
+  let printed = "";
+  for await (const chunk of proxy.stdout.setEncoding("utf8")) {
+    printed += chunk as string;
+    if (/^listening {2}edge .*\n/m.test(printed)) break;
+  }
+  const origin = /^listening {2}edge {2}(\S+)$/m.exec(printed)?.[1];
+  if (origin === undefined) throw new Error(`sallyport run printed no listener: ${printed}`);
+  try {
+    const { status } = await fetch(`${origin}/hello/`);
+    if (status !== 401) throw new Error(`the packed proxy answered ${status}, not 401`);
+  } finally {
+    proxy.kill("SIGTERM");
+  }
+  const [code] = (await ended) as [number | null];
+  if (code !== 0) throw new Error(`sallyport run ended with ${code} after SIGTERM`);
 }
 
 if (import.meta.main) {
@@ -93,8 +138,8 @@ if (import.meta.main) {
     copyFileSync(`${root}/tools/package/consumer.ts`, join(user, "consumer.ts"));
     checkContents(join(user, "node_modules/sallyport"));
     checkTypes(user);
-    for (const runtime of RUNTIMES) checkRuntime(user, runtime);
-    console.log(`${tarball}: installs, checks and decides on ${RUNTIMES.join(" and ")}`);
+    for (const runtime of RUNTIMES) await checkRuntime(user, runtime);
+    console.log(`${tarball}: installs, checks, decides and runs on ${RUNTIMES.join(" and ")}`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

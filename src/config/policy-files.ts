@@ -25,6 +25,8 @@ export function readPolicyFiles(
   folder: string,
 ): { readonly files: readonly PolicyFile[]; readonly problems: readonly PathProblem[] } {
   const files: PolicyFile[] = [];
+  // A file that two entries name counts once.
+  const seen = new Set<string>();
   const problems: PathProblem[] = [];
   for (const [index, written] of enforce.entries()) {
     const path = ["policies", "enforce", index];
@@ -35,7 +37,8 @@ export function readPolicyFiles(
     }
     for (const file of found.paths) {
       const name = relative(folder, file).replaceAll("\\", "/");
-      if (files.some((other) => other.name === name)) continue;
+      if (seen.has(name)) continue;
+      seen.add(name);
       const read = readFile(file);
       if ("text" in read) files.push({ name, text: read.text });
       else problems.push({ path, message: `"${name}" ${read.message}`, remedy: read.remedy });
