@@ -12,7 +12,7 @@ import type { AuditOptions } from "./audit-options.ts";
 import { systemFiles, type AuditFiles } from "./files.ts";
 import { openAuditFolder, type TornFile } from "./folder.ts";
 import { createQueryMask } from "./query-mask.ts";
-import { createSerializer, type Serializer, type SummaryCount } from "./serialize.ts";
+import { Serializer, type SummaryCount } from "./serialize.ts";
 import { watchSpace, type SpaceWatch } from "./space.ts";
 import { Summaries } from "./summaries.ts";
 import { createTokenBucket } from "./token-bucket.ts";
@@ -21,7 +21,7 @@ import { RecordWriter } from "./writer.ts";
 
 const LIMITS = {
   /**
-   * Characters that wait for the disk. Beyond it the disk is slower than the traffic, which is then
+   * Bytes that wait for the disk. Beyond it the disk is slower than the traffic, which is then
    * refused until half of it is written. At full speed it is most of a second.
    */
   pending: 16 * 1024 * 1024,
@@ -37,7 +37,7 @@ export interface AuditDeps {
   readonly instance?: string;
   readonly files?: AuditFiles;
   readonly timers?: Timers;
-  /** Characters that may wait for the disk; for tests. */
+  /** Bytes that may wait for the disk; for tests. */
   readonly maxPending?: number;
 }
 
@@ -78,7 +78,7 @@ export async function createAuditLog(
     timers,
     log,
   });
-  const serializer = createSerializer({
+  const serializer = new Serializer({
     maskQuery: createQueryMask(options.query),
     hash: createValueHash(folder.key),
   });
@@ -175,7 +175,8 @@ class FileAuditLog implements RunningAuditLog {
     // Taken even while the log cannot be written: each one belongs to a decision that was taken
     // before, so there are no more of them than requests under way.
     try {
-      this.#parts.writer.append(this.#parts.serializer.completion(record));
+      const { writer, serializer } = this.#parts;
+      writer.append((lines) => serializer.completion(lines, record));
       this.#parts.figures.completions.inc();
     } catch (error) {
       this.#parts.figures.lost.inc();
@@ -204,7 +205,8 @@ class FileAuditLog implements RunningAuditLog {
 
   #write(record: DecisionRecord, stranger: boolean): Taken {
     try {
-      this.#parts.writer.append(this.#parts.serializer.decision(record, stranger));
+      const { writer, serializer } = this.#parts;
+      writer.append((lines) => serializer.decision(lines, record, stranger));
     } catch (error) {
       this.#parts.log.error("audit: a decision could not be recorded", {
         decisionId: record.decisionId,
@@ -253,8 +255,9 @@ class FileAuditLog implements RunningAuditLog {
   }
 
   #writeSummaries(): void {
-    for (const summary of this.#summaries.take(this.#parts.clock.now())) {
-      this.#parts.writer.append(this.#parts.serializer.summary(summary));
+    const { clock, writer, serializer } = this.#parts;
+    for (const summary of this.#summaries.take(clock.now())) {
+      writer.append((lines) => serializer.summary(lines, summary));
       this.#parts.figures.summaries.inc();
     }
   }

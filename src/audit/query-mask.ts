@@ -53,15 +53,24 @@ export interface QueryRecording {
 export function createQueryMask(options: QueryRecording): (query: string) => string {
   const keep = new Set(options.keep);
   const keepAll = options.values === "kept";
-  const plain = !keepAll && keep.size === 0;
-  return (query) => {
-    if (query === "") return "";
-    const pieces = query.split("&");
-    for (const [index, piece] of pieces.entries()) {
-      pieces[index] = plain ? maskPiece(piece) : keepPiece(piece, { keepAll, keep });
-    }
-    return pieces.join("&");
-  };
+  if (!keepAll && keep.size === 0) return maskAll;
+  return (query) =>
+    query
+      .split("&")
+      .map((piece) => keepPiece(piece, { keepAll, keep }))
+      .join("&");
+}
+
+/** The usual case, without a list of pieces. */
+function maskAll(query: string): string {
+  let masked = "";
+  let start = 0;
+  for (;;) {
+    const ampersand = query.indexOf("&", start);
+    if (ampersand === -1) return masked + maskPiece(query.slice(start));
+    masked += `${maskPiece(query.slice(start, ampersand))}&`;
+    start = ampersand + 1;
+  }
 }
 
 function maskPiece(piece: string): string {

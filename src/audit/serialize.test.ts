@@ -10,16 +10,31 @@ import {
   strangerDenial,
 } from "../../test/audit-kit.ts";
 import { corpora } from "../../test/corpora.ts";
-import type { DecisionRecord } from "../model/records.ts";
-import { number, quote } from "./json-text.ts";
+import type { CompletionRecord, DecisionRecord } from "../model/records.ts";
+import { Lines } from "./lines.ts";
 import { createQueryMask } from "./query-mask.ts";
-import { createSerializer, RECORD_LIMITS, RecordTooLong } from "./serialize.ts";
+import { RECORD_LIMITS, RecordTooLong, Serializer, type Summary } from "./serialize.ts";
 import { createValueHash } from "./value-hash.ts";
 
-const serializer = createSerializer({
+const records = new Serializer({
   maskQuery: createQueryMask({ values: "masked", keep: [] }),
   hash: createValueHash(new Uint8Array(32)),
 });
+const serializer = {
+  decision: (record: DecisionRecord, stranger: boolean) =>
+    line((lines) => records.decision(lines, record, stranger)),
+  completion: (record: CompletionRecord) => line((lines) => records.completion(lines, record)),
+  summary: (summary: Summary) => line((lines) => records.summary(lines, summary)),
+};
+
+function line(write: (lines: Lines) => void): string {
+  const lines = new Lines(16);
+  write(lines);
+  return Buffer.from(lines.copy()).toString("utf8");
+}
+
+const quote = (text: string): string => line((lines) => lines.quoted(text));
+const number = (value: number): string => line((lines) => lines.number(value));
 
 test("decision() writes canonical JSON that reads back as the record", () => {
   const line = serializer.decision(permit(), false);
@@ -37,14 +52,16 @@ test("decision() writes canonical JSON that reads back as the record", () => {
 test("decision() and completion() are canonical whatever the strings and numbers are", () => {
   const text = fc.string({ unit: "binary", maxLength: 40 });
   const texts = fc.array(text, { maxLength: 4 });
+  // Names of params and attributes are configured, and `__proto__` cannot be.
+  const name = text.filter((candidate) => candidate !== "__proto__");
   const attribute = fc.oneof(text, fc.boolean(), fc.maxSafeInteger(), texts);
   fc.assert(
     fc.property(
       fc.record({
         text,
         texts,
-        params: fc.dictionary(text, text, { maxKeys: 4 }),
-        attributes: fc.dictionary(text, attribute, { maxKeys: 5 }),
+        params: fc.dictionary(name, text, { maxKeys: 4 }),
+        attributes: fc.dictionary(name, attribute, { maxKeys: 5 }),
         age: fc.integer({ min: 0, max: 2 ** 31 }),
       }),
       (given) => {

@@ -6,36 +6,30 @@
  * What it refuses: a record longer than its limit (RecordTooLong). What is absent or an empty list
  * is left out, except inside a principal's attributes, whose values are kept as policy saw them.
  *
- * Written by hand, because sorting keys and walking objects costs five times as much. Measured with
- * bench/audit.ts, a decision with four reads and its completion together, until the bytes are in a
- * buffer: see there. Principals and scopes are the same objects for as long as a credential lives,
- * so their text is made once.
+ * Written by hand, because walking objects and sorting their keys costs several times as much
+ * (bench/audit.ts). Principals and scopes are the same objects for as long as a credential is
+ * remembered, so their bytes are made once.
  */
 import type { Authn, InputRead } from "../model/policy.ts";
 import type { AttributeValue, Principal } from "../model/principal.ts";
 import type { CompletionRecord, DecisionRecord, RecordedCredential } from "../model/records.ts";
-import {
-  createNames,
-  createTimeText,
-  milliseconds,
-  number,
-  quote,
-  quoteList,
-} from "./json-text.ts";
-import type { HashedKind, ValueHash } from "./value-hash.ts";
+import { Cuts, type CutField } from "./cuts.ts";
+import { Lines, literal, type Literal } from "./lines.ts";
+import { createTimeText } from "./time-text.ts";
+import type { ValueHash } from "./value-hash.ts";
 
 export const RECORD_LIMITS = {
   /** Characters of `path` and `query`: as long as a listener takes by default, so explain has all of it. */
   target: 8192,
   /** The same for callers without an identity: nobody will explain those, and strangers pay nothing for them. */
   strangerTarget: 1024,
-  /** Characters of `host`, of a param and of `detail`. */
+  /** Characters of `host`, of `method`, of a param and of `detail`. */
   field: 1024,
   /** Characters of `requestId`, which a caller may choose. */
   requestId: 256,
   /**
-   * Characters of a line. A principal is as large as the head that its token came in; several times
-   * the largest head. What is longer is refused, so that one caller cannot fill the memory.
+   * Bytes of a line. A principal is as large as the head that its token came in; several times the
+   * largest head. What is longer is refused, so that one caller cannot fill the memory.
    */
   line: 262_144,
 } as const;
@@ -60,238 +54,327 @@ export interface SummaryCount {
   readonly count: number;
 }
 
-export interface Serializer {
-  /** A line without its line feed. `stranger`: the caller has no identity. */
-  decision(record: DecisionRecord, stranger: boolean): string;
-  completion(record: CompletionRecord): string;
-  summary(summary: Summary): string;
-}
-
 export interface SerializerDeps {
   /** Makes a raw query fit for a record. */
   readonly maskQuery: (query: string) => string;
   readonly hash: ValueHash;
 }
 
-/** One serializer for a log. Not for sharing between threads. */
-export function createSerializer(deps: SerializerDeps): Serializer {
-  const name = createNames();
-  const time = createTimeText();
-  const principal = remember(principalText);
-  const list = remember(quoteList);
-  return {
-    decision: (record, stranger) =>
-      bounded(decisionText({ record, stranger, deps, name, time, principal, list })),
-    completion: (record) => bounded(completionText(record, { name, time })),
-    summary: (summary) => bounded(summaryText(summary, { name, time })),
-  };
-}
+/**
+ * Each verb adds one line, without its line feed, or throws with part of the line added. Not for
+ * sharing between logs.
+ */
+export class Serializer {
+  readonly #deps: SerializerDeps;
+  readonly #cuts: Cuts;
+  readonly #time = createTimeText();
+  readonly #principals = new WeakMap<Principal, Literal>();
+  readonly #lists = new WeakMap<readonly string[], Literal>();
+  #bundle = "";
+  #bundleBytes: Literal = literal('""');
 
-interface Texts {
-  readonly name: (text: string) => string;
-  readonly time: (timeMs: number) => string;
-}
-
-interface DecisionTexts extends Texts {
-  readonly record: DecisionRecord;
-  readonly stranger: boolean;
-  readonly deps: SerializerDeps;
-  readonly principal: (principal: Principal) => string;
-  readonly list: (values: readonly string[]) => string;
-}
-
-function decisionText(parts: DecisionTexts): string {
-  const { record, name, deps } = parts;
-  const cuts = new Cuts(deps.hash);
-  const target = parts.stranger ? RECORD_LIMITS.strangerTarget : RECORD_LIMITS.target;
-  let line = record.authn === undefined ? "{" : `{"authn":${authnText(record.authn, parts)},`;
-  line += `"bundle":${name(record.bundle)}`;
-  if (record.credentials.length > 0) {
-    line += `,"credentials":${credentialsText(record.credentials, name)}`;
+  constructor(deps: SerializerDeps) {
+    this.#deps = deps;
+    this.#cuts = new Cuts(deps.hash);
   }
-  line += `,"decision":${name(record.decision)},"decisionId":${quote(record.decisionId)}`;
-  if (record.detail !== undefined) {
-    line += `,"detail":${cuts.field("detail", "detail", record.detail)}`;
+
+  /** `stranger`: the caller has no identity. */
+  decision(lines: Lines, record: DecisionRecord, stranger: boolean): void {
+    const start = lines.size;
+    this.#cuts.begin();
+    this.#writeFirst(lines, record);
+    this.#writeMiddle(lines, record, stranger ? STRANGER_FIELDS : FIELDS);
+    this.#writeLast(lines, record, stranger ? STRANGER_FIELDS : FIELDS);
+    checkLength(lines.size - start);
   }
-  if (record.determining.length > 0) line += `,"determining":${names(record.determining, name)}`;
-  if (record.erroring.length > 0) line += `,"erroring":${names(record.erroring, name)}`;
-  if (record.host !== undefined) line += `,"host":${cuts.field("host", "path", record.host)}`;
-  line += `,"listener":${name(record.listener)}`;
-  if (record.method !== undefined) {
-    line += `,"method":${cuts.field("method", "path", record.method)}`;
-  }
-  line += paramsText(record.params, cuts);
-  if (record.path !== undefined)
-    line += `,"path":${cuts.text("path", "path", record.path, target)}`;
-  line += `,"peerAddress":${quote(record.peerAddress)},"peerPort":${number(record.peerPort)}`;
-  if (record.principal !== undefined) line += `,"principal":${parts.principal(record.principal)}`;
-  if (record.query !== undefined)
-    line += `,"query":${queryText(record.query, { deps, cuts, target })}`;
-  if (record.reads.length > 0) line += `,"reads":${readsText(record.reads, { name, deps })}`;
-  line += `,"reason":${name(record.reason)}`;
-  line += `,"requestId":${cuts.text("requestId", "request-id", record.requestId, RECORD_LIMITS.requestId)}`;
-  if (record.route !== undefined) line += `,"route":${name(record.route)}`;
-  if (record.scopes.length > 0) line += `,"scopes":${parts.list(record.scopes)}`;
-  if (record.service !== undefined) line += `,"service":${name(record.service)}`;
-  return `${line},"time":${parts.time(record.timeMs)}${cuts.render()},"type":"decision","v":1}`;
-}
 
-function completionText(record: CompletionRecord, { name, time }: Texts): string {
-  let line = `{"decisionId":${quote(record.decisionId)},"durationMs":${milliseconds(record.durationMs)}`;
-  line += `,"end":${name(record.end)},"requestBytes":${number(record.requestBytes)}`;
-  line += `,"responseBytes":${number(record.responseBytes)},"status":${number(record.status)}`;
-  line += `,"time":${time(record.timeMs)},"type":"completion"`;
-  if (record.upstream !== undefined) line += `,"upstream":${name(record.upstream)}`;
-  if (record.upstreamMs !== undefined) line += `,"upstreamMs":${milliseconds(record.upstreamMs)}`;
-  return `${line},"v":1}`;
-}
-
-function summaryText(summary: Summary, { name, time }: Texts): string {
-  const counts = summary.counts.map(
-    (entry) =>
-      `{"cause":${name(entry.cause)},"count":${number(entry.count)},"listener":${name(entry.listener)},"reason":${name(entry.reason)}}`,
-  );
-  return `{"counts":[${counts.join(",")}],"from":${time(summary.fromMs)},"time":${time(summary.toMs)},"type":"summary","v":1}`;
-}
-
-function authnText(authn: Authn, { name, list }: DecisionTexts): string {
-  let text = authn.acr === undefined ? "{" : `{"acr":${quote(authn.acr)},`;
-  text += `"ageSeconds":${number(authn.ageSeconds)}`;
-  if (authn.amr.length > 0) text += `,"amr":${list(authn.amr)}`;
-  return `${text},"authenticator":${name(authn.authenticator)},"bound":${String(authn.bound)},"kind":${name(authn.kind)}}`;
-}
-
-function credentialsText(
-  credentials: readonly RecordedCredential[],
-  name: (text: string) => string,
-): string {
-  let text = "[";
-  for (const credential of credentials) {
-    if (text !== "[") text += ",";
-    text += `{"hash":${quote(credential.hash)},"kind":${name(credential.kind)},"outcome":${name(credential.outcome)}}`;
-  }
-  return `${text}]`;
-}
-
-function paramsText(params: Readonly<Record<string, string>>, cuts: Cuts): string {
-  const keys = Object.keys(params);
-  if (keys.length === 0) return "";
-  if (keys.length > 1) keys.sort(byCodeUnit);
-  let text = "";
-  for (const key of keys) {
-    text += `${text === "" ? "" : ","}${quote(key)}:${cuts.field(`params.${key}`, "path", params[key] ?? "")}`;
-  }
-  return `,"params":{${text}}`;
-}
-
-function queryText(
-  query: string,
-  parts: { readonly deps: SerializerDeps; readonly cuts: Cuts; readonly target: number },
-): string {
-  return parts.cuts.text("query", "raw-query", parts.deps.maskQuery(query), parts.target, query);
-}
-
-function readsText(
-  reads: readonly InputRead[],
-  parts: { readonly name: (text: string) => string; readonly deps: SerializerDeps },
-): string {
-  let text = "[";
-  for (const read of reads) {
-    text += text === "[" ? "{" : ",{";
-    if (read.values.length > 0) {
-      const hashes = read.values.map((value) => parts.deps.hash(read.kind, read.name, value));
-      text += `"hashes":${quoteList(hashes)},`;
+  completion(lines: Lines, record: CompletionRecord): void {
+    const start = lines.size;
+    lines.raw(K.completion).quoted(record.decisionId);
+    lines.raw(K.durationMs).number(Math.round(record.durationMs * 1000) / 1000);
+    lines.raw(K.end).quoted(record.end);
+    lines.raw(K.requestBytes).number(record.requestBytes);
+    lines.raw(K.responseBytes).number(record.responseBytes);
+    lines.raw(K.status).number(record.status);
+    lines.raw(K.time).text(this.#time(record.timeMs)).raw(K.completionType);
+    if (record.upstream !== undefined) lines.raw(K.upstream).quoted(record.upstream);
+    if (record.upstreamMs !== undefined) {
+      lines.raw(K.upstreamMs).number(Math.round(record.upstreamMs * 1000) / 1000);
     }
-    text += `"kind":${parts.name(read.kind)},"name":${quote(read.name)}}`;
+    lines.raw(K.version);
+    checkLength(lines.size - start);
   }
-  return `${text}]`;
+
+  summary(lines: Lines, summary: Summary): void {
+    const start = lines.size;
+    lines.text('{"counts":[');
+    for (const [index, entry] of summary.counts.entries()) {
+      lines.text(index > 0 ? ',{"cause":' : '{"cause":').quoted(entry.cause);
+      lines.text(',"count":').number(entry.count).text(',"listener":').quoted(entry.listener);
+      lines.raw(K.reason).quoted(entry.reason).raw(K.close);
+    }
+    lines.text('],"from":').text(this.#time(summary.fromMs));
+    lines.raw(K.time).text(this.#time(summary.toMs)).text(',"type":"summary"').raw(K.version);
+    checkLength(lines.size - start);
+  }
+
+  /** `authn` to `erroring`. */
+  #writeFirst(lines: Lines, record: DecisionRecord): void {
+    lines.raw(K.open);
+    if (record.authn !== undefined) this.#writeAuthn(lines, record.authn);
+    lines.raw(K.bundle).raw(this.#bundleOf(record.bundle));
+    writeCredentials(lines, record.credentials);
+    lines.raw(record.decision === "permit" ? K.permit : K.deny).quoted(record.decisionId);
+    if (record.detail !== undefined) {
+      lines.raw(K.detail).quoted(this.#cuts.keep(record.detail, FIELDS.detail));
+    }
+    if (record.determining.length > 0) lines.raw(K.determining).list(record.determining);
+    if (record.erroring.length > 0) lines.raw(K.erroring).list(record.erroring);
+  }
+
+  /** `host` to `query`. */
+  #writeMiddle(lines: Lines, record: DecisionRecord, fields: RecordFields): void {
+    const { host, method, path, query } = record;
+    if (host !== undefined) lines.raw(K.host).quoted(this.#cuts.keep(host, fields.host));
+    lines.raw(K.listener).quoted(record.listener);
+    if (method !== undefined) lines.raw(K.method).quoted(this.#cuts.keep(method, fields.method));
+    this.#writeParams(lines, record.params);
+    if (path !== undefined) lines.raw(K.path).quoted(this.#cuts.keep(path, fields.path));
+    lines.raw(K.peerAddress).quoted(record.peerAddress);
+    lines.raw(K.peerPort).number(record.peerPort);
+    if (record.principal !== undefined) {
+      lines.raw(K.principal).raw(this.#principalOf(record.principal));
+    }
+    if (query !== undefined) {
+      lines.raw(K.query).quoted(this.#cuts.keep(this.#deps.maskQuery(query), fields.query, query));
+    }
+  }
+
+  /** `reads` to `v`. */
+  #writeLast(lines: Lines, record: DecisionRecord, fields: RecordFields): void {
+    this.#writeReads(lines, record.reads);
+    lines.raw(K.reason).quoted(record.reason);
+    lines.raw(K.requestId).quoted(this.#cuts.keep(record.requestId, fields.requestId));
+    if (record.route !== undefined) lines.raw(K.route).quoted(record.route);
+    if (record.scopes.length > 0) lines.raw(K.scopes).raw(this.#listOf(record.scopes));
+    if (record.service !== undefined) lines.raw(K.service).quoted(record.service);
+    lines.raw(K.time).text(this.#time(record.timeMs));
+    this.#cuts.write(lines);
+    lines.raw(K.decisionType).raw(K.version);
+  }
+
+  #writeAuthn(lines: Lines, authn: Authn): void {
+    lines.raw(K.authn);
+    if (authn.acr !== undefined) lines.raw(K.acr).quoted(authn.acr).raw(K.comma);
+    lines.raw(K.ageSeconds).number(authn.ageSeconds);
+    if (authn.amr.length > 0) lines.raw(K.amr).list(authn.amr);
+    lines.raw(K.authenticator).quoted(authn.authenticator);
+    lines
+      .raw(authn.bound ? K.bound : K.unbound)
+      .quoted(authn.kind)
+      .raw(K.closeMember);
+  }
+
+  #writeParams(lines: Lines, params: Readonly<Record<string, string>>): void {
+    const names = Object.keys(params);
+    if (names.length === 0) return;
+    if (names.length > 1) names.sort(byCodeUnit);
+    lines.raw(K.params);
+    for (let index = 0; index < names.length; index++) {
+      const name = names[index] ?? "";
+      const value = params[name] ?? "";
+      if (index > 0) lines.raw(K.comma);
+      lines.quoted(name).raw(K.colon);
+      const long = value.length > RECORD_LIMITS.field;
+      lines.quoted(long ? this.#cuts.keep(value, paramField(name)) : value);
+    }
+    lines.raw(K.close);
+  }
+
+  #writeReads(lines: Lines, reads: readonly InputRead[]): void {
+    if (reads.length === 0) return;
+    lines.raw(K.reads);
+    for (let index = 0; index < reads.length; index++) {
+      const read = reads[index];
+      if (read === undefined) continue;
+      if (index > 0) lines.raw(K.comma);
+      lines.raw(K.open);
+      if (read.values.length > 0) this.#writeHashes(lines, read);
+      lines.raw(K.readKind).quoted(read.kind).raw(K.readName).quoted(read.name).raw(K.close);
+    }
+    lines.raw(K.closeList);
+  }
+
+  #writeHashes(lines: Lines, read: InputRead): void {
+    lines.raw(K.hashes);
+    for (let index = 0; index < read.values.length; index++) {
+      if (index > 0) lines.raw(K.comma);
+      lines.quoted(this.#deps.hash(read.kind, read.name, read.values[index] ?? ""));
+    }
+    lines.raw(K.closeHashes);
+  }
+
+  /** One bundle is in force for long, so the last one is the next one. */
+  #bundleOf(bundle: string): Literal {
+    if (bundle !== this.#bundle) {
+      this.#bundle = bundle;
+      this.#bundleBytes = bytesOf((lines) => lines.quoted(bundle));
+    }
+    return this.#bundleBytes;
+  }
+
+  #principalOf(principal: Principal): Literal {
+    let bytes = this.#principals.get(principal);
+    if (bytes === undefined) {
+      bytes = bytesOf((lines) => writePrincipal(lines, principal));
+      this.#principals.set(principal, bytes);
+    }
+    return bytes;
+  }
+
+  #listOf(values: readonly string[]): Literal {
+    let bytes = this.#lists.get(values);
+    if (bytes === undefined) {
+      bytes = bytesOf((lines) => lines.list(values));
+      this.#lists.set(values, bytes);
+    }
+    return bytes;
+  }
 }
 
-function principalText(principal: Principal): string {
-  const attributes = Object.keys(principal.attributes)
-    .toSorted(byCodeUnit)
-    .map((key) => `${quote(key)}:${attributeText(principal.attributes[key] ?? "")}`);
-  let text = attributes.length === 0 ? "{" : `{"attributes":{${attributes.join(",")}},`;
-  text += `"authenticator":${quote(principal.authenticator)}`;
-  if (principal.groups.length > 0) text += `,"groups":${quoteList(principal.groups)}`;
-  text += `,"kind":${quote(principal.kind)}`;
-  if (principal.roles.length > 0) text += `,"roles":${quoteList(principal.roles)}`;
-  return `${text},"subject":${quote(principal.subject)}}`;
+/** The members and what stands between them; encoded once. */
+const K = {
+  acr: literal('"acr":'),
+  ageSeconds: literal('"ageSeconds":'),
+  amr: literal(',"amr":'),
+  authenticator: literal(',"authenticator":'),
+  authn: literal('"authn":{'),
+  bound: literal(',"bound":true,"kind":'),
+  bundle: literal('"bundle":'),
+  close: literal("}"),
+  closeHashes: literal("],"),
+  closeList: literal("]"),
+  closeMember: literal("},"),
+  colon: literal(":"),
+  comma: literal(","),
+  completion: literal('{"decisionId":'),
+  completionType: literal(',"type":"completion"'),
+  credentialHash: literal('{"hash":'),
+  credentialKind: literal(',"kind":'),
+  credentialOutcome: literal(',"outcome":'),
+  credentials: literal(',"credentials":['),
+  decisionType: literal(',"type":"decision"'),
+  deny: literal(',"decision":"deny","decisionId":'),
+  detail: literal(',"detail":'),
+  determining: literal(',"determining":'),
+  durationMs: literal(',"durationMs":'),
+  end: literal(',"end":'),
+  erroring: literal(',"erroring":'),
+  hashes: literal('"hashes":['),
+  host: literal(',"host":'),
+  listener: literal(',"listener":'),
+  method: literal(',"method":'),
+  open: literal("{"),
+  params: literal(',"params":{'),
+  path: literal(',"path":'),
+  peerAddress: literal(',"peerAddress":'),
+  peerPort: literal(',"peerPort":'),
+  permit: literal(',"decision":"permit","decisionId":'),
+  principal: literal(',"principal":'),
+  query: literal(',"query":'),
+  readKind: literal('"kind":'),
+  readName: literal(',"name":'),
+  reads: literal(',"reads":['),
+  reason: literal(',"reason":'),
+  requestBytes: literal(',"requestBytes":'),
+  requestId: literal(',"requestId":'),
+  responseBytes: literal(',"responseBytes":'),
+  route: literal(',"route":'),
+  scopes: literal(',"scopes":'),
+  service: literal(',"service":'),
+  status: literal(',"status":'),
+  time: literal(',"time":'),
+  unbound: literal(',"bound":false,"kind":'),
+  upstream: literal(',"upstream":'),
+  upstreamMs: literal(',"upstreamMs":'),
+  version: literal(',"v":1}'),
+} as const;
+
+interface RecordFields extends Readonly<
+  Record<"detail" | "host" | "method" | "path" | "query" | "requestId", CutField>
+> {}
+
+const FIELDS: RecordFields = {
+  detail: { key: "detail", kind: "detail", limit: RECORD_LIMITS.field },
+  host: { key: "host", kind: "host", limit: RECORD_LIMITS.field },
+  method: { key: "method", kind: "method", limit: RECORD_LIMITS.field },
+  path: { key: "path", kind: "path", limit: RECORD_LIMITS.target },
+  query: { key: "query", kind: "raw-query", limit: RECORD_LIMITS.target },
+  requestId: { key: "requestId", kind: "request-id", limit: RECORD_LIMITS.requestId },
+};
+
+const STRANGER_FIELDS: RecordFields = {
+  ...FIELDS,
+  path: { ...FIELDS.path, limit: RECORD_LIMITS.strangerTarget },
+  query: { ...FIELDS.query, limit: RECORD_LIMITS.strangerTarget },
+};
+
+function paramField(name: string): CutField {
+  return { key: `params.${name}`, kind: "path", limit: RECORD_LIMITS.field };
+}
+
+function writeCredentials(lines: Lines, credentials: readonly RecordedCredential[]): void {
+  if (credentials.length === 0) return;
+  lines.raw(K.credentials);
+  for (let index = 0; index < credentials.length; index++) {
+    const credential = credentials[index];
+    if (credential === undefined) continue;
+    if (index > 0) lines.raw(K.comma);
+    lines.raw(K.credentialHash).quoted(credential.hash);
+    lines.raw(K.credentialKind).quoted(credential.kind);
+    lines.raw(K.credentialOutcome).quoted(credential.outcome).raw(K.close);
+  }
+  lines.raw(K.closeList);
+}
+
+function writePrincipal(lines: Lines, principal: Principal): void {
+  const names = Object.keys(principal.attributes).toSorted(byCodeUnit);
+  lines.raw(K.open);
+  if (names.length > 0) {
+    lines.text('"attributes":{');
+    for (const [index, name] of names.entries()) {
+      if (index > 0) lines.raw(K.comma);
+      writeAttribute(lines.quoted(name).raw(K.colon), principal.attributes[name] ?? "");
+    }
+    lines.raw(K.closeMember);
+  }
+  lines.text('"authenticator":').quoted(principal.authenticator);
+  if (principal.groups.length > 0) lines.text(',"groups":').list(principal.groups);
+  lines.text(',"kind":').quoted(principal.kind);
+  if (principal.roles.length > 0) lines.text(',"roles":').list(principal.roles);
+  lines.text(',"subject":').quoted(principal.subject).raw(K.close);
 }
 
 /** A JSON number is exact up to 2^53; beyond it a 64-bit integer is written as `{"long":"…"}`. */
-function attributeText(value: AttributeValue): string {
-  if (typeof value === "string") return quote(value);
-  if (typeof value === "boolean") return String(value);
-  if (typeof value === "number") return number(value);
-  return typeof value === "bigint" ? `{"long":"${value}"}` : quoteList(value);
+function writeAttribute(lines: Lines, value: AttributeValue): void {
+  if (typeof value === "string") lines.quoted(value);
+  else if (typeof value === "boolean") lines.text(String(value));
+  else if (typeof value === "number") lines.number(value);
+  else if (typeof value === "bigint") lines.text(`{"long":"${value}"}`);
+  else lines.list(value);
 }
 
-function names(values: readonly string[], name: (text: string) => string): string {
-  let text = "[";
-  for (let index = 0; index < values.length; index++) {
-    text += `${index > 0 ? "," : ""}${name(values[index] ?? "")}`;
-  }
-  return `${text}]`;
+function bytesOf(write: (lines: Lines) => void): Literal {
+  const lines = new Lines(512);
+  write(lines);
+  return lines.copy();
 }
 
-/** Fields that were too long, with the length and the keyed hash of the whole. */
-class Cuts {
-  readonly #hash: ValueHash;
-  #entries: { readonly key: string; readonly text: string }[] | undefined;
-
-  constructor(hash: ValueHash) {
-    this.#hash = hash;
-  }
-
-  field(key: string, kind: HashedKind, value: string): string {
-    return this.text(key, kind, value, RECORD_LIMITS.field);
-  }
-
-  /** `value` quoted, cut to `limit` characters; `whole` is what is hashed where that is another text. */
-  text(key: string, kind: HashedKind, value: string, limit: number, whole: string = value): string {
-    if (value.length <= limit) return quote(value);
-    const bytes = Buffer.byteLength(whole, "utf8");
-    const text = `${quote(key)}:{"bytes":${bytes},"hash":${quote(this.#hash(kind, key, whole))}}`;
-    this.#entries ??= [];
-    this.#entries.push({ key, text });
-    return quote(cutAt(value, limit));
-  }
-
-  /** The `truncated` member with its comma, or nothing. */
-  render(): string {
-    if (this.#entries === undefined) return "";
-    const sorted = this.#entries.toSorted((a, b) => byCodeUnit(a.key, b.key));
-    return `,"truncated":{${sorted.map((entry) => entry.text).join(",")}}`;
-  }
-}
-
-/** Never between the halves of a surrogate pair. */
-function cutAt(text: string, limit: number): string {
-  const last = text.charCodeAt(limit - 1);
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? limit - 1 : limit);
+function checkLength(bytes: number): void {
+  if (bytes > RECORD_LIMITS.line) throw new RecordTooLong(`a record of ${bytes} bytes`);
 }
 
 /** JavaScript compares strings by UTF-16 code units, which is the order of RFC 8785 section 3.2.3. */
 function byCodeUnit(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function bounded(line: string): string {
-  if (line.length > RECORD_LIMITS.line) {
-    throw new RecordTooLong(`a record of ${line.length} characters`);
-  }
-  return line;
-}
-
-/** Text by the identity of a frozen object; it goes when the object goes. */
-function remember<T extends object>(make: (value: T) => string): (value: T) => string {
-  const known = new WeakMap<T, string>();
-  return (value) => {
-    const found = known.get(value);
-    if (found !== undefined) return found;
-    const text = make(value);
-    known.set(value, text);
-    return text;
-  };
 }

@@ -17,7 +17,15 @@ const LIMITS = {
 } as const;
 
 /** What a hashed value was; part of what is hashed, so that a value's places cannot be joined. */
-export type HashedKind = "header" | "query" | "path" | "raw-query" | "detail" | "request-id";
+export type HashedKind =
+  | "header"
+  | "query"
+  | "path"
+  | "raw-query"
+  | "detail"
+  | "host"
+  | "method"
+  | "request-id";
 
 export type ValueHash = (kind: HashedKind, name: string, value: string) => string;
 
@@ -30,16 +38,23 @@ export const VALUE_KEY_BYTES: number = LIMITS.key;
  */
 export function createValueHash(key: Uint8Array): ValueHash {
   if (key.length !== LIMITS.key) throw new TypeError(`a key of ${LIMITS.key} bytes`);
-  let known = new Map<string, string>();
+  // By name first: the names are few and constant, so a hit joins no text.
+  let known = new Map<string, Map<string, string>>();
+  let entries = 0;
   return (kind, name, value) => {
-    const input = `${kind}\0${name}\0${value}`;
-    const found = known.get(input);
+    const place = kind === "header" ? name : `${kind} ${name}`;
+    const found = known.get(place)?.get(value);
     if (found !== undefined) return found;
+    const input = `${kind}\0${name}\0${value}`;
     const hash = createHmac("sha256", key).update(input, "utf8").digest("base64url");
-    if (value.length <= LIMITS.remembered) {
-      if (known.size >= LIMITS.entries) known = new Map();
-      known.set(input, hash);
+    if (value.length > LIMITS.remembered) return hash;
+    if (entries >= LIMITS.entries) {
+      known = new Map();
+      entries = 0;
     }
+    const values = known.get(place) ?? new Map<string, string>();
+    known.set(place, values.set(value, hash));
+    entries += 1;
     return hash;
   };
 }

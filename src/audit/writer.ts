@@ -11,11 +11,12 @@
 import { SallyportError } from "../model/errors.ts";
 import type { Clock, Counter, Histogram, Log, Timers } from "../model/ports.ts";
 import { codeOf, type AuditFiles } from "./files.ts";
+import { Lines } from "./lines.ts";
 import { Segments } from "./segments.ts";
 
 const LIMITS = {
   /**
-   * Characters that are handed to the disk without waiting for the timer. A write costs a thread's
+   * Bytes that are handed to the disk without waiting for the timer. A write costs a thread's
    * wake-up whatever its size; beyond this size the copy costs more than that.
    */
   batch: 262_144,
@@ -72,8 +73,8 @@ export class RecordWriter {
   readonly #deps: WriterDeps;
   readonly #segments: Segments;
   /** Lines not yet in a round: full batches, oldest first, and the one that grows. */
-  #batches: string[] = [];
-  #growing = "";
+  #batches: Uint8Array[] = [];
+  readonly #growing = new Lines();
   #pendingSize = 0;
   #roundSize = 0;
   #running = false;
@@ -112,7 +113,7 @@ export class RecordWriter {
     return writer;
   }
 
-  /** Characters that were taken and are not yet written. */
+  /** Bytes that were taken and are not yet written. */
   get pendingSize(): number {
     return this.#pendingSize + this.#roundSize;
   }
@@ -126,14 +127,24 @@ export class RecordWriter {
     return this.#closed;
   }
 
-  /** Takes a line (without its line feed). Whoever calls bounds how much is pending. */
-  append(line: string): void {
+  /**
+   * Takes the line that `write` adds (without its line feed). When `write` throws, nothing was
+   * taken. Whoever calls bounds how much is pending.
+   */
+  append(write: (lines: Lines) => void): void {
     if (this.#closed) throw new TypeError("the audit log is closed");
-    this.#growing += `${line}\n`;
-    this.#pendingSize += line.length + 1;
-    if (this.#growing.length >= LIMITS.batch) {
-      this.#batches.push(this.#growing);
-      this.#growing = "";
+    const lines = this.#growing;
+    const start = lines.size;
+    try {
+      write(lines);
+      lines.end();
+    } catch (error) {
+      lines.rollback(start);
+      throw error;
+    }
+    this.#pendingSize += lines.size - start;
+    if (lines.size >= LIMITS.batch) {
+      this.#batches.push(lines.take());
       this.#wake();
     } else if (this.#cancelFlush === undefined && !this.#running) {
       this.#armFlush();
@@ -214,10 +225,10 @@ export class RecordWriter {
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
     this.#flushAsked = false;
-    this.#batches.push(this.#growing);
-    const data = Buffer.from(this.#batches.join(""), "utf8");
+    if (this.#growing.size > 0) this.#batches.push(this.#growing.take());
+    const [first] = this.#batches;
+    const data = this.#batches.length === 1 && first ? first : Buffer.concat(this.#batches);
     this.#batches = [];
-    this.#growing = "";
     this.#roundSize = this.#pendingSize;
     this.#pendingSize = 0;
     this.#current = this.#next ?? deferred();

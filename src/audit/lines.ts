@@ -1,0 +1,135 @@
+/**
+ * A growing buffer of canonical JSON (RFC 8785) as UTF-8, written piece by piece by somebody who
+ * knows the order of the keys.
+ *
+ * ECMAScript's own serialisation of strings and numbers is what RFC 8785 section 3.2.2 prescribes.
+ * One difference is on purpose: RFC 8785 refuses a lone surrogate, we write its escape (`\ud800`),
+ * because two strings that differ must not have the same record.
+ *
+ * Bytes and not text, because a text that is joined from sixty pieces has to be gathered again when
+ * it is encoded: 3.5 µs a request on Node and 6.3 on Bun, against 1.1 and 1.0 this way.
+ */
+
+const LIMITS = {
+  /** Bytes at first: a batch and the record that goes beyond it, so that it hardly ever grows. */
+  initial: 266_240,
+} as const;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const LINE_FEED = 0x0a;
+
+/** JSON that is always the same. ASCII. */
+export type Literal = Uint8Array;
+
+export function literal(text: string): Literal {
+  return Buffer.from(text, "latin1");
+}
+
+export class Lines {
+  readonly #initial: number;
+  #bytes: Buffer;
+  #size = 0;
+
+  constructor(initial: number = LIMITS.initial) {
+    this.#initial = initial;
+    this.#bytes = Buffer.allocUnsafeSlow(initial);
+  }
+
+  /** Bytes written. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** JSON that is ready. */
+  raw(bytes: Literal): this {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#size);
+    this.#size += bytes.length;
+    return this;
+  }
+
+  /** A JSON string. */
+  quoted(text: string): this {
+    this.#reserve(text.length + 2);
+    const bytes = this.#bytes;
+    let at = this.#size;
+    bytes[at++] = QUOTE;
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index);
+      if (code < 0x20 || code > 0x7f || code === QUOTE || code === BACKSLASH) {
+        return this.text(JSON.stringify(text));
+      }
+      bytes[at++] = code;
+    }
+    bytes[at++] = QUOTE;
+    this.#size = at;
+    return this;
+  }
+
+  /** A JSON list of strings. */
+  list(values: readonly string[]): this {
+    this.text("[");
+    for (let index = 0; index < values.length; index++) {
+      if (index > 0) this.text(",");
+      this.quoted(values[index] ?? "");
+    }
+    return this.text("]");
+  }
+
+  /** A JSON number. Throws TypeError on NaN and infinities, which JSON has no way to write. */
+  number(value: number): this {
+    if (!Number.isFinite(value)) throw new TypeError("a record holds finite numbers only");
+    // -0 is written as 0 (RFC 8785 section 3.2.2.3).
+    return this.text(value === 0 ? "0" : String(value));
+  }
+
+  /** JSON that is ready, as text. */
+  text(json: string): this {
+    // UTF-8 takes at most three bytes for a UTF-16 code unit.
+    this.#reserve(json.length * 3);
+    const bytes = this.#bytes;
+    const start = this.#size;
+    for (let index = 0; index < json.length; index++) {
+      const code = json.charCodeAt(index);
+      if (code > 0x7f) {
+        this.#size = start + bytes.write(json, start, "utf8");
+        return this;
+      }
+      bytes[start + index] = code;
+    }
+    this.#size = start + json.length;
+    return this;
+  }
+
+  /** Ends a line. */
+  end(): void {
+    this.#reserve(1);
+    this.#bytes[this.#size++] = LINE_FEED;
+  }
+
+  /** Forgets what was written after `size` was that. */
+  rollback(size: number): void {
+    this.#size = size;
+  }
+
+  /** A copy of what was written. */
+  copy(): Uint8Array {
+    return new Uint8Array(this.#bytes.subarray(0, this.#size));
+  }
+
+  /** What was written; the buffer begins anew. */
+  take(): Uint8Array {
+    const taken = this.#bytes.subarray(0, this.#size);
+    this.#bytes = Buffer.allocUnsafeSlow(this.#initial);
+    this.#size = 0;
+    return taken;
+  }
+
+  #reserve(more: number): void {
+    if (this.#size + more <= this.#bytes.length) return;
+    const grown = Buffer.allocUnsafeSlow((this.#size + more) * 2);
+    grown.set(this.#bytes.subarray(0, this.#size));
+    this.#bytes = grown;
+  }
+}
