@@ -22,19 +22,19 @@ const records = new Serializer({
 });
 const serializer = {
   decision: (record: DecisionRecord, stranger: boolean) =>
-    line((lines) => records.decision(lines, record, stranger)),
-  completion: (record: CompletionRecord) => line((lines) => records.completion(lines, record)),
-  summary: (summary: Summary) => line((lines) => records.summary(lines, summary)),
+    lineOf((lines) => records.decision(lines, record, stranger)),
+  completion: (record: CompletionRecord) => lineOf((lines) => records.completion(lines, record)),
+  summary: (summary: Summary) => lineOf((lines) => records.summary(lines, summary)),
 };
 
-function line(write: (lines: Lines) => void): string {
+function lineOf(write: (lines: Lines) => void): string {
   const lines = new Lines(16);
   write(lines);
   return Buffer.from(lines.copy()).toString("utf8");
 }
 
-const quote = (text: string): string => line((lines) => lines.quoted(text));
-const number = (value: number): string => line((lines) => lines.number(value));
+const quote = (text: string): string => lineOf((lines) => lines.quoted(text));
+const number = (value: number): string => lineOf((lines) => lines.number(value));
 
 test("decision() writes canonical JSON that reads back as the record", () => {
   const line = serializer.decision(permit(), false);
