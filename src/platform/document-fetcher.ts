@@ -41,6 +41,8 @@ function fetchJson(url: URL, limits: FetchLimits): Promise<Fetched> {
     const outgoing = start(url, {
       // No agent: keys are fetched every few minutes, a kept connection would only go stale.
       agent: false,
+      // Said here so that no environment variable can switch the check of certificates off.
+      rejectUnauthorized: true,
       headers: { accept: "application/json", "accept-encoding": "identity" },
     });
     const deadline = setTimeout(
@@ -51,7 +53,7 @@ function fetchJson(url: URL, limits: FetchLimits): Promise<Fetched> {
       clearTimeout(deadline);
       outgoing.destroy();
     };
-    outgoing.on("error", (error) => fail("the connection failed", error));
+    outgoing.on("error", (error) => fail(`the connection failed${codeOf(error)}`, error));
     outgoing.on("response", (response) => {
       const refusal = whyNotRead(response, limits.maxBytes);
       if (refusal !== undefined) return fail(refusal);
@@ -62,7 +64,7 @@ function fetchJson(url: URL, limits: FetchLimits): Promise<Fetched> {
         if (bytes > limits.maxBytes) fail(`the answer is larger than ${limits.maxBytes} bytes`);
         else chunks.push(chunk);
       });
-      response.on("error", (error) => fail("the connection failed", error));
+      response.on("error", (error) => fail(`the connection failed${codeOf(error)}`, error));
       response.on("close", () => fail("the connection closed within the answer"));
       response.on("end", () => {
         if (!response.complete) return fail("the connection closed within the answer");
@@ -89,6 +91,12 @@ function whyNotRead(response: IncomingMessage, maxBytes: number): string | undef
     return "the answer is compressed, which was not asked for";
   const length = Number(response.headers["content-length"] ?? 0);
   return length > maxBytes ? `the answer is larger than ${maxBytes} bytes` : undefined;
+}
+
+/** The system's or TLS's code, such as ECONNREFUSED. The message may name more than it should. */
+function codeOf(error: Error): string {
+  const code = "code" in error ? String(error.code) : "";
+  return /^[A-Z0-9_]{1,64}$/.test(code) ? ` (${code})` : "";
 }
 
 /** RFC 9111 section 4.2: seconds that the answer may be used for; undefined when it does not say. */
