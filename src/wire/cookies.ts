@@ -2,6 +2,8 @@
  * The Cookie field (RFC 6265 section 4.2), as far as we need it: pairs, and cutting our own out of
  * what is forwarded (design section 5, rule 10). Nothing is decoded.
  */
+import { trimBlanks } from "./blanks.ts";
+
 export interface Cookie {
   readonly name: string;
   /** As received, quotes included. */
@@ -15,13 +17,13 @@ export interface Cookie {
 export function parseCookies(header: string): Cookie[] {
   const cookies: Cookie[] = [];
   for (const pair of header.split(";")) {
-    const text = pair.trim();
+    const text = trimBlanks(pair);
     if (text === "") continue;
     const equals = text.indexOf("=");
     cookies.push(
       equals === -1
         ? { name: "", value: text }
-        : { name: text.slice(0, equals).trimEnd(), value: text.slice(equals + 1).trimStart() },
+        : { name: trimBlanks(text.slice(0, equals)), value: trimBlanks(text.slice(equals + 1)) },
     );
   }
   return cookies;
@@ -35,8 +37,8 @@ export function cutCookies(header: string, prefix: string): string | undefined {
   const lower = prefix.toLowerCase();
   if (!header.toLowerCase().includes(lower)) return header;
   const pairs = header.split(";");
-  const kept = pairs.filter((pair) => !pair.trim().toLowerCase().startsWith(lower));
+  const kept = pairs.filter((pair) => !trimBlanks(pair).toLowerCase().startsWith(lower));
   if (kept.length === pairs.length) return header;
-  const text = kept.join(";").trim();
+  const text = trimBlanks(kept.join(";"));
   return text === "" ? undefined : text;
 }

