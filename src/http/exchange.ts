@@ -32,13 +32,15 @@ export interface Exchange {
   readonly stream: ExchangeStream;
 }
 
-/** Both bodies of an exchange. Used by exactly one forwarder, from `read` until `end` or `abort`. */
+/** Both bodies of an exchange. Used by exactly one forwarder, from `attach` until `end` or `abort`. */
 export interface ExchangeStream {
+  /** From now on the reader hears of the caller's going. To be called first, and once. */
+  attach(reader: BodyReader): void;
   /**
    * Starts to deliver the request body, of at most `maxBytes`, and answers `Expect: 100-continue`.
    * `bodyEnd` comes also where there is no body. May call the reader before it returns.
    */
-  read(reader: BodyReader, maxBytes: number): void;
+  read(maxBytes: number): void;
   /** Stops and starts delivery: back-pressure towards the caller. At most a few chunks still come. */
   pause(): void;
   resume(): void;

@@ -93,10 +93,14 @@ export class Forward implements BodyReader, ResponseReceiver {
 
   #start(): void {
     const { head, gone } = this.#exchange;
-    if (gone) this.#finish("caller-gone", "gone before the request was sent");
-    else if (head.contentLength > this.#request.maxBodyBytes) {
+    if (gone) {
+      this.#finish("caller-gone", "gone before the request was sent");
+    } else if (head.contentLength > this.#request.maxBodyBytes) {
       this.#fail("body-too-large", "content-length above the route's limit");
-    } else this.#tryNext("no endpoint");
+    } else {
+      this.#stream.attach(this);
+      this.#tryNext("no endpoint");
+    }
   }
 
   // ResponseReceiver: the service's side
@@ -121,7 +125,7 @@ export class Forward implements BodyReader, ResponseReceiver {
       return;
     }
     this.#reading = true;
-    this.#stream.read(this, this.#request.maxBodyBytes);
+    this.#stream.read(this.#request.maxBodyBytes);
   }
 
   responseHead(head: ResponseHead): void {

@@ -11,6 +11,7 @@ import { Deadlines } from "./deadlines.ts";
 import type {
   Exchange,
   ExchangeHandler,
+  ForwardObserver,
   ForwardOutcome,
   MalformedRequest,
   Upstream,
@@ -235,29 +236,33 @@ export class Loopback {
 
   /** Passes an exchange through to the manual service. */
   forward(exchange: Exchange): void {
+    this.upstream.forward(exchange, this.upstreamRequest(exchange), this.observer());
+  }
+
+  upstreamRequest(exchange: Exchange): UpstreamRequest {
     const { method, target, fields, connectionOptions } = exchange.head;
-    this.upstream.forward(
-      exchange,
-      {
-        method,
-        target,
-        fields: forwardable(fields, connectionOptions),
-        connectTimeoutMs: 1000,
-        responseTimeoutMs: 2000,
-        totalTimeoutMs: 10_000,
-        idleTimeoutMs: 3000,
-        maxBodyBytes: 1024 ** 4,
-        ...this.#options.request,
+    return {
+      method,
+      target,
+      fields: forwardable(fields, connectionOptions),
+      connectTimeoutMs: 1000,
+      responseTimeoutMs: 2000,
+      totalTimeoutMs: 10_000,
+      idleTimeoutMs: 3000,
+      maxBodyBytes: 1024 ** 4,
+      ...this.#options.request,
+    };
+  }
+
+  observer(): ForwardObserver {
+    return {
+      responseFields: (_status, fields) => fields,
+      fault: (reason) => ({ status: reasonInfo(reason).status, fields: [], body: reason }),
+      done: (outcome) => {
+        this.outcomes.push(outcome);
+        this.#woken();
       },
-      {
-        responseFields: (_status, shown) => shown,
-        fault: (reason) => ({ status: reasonInfo(reason).status, fields: [], body: reason }),
-        done: (outcome) => {
-          this.outcomes.push(outcome);
-          this.#woken();
-        },
-      },
-    );
+    };
   }
 
   /** Closes all of it, also when the test has failed: a test says `await using`. */

@@ -32,6 +32,7 @@ export class RequestBody {
   readonly #onData = (bytes: Buffer): void => this.#deliver(bytes);
   #chunked = false;
   #reader: BodyReader | undefined;
+  #reading = false;
   /** Bytes that may still be delivered. */
   #allowed = 0;
   #paused = false;
@@ -47,6 +48,7 @@ export class RequestBody {
     assert(!this.faulty && this.#reader === undefined);
     this.#decoder.start(head.bodyKind, head.contentLength);
     this.#chunked = head.bodyKind === "chunked";
+    this.deadline = NEVER;
     this.#paused = false;
   }
 
@@ -62,13 +64,19 @@ export class RequestBody {
 
   /** Whether input should be given to `feed` now. */
   get wanted(): boolean {
-    return this.#reader !== undefined && !this.#paused && !this.done && !this.faulty;
+    return this.#reading && !this.#paused && !this.done && !this.faulty;
+  }
+
+  attach(reader: BodyReader): void {
+    assert(this.#reader === undefined, "the body has a reader");
+    this.#reader = reader;
   }
 
   /** Starts delivery. Ends it at once where there is no body. */
-  attach(reader: BodyReader, maxBytes: number): void {
-    assert(this.#reader === undefined, "the body has a reader");
-    this.#reader = reader;
+  read(maxBytes: number): void {
+    const reader = this.#reader;
+    assert(reader !== undefined && !this.#reading, "a body is read once, by its reader");
+    this.#reading = true;
     this.#allowed = Math.min(maxBytes, this.#limits.maxBodyBytes);
     if (this.done) reader.bodyEnd(undefined);
     else if (this.left > this.#allowed)
@@ -127,6 +135,7 @@ export class RequestBody {
   detach(): BodyReader | undefined {
     const reader = this.#reader;
     this.#reader = undefined;
+    this.#reading = false;
     this.deadline = NEVER;
     return reader;
   }

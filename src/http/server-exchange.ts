@@ -85,10 +85,14 @@ export class ServerExchange implements Exchange, ExchangeStream {
     this.end(undefined);
   }
 
-  read(reader: BodyReader, maxBytes: number): void {
+  attach(reader: BodyReader): void {
+    if (this.#phase !== "over") this.connection.body.attach(reader);
+  }
+
+  read(maxBytes: number): void {
     if (this.#phase === "over") return;
     const { connection } = this;
-    connection.body.attach(reader, maxBytes);
+    connection.body.read(maxBytes);
     connection.bodyWanted();
     if (this.#expecting && this.#phase === "waiting" && connection.body.wanted) this.#continue();
   }
