@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import test from "node:test";
+import * as fc from "fast-check";
 import type { RequestHead } from "../../model/http.ts";
 import {
   DEFAULT_HEAD_LIMITS,
@@ -303,4 +304,21 @@ test("findHeadEnd() hands heads that end in bare LFs to the parser, which refuse
     const result = parseRequestHead(buffer, 0, end, DEFAULT_HEAD_LIMITS);
     assert.equal(isHeadFault(result) && result.reason, "malformed-request");
   }
+});
+
+test("parseRequestHead() neither throws nor lets a control byte through, whatever the bytes", () => {
+  const piece = fc.oneof(
+    fc.constantFrom("GET ", "/ ", "HTTP/1.1", "\r\n", "Host: a", "Content-Length: 1", ": ", "\n"),
+    fc.string({ unit: fc.nat(255).map((code) => String.fromCharCode(code)), maxLength: 3 }),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 20 }), fc.boolean(), (pieces, valid) => {
+      const start = valid ? "GET / HTTP/1.1\r\nHost: a\r\nX: " : "";
+      const result = parse(`${start}${pieces.join("")}\r\n\r\n`);
+      if (isHeadFault(result)) return;
+      assert.match(result.fields.join(""), /^[\t -~\x80-\xff]*$/);
+      assert.match(`${result.method}${result.target}`, /^[!-~]+$/);
+    }),
+    { numRuns: 2000 },
+  );
 });

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import test from "node:test";
+import * as fc from "fast-check";
 import type { ResponseHead } from "../../model/http.ts";
 import { type HeadFault, isHeadFault } from "./head-fault.ts";
 import { DEFAULT_HEAD_LIMITS } from "./request-head.ts";
@@ -137,4 +138,19 @@ test("parseResponseHead() refuses what passes a limit", () => {
   assert.equal(reason(ok("a: b\r\nc: d\r\n")), "accepted");
   assert.equal(reason(ok("a: b\r\nc: d\r\ne: f\r\n")), "upstream-protocol");
   assert.equal(reason(ok(`a: ${"b".repeat(60)}\r\n`)), "upstream-protocol");
+});
+
+test("parseResponseHead() neither throws nor lets a control byte through, whatever the bytes", () => {
+  const piece = fc.oneof(
+    fc.constantFrom("HTTP/1.1 ", "200 ", "\r\n", "Server: a", "Content-Length: 1", ": ", "\n"),
+    fc.string({ unit: fc.nat(255).map((code) => String.fromCharCode(code)), maxLength: 3 }),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 20 }), fc.boolean(), (pieces, valid) => {
+      const result = parse(`${valid ? "HTTP/1.1 200 OK\r\nX: " : ""}${pieces.join("")}\r\n\r\n`);
+      if (isHeadFault(result)) assert.equal(result.reason, "upstream-protocol");
+      else assert.match(result.fields.join(""), /^[\t -~\x80-\xff]*$/);
+    }),
+    { numRuns: 2000 },
+  );
 });
