@@ -15,13 +15,13 @@ export interface IndexedPrincipal {
   readonly within: readonly string[];
 }
 
-const NONE: readonly CompiledPolicy[] = [];
+const NONE: CompiledPolicy[] = [];
 
 export class Evaluation {
-  /** Most decisions have one permit: the array is made when there is a second. */
-  permits: readonly CompiledPolicy[] = NONE;
-  forbids: readonly CompiledPolicy[] = NONE;
-  errors: readonly CompiledPolicy[] = NONE;
+  /** Made when the first one comes: most evaluations fill one of the three. */
+  permits: CompiledPolicy[] = NONE;
+  forbids: CompiledPolicy[] = NONE;
+  errors: CompiledPolicy[] = NONE;
 
   /** Throws what is not an EvaluationError: a defect, on which the gate denies. */
   run(groups: readonly PolicyGroup[], principal: IndexedPrincipal, environment: Environment): void {
@@ -50,13 +50,19 @@ export class Evaluation {
         if (!policy.applies(environment)) continue;
       } catch (error) {
         if (!(error instanceof EvaluationError)) throw error;
-        this.errors = [...this.errors, policy];
+        this.errors = appended(this.errors, policy);
         continue;
       }
-      if (policy.effect === "permit") this.permits = [...this.permits, policy];
-      else this.forbids = [...this.forbids, policy];
+      if (policy.effect === "permit") this.permits = appended(this.permits, policy);
+      else this.forbids = appended(this.forbids, policy);
     }
   }
+}
+
+function appended(policies: CompiledPolicy[], policy: CompiledPolicy): CompiledPolicy[] {
+  if (policies === NONE) return [policy];
+  policies.push(policy);
+  return policies;
 }
 
 /** Ids in the order of the files. */

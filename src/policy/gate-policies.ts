@@ -28,12 +28,13 @@ export async function createGatePolicies(
 ): Promise<Policies> {
   const actions = new Map(ACTIONS.map(({ id, group }) => [id, placedAction(id, group)]));
   const index = new PolicyIndex([], [...actions.values()]);
+  const alone: PolicyDecision[] = [];
   for (const policy of policies) {
     index.add(policy);
+    alone.push(outcome(policy.effect, [policy.id]));
     await pause();
   }
   const world = await createWorld(vocabulary, pause);
-  const alone = policies.map((policy) => outcome(policy.effect, [policy.id]));
   return new GatePolicies({ hash, index, actions, world, alone });
 }
 
