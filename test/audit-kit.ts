@@ -164,6 +164,9 @@ export class FaultyFiles implements AuditFiles {
   freeBytes: number | undefined;
   /** Writes wait for this. */
   gate: Promise<void> = Promise.resolve();
+  /** After this many writes one write fails with `lateFault`. */
+  failAfterWrites: number | undefined;
+  lateFault: Error | undefined;
   syncs = 0;
   writes = 0;
   readonly #inner = new WeakMap<AuditFile, AuditFile>();
@@ -201,6 +204,10 @@ export class FaultyFiles implements AuditFiles {
   async #write(inner: AuditFile, data: Uint8Array, offset: number): Promise<number> {
     await this.gate;
     this.#check("write");
+    if (this.writes === this.failAfterWrites && this.lateFault !== undefined) {
+      this.failAfterWrites = undefined;
+      throw this.lateFault;
+    }
     this.writes += 1;
     const most = Math.min(this.shortWrite ?? Infinity, this.room ?? Infinity);
     if (most === 0) throw systemError("ENOSPC");

@@ -52,10 +52,9 @@ export async function openAuditFolder(path: string): Promise<AuditFolder> {
   }
 }
 
-/** The name of a segment that begins at `timeMs`. `again` tells apart those of one millisecond. */
-export function segmentName(timeMs: number, instance: string, again: number): string {
-  const start = new Date(timeMs).toISOString().replaceAll(/[-:]/g, "");
-  return `audit-${start}-${instance}${again === 0 ? "" : `-${again + 1}`}.jsonl`;
+/** The name of a segment that begins at `timeMs`. */
+export function segmentName(timeMs: number, instance: string): string {
+  return `audit-${startText(timeMs)}-${instance}.jsonl`;
 }
 
 async function openKey(folder: string): Promise<Uint8Array> {
@@ -115,8 +114,11 @@ function mayBeWriting(name: string): boolean {
   const pid = Number(match?.[2]);
   if (pid !== process.pid) return isAlive(pid);
   // In a container each start has the same process id; then the file's start tells them apart.
-  const started = new Date(Date.now() - process.uptime() * 1000).toISOString();
-  return (match?.[1] ?? "") >= started.replaceAll(/[-:]/g, "");
+  return (match?.[1] ?? "") >= startText(Date.now() - process.uptime() * 1000);
+}
+
+function startText(timeMs: number): string {
+  return new Date(timeMs).toISOString().replaceAll(/[-:]/g, "");
 }
 
 function isAlive(pid: number): boolean {

@@ -7,7 +7,7 @@ import { codeOf, type AuditFile, type AuditFiles } from "./files.ts";
 import { segmentName } from "./folder.ts";
 
 const LIMITS = {
-  /** Names tried for a new file. Two of one millisecond are rare; more mean that something is wrong. */
+  /** Names tried for a new file. One that is taken is rare; more mean that something is wrong. */
   names: 16,
 } as const;
 
@@ -27,6 +27,7 @@ export class Segments {
   readonly #deps: SegmentsDeps;
   #file: AuditFile | undefined;
   #name = "";
+  #startMs = 0;
   /** Bytes that we know to be in the file. */
   #size = 0;
   #unsynced = 0;
@@ -58,8 +59,10 @@ export class Segments {
   async begin(): Promise<void> {
     const { clock, files } = this.#deps;
     const { folder, instance } = this.#options;
-    for (let again = 0; ; again++) {
-      const name = segmentName(clock.now(), instance, again);
+    for (let tried = 1; ; tried++) {
+      // Later than the one before, though the clock went back: by name, files are in their order.
+      this.#startMs = Math.max(clock.now(), this.#startMs + 1);
+      const name = segmentName(this.#startMs, instance);
       try {
         this.#file = await files.create(folder, name);
         this.#name = name;
@@ -67,7 +70,7 @@ export class Segments {
         this.#unsynced = 0;
         return;
       } catch (error) {
-        if (codeOf(error) !== "EEXIST" || again + 1 >= LIMITS.names) throw error;
+        if (codeOf(error) !== "EEXIST" || tried >= LIMITS.names) throw error;
       }
     }
   }
