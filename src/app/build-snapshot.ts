@@ -10,7 +10,7 @@ import type { BearerVerifier, GateRoute } from "../gate/snapshot.ts";
 import type { Upstream } from "../http/exchange.ts";
 import { createUpstream } from "../http/service.ts";
 import { createBearerSet } from "../identity/bearer.ts";
-import { createChallenge } from "../identity/challenge.ts";
+import { type Challenge, createChallenge } from "../identity/challenge.ts";
 import { createJwtAuthenticator, type JwtAuthenticator } from "../identity/jwt.ts";
 import { ConfigError } from "../model/errors.ts";
 import type { Fields } from "../model/http.ts";
@@ -51,10 +51,12 @@ export async function buildSnapshot(
   }
   const authenticators = createAuthenticators(config.authenticators, instruments);
   const upstreams = createUpstreams(config.services, instruments);
+  const bearers = once((names) => createBearer(names, authenticators, instruments));
+  const challenges = once(([service = ""]) => createChallenge(service));
   const forwards = new Map<GateRoute, ForwardRoute>();
   const routes = config.routes.map((options) => {
-    const value = gateRoute(options, authenticators, instruments);
-    forwards.set(value, forwardRoute(options, { config, upstreams, instruments }));
+    const value = gateRoute(options, bearers);
+    forwards.set(value, forwardRoute(options, { config, upstreams, challenges, instruments }));
     const { name, host, path, methods } = options;
     return { name, host, path, methods, value };
   });
@@ -105,20 +107,39 @@ function createUpstreams(
   );
 }
 
-function gateRoute(
-  options: RouteOptions,
+/** Routes that name the same authenticators share one set, so that a connection's last credential serves them all. */
+function createBearer(
+  names: readonly string[],
   authenticators: ReadonlyMap<string, JwtAuthenticator>,
   { facts }: Instruments,
+): BearerVerifier {
+  const ways = names.flatMap((name) => authenticators.get(name) ?? []);
+  if (ways.length !== names.length) throw new TypeError("an authenticator that is not there");
+  return createBearerSet(ways, facts);
+}
+
+/** Makes one value for each list of names: there may be ten thousand routes and few such lists. */
+function once<T>(make: (names: readonly string[]) => T): (names: readonly string[]) => T {
+  const made = new Map<string, T>();
+  return (names) => {
+    const key = names.join(" ");
+    const known = made.get(key);
+    if (known !== undefined) return known;
+    const value = make(names);
+    made.set(key, value);
+    return value;
+  };
+}
+
+function gateRoute(
+  options: RouteOptions,
+  bearers: (names: readonly string[]) => BearerVerifier,
 ): GateRoute {
   const named = options.authenticate.filter((name) => name !== ANONYMOUS_NAME);
-  const ways = named.flatMap((name) => authenticators.get(name) ?? []);
-  if (ways.length !== named.length) throw new TypeError("an authenticator that is not there");
-  const bearer: BearerVerifier | undefined =
-    ways.length === 0 ? undefined : createBearerSet(ways, facts);
   return {
     name: options.name,
     service: options.service,
-    bearer,
+    bearer: named.length === 0 ? undefined : bearers(named),
     anonymous: options.authenticate.includes(ANONYMOUS_NAME),
     audience: options.audience,
     params: pathParams(options.path),
@@ -131,6 +152,7 @@ function forwardRoute(
   from: {
     readonly config: Config;
     readonly upstreams: ReadonlyMap<string, Upstream>;
+    readonly challenges: (service: readonly string[]) => Challenge;
     readonly instruments: Instruments;
   },
 ): ForwardRoute {
@@ -154,7 +176,7 @@ function forwardRoute(
   };
   return {
     plan,
-    challenge: createChallenge(options.service),
+    challenge: from.challenges([options.service]),
     requestFields: createRequestFields(plan, from.instruments.newTraceparent),
   };
 }
