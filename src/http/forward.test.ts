@@ -491,11 +491,9 @@ test("a defect in the handler's response fields is answered 500", async () => {
 
 /** A port that nothing listens on. */
 async function unusedPort(): Promise<number> {
-  const service = new ManualService();
+  await using service = new ManualService();
   await service.listen();
-  const { port } = service;
-  await service.close();
-  return port;
+  return service.port;
 }
 
 function neverConnecting(): Socket {

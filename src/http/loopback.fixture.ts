@@ -112,8 +112,8 @@ export class ManualService {
     return portOf(this.server);
   }
 
-  async listen(): Promise<void> {
-    await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+  async listen(port = 0): Promise<void> {
+    await new Promise<void>((resolve) => this.server.listen(port, "127.0.0.1", resolve));
   }
 
   /** The next connection that the proxy opens. */
@@ -128,7 +128,7 @@ export class ManualService {
     }
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     for (const connection of this.connections) connection.destroy();
     await new Promise((resolve) => this.server.close(resolve));
   }
@@ -270,7 +270,7 @@ export class Loopback {
     for (const caller of this.#callers) caller.destroy();
     this.upstream.close();
     await this.listener.close(0);
-    await this.service.close();
+    await this.service[Symbol.asyncDispose]();
   }
 
   #handler(): ExchangeHandler {
