@@ -19,7 +19,8 @@ export interface BenchOptions {
 
 export const USAGE = `npm run bench -- [options]
   --seconds N       length of one measurement (5)
-  --warm-up N       load before it that is not counted, in seconds (2)
+  --warm-up N       load before it that is not counted, in seconds (2);
+                    five times as long before a peer's first
   --rounds N        how often each peer has its turn (5)
   --connections N   connections of the load (64)
   --only A,B        sections or peers to run; naming peers runs the throughput section with them

@@ -28,6 +28,12 @@ export interface ThroughputOptions {
   readonly progress: (line: string) => void;
 }
 
+/**
+ * How many times as long the first warm-up of a peer is: a just-in-time compiler needs some 100 000
+ * requests until all of it is in its last form. A proxy in service has had them; for each peer alike.
+ */
+const FIRST_WARM_UP = 5;
+
 /** One measurement of one peer. */
 export interface Cell {
   readonly peer: string;
@@ -107,7 +113,8 @@ async function measure(
     core: options.cores.load,
   };
   started.program.resume();
-  await runLoad(place.site, { ...load, seconds: options.warmUpSeconds });
+  const warmUp = options.warmUpSeconds * (options.round === 1 ? FIRST_WARM_UP : 1);
+  await runLoad(place.site, { ...load, seconds: warmUp });
 
   const seenBefore = await place.service.requestsSeen();
   const busyBefore = coreBusyMs(options.cores.proxy);
