@@ -1,0 +1,287 @@
+/**
+ * A stage for attacks: the recording service, the proxy before it as `sallyport run` starts it, and
+ * a way to send bytes and gather all the evidence about what they did.
+ *
+ * On it, `/guarded/*` wants a token and the role Admin; everything else is open to anybody, save
+ * what begins with `/secret`, which nobody may reach.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { AuditRecord, Evidence } from "./judge.ts";
+import { RawConnection } from "./raw-connection.ts";
+import { startRecordingService, type RecordingService } from "./recording-service.ts";
+import { readRequests, readResponses } from "./strict-http1.ts";
+import { AUDIENCE, createTestIssuer, ISSUER, type TestIssuer } from "./test-issuer.ts";
+
+const LIMITS = {
+  /** Milliseconds from start to ready, on a slow and busy machine. */
+  start: 60_000,
+  /** Milliseconds for an answer before the caller says that nothing more will come. */
+  answer: 3000,
+  /** Milliseconds between looks at the log while a completion is on its way to it. */
+  poll: 5,
+} as const;
+
+export interface StageOptions {
+  /** YAML of `routes:` to put before the stage's own, each line indented by two spaces. */
+  readonly routes?: string;
+  /** Cedar text beside the stage's own. */
+  readonly policies?: string;
+  /** YAML at top level. */
+  readonly config?: string;
+  /** YAML lines of the listener, indented by four spaces. */
+  readonly listener?: string;
+  /** YAML lines of the service `recorder`, indented by four spaces. */
+  readonly service?: string;
+}
+
+export interface Stage {
+  readonly issuer: TestIssuer;
+  readonly service: RecordingService;
+  /** `host:port` of the proxy and of its operators' listener. */
+  readonly proxy: string;
+  readonly admin: string;
+  /** All that the proxy has written to its standard output and error. */
+  readonly log: () => string;
+  /** Every record until now. */
+  records(): readonly AuditRecord[];
+  /** Sends bytes over a connection of their own, then what should get its own answer, and waits. */
+  attack(bytes: string, options?: AttackOptions): Promise<Evidence>;
+  close(): Promise<void>;
+}
+
+export interface AttackOptions {
+  /** Values in fields in which a caller must not speak. */
+  readonly spoofed?: readonly string[];
+  /** Ends the caller's side right after the bytes: they are known to stop within a message. */
+  readonly cutOff?: boolean;
+  /** Sends nothing behind the bytes and does not end either: the proxy has to. */
+  readonly unfinished?: boolean;
+}
+
+const sallyport = fileURLToPath(new URL("../../bin/sallyport", import.meta.url));
+
+export async function startStage(options: StageOptions = {}): Promise<Stage> {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-stage-"));
+  const issuer = createTestIssuer();
+  const service = await startRecordingService();
+  writeFolder(folder, { issuer, service, options });
+  const { child, log, addresses } = await startProxy(folder);
+  const close = async (): Promise<void> => {
+    const ended = new Promise((resolve) => {
+      child.once("exit", resolve);
+    });
+    child.kill("SIGTERM");
+    await ended;
+    await service.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const records = (): readonly AuditRecord[] => readRecords(join(folder, "audit"));
+  return {
+    issuer,
+    service,
+    proxy: addresses.edge,
+    admin: addresses.admin,
+    log,
+    records,
+    attack: (bytes, attackOptions = {}) =>
+      attack({ proxy: addresses.edge, service, records }, bytes, attackOptions),
+    close,
+  };
+}
+
+/** The bytes of a request as an honest caller writes it. */
+export function requestBytes(target: string, fields: readonly string[] = []): string {
+  return [`GET ${target} HTTP/1.1`, "Host: api.example", ...fields, "", ""].join("\r\n");
+}
+
+function writeFolder(
+  folder: string,
+  given: {
+    readonly issuer: TestIssuer;
+    readonly service: RecordingService;
+    readonly options: StageOptions;
+  },
+): void {
+  const { issuer, service, options } = given;
+  mkdirSync(join(folder, "policies"));
+  writeFileSync(join(folder, "jwks.json"), JSON.stringify(issuer.jwks), { mode: 0o600 });
+  writeFileSync(join(folder, "policies", "stage.cedar"), POLICIES + (options.policies ?? ""));
+  const config = `version: 1
+listeners:
+  - name: edge
+    address: 127.0.0.1:0
+    publicOrigin: https://api.example
+${options.listener ?? ""}
+admin: { address: "127.0.0.1:0" }
+authenticators:
+  test:
+    type: jwt
+    issuer: ${ISSUER}
+    jwks: file:jwks.json
+    audience: [${AUDIENCE}]
+    algorithms: [ES256]
+    principal:
+      kind: workload
+      subject: sub
+      roles: { claim: roles, allow: [Admin] }
+services:
+  recorder:
+    endpoints: [http://${service.address}]
+${options.service ?? ""}
+routes:
+${options.routes ?? ""}
+  - { name: guarded, path: "/guarded/*", service: recorder, authenticate: [test] }
+  - { name: root, path: "/", service: recorder, authenticate: [anonymous] }
+  - { name: open, path: "/*", service: recorder, authenticate: [anonymous] }
+policies: { enforce: [policies] }
+audit:
+  path: audit
+  durability: strict
+  # Every denial counts as evidence here, however fast strangers are denied.
+  unidentified: { perSecond: 100000, burst: 1000000 }
+${options.config ?? ""}
+`;
+  writeFileSync(join(folder, "sallyport.yaml"), config, { mode: 0o600 });
+}
+
+const POLICIES = `
+@id("admins")
+permit (
+  principal is Sallyport::Workload in Sallyport::Role::"Admin",
+  action,
+  resource == Sallyport::Route::"guarded"
+);
+
+@id("anybody")
+permit (principal is Sallyport::Anonymous, action, resource)
+unless { context.path like "/secret*" };
+`;
+
+async function startProxy(folder: string): Promise<{
+  readonly child: ChildProcess;
+  readonly log: () => string;
+  readonly addresses: { readonly edge: string; readonly admin: string };
+}> {
+  const child = spawn(sallyport, ["run", "-c", "sallyport.yaml"], {
+    cwd: folder,
+    env: {
+      ...process.env,
+      SALLYPORT_RUNTIME: process.versions["bun"] === undefined ? "node" : "bun",
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  const ready = Promise.withResolvers<{ edge: string; admin: string }>();
+  const take = (chunk: Buffer): void => {
+    text += chunk.toString();
+    const edge = /\bedge\b.*?(127\.0\.0\.1:[1-9]\d*)/.exec(text)?.[1];
+    const admin = /\badmin\b.*?(127\.0\.0\.1:[1-9]\d*)/.exec(text)?.[1];
+    if (edge !== undefined && admin !== undefined) ready.resolve({ edge, admin });
+  };
+  child.stdout.on("data", take);
+  child.stderr.on("data", take);
+  child.once("exit", (code) => ready.reject(new Error(`exit code ${code ?? "none"}: ${text}`)));
+  const timer = setTimeout(() => ready.reject(new Error(`not ready: ${text}`)), LIMITS.start);
+  try {
+    return { child, log: () => text, addresses: await ready.promise };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function readRecords(folder: string): AuditRecord[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".jsonl"))
+    .toSorted()
+    .flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n").slice(0, -1))
+    .map((line) => JSON.parse(line) as AuditRecord);
+}
+
+let sentinels = 0;
+
+async function attack(
+  stage: {
+    readonly proxy: string;
+    readonly service: RecordingService;
+    readonly records: () => readonly AuditRecord[];
+  },
+  bytes: string,
+  options: AttackOptions,
+): Promise<Evidence> {
+  const { proxy, service, records } = stage;
+  service.forget();
+  const before = records().length;
+  const sent = readRequests(bytes);
+  const methods = sent.messages.map(({ method }) => method);
+  const connection = await RawConnection.open(proxy);
+  connection.write(bytes);
+  if (options.cutOff === true) {
+    connection.end();
+  } else if (options.unfinished !== true) {
+    // A good request right behind: it gets its own answer or none, never somebody else's.
+    sentinels += 1;
+    connection.write(requestBytes(`/sentinel-${sentinels}`, ["Connection: close"]));
+    methods.push("GET");
+  }
+  if (!(await connection.until(() => connection.closed, LIMITS.answer))) connection.end();
+  await connection.until(() => connection.closed);
+  connection.destroy();
+  await settle(records, before);
+  const since = records().slice(before);
+  const arrived = service.connections.map(({ text }) => text).filter((text) => text !== "");
+  await goodRequest(proxy, service);
+  return {
+    methods,
+    answer: connection.text,
+    closed: connection.closed,
+    arrived,
+    decisions: since.filter(({ type }) => type === "decision"),
+    completions: since.filter(({ type }) => type === "completion"),
+    spoofed: options.spoofed ?? [],
+  };
+}
+
+/** Waits until each permit since `before` has its completion; completions are written in batches. */
+async function settle(records: () => readonly AuditRecord[], before: number): Promise<void> {
+  const deadline = performance.now() + LIMITS.answer;
+  while (performance.now() < deadline) {
+    const since = records().slice(before);
+    const completed = new Set(
+      since.filter(({ type }) => type === "completion").map(({ decisionId }) => decisionId),
+    );
+    const open = since.some(
+      ({ decision, decisionId }) => decision === "permit" && !completed.has(decisionId),
+    );
+    if (!open) return;
+    await new Promise((resolve) => {
+      setTimeout(resolve, LIMITS.poll);
+    });
+  }
+}
+
+/**
+ * Rule 5: the next good request, on a connection of its own, gets its own answer, and nothing but
+ * it reaches the service.
+ */
+async function goodRequest(proxy: string, service: RecordingService): Promise<void> {
+  service.forget();
+  sentinels += 1;
+  const target = `/good-${sentinels}`;
+  const connection = await RawConnection.open(proxy);
+  connection.write(requestBytes(target, ["Connection: close"]));
+  await connection.until(() => connection.closed);
+  const [answer] = readResponses(connection.text, ["GET"], connection.closed).messages;
+  const got = answer?.status === 200 ? (JSON.parse(answer.body) as { target?: unknown }) : {};
+  if (got.target !== target) {
+    throw new Error(`rule 5: ${target} was answered with ${connection.text.slice(0, 200)}`);
+  }
+  const arrived = service.connections.flatMap(({ text }) => readRequests(text).messages);
+  if (arrived.length !== 1 || arrived[0]?.target !== target) {
+    const targets = arrived.map((request) => request.target).join(" ");
+    throw new Error(`rule 5: besides ${target} there arrived ${targets}`);
+  }
+}
