@@ -93,9 +93,7 @@ function judgeTrail(one: Case, answer: Answer, trail: Trail): string[] {
   if (decision["decision"] !== expected) faults.push(`recorded as ${String(decision["decision"])}`);
   if (decision["reason"] !== one.reason) faults.push(`recorded as ${String(decision["reason"])}`);
   const completion = trail.completions.get(id);
-  if (one.reaches === undefined) {
-    if (completion !== undefined) faults.push("a completion record of what was denied");
-  } else if (completion === undefined) {
+  if (completion === undefined) {
     faults.push("no completion record");
   } else if (completion["status"] !== answer.status || completion["end"] !== "complete") {
     faults.push(`completed as ${String(completion["status"])} ${String(completion["end"])}`);

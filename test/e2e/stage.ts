@@ -34,8 +34,9 @@ export interface StageOptions {
   readonly config?: string;
   /** YAML lines of the listener, indented by four spaces. */
   readonly listener?: string;
-  /** YAML lines of the service `recorder`, indented by four spaces. */
-  readonly service?: string;
+  /** YAML of `authenticators:` and of `services:` beside the stage's own, indented by two spaces. */
+  readonly authenticators?: string;
+  readonly services?: string;
 }
 
 export interface Stage {
@@ -48,6 +49,8 @@ export interface Stage {
   readonly log: () => string;
   /** Every record until now. */
   records(): readonly AuditRecord[];
+  /** The same as it lies on the disk. */
+  auditText(): string;
   /** Sends bytes over a connection of their own, then what should get its own answer, and waits. */
   attack(bytes: string, options?: AttackOptions): Promise<Evidence>;
   close(): Promise<void>;
@@ -87,6 +90,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     admin: addresses.admin,
     log,
     records,
+    auditText: () => readAudit(join(folder, "audit")),
     attack: (bytes, attackOptions = {}) =>
       attack({ proxy: addresses.edge, service, records }, bytes, attackOptions),
     close,
@@ -128,10 +132,10 @@ authenticators:
       kind: workload
       subject: sub
       roles: { claim: roles, allow: [Admin] }
+${options.authenticators ?? ""}
 services:
-  recorder:
-    endpoints: [http://${service.address}]
-${options.service ?? ""}
+  recorder: { endpoints: ["http://${service.address}"] }
+${options.services ?? ""}
 routes:
 ${options.routes ?? ""}
   - { name: guarded, path: "/guarded/*", service: recorder, authenticate: [test] }
@@ -193,12 +197,18 @@ async function startProxy(folder: string): Promise<{
   }
 }
 
-function readRecords(folder: string): AuditRecord[] {
+function readAudit(folder: string): string {
   return readdirSync(folder)
     .filter((name) => name.endsWith(".jsonl"))
     .toSorted()
-    .flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n").slice(0, -1))
-    .map((line) => JSON.parse(line) as AuditRecord);
+    .map((name) => readFileSync(join(folder, name), "utf8"))
+    .join("");
+}
+
+/** The last line may still be on its way to the disk. */
+function readRecords(folder: string): AuditRecord[] {
+  const lines = readAudit(folder).split("\n").slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as AuditRecord);
 }
 
 let sentinels = 0;

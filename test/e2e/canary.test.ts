@@ -1,0 +1,226 @@
+/**
+ * Secrets stay secret however a request ends. Every reason that a caller, a service or a provider
+ * can bring about is brought about by a request full of secrets: as bearer token, as a claim of it,
+ * as cookie, as API key, in the query and in a password. Afterwards the log, the answers, the
+ * metrics and the audit log hold none of them, in no encoding.
+ */
+import test, { after } from "node:test";
+import { strict as assert } from "node:assert";
+import { REASONS, type Reason } from "../../src/model/reason.ts";
+import { RawConnection } from "./raw-connection.ts";
+import { ordinaryAnswer } from "./recording-service.ts";
+import { startStage } from "./stage.ts";
+import { readResponses } from "./strict-http1.ts";
+import { encode } from "./test-issuer.ts";
+
+const CANARY = "canary-7f3a9c51d2e84b06";
+const NOWHERE = "http://127.0.0.1:1";
+
+/** Not for a caller to bring about; their own tests say what they give away. */
+const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
+  "audit-unavailable", // needs a disk that fails
+  "internal-error", // needs a defect
+  "overloaded", // needs a crowd
+  "shutting-down", // needs an end of the proxy in the midst of it
+]);
+
+const stage = await startStage({
+  listener:
+    "    limits: { bodyBytes: 1KiB, headTimeout: 300ms, headBytes: 8KiB, targetBytes: 2KiB }",
+  authenticators: `  silent:
+    { type: jwt, issuer: "${NOWHERE}", audience: [a], algorithms: [ES256], principal: { kind: user } }
+  strict:
+    type: jwt
+    issuer: https://strict.example
+    jwks: file:jwks.json
+    audience: [https://api.example]
+    algorithms: [ES256]
+    principal:
+      kind: user
+      attributes: { level: { claim: level, type: long } }`,
+  services: `  nowhere: { endpoints: ["${NOWHERE}"] }`,
+  routes: `  - { name: silent, path: "/silent/*", service: recorder, authenticate: [silent] }
+  - { name: strict, path: "/strict/*", service: recorder, authenticate: [strict] }
+  - { name: nowhere, path: /nowhere, service: nowhere, authenticate: [anonymous] }
+  - { name: slow, path: /slow, service: recorder, authenticate: [anonymous], responseTimeout: 100ms }
+  - { name: listed, path: /listed, methods: [GET], service: recorder, authenticate: [anonymous] }
+  - { name: host, host: only.example, path: "/*", service: recorder, authenticate: [anonymous] }`,
+  policies: `
+@id("never")
+forbid (principal, action, resource) when { context.path == "/never" };
+@id("erring")
+forbid (principal, action, resource)
+when { context.path == "/erring" && 9223372036854775807 + 1 > 0 };`,
+});
+after(() => stage.close());
+
+const now = Math.floor(Date.now() / 1000);
+const claims = { roles: ["Admin"], password: CANARY };
+const good = stage.issuer.token(claims);
+const [head = "", payload = "", signature = ""] = good.split(".");
+const token = stage.issuer.token;
+const tokens: string[] = [];
+
+/** A request that carries every kind of secret. */
+function secretive(line: string, bearer: string = good, more: readonly string[] = []): string {
+  tokens.push(bearer);
+  return [
+    `${line} HTTP/1.1`,
+    "Host: api.example",
+    ...(bearer === "" ? [] : [`Authorization: Bearer ${bearer}`]),
+    `Cookie: session=${CANARY}`,
+    `X-Api-Key: ${CANARY}`,
+    `Proxy-Authorization: Basic ${Buffer.from(`user:${CANARY}`).toString("base64")}`,
+    ...more,
+    "",
+    "",
+  ].join("\r\n");
+}
+
+const query = `?access_token=${CANARY}&password=${CANARY}`;
+const CASES: readonly [reason: Reason, bytes: string][] = [
+  ["permitted", secretive(`GET /guarded/x${query}`)],
+  ["malformed-request", secretive(`GET /a${query}`, good, [`bad name: ${CANARY}`])],
+  ["malformed-request", secretive(`GET /a${query}`, good, [`X-A: ${CANARY}\0`])],
+  ["ambiguous-path", secretive(`GET /a%2f${query}`)],
+  ["invalid-host", secretive(`GET http://other.example/a${query}`)],
+  ["duplicate-authorization", secretive(`GET /a${query}`, good, [`Authorization: ${CANARY}`])],
+  ["request-timeout", `GET /a${query} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${CANARY}`],
+  ["body-too-large", secretive("POST /a", good, ["Content-Length: 5000"])],
+  ["head-too-large", secretive("GET /a", good, [`X-Long: ${CANARY.repeat(500)}`])],
+  ["uri-too-long", secretive(`GET /a?x=${CANARY.repeat(100)}`)],
+  ["not-implemented", secretive(`TRACE /a${query}`)],
+  ["version-not-supported", secretive("GET /a").replace("HTTP/1.1", "HTTP/3.1")],
+  ["expectation-failed", secretive(`GET /a${query}`, good, [`Expect: ${CANARY}`])],
+  ["no-route", secretive(`OPTIONS *`).replace("OPTIONS *", `GET /listed/none${query}`)],
+  ["method-not-allowed", secretive(`DELETE /listed${query}`)],
+  ["missing-credential", secretive(`GET /guarded/x${query}`, "")],
+  ["malformed-credential", secretive(`GET /guarded/x${query}`, CANARY)],
+  ["unknown-issuer", secretive("GET /guarded/x", token({ ...claims, iss: "https://x.example" }))],
+  ["algorithm-not-allowed", secretive("GET /guarded/x", `${encode({ alg: "none" })}.${payload}.`)],
+  ["unknown-key", secretive("GET /guarded/x", token(claims, { kid: CANARY }))],
+  ["invalid-signature", secretive("GET /guarded/x", `${head}.${payload}.${"A".repeat(86)}`)],
+  ["invalid-token-type", secretive("GET /guarded/x", token(claims, { typ: CANARY }))],
+  ["wrong-audience", secretive("GET /guarded/x", token({ ...claims, aud: CANARY }))],
+  ["token-expired", secretive("GET /guarded/x", token({ ...claims, exp: now - 3600 }))],
+  ["token-not-yet-valid", secretive("GET /guarded/x", token({ ...claims, nbf: now + 3600 }))],
+  [
+    "missing-claim",
+    secretive("GET /strict/x", token({ ...claims, iss: "https://strict.example" })),
+  ],
+  [
+    "invalid-claim",
+    secretive("GET /strict/x", token({ iss: "https://strict.example", level: CANARY })),
+  ],
+  ["identity-unavailable", secretive("GET /silent/x", token({ ...claims, iss: NOWHERE }))],
+  ["no-permit", secretive(`GET /secret${query}`)],
+  ["no-permit", secretive(`GET /guarded/x${query}`, token({ password: CANARY }))],
+  ["forbidden", secretive(`GET /never${query}`)],
+  ["policy-error", secretive(`GET /erring${query}`)],
+  ["upstream-unreachable", secretive(`GET /nowhere${query}`)],
+  ["upstream-protocol", secretive(`GET /rogue${query}`)],
+  ["upstream-timeout", secretive(`GET /slow${query}`)],
+];
+
+let answers = "";
+
+stage.service.script((request) => {
+  if (request.target.startsWith("/slow")) return undefined;
+  if (request.target.startsWith("/hold")) return undefined;
+  if (!request.target.startsWith("/rogue")) return ordinaryAnswer(request);
+  return { bytes: `HTTP/1.1 200 OK\r\nX-A : ${CANARY}\r\n\r\n${CANARY}`, close: true };
+});
+
+for (const [reason, bytes] of CASES) {
+  test(`a request that ends with ${reason} gives no secret away`, async () => {
+    const connection = await RawConnection.open(stage.proxy);
+    connection.write(bytes);
+    const whole = (): boolean =>
+      readResponses(connection.text, ["GET"], connection.closed).messages.length > 0;
+    assert.ok(await connection.until(() => connection.closed || whole()));
+    connection.destroy();
+    answers += connection.text;
+    const [answer] = readResponses(connection.text, ["GET"], true).messages;
+    assert.equal(answer?.status, REASONS[reason].status);
+    if (reason !== "permitted") {
+      assert.equal((JSON.parse(answer.body) as { reason: string }).reason, reason);
+    }
+  });
+}
+
+test("a caller that goes away gives no secret away", async () => {
+  const connection = await RawConnection.open(stage.proxy);
+  connection.write(secretive(`GET /hold${query}`));
+  const arrived = (): boolean =>
+    stage.service.connections.some(({ text }) => text.includes("/hold"));
+  while (!arrived()) await new Promise(setImmediate);
+  connection.destroy();
+  while (!stage.records().some(({ end }) => end === "caller-gone")) {
+    await new Promise(setImmediate);
+  }
+});
+
+test("a caller that is out of budget gives no secret away", async () => {
+  const connection = await RawConnection.open(stage.proxy);
+  // More than any burst of failures that is granted; what comes then is refused unread.
+  const attempts = 300;
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    connection.write(secretive("GET /guarded/x", `${head}.${payload}.${"B".repeat(86)}`));
+  }
+  const methods = Array<string>(attempts).fill("GET");
+  const count = (): number => readResponses(connection.text, methods, false).messages.length;
+  assert.ok(await connection.until(() => count() === attempts || connection.closed));
+  connection.destroy();
+  answers += connection.text;
+  assert.match(connection.text, /too-many-failures/);
+});
+
+test("every reason was brought about", () => {
+  const seen = new Set<unknown>();
+  for (const record of stage.records()) {
+    seen.add(record["reason"]);
+    seen.add(record["end"]);
+  }
+  const missing = Object.keys(REASONS).filter(
+    (reason) => !seen.has(reason) && !ELSEWHERE.has(reason as Reason),
+  );
+  assert.deepEqual(missing, []);
+});
+
+test("log, answers, metrics and audit hold no secret in any encoding", async () => {
+  const metrics = await fetch(`http://${stage.admin}/metrics`);
+  assert.equal(metrics.status, 200);
+  const places = {
+    log: stage.log(),
+    answers: withoutEcho(answers),
+    metrics: await metrics.text(),
+    audit: stage.auditText(),
+  };
+  for (const [place, text] of Object.entries(places)) {
+    assert.ok(text.length > 0, `${place} is empty`);
+    for (const needle of needles()) {
+      assert.equal(text.includes(needle), false, `${place} holds ${needle.slice(0, 60)}`);
+    }
+  }
+});
+
+/** The recording service repeats the target that it was asked for; that is its answer, not ours. */
+function withoutEcho(text: string): string {
+  return text.replaceAll(/"target":"[^"]*"/g, "");
+}
+
+/** The secrets as they were sent, and as base64, hex and escapes would show them. */
+function needles(): string[] {
+  const parts = tokens.flatMap((one) => one.split(".").slice(1)).filter((part) => part.length > 20);
+  const secrets = [CANARY, signature, ...new Set(parts), ...new Set(tokens)].filter(
+    (secret) => secret.length > 20,
+  );
+  const canary = Buffer.from(CANARY);
+  // Base64 of the canary at each of the three alignments, without what its neighbours change.
+  const aligned = [0, 1, 2].map((offset) =>
+    Buffer.concat([Buffer.alloc(offset), canary])
+      .toString("base64")
+      .slice(4, -4),
+  );
+  return [...secrets, canary.toString("hex"), ...aligned];
+}

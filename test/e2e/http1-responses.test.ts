@@ -1,0 +1,66 @@
+/**
+ * The hostile responses of llhttp's tests, from a service that has gone rogue. The caller gets one
+ * answer and never two: the service's where it reads strictly, else a 502, or a connection that is
+ * cut where the answer had begun. The next request gets its own.
+ */
+import test, { after } from "node:test";
+import { strict as assert } from "node:assert";
+import { llhttpMessages, type ForeignMessage } from "./foreign-cases.ts";
+import { RawConnection } from "./raw-connection.ts";
+import { ordinaryAnswer } from "./recording-service.ts";
+import { requestBytes, startStage, type Stage } from "./stage.ts";
+import { readResponses, type StrictResponse } from "./strict-http1.ts";
+
+/** Ours is stricter than RFC 9112 here, or the RFC leaves a choice. */
+const BAD_GATEWAY: Readonly<Record<string, string>> = {};
+
+const ROGUE = "/rogue";
+const cases = llhttpMessages("response");
+const stage = cases === undefined ? undefined : await startStage();
+after(() => stage?.close());
+
+if (cases === undefined || stage === undefined) {
+  test("llhttp: responses", { skip: "the corpora are not here" }, () => undefined);
+} else {
+  for (const one of cases) test(`llhttp: ${one.name}`, () => judgeResponse(one, stage));
+}
+
+async function judgeResponse(one: ForeignMessage, { service, proxy }: Stage): Promise<void> {
+  service.script((request) =>
+    request.target === ROGUE ? { bytes: one.bytes, close: true } : ordinaryAnswer(request),
+  );
+  const connection = await RawConnection.open(proxy);
+  connection.write(requestBytes(ROGUE));
+  const answers = (): readonly StrictResponse[] =>
+    readResponses(connection.text, ["GET", "GET"], connection.closed).messages.filter(
+      ({ status }) => status >= 200,
+    );
+  await connection.until(() => connection.closed || answers().length > 0);
+  const [first, ...more] = answers();
+  assert.deepEqual(more, [], "two answers to one request");
+
+  const strict = readResponses(one.bytes, ["GET"], true);
+  const promised = strict.messages.find(({ status }) => status >= 200);
+  if (promised !== undefined && BAD_GATEWAY[one.name] === undefined) {
+    assert.equal(first?.status, promised.status);
+    assert.equal(first.body, promised.body);
+  } else if (first !== undefined) {
+    assert.equal(first.status, 502, BAD_GATEWAY[one.name] ?? "the service's answer is invalid");
+  } else {
+    assert.ok(connection.closed, "an answer that breaks off closes the connection");
+  }
+
+  // The same connection, where it still stands, and then a new one: each gets its own answer.
+  for (const target of ["/after", "/anew"]) {
+    const next =
+      target === "/after" && !connection.closed ? connection : await RawConnection.open(proxy);
+    const before = next.text.length;
+    next.write(requestBytes(target, ["Connection: close"]));
+    await next.until(() => next.closed);
+    const own = readResponses(next.text.slice(before), ["GET"], true);
+    assert.equal(own.end, "complete");
+    assert.equal(own.messages.length, 1);
+    assert.equal((JSON.parse(own.messages[0]?.body ?? "") as { target: string }).target, target);
+  }
+  connection.destroy();
+}

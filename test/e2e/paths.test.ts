@@ -1,0 +1,26 @@
+/**
+ * The paths of Istio's and Envoy's tests, end to end: the path that policy sees and the log names is
+ * the path that the service gets, and it reads one way only; everything else is refused.
+ */
+import test, { after } from "node:test";
+import { strict as assert } from "node:assert";
+import { assertHarmless, statusesOf } from "./expect.ts";
+import { foreignPaths } from "./foreign-cases.ts";
+import { requestBytes, startStage } from "./stage.ts";
+
+const paths = foreignPaths();
+const stage = paths === undefined ? undefined : await startStage();
+after(() => stage?.close());
+
+if (paths === undefined || stage === undefined) {
+  test("paths of Istio and Envoy", { skip: "the corpora are not here" }, () => undefined);
+} else {
+  for (const path of paths) {
+    test(`path ${JSON.stringify(path)}`, async () => {
+      const evidence = await stage.attack(requestBytes(path));
+      assertHarmless(evidence);
+      const [status = 0] = statusesOf(evidence);
+      assert.ok([200, 400].includes(status), `status ${status}`);
+    });
+  }
+}
