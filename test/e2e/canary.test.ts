@@ -44,13 +44,14 @@ const stage = await startStage({
   - { name: nowhere, path: /nowhere, service: nowhere, authenticate: [anonymous] }
   - { name: slow, path: /slow, service: recorder, authenticate: [anonymous], responseTimeout: 100ms }
   - { name: listed, path: /listed, methods: [GET], service: recorder, authenticate: [anonymous] }
-  - { name: host, host: only.example, path: "/*", service: recorder, authenticate: [anonymous] }`,
+  - { name: free, path: "/free/*", service: recorder, authenticate: [anonymous] }`,
+  catchAll: false,
   policies: `
 @id("never")
-forbid (principal, action, resource) when { context.path == "/never" };
+forbid (principal, action, resource) when { context.path == "/free/never" };
 @id("erring")
 forbid (principal, action, resource)
-when { context.path == "/erring" && 9223372036854775807 + 1 > 0 };`,
+when { context.path == "/free/erring" && 9223372036854775807 + 1 > 0 };`,
 });
 after(() => stage.close());
 
@@ -58,7 +59,7 @@ const now = Math.floor(Date.now() / 1000);
 const claims = { roles: ["Admin"], password: CANARY };
 const good = stage.issuer.token(claims);
 const [head = "", payload = "", signature = ""] = good.split(".");
-const token = stage.issuer.token;
+const token = (claimed: object, header?: object): string => stage.issuer.token(claimed, header);
 const tokens: string[] = [];
 
 /** A request that carries every kind of secret. */
@@ -80,19 +81,19 @@ function secretive(line: string, bearer: string = good, more: readonly string[] 
 const query = `?access_token=${CANARY}&password=${CANARY}`;
 const CASES: readonly [reason: Reason, bytes: string][] = [
   ["permitted", secretive(`GET /guarded/x${query}`)],
-  ["malformed-request", secretive(`GET /a${query}`, good, [`bad name: ${CANARY}`])],
-  ["malformed-request", secretive(`GET /a${query}`, good, [`X-A: ${CANARY}\0`])],
-  ["ambiguous-path", secretive(`GET /a%2f${query}`)],
-  ["invalid-host", secretive(`GET http://other.example/a${query}`)],
-  ["duplicate-authorization", secretive(`GET /a${query}`, good, [`Authorization: ${CANARY}`])],
-  ["request-timeout", `GET /a${query} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${CANARY}`],
-  ["body-too-large", secretive("POST /a", good, ["Content-Length: 5000"])],
-  ["head-too-large", secretive("GET /a", good, [`X-Long: ${CANARY.repeat(500)}`])],
-  ["uri-too-long", secretive(`GET /a?x=${CANARY.repeat(100)}`)],
-  ["not-implemented", secretive(`TRACE /a${query}`)],
-  ["version-not-supported", secretive("GET /a").replace("HTTP/1.1", "HTTP/3.1")],
-  ["expectation-failed", secretive(`GET /a${query}`, good, [`Expect: ${CANARY}`])],
-  ["no-route", secretive(`OPTIONS *`).replace("OPTIONS *", `GET /listed/none${query}`)],
+  ["malformed-request", secretive(`GET /free/a${query}`, good, [`bad name: ${CANARY}`])],
+  ["malformed-request", secretive(`GET /free/a${query}`, good, [`X-A: ${CANARY}\0`])],
+  ["ambiguous-path", secretive(`GET /free/a%2f${query}`)],
+  ["invalid-host", secretive(`GET http://other.example/free/a${query}`)],
+  ["duplicate-authorization", secretive(`GET /free/a${query}`, good, [`Authorization: ${CANARY}`])],
+  ["request-timeout", `GET /free/a${query} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${CANARY}`],
+  ["body-too-large", secretive("POST /free/a", good, ["Content-Length: 5000"])],
+  ["head-too-large", secretive("GET /free/a", good, [`X-Long: ${CANARY.repeat(500)}`])],
+  ["uri-too-long", secretive(`GET /free/a?x=${CANARY.repeat(100)}`)],
+  ["not-implemented", secretive(`TRACE /free/a${query}`)],
+  ["version-not-supported", secretive("GET /free/a").replace("HTTP/1.1", "HTTP/3.1")],
+  ["expectation-failed", secretive(`GET /free/a${query}`, good, [`Expect: ${CANARY}`])],
+  ["no-route", secretive(`GET /none${query}`)],
   ["method-not-allowed", secretive(`DELETE /listed${query}`)],
   ["missing-credential", secretive(`GET /guarded/x${query}`, "")],
   ["malformed-credential", secretive(`GET /guarded/x${query}`, CANARY)],
@@ -113,12 +114,11 @@ const CASES: readonly [reason: Reason, bytes: string][] = [
     secretive("GET /strict/x", token({ iss: "https://strict.example", level: CANARY })),
   ],
   ["identity-unavailable", secretive("GET /silent/x", token({ ...claims, iss: NOWHERE }))],
-  ["no-permit", secretive(`GET /secret${query}`)],
   ["no-permit", secretive(`GET /guarded/x${query}`, token({ password: CANARY }))],
-  ["forbidden", secretive(`GET /never${query}`)],
-  ["policy-error", secretive(`GET /erring${query}`)],
+  ["forbidden", secretive(`GET /free/never${query}`)],
+  ["policy-error", secretive(`GET /free/erring${query}`)],
   ["upstream-unreachable", secretive(`GET /nowhere${query}`)],
-  ["upstream-protocol", secretive(`GET /rogue${query}`)],
+  ["upstream-protocol", secretive(`GET /free/rogue${query}`)],
   ["upstream-timeout", secretive(`GET /slow${query}`)],
 ];
 
@@ -126,8 +126,8 @@ let answers = "";
 
 stage.service.script((request) => {
   if (request.target.startsWith("/slow")) return undefined;
-  if (request.target.startsWith("/hold")) return undefined;
-  if (!request.target.startsWith("/rogue")) return ordinaryAnswer(request);
+  if (request.target.startsWith("/free/hold")) return undefined;
+  if (!request.target.startsWith("/free/rogue")) return ordinaryAnswer(request);
   return { bytes: `HTTP/1.1 200 OK\r\nX-A : ${CANARY}\r\n\r\n${CANARY}`, close: true };
 });
 
@@ -150,9 +150,9 @@ for (const [reason, bytes] of CASES) {
 
 test("a caller that goes away gives no secret away", async () => {
   const connection = await RawConnection.open(stage.proxy);
-  connection.write(secretive(`GET /hold${query}`));
+  connection.write(secretive(`GET /free/hold${query}`));
   const arrived = (): boolean =>
-    stage.service.connections.some(({ text }) => text.includes("/hold"));
+    stage.service.connections.some(({ text }) => text.includes("/free/hold"));
   while (!arrived()) await new Promise(setImmediate);
   connection.destroy();
   while (!stage.records().some(({ end }) => end === "caller-gone")) {

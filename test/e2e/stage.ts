@@ -34,6 +34,8 @@ export interface StageOptions {
   readonly config?: string;
   /** YAML lines of the listener, indented by four spaces. */
   readonly listener?: string;
+  /** Whether everything else is open to anybody; true when left out. */
+  readonly catchAll?: boolean;
   /** YAML of `authenticators:` and of `services:` beside the stage's own, indented by two spaces. */
   readonly authenticators?: string;
   readonly services?: string;
@@ -139,8 +141,7 @@ ${options.services ?? ""}
 routes:
 ${options.routes ?? ""}
   - { name: guarded, path: "/guarded/*", service: recorder, authenticate: [test] }
-  - { name: root, path: "/", service: recorder, authenticate: [anonymous] }
-  - { name: open, path: "/*", service: recorder, authenticate: [anonymous] }
+${options.catchAll === false ? "" : CATCH_ALL}
 policies: { enforce: [policies] }
 audit:
   path: audit
@@ -151,6 +152,9 @@ ${options.config ?? ""}
 `;
   writeFileSync(join(folder, "sallyport.yaml"), config, { mode: 0o600 });
 }
+
+const CATCH_ALL = `  - { name: root, path: "/", service: recorder, authenticate: [anonymous] }
+  - { name: open, path: "/*", service: recorder, authenticate: [anonymous] }`;
 
 const POLICIES = `
 @id("admins")
