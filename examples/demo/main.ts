@@ -9,11 +9,22 @@ import { check } from "./check.ts";
 import { bold, red } from "./paint.ts";
 import type { Arrival } from "./services.ts";
 import { arrivalLine, table, welcome } from "./show.ts";
-import { startWorld, type World } from "./world.ts";
+import { startWorld, type Ports, type World } from "./world.ts";
 
 /** Where the demo listens if nobody else does. */
-const PORTS = { proxy: 4080, admin: 4090, provider: 4000 } as const;
-const ANY_PORTS = { proxy: 0, admin: 0, provider: 0 } as const;
+const PORTS: Ports = {
+  proxy: 4080,
+  admin: 4090,
+  provider: 4000,
+  services: { billing: 4001, orders: 4002, catalogue: 4003 },
+};
+/** For `--check`, which may run beside another demo. */
+const ANY_PORTS: Ports = {
+  proxy: 0,
+  admin: 0,
+  provider: 0,
+  services: { billing: 0, orders: 0, catalogue: 0 },
+};
 
 const checking = process.argv.includes("--check");
 const interrupted = new Promise<"interrupted">((resolve) => {

@@ -32,10 +32,16 @@ const GOODS: Readonly<Record<ServiceName, readonly string[]>> = {
   catalogue: ["lantern", "rope", "grapnel"],
 };
 
-/** Starts a service on loopback; `arrived` is called for every request that reaches it. */
+export interface ServiceOptions {
+  readonly port: number;
+  /** Called for every request that reaches it. */
+  readonly arrived: (arrival: Arrival) => void;
+}
+
+/** Starts a service on loopback. */
 export async function startService(
   name: ServiceName,
-  arrived: (arrival: Arrival) => void,
+  { port, arrived }: ServiceOptions,
 ): Promise<RunningService> {
   const server = createServer((request, response) => {
     const arrival: Arrival = {
@@ -51,7 +57,7 @@ export async function startService(
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
+    server.listen(port, "127.0.0.1", resolve);
   });
   return { name, address: addressOf(server), close: () => closeServer(server) };
 }

@@ -9,12 +9,25 @@ import { fileURLToPath } from "node:url";
 import { startChild, type RunningChild } from "./children.ts";
 import { freePort } from "./ports.ts";
 import type { Providers } from "./provider-process.ts";
-import { SERVICE_NAMES, startService, type Arrival, type RunningService } from "./services.ts";
+import {
+  SERVICE_NAMES,
+  startService,
+  type Arrival,
+  type RunningService,
+  type ServiceName,
+} from "./services.ts";
 import { fillWallet, TOKEN_NAMES, type Wallet } from "./wallet.ts";
+
+export interface Ports {
+  readonly proxy: number;
+  readonly admin: number;
+  readonly provider: number;
+  readonly services: Readonly<Record<ServiceName, number>>;
+}
 
 export interface WorldOptions {
   /** Ports to use where they are free; 0 lets the system choose. */
-  readonly ports: { readonly proxy: number; readonly admin: number; readonly provider: number };
+  readonly ports: Ports;
   /** Called for every request that reaches a service. */
   readonly arrived: (arrival: Arrival) => void;
 }
@@ -65,7 +78,8 @@ async function start(
 
   const services: RunningService[] = [];
   for (const name of SERVICE_NAMES) {
-    const service = await startService(name, options.arrived);
+    const port = await freePort(options.ports.services[name]);
+    const service = await startService(name, { port, arrived: options.arrived });
     services.push(service);
     stops.push(() => service.close());
   }
