@@ -7,20 +7,14 @@ export interface ForeignMessage {
   readonly name: string;
   /** One character a byte. */
   readonly bytes: string;
-  /** What its authors say of it; undefined where they do not. */
-  readonly valid: boolean | undefined;
 }
 
-interface Gunicorn {
-  readonly cases: readonly { name: string; kind: string; bytes_latin1: string }[];
-}
 interface Llhttp {
   readonly cases: readonly {
     title: string;
     file: string;
     type: string;
     input: string;
-    error: { reason: string } | null;
   }[];
 }
 interface Istio {
@@ -32,33 +26,23 @@ interface Envoy {
   readonly merge_slashes: readonly (readonly [string, string])[];
 }
 
-/** Requests from gunicorn's tests; undefined where the corpora are absent. */
-export function gunicornRequests(): readonly ForeignMessage[] | undefined {
-  return (load("http1/gunicorn-requests.json") as Gunicorn | undefined)?.cases.map(
-    ({ name, kind, bytes_latin1 }) => ({ name, bytes: bytes_latin1, valid: kind === "valid" }),
-  );
-}
-
 /**
- * Requests or responses from llhttp's tests. Some stop before their empty line, as their document
+ * Responses from llhttp's tests. Some stop before their empty line, as their document
  * cut them; these are completed, because a message that never ends tests the clock alone.
  */
-export function llhttpMessages(
-  kind: "request" | "response",
-): readonly ForeignMessage[] | undefined {
+export function llhttpResponses(): readonly ForeignMessage[] | undefined {
   const seen = new Map<string, number>();
   return (load("http1/llhttp-cases.json") as Llhttp | undefined)?.cases
-    .filter(({ type }) => type.startsWith(kind))
-    .map(({ title, file, type, input, error }) => {
+    .filter(({ type }) => type.startsWith("response"))
+    .map(({ title, file, type, input }) => {
       const page = file.slice(file.lastIndexOf("/") + 1).replace(/\.md$/, "");
-      const plain = `${page}: ${title}${type === kind ? "" : ` [${type}]`}`;
+      const plain = `${page}: ${title}${type === "response" ? "" : ` [${type}]`}`;
       const times = (seen.get(plain) ?? 0) + 1;
       seen.set(plain, times);
       const cut = input.endsWith("\r\n") && !input.endsWith("\r\n\r\n");
       return {
         name: times === 1 ? plain : `${plain} #${times}`,
         bytes: cut ? `${input}\r\n` : input,
-        valid: type === kind ? error === null : undefined,
       };
     });
 }

@@ -1,61 +1,74 @@
 /**
- * The hostile requests of gunicorn and llhttp, end to end. Each is judged by what it does: nothing
- * that reads two ways reaches the service. Beyond that, what reads strictly by RFC 9112 is answered
- * with 200 and what does not is refused, save the cases that are listed with their reasons.
+ * The hostile requests of gunicorn and llhttp, end to end, as they are and mended (see
+ * conformance/http1-verdicts.ts, which has the verdict of RFC 9112 on each). Whatever a case is,
+ * nothing that reads two ways may reach the service. Beyond that, what is to be accepted is
+ * forwarded intact, save the cases listed here, and what is to be refused does not arrive.
  */
 import test, { after } from "node:test";
 import { strict as assert } from "node:assert";
-import { assertHarmless, arrivalsOf, statusesOf } from "./expect.ts";
-import { gunicornRequests, llhttpMessages, type ForeignMessage } from "./foreign-cases.ts";
-import { STRICTER } from "./http1-deviations.ts";
+import {
+  corpusRequests,
+  expectedOutcome,
+  type CorpusRequest,
+} from "../conformance/http1-verdicts.ts";
+import { arrivalsOf, assertHarmless, statusesOf } from "./expect.ts";
 import { startStage, type Stage } from "./stage.ts";
 import { readRequests } from "./strict-http1.ts";
 
-const sets: Readonly<Record<string, readonly ForeignMessage[] | undefined>> = {
-  gunicorn: gunicornRequests(),
-  llhttp: llhttpMessages("request"),
-};
-let stage: Stage | undefined;
+/** Well-formed, and refused by what comes after the parser: the status, the reason why, the cases. */
+const REFUSED_LATER: readonly [status: number, why: string, ids: readonly string[]][] = [];
+
+const later = new Map(
+  REFUSED_LATER.flatMap(([status, why, ids]) => ids.map((id) => [id, { status, why }] as const)),
+);
+const requests = corpusRequests();
+const stage = requests === undefined ? undefined : await startStage();
 after(() => stage?.close());
 
-for (const [corpus, cases] of Object.entries(sets)) {
-  if (cases === undefined) {
-    test(`${corpus}: requests`, { skip: "the corpora are not here" }, () => undefined);
-    continue;
-  }
-  stage ??= await startStage();
-  const started = stage;
-  for (const one of cases) {
-    test(`${corpus}: ${one.name}`, async () => judgeCase(corpus, one, started));
+if (requests === undefined || stage === undefined) {
+  test("requests of gunicorn and llhttp", { skip: "the corpora are absent" }, () => undefined);
+} else {
+  test("every request that is refused later is in the corpora", () => {
+    const ids = new Set(requests.map(({ id }) => id));
+    for (const id of later.keys()) assert.ok(ids.has(id), id);
+  });
+  for (const request of requests) {
+    test(`${request.id}, as it is`, () => judgeGiven(request, stage));
+    test(`${request.id}, mended`, () => judgeMended(request, stage));
   }
 }
 
-async function judgeCase(corpus: string, one: ForeignMessage, on: Stage): Promise<void> {
-  const strict = readRequests(one.bytes);
-  // What would swallow the sentinel as its body can only be ended by the caller.
-  const cutOff = readRequests(`${one.bytes}GET / HTTP/1.1\r\nHost: a\r\n\r\n`).end === "incomplete";
-  const evidence = await on.attack(one.bytes, { cutOff });
+async function judgeGiven({ given }: CorpusRequest, { attack }: AttackOn): Promise<void> {
+  const bytes = given.toString("latin1");
+  assertHarmless(await attack(bytes, { cutOff: swallows(bytes) }));
+}
+
+async function judgeMended(request: CorpusRequest, { attack }: AttackOn): Promise<void> {
+  const bytes = request.mended.toString("latin1");
+  const evidence = await attack(bytes, { cutOff: swallows(bytes) });
   assertHarmless(evidence);
   const arrived = arrivalsOf(evidence).filter(({ target }) => !target.startsWith("/sentinel"));
-  const stricter = STRICTER[`${corpus}: ${one.name}`];
   const statuses = statusesOf(evidence);
-  if (stricter !== undefined) {
-    assert.equal(
-      statuses.find((status) => status !== 200),
-      stricter.status,
-      stricter.why,
-    );
-  } else if (strict.end === "invalid") {
-    assert.ok(arrived.length <= strict.messages.length, "what reads as invalid arrived");
+  const strict = readRequests(bytes).messages;
+  const outcome = expectedOutcome(request);
+  const refused = later.get(request.id);
+  if (outcome === "refuse") {
     assert.ok(statuses.some((status) => status >= 400));
-  } else {
-    assert.deepEqual(
-      arrived.map(({ method }) => method),
-      strict.messages.map(({ method }) => method),
-    );
-    assert.deepEqual(
-      arrived.map(({ body }) => body),
-      strict.messages.map(({ body }) => body),
-    );
+    assert.ok(arrived.length <= strict.length, "what is to be refused arrived");
+  } else if (refused !== undefined) {
+    assert.ok(statuses.includes(refused.status), `${statuses.join()}: ${refused.why}`);
+  } else if (outcome === "accept") {
+    assert.ok(arrived.length > 0, `it was answered with ${statuses.join()}`);
+    for (const [index, { method, body }] of arrived.entries()) {
+      assert.equal(method, strict[index]?.method);
+      assert.equal(body, strict[index]?.body);
+    }
   }
+}
+
+type AttackOn = Pick<Stage, "attack">;
+
+/** Whether a request sent behind these bytes is taken for a part of them. */
+function swallows(bytes: string): boolean {
+  return readRequests(`${bytes}GET / HTTP/1.1\r\nHost: a\r\n\r\n`).end === "incomplete";
 }

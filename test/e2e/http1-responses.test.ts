@@ -5,7 +5,7 @@
  */
 import test, { after } from "node:test";
 import { strict as assert } from "node:assert";
-import { llhttpMessages, type ForeignMessage } from "./foreign-cases.ts";
+import { llhttpResponses, type ForeignMessage } from "./foreign-cases.ts";
 import { RawConnection } from "./raw-connection.ts";
 import { ordinaryAnswer } from "./recording-service.ts";
 import { requestBytes, startStage, type Stage } from "./stage.ts";
@@ -15,7 +15,7 @@ import { readResponses, type StrictResponse } from "./strict-http1.ts";
 const BAD_GATEWAY: Readonly<Record<string, string>> = {};
 
 const ROGUE = "/rogue";
-const cases = llhttpMessages("response");
+const cases = llhttpResponses();
 const stage = cases === undefined ? undefined : await startStage();
 after(() => stage?.close());
 
