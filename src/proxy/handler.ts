@@ -81,8 +81,8 @@ function answer(
   if (!forward(outcome, { exchange, route, deps })) {
     // The declared rewrite made a path that could be read in two ways: nothing was sent.
     const problem = problemResponse("ambiguous-path", { decisionId: outcome.decisionId });
-    exchange.reply(problem.status, problem.fields, problem.body);
-    recordReply(outcome.decisionId, { problem, end: "ambiguous-path", exchange, deps });
+    const { decisionId } = outcome;
+    reply(problem, { decisionId, recorded: true, end: "ambiguous-path", exchange, deps });
   }
 }
 
@@ -98,33 +98,36 @@ function refuse(
     allow: denial.allow,
     challenge: route?.challenge(denial.denied),
   });
-  exchange.reply(problem.status, problem.fields, problem.body);
-  if (denial.recorded) {
-    recordReply(denial.decisionId, { problem, end: "complete", exchange, deps });
-  }
+  const { decisionId, recorded } = denial;
+  reply(problem, { decisionId, recorded, end: "complete", exchange, deps });
 }
 
-/** The completion of a request that was answered by us. */
-function recordReply(
-  decisionId: string,
-  reply: {
-    readonly problem: ProblemResponse;
+/** Answers a request ourselves, and records how it ended if its decision has a record of its own. */
+function reply(
+  problem: ProblemResponse,
+  given: {
+    readonly decisionId: string;
+    readonly recorded: boolean;
     readonly end: "complete" | Reason;
     readonly exchange: Exchange;
     readonly deps: HandlerDeps;
   },
 ): void {
-  const { problem, end, exchange, deps } = reply;
+  const { decisionId, recorded, end, exchange, deps } = given;
+  // Asked before the answer: one that is the last of its connection leaves nobody there.
+  const { gone } = exchange;
+  exchange.reply(problem.status, problem.fields, problem.body);
+  if (!recorded) return;
   deps.audit.completion({
     timeMs: deps.clock.now(),
     decisionId,
     upstream: undefined,
-    status: problem.status,
+    status: gone ? 0 : problem.status,
     requestBytes: 0,
-    responseBytes: Buffer.byteLength(problem.body),
+    responseBytes: gone ? 0 : Buffer.byteLength(problem.body),
     durationMs: deps.clock.monotonic() - exchange.receivedAt,
     upstreamMs: undefined,
-    end: exchange.gone ? "caller-gone" : end,
+    end: gone ? "caller-gone" : end,
   });
 }
 
