@@ -11,29 +11,40 @@ import { requestBytes, startStage } from "../e2e/stage.ts";
 const stage = await startStage();
 after(() => stage.close());
 
-test("Connection cannot name away what the proxy writes", async () => {
-  const evidence = await stage.attack(
-    requestBytes("/open", [
-      "Connection: keep-alive, x-forwarded-for, sallyport-decision, forwarded, x-request-id, host",
-    ]),
-  );
-  assertHarmless(evidence);
-  assert.deepEqual(statusesOf(evidence), [200, 200]);
-  const names = arrivalsOf(evidence)[0]?.fields.map(([name]) => name) ?? [];
-  for (const name of ["host", "x-forwarded-for", "sallyport-decision", "forwarded"]) {
-    assert.ok(names.includes(name), `${name} is missing`);
-  }
-});
+/** Fields that a caller must not take off; naming one is refused, or does not work. */
+const TARGETS = [
+  "host",
+  "authorization",
+  "content-length",
+  "x-forwarded-for",
+  "X-Forwarded-Proto",
+  "forwarded",
+  "sallyport-decision",
+  "x-sallyport-assertion",
+  "x_forwarded_for",
+  "x-request-id",
+];
 
-test("Connection cannot name away the framing of a body", async () => {
-  const evidence = await stage.attack(
-    "POST /open HTTP/1.1\r\nHost: api.example\r\nConnection: content-length\r\nContent-Length: 5\r\n\r\nhello",
-  );
-  assertHarmless(evidence);
-  const [first] = statusesOf(evidence);
-  const body = arrivalsOf(evidence).find(({ method }) => method === "POST")?.body;
-  assert.ok(first === 400 || body === "hello");
-});
+for (const name of TARGETS) {
+  test(`Connection: ${name} takes nothing off`, async () => {
+    const evidence = await stage.attack(
+      requestBytes("/open", [`Connection: keep-alive, ${name}`, "X-Request-Id: 4711"]),
+    );
+    assertHarmless(evidence);
+    if (statusesOf(evidence)[0] === 400) return;
+    const names = arrivalsOf(evidence)[0]?.fields.map(([field]) => field) ?? [];
+    for (const written of [
+      "host",
+      "x-forwarded-for",
+      "x-forwarded-proto",
+      "forwarded",
+      "sallyport-decision",
+      "x-request-id",
+    ]) {
+      assert.ok(names.includes(written), `${written} is missing`);
+    }
+  });
+}
 
 test("Connection cannot name away the credential that a route wants", async () => {
   const token = stage.issuer.token({ roles: ["Admin"] });
@@ -44,7 +55,7 @@ test("Connection cannot name away the credential that a route wants", async () =
     ]),
   );
   assertHarmless(evidence);
-  assert.equal(statusesOf(evidence)[0], 401);
+  assert.ok([400, 401].includes(statusesOf(evidence)[0] ?? 0));
 });
 
 test("what Connection names does not reach the service", async () => {

@@ -231,6 +231,8 @@ async function attack(
   const before = records().length;
   const sent = readRequests(bytes);
   const methods = sent.messages.map(({ method }) => method);
+  // What is not whole may be answered too, with a refusal.
+  if (sent.end === "incomplete") methods.push("GET");
   const connection = await RawConnection.open(proxy);
   connection.write(bytes);
   if (options.cutOff === true) {
