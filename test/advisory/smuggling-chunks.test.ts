@@ -42,14 +42,33 @@ for (const [name, body] of CHUNKS) {
   });
 }
 
-test("the proxy does not pass on extensions or trailers that frame, route or identify", async () => {
+const TRAILERS: readonly [name: string, line: string][] = [
+  ["Content-Length", "Content-Length: 99"],
+  ["Transfer-Encoding", "Transfer-Encoding: chunked"],
+  ["Host", "Host: trailer.example"],
+  ["Authorization", "Authorization: Bearer trailer"],
+  ["Cookie", "Cookie: a=trailer"],
+  ["X-Sallyport-Subject", "X-Sallyport-Subject: trailer"],
+  ["x_sallyport_subject", "x_sallyport_subject: trailer"],
+  ["X-Forwarded-For", "X-Forwarded-For: trailer"],
+];
+
+for (const [name, line] of TRAILERS) {
+  test(`${name} as a trailer is refused or dropped`, async () => {
+    const evidence = await stage.attack(
+      `POST /open HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nxx\r\n0\r\n${line}\r\n\r\n`,
+    );
+    assertHarmless(evidence);
+    assert.ok([200, 400].includes(statusesOf(evidence)[0] ?? 0));
+    assert.doesNotMatch(evidence.arrived.join(""), /trailer|content-length: 99/i);
+  });
+}
+
+test("the proxy does not pass on chunk extensions", async () => {
   const evidence = await stage.attack(
-    "POST /open HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n" +
-      '2;name="value"\r\nxx\r\n0\r\nContent-Length: 99\r\nHost: other.example\r\n' +
-      "X-Sallyport-Subject: root-by-trailer\r\nAuthorization: Bearer trailer\r\n\r\n",
-    { spoofed: ["root-by-trailer", "Bearer trailer", "other.example"] },
+    'POST /open HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n2;name="value"\r\nxx\r\n0\r\n\r\n',
   );
   assertHarmless(evidence);
   assert.deepEqual(statusesOf(evidence), [200, 200]);
-  assert.doesNotMatch(evidence.arrived.join(""), /trailer|other\.example|name=/);
+  assert.doesNotMatch(evidence.arrived.join(""), /name=/);
 });

@@ -13,10 +13,54 @@ import {
 } from "../conformance/http1-verdicts.ts";
 import { arrivalsOf, assertHarmless, statusesOf } from "./expect.ts";
 import { startStage, type Stage } from "./stage.ts";
-import { readRequests } from "./strict-http1.ts";
+import { readCallersRequests } from "./strict-http1.ts";
 
 /** Well-formed, and refused by what comes after the parser: the status, the reason why, the cases. */
-const REFUSED_LATER: readonly [status: number, why: string, ids: readonly string[]][] = [];
+const REFUSED_LATER: readonly [status: number, why: string, ids: readonly string[]][] = [
+  [
+    204,
+    "OPTIONS * is answered by the proxy",
+    ["gunicorn:valid/rfc9112_target_asterisk_options_01"],
+  ],
+  [
+    400,
+    "a fragment is no part of a target (RFC 9112 section 3.2)",
+    ["gunicorn:valid/005", "llhttp:uri.md#Fragment in URI"],
+  ],
+  [
+    400,
+    "quotes are not allowed in a path (RFC 3986 section 3.3)",
+    ["gunicorn:valid/014", "llhttp:uri.md#Quotes in URI"],
+  ],
+  [
+    400,
+    "the mended Host is not the authority of the target",
+    [
+      "llhttp:uri.md#Host terminated by a query string",
+      "llhttp:uri.md#`host:port` terminated by a query string",
+      "llhttp:uri.md#`host:port` terminated by a space",
+    ],
+  ],
+  [
+    405,
+    "a method that policies have no action for",
+    [
+      "gunicorn:invalid/003c",
+      "gunicorn:valid/031",
+      "gunicorn:valid/031compat",
+      "gunicorn:valid/031compat2",
+      "llhttp:invalid.md#HTTP protocol and ANNOUNCE method",
+      "llhttp:invalid.md#Invalid method",
+      "llhttp:method.md#LINK request",
+      "llhttp:method.md#LINK request (2)",
+      "llhttp:method.md#PURGE request",
+      "llhttp:method.md#QUERY request",
+      "llhttp:method.md#REPORT request",
+      "llhttp:method.md#SEARCH request",
+      "llhttp:method.md#SOURCE request",
+    ],
+  ],
+];
 
 const later = new Map(
   REFUSED_LATER.flatMap(([status, why, ids]) => ids.map((id) => [id, { status, why }] as const)),
@@ -49,11 +93,14 @@ async function judgeMended(request: CorpusRequest, { attack }: AttackOn): Promis
   assertHarmless(evidence);
   const arrived = arrivalsOf(evidence).filter(({ target }) => !target.startsWith("/sentinel"));
   const statuses = statusesOf(evidence);
-  const strict = readRequests(bytes).messages;
+  const strict = readCallersRequests(bytes).messages;
   const outcome = expectedOutcome(request);
   const refused = later.get(request.id);
   if (outcome === "refuse") {
-    assert.ok(statuses.some((status) => status >= 400));
+    assert.ok(
+      statuses.some((status) => status >= 400),
+      `it was answered with ${statuses.join()}`,
+    );
     assert.ok(arrived.length <= strict.length, "what is to be refused arrived");
   } else if (refused !== undefined) {
     assert.ok(statuses.includes(refused.status), `${statuses.join()}: ${refused.why}`);
@@ -70,5 +117,5 @@ type AttackOn = Pick<Stage, "attack">;
 
 /** Whether a request sent behind these bytes is taken for a part of them. */
 function swallows(bytes: string): boolean {
-  return readRequests(`${bytes}GET / HTTP/1.1\r\nHost: a\r\n\r\n`).end === "incomplete";
+  return readCallersRequests(`${bytes}GET / HTTP/1.1\r\nHost: a\r\n\r\n`).end === "incomplete";
 }

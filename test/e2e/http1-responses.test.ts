@@ -11,10 +11,16 @@ import { ordinaryAnswer } from "./recording-service.ts";
 import { requestBytes, startStage, type Stage } from "./stage.ts";
 import { readResponses, type StrictResponse } from "./strict-http1.ts";
 
-/** Ours is stricter than RFC 9112 here, or the RFC leaves a choice. */
-const BAD_GATEWAY: Readonly<Record<string, string>> = {};
+/** Does not read strictly and is passed on all the same, each with the reason. */
+const LENIENT: Readonly<Record<string, { readonly status: number; readonly why: string }>> = {
+  "sample: No reason phrase": {
+    status: 301,
+    why: "no space after the status: common, one reading only, and the line is written anew",
+  },
+};
 
 const ROGUE = "/rogue";
+const BAD_GATEWAY = 502;
 const cases = llhttpResponses();
 const stage = cases === undefined ? undefined : await startStage();
 after(() => stage?.close());
@@ -36,16 +42,20 @@ async function judgeResponse(one: ForeignMessage, { service, proxy }: Stage): Pr
       ({ status }) => status >= 200,
     );
   await connection.until(() => connection.closed || answers().length > 0);
-  const [first, ...more] = answers();
-  assert.deepEqual(more, [], "two answers to one request");
+  const [first, ...others] = answers();
+  assert.deepEqual(others, [], "two answers to one request");
 
   const strict = readResponses(one.bytes, ["GET"], true);
-  const promised = strict.messages.find(({ status }) => status >= 200);
-  if (promised !== undefined && BAD_GATEWAY[one.name] === undefined) {
+  const final = strict.messages.findIndex(({ status }) => status >= 200);
+  const promised = strict.messages[final];
+  // Bytes behind an answer that nobody asked for: it may be taken for a fault or left alone.
+  const more = strict.end !== "complete" || strict.messages.length > final + 1;
+  if (promised !== undefined && !(more && first?.status === BAD_GATEWAY)) {
     assert.equal(first?.status, promised.status);
     assert.equal(first.body, promised.body);
   } else if (first !== undefined) {
-    assert.equal(first.status, 502, BAD_GATEWAY[one.name] ?? "the service's answer is invalid");
+    const lenient = LENIENT[one.name];
+    assert.equal(first.status, lenient?.status ?? BAD_GATEWAY, lenient?.why ?? "it is invalid");
   } else {
     assert.ok(connection.closed, "an answer that breaks off closes the connection");
   }

@@ -4,7 +4,7 @@ import { strict as assert } from "node:assert";
 import { judge, type Evidence } from "./judge.ts";
 
 const ARRIVED = "GET /a?x=1 HTTP/1.1\r\nhost: h\r\nsallyport-decision: d1\r\n\r\n";
-const ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const ANSWER = "HTTP/1.1 200 OK\r\nSallyport-Decision: d1\r\nContent-Length: 2\r\n\r\nok";
 const DECISION = { decisionId: "d1", decision: "permit", method: "GET", path: "/a" };
 const COMPLETION = { decisionId: "d1", end: "complete", status: 200 };
 const CLEAN: Evidence = {
@@ -22,7 +22,7 @@ test("judge() acquits a request that was allowed, arrived, and was answered", ()
 });
 
 test("judge() acquits a request that was denied and did not arrive", () => {
-  const answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+  const answer = ANSWER.replace("200 OK", "403 Forbidden");
   const decisions = [{ ...DECISION, decision: "deny" }];
   assert.deepEqual(judge({ ...CLEAN, arrived: [], completions: [], decisions, answer }), []);
 });
@@ -54,6 +54,9 @@ const BROKEN: readonly [name: string, rule: string, evidence: Partial<Evidence>]
   ["an escaped letter", "rule 3", pathEverywhere("/%61")],
   ["an escaped dot", "rule 3", pathEverywhere("/%2e")],
   ["a double escape", "rule 3", pathEverywhere("/%2561")],
+  ["an answer that names no decision", "rule 4", { answer: ANSWER.replace("d1", "d2") }],
+  ["a 200 to what was denied", "rule 4", { decisions: [{ ...DECISION, decision: "deny" }] }],
+  ["a 204 of its own to no OPTIONS *", "rule 4", { answer: ANSWER.replace("200", "204") }],
   ["a status that is no refusal", "rule 4", { answer: ANSWER.replace("200", "500") }],
   ["two answers to one request", "rule 4", { answer: ANSWER + ANSWER }],
   ["an answer that is cut off", "rule 4", { answer: ANSWER.slice(0, -1), closed: true }],

@@ -39,6 +39,9 @@ const REFUSALS: ReadonlySet<number> = new Set([
   400, 401, 403, 404, 405, 408, 413, 414, 417, 421, 429, 431, 501, 502, 505,
 ]);
 
+/** `OPTIONS *`, which the proxy answers itself. */
+const OWN_ANSWER = 204;
+
 /** Every rule that was broken, in words; empty when all is well. */
 export function judge(evidence: Evidence): string[] {
   const allowed = new Map<string, AuditRecord>();
@@ -83,7 +86,7 @@ function judgeArrival(
   if (context.seen.has(id)) faults.push(`rule 1: ${request.startLine} arrived twice`);
   context.seen.add(id);
   const [path = ""] = request.target.split("?");
-  if (record["method"] !== request.method || record["path"] !== path) {
+  if (record["method"] !== request.method || !namesPath(record, path)) {
     const allowed = `${String(record["method"])} ${String(record["path"])}`;
     faults.push(`rule 1: ${request.method} ${path} arrived, ${allowed} was allowed`);
   }
@@ -93,6 +96,14 @@ function judgeArrival(
     if (context.spoofed.includes(value)) faults.push(`rule 3: ${name}: ${value} arrived`);
   }
   return faults;
+}
+
+/** A path that is too long for a record stands there by its beginning and its length. */
+function namesPath(record: AuditRecord, path: string): boolean {
+  const truncated = record["truncated"] as { path?: { bytes: number } } | undefined;
+  const recorded = String(record["path"]);
+  if (truncated?.path === undefined) return recorded === path;
+  return path.startsWith(recorded) && path.length === truncated.path.bytes;
 }
 
 /** What lets two readers of a path disagree about it. */
@@ -138,9 +149,24 @@ function judgeAnswers(evidence: Evidence): string[] {
   }
   const final = reading.messages.filter(({ status }) => status >= 200);
   if (final.length > evidence.methods.length) faults.push("rule 4: more answers than requests");
-  for (const { status } of final) {
-    if (status !== 200 && !REFUSALS.has(status)) faults.push(`rule 4: status ${status}`);
-  }
+  for (const answer of final) faults.push(...judgeAnswer(answer, evidence.decisions));
   if (final.length === 0 && !evidence.closed) faults.push("rule 4: neither answered nor closed");
   return faults;
+}
+
+/** Each answer names the decision that it comes from, and says what that says. */
+function judgeAnswer(answer: StrictResponse, decisions: readonly AuditRecord[]): string[] {
+  const { status } = answer;
+  const ids = valuesOf(answer, "sallyport-decision");
+  const record = decisions.find(({ decisionId }) => decisionId === ids[0]);
+  if (ids.length !== 1 || record === undefined) {
+    return [`rule 4: an answer with status ${status} names no decision that is in the log`];
+  }
+  if (status === OWN_ANSWER) {
+    return record["reason"] === "answered-by-proxy" ? [] : ["rule 4: a 204 that nobody gave"];
+  }
+  if (status === 200) {
+    return record["decision"] === "permit" ? [] : ["rule 4: a 200 to what was denied"];
+  }
+  return REFUSALS.has(status) ? [] : [`rule 4: status ${status}`];
 }

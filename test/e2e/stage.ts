@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import type { AuditRecord, Evidence } from "./judge.ts";
 import { RawConnection } from "./raw-connection.ts";
 import { startRecordingService, type RecordingService } from "./recording-service.ts";
-import { readRequests, readResponses } from "./strict-http1.ts";
+import { readCallersRequests, readRequests, readResponses, valuesOf } from "./strict-http1.ts";
 import { AUDIENCE, createTestIssuer, ISSUER, type TestIssuer } from "./test-issuer.ts";
 
 const LIMITS = {
@@ -229,7 +229,7 @@ async function attack(
   const { proxy, service, records } = stage;
   service.forget();
   const before = records().length;
-  const sent = readRequests(bytes);
+  const sent = readCallersRequests(bytes);
   const methods = sent.messages.map(({ method }) => method);
   // What is not whole may be answered too, with a refusal.
   if (sent.end === "incomplete") methods.push("GET");
@@ -246,7 +246,10 @@ async function attack(
   if (!(await connection.until(() => connection.closed, LIMITS.answer))) connection.end();
   await connection.until(() => connection.closed);
   connection.destroy();
-  await settle(records, before);
+  const named = readResponses(connection.text, methods, connection.closed).messages.flatMap(
+    (answer) => valuesOf(answer, "sallyport-decision"),
+  );
+  await settle(records, before, named);
   const since = records().slice(before);
   const arrived = service.connections.map(({ text }) => text).filter((text) => text !== "");
   await goodRequest(proxy, service);
@@ -261,18 +264,28 @@ async function attack(
   };
 }
 
-/** Waits until each permit since `before` has its completion; completions are written in batches. */
-async function settle(records: () => readonly AuditRecord[], before: number): Promise<void> {
+/**
+ * Waits until each decision that an answer named is in the log, and each permit since `before` has
+ * its completion: both are written in batches.
+ */
+async function settle(
+  records: () => readonly AuditRecord[],
+  before: number,
+  named: readonly string[],
+): Promise<void> {
   const deadline = performance.now() + LIMITS.answer;
   while (performance.now() < deadline) {
     const since = records().slice(before);
-    const completed = new Set(
-      since.filter(({ type }) => type === "completion").map(({ decisionId }) => decisionId),
-    );
+    const idsOf = (type: string): Set<unknown> =>
+      new Set(
+        since.filter((record) => record["type"] === type).map((record) => record["decisionId"]),
+      );
+    const decided = idsOf("decision");
+    const completed = idsOf("completion");
     const open = since.some(
       ({ decision, decisionId }) => decision === "permit" && !completed.has(decisionId),
     );
-    if (!open) return;
+    if (!open && named.every((id) => decided.has(id))) return;
     await new Promise((resolve) => {
       setTimeout(resolve, LIMITS.poll);
     });

@@ -51,6 +51,14 @@ export function readRequests(text: string): Reading<StrictRequest> {
   return readAll(text, readRequest);
 }
 
+/** The same, where an empty line may stand before a request: RFC 9112 section 2.2 lets callers err so. */
+export function readCallersRequests(text: string): Reading<StrictRequest> {
+  return readAll(text, (reader) => {
+    if (reader.text.startsWith("\r\n", reader.position)) reader.position += 2;
+    return readRequest(reader);
+  });
+}
+
 /**
  * The responses that a client reads from one connection; `methods` are those of its requests, in
  * order (a HEAD gets no body). 1xx responses stand in the list too and use up no method.
