@@ -9,7 +9,7 @@ import { strict as assert } from "node:assert";
 import {
   corpusRequests,
   expectedOutcome,
-  type CorpusRequest,
+  type CorpusMessage,
 } from "../conformance/http1-verdicts.ts";
 import { arrivalsOf, assertHarmless, statusesOf } from "./expect.ts";
 import { startStage, type Stage } from "./stage.ts";
@@ -82,12 +82,12 @@ if (requests === undefined || stage === undefined) {
   }
 }
 
-async function judgeGiven({ given }: CorpusRequest, { attack }: AttackOn): Promise<void> {
+async function judgeGiven({ given }: CorpusMessage, { attack }: AttackOn): Promise<void> {
   const bytes = given.toString("latin1");
   assertHarmless(await attack(bytes, { cutOff: swallows(bytes) }));
 }
 
-async function judgeMended(request: CorpusRequest, { attack }: AttackOn): Promise<void> {
+async function judgeMended(request: CorpusMessage, { attack }: AttackOn): Promise<void> {
   const bytes = request.mended.toString("latin1");
   const evidence = await attack(bytes, { cutOff: swallows(bytes) });
   assertHarmless(evidence);

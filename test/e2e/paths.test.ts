@@ -5,7 +5,7 @@
 import test, { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { assertHarmless, statusesOf } from "./expect.ts";
-import { foreignPaths } from "./foreign-cases.ts";
+import { foreignPaths } from "./foreign-paths.ts";
 import { requestBytes, startStage } from "./stage.ts";
 
 const paths = foreignPaths();
