@@ -18,6 +18,7 @@ const steps: [name: string, command: string[]][] = [
   ["format", [bin("oxfmt"), "--check", "."]],
   ["lint", [bin("oxlint"), "--type-aware", "--deny-warnings"]],
   ["layers", script("check-layers.ts")],
+  ["lockfile", script("check-lockfile.ts")],
   ["types", [bin("tsc"), "--noEmit"]],
   ["docs", script("generate-docs.ts", "--check")],
 ];
