@@ -2,10 +2,10 @@
  * Takes the framing off a body, whichever it has (RFC 9112 section 6). One per connection, started
  * anew for each message. Hands out slices and copies nothing.
  */
-import assert from "node:assert/strict";
 import type { BodyKind, Fields } from "../model/http.ts";
 import { ChunkedDecoder } from "../wire/http1/chunked.ts";
 import type { HeadFault } from "../wire/http1/head-fault.ts";
+import { invariant } from "./invariant.ts";
 
 const NO_TRAILERS: Fields = [];
 
@@ -17,7 +17,7 @@ export class BodyDecoder {
   #done = true;
 
   start(kind: BodyKind, contentLength: number): void {
-    assert(this.#done, "the body before was not read to its end");
+    invariant(this.#done, "the body before was not read to its end");
     this.#kind = kind;
     this.#left = kind === "length" ? contentLength : 0;
     this.#chunked = kind === "chunked" ? new ChunkedDecoder() : undefined;
@@ -61,7 +61,7 @@ export class BodyDecoder {
 
   #writeChunked(buffer: Buffer, start: number, onData: (data: Buffer) => void): number | HeadFault {
     const decoder = this.#chunked;
-    assert(decoder !== undefined);
+    invariant(decoder !== undefined, "the body is not chunked");
     const taken = decoder.write(buffer, start, onData);
     this.#done = decoder.done;
     return taken;

@@ -10,7 +10,6 @@
  * Anything else is the service's fault and is answered 502 or 504; once the head of the answer has
  * gone out, the caller's connection is destroyed instead, so that it sees the answer is cut short.
  */
-import assert from "node:assert/strict";
 import type { Fields, ResponseHead } from "../model/http.ts";
 import type { Clock } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
@@ -30,6 +29,7 @@ import type {
   UpstreamFailure,
 } from "./upstream-connection.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
+import { invariant } from "./invariant.ts";
 
 /** What a forwarded exchange needs of its service. */
 export interface ForwardService {
@@ -108,7 +108,7 @@ export class Forward implements BodyReader, ResponseReceiver {
   connected(): void {
     const { head } = this.#exchange;
     const connection = this.#connection;
-    assert(connection !== undefined && !this.#over);
+    invariant(connection !== undefined && !this.#over, "connected for nobody");
     const { method, target, fields } = this.#request;
     const { bodyKind, contentLength } = head;
     const framing = { bodyKind, contentLength, connection: undefined };

@@ -8,10 +8,10 @@
  *
  * It refuses, by assertion, more or fewer bytes than the framing announced.
  */
-import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import type { BodyKind, Fields } from "../model/http.ts";
 import { CHUNK_TAIL, chunkHead, lastChunk } from "../wire/http1/chunked.ts";
+import { invariant } from "./invariant.ts";
 
 const LIMITS = {
   /** Body bytes up to this are joined to the text before them; larger ones are not worth the copy. */
@@ -41,7 +41,7 @@ export class MessageWriter {
 
   /** Begins a message. `kind` is how its body goes out; the head says the same. */
   begin(head: string, kind: BodyKind, contentLength: number): void {
-    assert(!this.#open, "the message before has not ended");
+    invariant(!this.#open, "the message before has not ended");
     this.#open = true;
     this.#held += head;
     this.#kind = kind;
@@ -50,11 +50,11 @@ export class MessageWriter {
 
   /** Body bytes. False: the peer reads slowly, wait for the socket's `drain`. */
   write(bytes: Buffer): boolean {
-    assert(this.#open && this.#kind !== "none", "no body can be written now");
+    invariant(this.#open && this.#kind !== "none", "no body can be written now");
     if (bytes.length === 0) return true;
     if (this.#kind === "length") {
       this.#left -= bytes.length;
-      assert(this.#left >= 0, "more body than announced");
+      invariant(this.#left >= 0, "more body than announced");
     }
     if (this.#kind === "chunked") this.#held += chunkHead(bytes.length);
     this.#put(bytes);
@@ -64,8 +64,8 @@ export class MessageWriter {
 
   /** Ends the message and sends what is held. */
   end(trailers: Fields | undefined): void {
-    assert(this.#open, "no message to end");
-    assert(this.#left === 0, "less body than announced");
+    invariant(this.#open, "no message to end");
+    invariant(this.#left === 0, "less body than announced");
     this.#open = false;
     if (this.#kind === "chunked") this.#held += lastChunk(trailers ?? []);
     this.flush();

@@ -6,13 +6,13 @@
  * one may lag behind `minRate` by at most `timeoutMs` (each byte buys time, no more than that in
  * all). While delivery is paused, or nobody has asked for the body yet, the sender is not to blame.
  */
-import assert from "node:assert/strict";
 import type { RequestHead } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
 import { BodyDecoder } from "./body-decoder.ts";
 import { type Deadlines, NEVER } from "./deadlines.ts";
 import type { BodyReader } from "./exchange.ts";
 import type { InputBuffer } from "./input-buffer.ts";
+import { invariant } from "./invariant.ts";
 
 export interface RequestBodyLimits {
   readonly maxBodyBytes: number;
@@ -45,7 +45,7 @@ export class RequestBody {
   }
 
   start(head: RequestHead): void {
-    assert(!this.faulty && this.#reader === undefined);
+    invariant(!this.faulty && this.#reader === undefined, "the body before is still read");
     this.#decoder.start(head.bodyKind, head.contentLength);
     this.#chunked = head.bodyKind === "chunked";
     this.deadline = NEVER;
@@ -68,14 +68,14 @@ export class RequestBody {
   }
 
   attach(reader: BodyReader): void {
-    assert(this.#reader === undefined, "the body has a reader");
+    invariant(this.#reader === undefined, "the body has a reader");
     this.#reader = reader;
   }
 
   /** Starts delivery. Ends it at once where there is no body. */
   read(maxBytes: number): void {
     const reader = this.#reader;
-    assert(reader !== undefined && !this.#reading, "a body is read once, by its reader");
+    invariant(reader !== undefined && !this.#reading, "a body is read once, by its reader");
     this.#reading = true;
     this.#allowed = Math.min(maxBytes, this.#limits.maxBodyBytes);
     if (this.done) reader.bodyEnd(undefined);

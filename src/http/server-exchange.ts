@@ -5,7 +5,6 @@
  * It lives as long as its request. One that is kept longer can do no harm: once the answer has ended
  * or the caller is gone, every verb does nothing.
  */
-import assert from "node:assert/strict";
 import type { BodyKind, Fields, RequestHead } from "../model/http.ts";
 import { getField } from "../wire/fields.ts";
 import { type HeadFraming, writeInterimHead, writeResponseHead } from "../wire/http1/write-head.ts";
@@ -18,6 +17,7 @@ import type {
 } from "./exchange.ts";
 import type { MessageWriter } from "./message-writer.ts";
 import type { RequestBody } from "./request-body.ts";
+import { invariant } from "./invariant.ts";
 
 /** The connection as its exchange sees it. */
 export interface ExchangeHost extends ClientConnection {
@@ -77,7 +77,7 @@ export class ServerExchange implements Exchange, ExchangeStream {
     options?: { readonly close?: boolean },
   ): void {
     if (this.#phase === "over") return;
-    assert(this.#phase === "waiting", "the exchange is being answered");
+    invariant(this.#phase === "waiting", "the exchange is being answered");
     const bytes = Buffer.from(body, "utf8");
     this.#close = options?.close === true || !this.#canPersist(this.connection.drainBytes);
     this.#begin(status, fields, { bodyKind: "length", contentLength: bytes.length });
@@ -109,7 +109,7 @@ export class ServerExchange implements Exchange, ExchangeStream {
 
   begin(status: number, fields: Fields, body: ResponseBody): void {
     if (this.#phase === "over") return;
-    assert(this.#phase === "waiting", "the exchange is being answered");
+    invariant(this.#phase === "waiting", "the exchange is being answered");
     // The service answers before it has the whole request, so it may stop reading: the caller
     // must not count on its body being read either (RFC 9112 section 9.3).
     this.#close = !this.#canPersist(0);
@@ -127,7 +127,7 @@ export class ServerExchange implements Exchange, ExchangeStream {
 
   end(trailers: Fields | undefined): void {
     if (this.#phase === "over") return;
-    assert(this.#phase === "answering", "no answer was begun");
+    invariant(this.#phase === "answering", "no answer was begun");
     this.#phase = "over";
     this.connection.writer.end(trailers);
     this.connection.answered(this.#close);
@@ -186,7 +186,7 @@ export class ServerExchange implements Exchange, ExchangeStream {
       return known ? this.#framed("length", contentLength) : this.#framed("none", 0);
     }
     if (bodyKind === "length") return this.#framed("length", contentLength);
-    assert(bodyKind !== "none", "a status that has a body, without one");
+    invariant(bodyKind !== "none", "a status that has a body, without one");
     if (minorVersion === 1) return this.#framed("chunked", 0);
     this.#close = true;
     return this.#framed("until-close", 0);

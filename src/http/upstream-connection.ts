@@ -5,7 +5,6 @@
  * is idle, bytes after the answer, an answer cut short, too many interim answers. A connection that
  * broke is never used again, because nobody can tell whose answer comes next.
  */
-import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import type { BodyKind, Fields, ResponseHead } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
@@ -17,6 +16,7 @@ import { BodyDecoder } from "./body-decoder.ts";
 import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
 import { InputBuffer } from "./input-buffer.ts";
 import { MessageWriter } from "./message-writer.ts";
+import { invariant } from "./invariant.ts";
 
 /** Why an answer did not come, or not whole. */
 export interface UpstreamFailure {
@@ -109,7 +109,7 @@ export class UpstreamConnection implements Expirable {
 
   /** Reserves the connection for one exchange. */
   assign(receiver: ResponseReceiver): void {
-    assert(this.#receiver === undefined, "the connection has a receiver");
+    invariant(this.#receiver === undefined, "the connection has a receiver");
     this.#receiver = receiver;
   }
 
@@ -119,7 +119,10 @@ export class UpstreamConnection implements Expirable {
     context: ResponseContext,
     body: { readonly bodyKind: BodyKind; readonly contentLength: number },
   ): void {
-    assert(this.#phase === "idle" && this.#receiver !== undefined);
+    invariant(
+      this.#phase === "idle" && this.#receiver !== undefined,
+      "the connection is not ready",
+    );
     this.#phase = "head";
     this.#context = context;
     this.#searched = 0;
