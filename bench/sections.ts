@@ -7,8 +7,11 @@ import type { BenchOptions } from "./options.ts";
 import { PEERS } from "./peers/all.ts";
 import type { Peer } from "./peers/peer.ts";
 import type { Section } from "./report.ts";
+import { benchRouting } from "./routing.ts";
 import { benchThroughput } from "./throughput.ts";
 import { reportThroughput } from "./throughput-report.ts";
+import { benchTokens } from "./tokens.ts";
+import { benchTransfer } from "./transfer.ts";
 
 export interface SectionOptions extends BenchOptions {
   readonly cores: Cores;
@@ -35,6 +38,24 @@ export const SECTIONS: readonly SectionPlan[] = [
       const peers = choosePeers(options);
       return reportThroughput(await benchThroughput(site, { ...options, peers }), peers);
     },
+  },
+  {
+    name: "routing",
+    title: "Routing among 10 and 10 000 routes",
+    requires: () => LOAD,
+    run: benchRouting,
+  },
+  {
+    name: "tokens",
+    title: "A million different tokens",
+    requires: () => [REQUIREMENTS.taskset, REQUIREMENTS.nginx],
+    run: benchTokens,
+  },
+  {
+    name: "transfer",
+    title: "A gigabyte to a slow reader",
+    requires: () => [REQUIREMENTS.taskset],
+    run: benchTransfer,
   },
 ];
 

@@ -2,6 +2,7 @@
 import type { Peer } from "./peer.ts";
 import { envoys } from "./envoy.ts";
 import { haproxies } from "./haproxy.ts";
+import { sallyports } from "./sallyport.ts";
 import { nginx } from "./nginx.ts";
 
-export const PEERS: readonly Peer[] = [nginx, ...haproxies, ...envoys];
+export const PEERS: readonly Peer[] = [...sallyports, nginx, ...haproxies, ...envoys];
