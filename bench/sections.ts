@@ -6,6 +6,7 @@ import type { Site } from "./machine/site.ts";
 import type { BenchOptions } from "./options.ts";
 import { PEERS } from "./peers/all.ts";
 import type { Peer } from "./peers/peer.ts";
+import { runPolicyBench } from "./policy-report.ts";
 import type { Section } from "./report.ts";
 import { benchRouting } from "./routing.ts";
 import { benchThroughput } from "./throughput.ts";
@@ -38,6 +39,12 @@ export const SECTIONS: readonly SectionPlan[] = [
       const peers = choosePeers(options);
       return reportThroughput(await benchThroughput(site, { ...options, peers }), peers);
     },
+  },
+  {
+    name: "policy",
+    title: "A policy decision",
+    requires: () => [REQUIREMENTS.taskset],
+    run: () => runPolicyBench(),
   },
   {
     name: "routing",
