@@ -27,14 +27,25 @@ export function welcome(world: World): string {
       lines.push(`  ${dim(`# ${one.title}`)}  ${answerOf(one)}`, `  ${curl(world.proxy, one)}`);
     }
   }
-  lines.push("", dim("What reaches a service is shown here. Ctrl-C ends everything."), "");
+  lines.push(
+    "",
+    dim("Every answer names its decision, by which audit/*.jsonl has its record."),
+    dim("What reaches a service is shown here. Ctrl-C ends everything."),
+    "",
+  );
   return lines.join("\n");
 }
 
-/** One line for a request that reached a service. */
+/** What every request carries anyway; the rest of what tells of the caller is worth a look. */
+const USUAL = /^(?:forwarded|x-forwarded-.*|x-request-id|sallyport-decision)$/;
+
+/** One line for a request that reached a service: what it was, its decision, and what is unusual. */
 export function arrivalLine({ service, method, path, identity }: Arrival): string {
-  const told = Object.entries(identity).map(([name, value]) => `${name}=${value}`);
-  return `${green("→")} ${service.padEnd(9)} ${method} ${path}  ${dim(told.join(" "))}`;
+  const told = Object.entries(identity)
+    .filter(([name]) => !USUAL.test(name))
+    .map(([name, value]) => ` ${name}=${value}`);
+  const decision = dim(`decision ${identity["sallyport-decision"] ?? "none"}${told.join("")}`);
+  return `${green("→")} ${service.padEnd(9)} ${method.padEnd(4)} ${path.padEnd(20)}  ${decision}`;
 }
 
 /** case, expected, got, reason, ok: aligned, with what was wrong below its row. */
