@@ -7,16 +7,15 @@ import { join } from "node:path";
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { corpora } from "../../test/corpora.ts";
+import { policyJsonOf } from "../../test/cedar-json.ts";
 import { createAuthorizer, type AuthorizationAnswer } from "./authorizer.ts";
-import { restoreIntegers, withPlaceholders } from "./big-integers.ts";
 import type { EntityJson, ValueJson } from "./entity-store.ts";
 import {
   officialIsAuthorized,
-  officialPolicyJson,
   officialSchemaJson,
   type OfficialRequest,
 } from "./official-engine.ts";
-import type { EntityUidJson, PolicyJson } from "./policy-json.ts";
+import type { EntityUidJson } from "./policy-json.ts";
 import { splitStatements } from "./policy-text.ts";
 import { parseWithIntegers } from "../../test/exact-json.ts";
 
@@ -71,7 +70,7 @@ function runCase(base: string, file: string): void {
   const entities = explicitReferences(parseWithIntegers(entitiesText, "bigint")) as EntityJson[];
   const policies = policiesOf(text);
   const ours = createAuthorizer({
-    policies: new Map(Object.entries(policies).map(([id, policy]) => [id, policyJson(policy)])),
+    policies: new Map(Object.entries(policies).map(([id, policy]) => [id, policyJsonOf(policy)])),
   });
   const withActions = [...entities, ...missingActions(schema, entities)];
 
@@ -118,16 +117,6 @@ function policiesOf(text: string): Record<string, string> {
   return Object.fromEntries(
     splitStatements(text).map((statement, index) => [`policy${String(index)}`, statement.text]),
   );
-}
-
-function policyJson(text: string): PolicyJson {
-  const [statement] = splitStatements(text);
-  assert.ok(statement !== undefined);
-  const { text: safe, placeholders } = withPlaceholders(statement);
-  const { value, errors } = officialPolicyJson(safe);
-  assert.ok(value !== undefined, JSON.stringify(errors));
-  restoreIntegers(value, placeholders);
-  return value;
 }
 
 /**

@@ -12,11 +12,11 @@ import {
   quoted,
   type GeneratedCase,
 } from "../../test/cedar-arbitraries.ts";
+import { policyJsonOf } from "../../test/cedar-json.ts";
 import { rawInteger } from "../../test/exact-json.ts";
 import { createAuthorizer, type AuthorizationAnswer } from "./authorizer.ts";
 import { parseDatetime } from "./datetime.ts";
 import { parseDuration } from "./duration.ts";
-import { restoreIntegers, withPlaceholders } from "./big-integers.ts";
 import {
   officialIsAuthorized,
   officialPolicyJson,
@@ -24,7 +24,6 @@ import {
   type OfficialRequest,
 } from "./official-engine.ts";
 import { uidFromJson, type PolicyJson, type SlotName } from "./policy-json.ts";
-import { splitStatements } from "./policy-text.ts";
 
 const runs = Number(process.env["SALLYPORT_ORACLE_RUNS"] ?? "300");
 
@@ -143,17 +142,7 @@ function jsonOf(
   texts: Readonly<Record<string, string>>,
   parse: typeof officialPolicyJson,
 ): Map<string, PolicyJson> {
-  return new Map(
-    Object.entries(texts).map(([id, text]) => {
-      const [statement, ...others] = splitStatements(text);
-      assert.ok(statement !== undefined && others.length === 0);
-      const { text: safe, placeholders } = withPlaceholders(statement);
-      const { value, errors } = parse(safe);
-      assert.ok(value !== undefined, `${text} ${JSON.stringify(errors)}`);
-      restoreIntegers(value, placeholders);
-      return [id, value];
-    }),
-  );
+  return new Map(Object.entries(texts).map(([id, text]) => [id, policyJsonOf(text, parse)]));
 }
 
 /** For the official engine: bigint as raw JSON. */
