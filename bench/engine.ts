@@ -38,6 +38,7 @@ async function serve(port: number, servicePort: number): Promise<void> {
     {
       clock: systemClock,
       deadlines,
+      log,
       requestTrailers: (trailers) => trailers,
       responseTrailers: (trailers) => trailers,
     },

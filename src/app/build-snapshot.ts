@@ -94,11 +94,12 @@ function createAuthenticators(
 
 function createUpstreams(
   services: Config["services"],
-  { clock, deadlines }: Instruments,
+  { clock, deadlines, log }: Instruments,
 ): Map<string, Upstream> {
   const deps = {
     clock,
     deadlines,
+    log,
     requestTrailers: stripIdentityFields,
     responseTrailers: stripIdentityFields,
   };

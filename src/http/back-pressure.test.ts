@@ -78,6 +78,40 @@ test("a service that stops reading is a 504", async () => {
   assert.equal((await proxy.outcome(0)).end, "upstream-timeout");
 });
 
+test("who pipelines without reading its answers is not served further", async () => {
+  const answer = "a".repeat(10_000);
+  await using proxy = await new Loopback({
+    handle: (exchange) => exchange.reply(200, [], answer),
+  }).start();
+  const caller = await proxy.caller();
+  caller.socket.pause();
+  const count = 20_000;
+  caller.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(count));
+  let served = -1;
+  while (served !== proxy.exchanges.length) {
+    served = proxy.exchanges.length;
+    for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(served * answer.length < IN_FLIGHT, `${served} answers`);
+  assert.ok(served > 0);
+  await countTo(caller.socket, count * answer.length);
+  assert.equal(proxy.exchanges.length, count);
+});
+
+test("a slow reader gets the whole of its last answer", async () => {
+  const total = 32 * MIB;
+  await using proxy = await new Loopback({
+    handle: (exchange) => exchange.reply(200, [], "a".repeat(total), { close: true }),
+  }).start();
+  const caller = await proxy.caller();
+  caller.socket.pause();
+  caller.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  while (proxy.exchanges.length === 0) await proxy.changed();
+  // Longer than a closing connection lingers once its answer is out.
+  proxy.pass(30_000);
+  await countTo(caller.socket, total);
+});
+
 interface Source {
   /** Bytes that the socket took. */
   sent: number;

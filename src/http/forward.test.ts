@@ -489,6 +489,43 @@ test("a defect in the handler's response fields is answered 500", async () => {
   await service.untilEnd();
 });
 
+test("a handler that cannot say what went wrong cuts the caller off, and it is logged", async () => {
+  await using proxy = await started({
+    handle: (exchange, loopback) => {
+      loopback.upstream.forward(exchange, loopback.upstreamRequest(exchange), {
+        ...loopback.observer(),
+        fault: () => {
+          throw new Error("a defect");
+        },
+      });
+    },
+  });
+  const { caller, service } = await reached(proxy);
+  service.destroy();
+  assert.equal(await caller.untilEnd(), "");
+  assert.equal((await proxy.outcome(0)).end, "internal-error");
+  assert.deepEqual(proxy.logged, ["an answer could not be given"]);
+});
+
+test("a handler that fails at the end of an exchange is logged, and the next one goes on", async () => {
+  await using proxy = await started({
+    handle: (exchange, loopback) => {
+      loopback.upstream.forward(exchange, loopback.upstreamRequest(exchange), {
+        ...loopback.observer(),
+        done: () => {
+          throw new Error("a defect");
+        },
+      });
+    },
+  });
+  const { caller, service } = await reached(proxy);
+  service.send(`${OK}Content-Length: 2\r\n\r\nhi`);
+  await caller.until("hi");
+  assert.deepEqual(proxy.logged, ["a defect in a connection to a service"]);
+  caller.send(GET);
+  await (await proxy.service.accepted()).until("\r\n\r\n");
+});
+
 /** A port that nothing listens on. */
 async function unusedPort(): Promise<number> {
   await using service = new ManualService();

@@ -11,7 +11,7 @@
  * gone out, the caller's connection is destroyed instead, so that it sees the answer is cut short.
  */
 import type { Fields, ResponseHead } from "../model/http.ts";
-import type { Clock } from "../model/ports.ts";
+import type { Clock, Log } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
 import { forwardable } from "../wire/fields.ts";
 import { writeRequestHead } from "../wire/http1/write-head.ts";
@@ -29,12 +29,13 @@ import type {
   UpstreamFailure,
 } from "./upstream-connection.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
-import { invariant } from "./invariant.ts";
+import { asError, invariant } from "./invariant.ts";
 
 /** What a forwarded exchange needs of its service. */
 export interface ForwardService {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  readonly log: Log;
   readonly requestTrailers: (trailers: Fields) => Fields;
   readonly responseTrailers: (trailers: Fields) => Fields;
   /** The endpoint whose turn it is, without those tried; undefined when all were. */
@@ -44,6 +45,8 @@ export interface ForwardService {
 /** Methods that may be sent again when a stale connection swallowed them (RFC 9110 section 9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
+const NONE: readonly UpstreamPool[] = [];
+
 export class Forward implements BodyReader, ResponseReceiver {
   readonly #service: ForwardService;
   readonly #exchange: Exchange;
@@ -51,7 +54,7 @@ export class Forward implements BodyReader, ResponseReceiver {
   readonly #request: UpstreamRequest;
   readonly #observer: ForwardObserver;
   readonly #startedAt: number;
-  #tried: UpstreamPool[] = [];
+  #tried: readonly UpstreamPool[] = NONE;
   #pool: UpstreamPool | undefined;
   #connection: UpstreamConnection | undefined;
   /** Whether the stale connection's second chance is spent. */
@@ -241,7 +244,7 @@ export class Forward implements BodyReader, ResponseReceiver {
       this.#fail(reason, detail);
       return;
     }
-    this.#tried.push(pool);
+    this.#tried = this.#tried.length === 0 ? pool.alone : [...this.#tried, pool];
     this.#pool = pool;
     const connection = pool.reuse();
     if (connection === undefined) {
@@ -294,9 +297,16 @@ export class Forward implements BodyReader, ResponseReceiver {
       this.#stream.abort();
       return;
     }
-    const answer = this.#observer.fault(reason);
-    this.#status = answer.status;
-    this.#exchange.reply(answer.status, answer.fields, answer.body);
+    try {
+      const answer = this.#observer.fault(reason);
+      this.#exchange.reply(answer.status, answer.fields, answer.body);
+      this.#status = answer.status;
+    } catch (error) {
+      this.#service.log.error("an answer could not be given", { error: asError(error) });
+      this.#finish("internal-error", detail);
+      this.#stream.abort();
+      return;
+    }
     this.#finish(reason, detail);
   }
 

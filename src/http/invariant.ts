@@ -7,3 +7,8 @@
 export function invariant(condition: boolean, otherwise: string): asserts condition {
   if (!condition) throw new TypeError(`defect: ${otherwise}`);
 }
+
+/** What was thrown, as an Error: for the log. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

@@ -175,6 +175,7 @@ export class Loopback {
       {
         clock: this.clock,
         deadlines: this.deadlines,
+        log: this.#log(),
         requestTrailers: (trailers) => trailers,
         responseTrailers: (trailers) => trailers,
         ...this.#options.upstream,

@@ -39,6 +39,11 @@ export class MessageWriter {
     return this.#open;
   }
 
+  /** Whether the peer has left more unread than it may; the socket's `drain` follows. */
+  get congested(): boolean {
+    return this.#socket.writableLength >= LIMITS.backlog;
+  }
+
   /** Begins a message. `kind` is how its body goes out; the head says the same. */
   begin(head: string, kind: BodyKind, contentLength: number): void {
     invariant(!this.#open, "the message before has not ended");
@@ -59,7 +64,7 @@ export class MessageWriter {
     if (this.#kind === "chunked") this.#held += chunkHead(bytes.length);
     this.#put(bytes);
     if (this.#kind === "chunked") this.#held += CHUNK_TAIL;
-    return this.#socket.writableLength < LIMITS.backlog;
+    return !this.congested;
   }
 
   /** Ends the message and sends what is held. */

@@ -23,6 +23,7 @@ import { writeResponseHead } from "../wire/http1/write-head.ts";
 import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
 import type { ExchangeHandler } from "./exchange.ts";
 import { InputBuffer } from "./input-buffer.ts";
+import { asError } from "./invariant.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { RequestBody, type RequestBodyLimits } from "./request-body.ts";
 import { type ExchangeHost, ServerExchange } from "./server-exchange.ts";
@@ -57,7 +58,7 @@ export interface ConnectionContext {
 }
 
 const LIMITS = {
-  /** How long a closing connection waits for the caller to take the answer and close, as nginx does by default. */
+  /** How long a closing connection waits for the caller to close too once the answer is sent, as nginx does by default. */
   lingerMs: 5000,
   /** What a closing connection drops of what the caller goes on sending; then it is reset. */
   lingerBytes: 1024 * 1024,
@@ -101,7 +102,7 @@ export class ServerConnection implements ExchangeHost, Expirable {
     context.deadlines.add(this);
     this.#deadline = context.deadlines.coarseNow + context.limits.headTimeoutMs;
     socket.on("data", (chunk: Buffer) => this.#received(chunk));
-    socket.on("drain", () => this.#guarded(() => this.body.reader?.drained()));
+    socket.on("drain", () => this.#drained());
     socket.on("end", () => this.#finished());
     // What the error was does not matter: `close` follows, and the caller is gone.
     socket.on("error", ignore);
@@ -165,6 +166,11 @@ export class ServerConnection implements ExchangeHost, Expirable {
 
   #received(chunk: Buffer): void {
     this.#input.append(chunk);
+    this.#advance();
+  }
+
+  #drained(): void {
+    this.#guarded(() => this.body.reader?.drained());
     this.#advance();
   }
 
@@ -234,7 +240,8 @@ export class ServerConnection implements ExchangeHost, Expirable {
 
   #readHead(): boolean {
     const input = this.#input;
-    if (input.length === 0) return false;
+    // Who pipelines and does not read its answers is not asked for more: they would pile up here.
+    if (input.length === 0 || this.writer.congested) return false;
     const { limits, clock } = this.#context;
     const end = findHeadEnd(input.bytes, input.start, input.start + this.#searched);
     if (end === -1) return this.#awaitRest();
@@ -316,10 +323,14 @@ export class ServerConnection implements ExchangeHost, Expirable {
 
   #linger(): void {
     if (this.#phase === "linger" || this.#phase === "closed") return;
+    const { deadlines, limits } = this.#context;
     this.#phase = "linger";
     this.#droppable = LIMITS.lingerBytes;
-    this.#deadline = this.#context.deadlines.coarseNow + LIMITS.lingerMs;
-    this.#socket.end();
+    // A caller that reads slowly has as long for the rest of its answer as it had between requests.
+    this.#deadline = deadlines.coarseNow + Math.max(limits.idleTimeoutMs, LIMITS.lingerMs);
+    this.#socket.end(() => {
+      this.#deadline = deadlines.coarseNow + LIMITS.lingerMs;
+    });
   }
 
   /** Answers what is not a request, or what failed before it had an answer, and closes. */
@@ -345,9 +356,10 @@ export class ServerConnection implements ExchangeHost, Expirable {
 
   /** Reads only what somebody wants, or what has room to wait: so memory is bounded per caller. */
   #pace(): void {
-    const full =
-      this.#phase === "busy" && this.#input.length > this.#context.limits.maxPipelinedBytes;
-    if (full === this.#paused || this.#phase === "closed") return;
+    const phase = this.#phase;
+    const waiting = phase === "busy" || (phase === "head" && this.writer.congested);
+    const full = waiting && this.#input.length > this.#context.limits.maxPipelinedBytes;
+    if (full === this.#paused || phase === "closed") return;
     this.#paused = full;
     if (full) this.#socket.pause();
     else this.#socket.resume();
@@ -365,10 +377,6 @@ export class ServerConnection implements ExchangeHost, Expirable {
     this.#context.log.error("a defect in a server connection", { error: asError(error) });
     this.destroy();
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
 
 function ignore(): void {}

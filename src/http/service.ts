@@ -2,7 +2,7 @@
  * The endpoints of one service, taken in turn. An endpoint that just refused a connection is passed
  * over for a short while, as long as another one is there.
  */
-import type { Clock } from "../model/ports.ts";
+import type { Clock, Log } from "../model/ports.ts";
 import type { Fields } from "../model/http.ts";
 import type { Exchange, ForwardObserver, Upstream, UpstreamRequest } from "./exchange.ts";
 import { Forward, type ForwardService } from "./forward.ts";
@@ -14,6 +14,8 @@ import { type PoolDeps, UpstreamPool } from "./upstream-pool.ts";
 export interface UpstreamDeps {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  /** Hears of defects of ours; what services do wrong is in the outcomes. */
+  readonly log: Log;
   /** Trailers that a service may see: without the names in which we speak (design: strip, then set). */
   readonly requestTrailers: (trailers: Fields) => Fields;
   /** Trailers that a caller may see. */
@@ -30,6 +32,7 @@ export function createUpstream(options: ServiceOptions, deps: UpstreamDeps): Ups
 class Service implements Upstream, ForwardService {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  readonly log: Log;
   readonly requestTrailers: (trailers: Fields) => Fields;
   readonly responseTrailers: (trailers: Fields) => Fields;
   readonly #pools: readonly UpstreamPool[];
@@ -38,13 +41,15 @@ class Service implements Upstream, ForwardService {
   constructor(options: ServiceOptions, deps: UpstreamDeps) {
     this.clock = deps.clock;
     this.deadlines = deps.deadlines;
+    this.log = deps.log;
     this.requestTrailers = deps.requestTrailers;
     this.responseTrailers = deps.responseTrailers;
     const poolOptions = {
       maxConnections: options.connections,
       idleTimeoutMs: options.keepAlive,
     };
-    const poolDeps = { deadlines: deps.deadlines, openSocket: deps.openSocket ?? connectTcp };
+    const { deadlines, log, openSocket = connectTcp } = deps;
+    const poolDeps = { deadlines, log, openSocket };
     this.#pools = options.endpoints.map((url) => new UpstreamPool(url, poolOptions, poolDeps));
   }
 

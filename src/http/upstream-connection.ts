@@ -7,6 +7,7 @@
  */
 import type { Socket } from "node:net";
 import type { BodyKind, Fields, ResponseHead } from "../model/http.ts";
+import type { Log } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
 import { findHeadEnd } from "../wire/http1/find-head-end.ts";
 import { isHeadFault } from "../wire/http1/head-fault.ts";
@@ -14,6 +15,7 @@ import { DEFAULT_HEAD_LIMITS, type HeadLimits } from "../wire/http1/request-head
 import { parseResponseHead, type ResponseContext } from "../wire/http1/response-head.ts";
 import { BodyDecoder } from "./body-decoder.ts";
 import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
+import { asError } from "./invariant.ts";
 import { InputBuffer } from "./input-buffer.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { invariant } from "./invariant.ts";
@@ -51,6 +53,7 @@ export interface ResponseReceiver {
 /** Where the connection comes from and returns to. */
 export interface ConnectionOwner {
   readonly deadlines: Deadlines;
+  readonly log: Log;
   readonly idleTimeoutMs: number;
   /** It is idle and may carry another request. */
   idle(connection: UpstreamConnection): void;
@@ -317,6 +320,7 @@ export class UpstreamConnection implements Expirable {
   }
 
   #defect(error: unknown): void {
+    this.#owner.log.error("a defect in a connection to a service", { error: asError(error) });
     const receiver = this.#receiver;
     this.#receiver = undefined;
     this.#close();

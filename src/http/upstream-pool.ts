@@ -2,7 +2,8 @@
  * The connections to one endpoint. Idle ones are used again last in, first out: the one used last is
  * the least likely to be stale, and what a quiet hour does not need runs out its idle time.
  */
-import type { Socket } from "node:net";
+import { isIPv6, type Socket } from "node:net";
+import type { Log } from "../model/ports.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { type ConnectionOwner, UpstreamConnection } from "./upstream-connection.ts";
 
@@ -19,6 +20,7 @@ export interface PoolOptions {
 
 export interface PoolDeps {
   readonly deadlines: Deadlines;
+  readonly log: Log;
   /** Opens a socket, connecting. TLS is another one of these. */
   readonly openSocket: (endpoint: Endpoint) => Socket;
 }
@@ -31,7 +33,10 @@ const LIMITS = {
 export class UpstreamPool implements ConnectionOwner {
   /** `host:port`, as records name it. */
   readonly name: string;
+  /** A list of just this pool: what an exchange has tried, nearly always. */
+  readonly alone: readonly UpstreamPool[] = [this];
   readonly deadlines: Deadlines;
+  readonly log: Log;
   readonly idleTimeoutMs: number;
   readonly #endpoint: Endpoint;
   readonly #maxConnections: number;
@@ -42,11 +47,13 @@ export class UpstreamPool implements ConnectionOwner {
   #closing = false;
 
   constructor(endpoint: Endpoint, options: PoolOptions, deps: PoolDeps) {
-    this.name = `${endpoint.host}:${endpoint.port}`;
+    const { host, port } = endpoint;
+    this.name = isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
     this.#endpoint = endpoint;
     this.#maxConnections = options.maxConnections;
     this.idleTimeoutMs = options.idleTimeoutMs;
     this.deadlines = deps.deadlines;
+    this.log = deps.log;
     this.#openSocket = deps.openSocket;
   }
 
