@@ -15,11 +15,13 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
   [/\b(Bearer|Basic|DPoP)\s+[\w.~+/=-]+/gi, "$1 [credential]"],
   // The userinfo of a URL (RFC 3986 section 3.2.1).
   [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, "$1[credential]@"],
-  // Parameters of OAuth and their like, in URLs and form bodies.
+  // Parameters of OAuth and their like, in URLs, form bodies and JSON.
   [
-    /\b((?:access|refresh|id|subject|actor)_token|client_secret|client_assertion|password|passwd|api_?key|secret|code)=[^\s&"']+/gi,
-    "$1=[credential]",
+    /\b((?:access|refresh|id|subject|actor)_token|client_(?:secret|assertion)|passw(?:or)?d|api_?key)(["']?\s*[:=]\s*["']?)[^\s&"',}]+/gi,
+    "$1$2[credential]",
   ],
+  // In query strings only: elsewhere `code: 404` and the like is what an operator needs.
+  [/([?&]|\b)(code|secret|token|sig|signature)=[^\s&"']+/gi, "$1$2=[credential]"],
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, "[key]"],
 ];
 

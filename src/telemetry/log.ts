@@ -10,6 +10,7 @@
 import { pino } from "pino";
 import type { Clock, Log, LogFields } from "../model/ports.ts";
 import { describeError, redact } from "./log-values.ts";
+import { StderrLines } from "./stderr.ts";
 
 const LIMITS = {
   /** Lines of one event at once, … */
@@ -18,8 +19,6 @@ const LIMITS = {
   perSecond: 1,
   /** Events that are told apart. They are constants in the source; beyond it they share one rate. */
   events: 1024,
-  /** Bytes that wait for whoever reads stderr. */
-  waiting: 1024 * 1024,
 } as const;
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -34,14 +33,14 @@ export interface LogOptions {
 }
 
 export interface RunningLog extends Log {
-  /** Says what was left out and not yet told, and hands everything over. Before the process ends. */
-  close(): void;
+  /** Says what was left out and not yet told, and hands everything over, within a second. Before the process ends. */
+  close(): Promise<void>;
 }
 
 /** A log that writes from `level` on. */
 export function createLog(options: LogOptions): RunningLog {
   const { clock } = options;
-  const own = options.stream === undefined ? stderr() : undefined;
+  const own = options.stream === undefined ? new StderrLines() : undefined;
   const sink = pino(
     {
       level: options.level,
@@ -59,7 +58,10 @@ export function createLog(options: LogOptions): RunningLog {
     if (!sink.isLevelEnabled(level)) return;
     const leftOut = withStacks ? 0 : takeLine(rates, event, clock);
     if (leftOut === undefined) return;
-    sink[level](plainFields(fields, { leftOut, withStacks }), event);
+    const plain = plainFields(fields, { leftOut, withStacks });
+    const dropped = own?.takeDropped() ?? 0;
+    if (dropped > 0) plain["dropped"] = dropped;
+    sink[level](plain, event);
   }
 
   return {
@@ -67,13 +69,13 @@ export function createLog(options: LogOptions): RunningLog {
     info: (event, fields) => write("info", event, fields),
     warn: (event, fields) => write("warn", event, fields),
     error: (event, fields) => write("error", event, fields),
-    close() {
+    async close() {
       for (const [event, rate] of rates) {
         if (rate.leftOut > 0)
           sink.warn({ leftOut: rate.leftOut, of: event }, "log: lines were left out");
         rate.leftOut = 0;
       }
-      own?.flushSync();
+      await own?.close();
     },
   };
 }
@@ -119,8 +121,4 @@ function plainFields(
   }
   if (options.leftOut > 0) plain["leftOut"] = options.leftOut;
   return plain;
-}
-
-function stderr(): ReturnType<typeof pino.destination> {
-  return pino.destination({ dest: 2, sync: false, maxLength: LIMITS.waiting });
 }

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SallyportError } from "../model/errors.ts";
+import type { LogFields } from "../model/ports.ts";
+import { ManualClock } from "../platform/clock.ts";
+import { createLog, type LogLevel, type RunningLog } from "./log.ts";
+
+const NOW_MS = Date.UTC(2026, 10, 24, 4, 5, 6, 123);
+
+test("createLog() writes one JSON object a line, with time, level and event", () => {
+  const { log, lines } = keeping("info");
+  log.info("it began", { port: 8080, tls: false, name: "edge", absent: undefined });
+  log.debug("not this one");
+  assert.deepEqual(lines(), [
+    {
+      level: "info",
+      time: "2026-11-24T04:05:06.123Z",
+      port: 8080,
+      tls: false,
+      name: "edge",
+      event: "it began",
+    },
+  ]);
+});
+
+test("createLog() writes code, message and causes of an error, and the stack only for debug", () => {
+  const cause = new Error("connect ECONNREFUSED", { cause: new TypeError("deeper") });
+  const error = new SallyportError("fetch-failed", "no keys", { cause });
+  const { log, lines } = keeping("info");
+  log.error("keys", { error });
+  const [line] = lines();
+  assert.deepEqual(line?.["error"], {
+    name: "SallyportError",
+    code: "fetch-failed",
+    message: "no keys",
+    causes: ["connect ECONNREFUSED", "deeper"],
+  });
+  const debugging = keeping("debug");
+  debugging.log.error("keys", { error });
+  assert.match(String((debugging.lines()[0]?.["error"] as { stack?: string }).stack), /at /);
+});
+
+test("createLog() leaves out an event that comes too often, and says how many were", async () => {
+  const clock = new ManualClock(NOW_MS);
+  const { log, lines } = keeping("info", clock);
+  for (let index = 0; index < 100; index++) log.warn("again and again");
+  log.warn("another");
+  assert.equal(lines().filter(({ event }) => event === "again and again").length, 20);
+  assert.equal(lines().filter(({ event }) => event === "another").length, 1);
+  clock.advance(1000);
+  log.warn("again and again");
+  assert.equal(lines().at(-1)?.["leftOut"], 80);
+  for (let index = 0; index < 5; index++) log.warn("again and again");
+  await log.close();
+  const last = lines().at(-1);
+  assert.deepEqual([last?.["leftOut"], last?.["of"]], [5, "again and again"]);
+});
+
+const canary = "canary7c1f9e";
+const secrets: Record<string, string> = {
+  jwt: `bad token eyJhbGciOiJSUzI1NiJ9.${canary}.${canary}`,
+  bearer: `Authorization: Bearer ${canary}`,
+  dpop: `dpop ${canary}`,
+  basic: `Basic ${canary}==`,
+  url: `GET https://user:${canary}@login.example.com/ failed`,
+  query: `GET /cb?code=${canary}&x=1 and client_secret=${canary}`,
+  json: `{"client_secret":"${canary}", "access_token": "${canary}"}`,
+  key: `-----BEGIN PRIVATE KEY-----\n${canary}\n-----END PRIVATE KEY-----`,
+};
+for (const [name, text] of Object.entries(secrets)) {
+  test(`createLog() never writes a secret that a foreign text holds: ${name}`, () => {
+    const { log, text: written } = keeping("debug");
+    const inner = new Error(text);
+    log.error("it failed", { text, error: new Error(text, { cause: inner }) });
+    assert.match(written(), /it failed/);
+    assert.doesNotMatch(written(), new RegExp(canary));
+  });
+}
+
+test("createLog() writes no object that came through a cast", () => {
+  const { log, text } = keeping("info");
+  log.info("headers", { headers: { authorization: canary } } as unknown as LogFields);
+  assert.doesNotMatch(text(), new RegExp(canary));
+});
+
+test("createLog() bounds the length of a value", () => {
+  const { log, text } = keeping("info");
+  log.info("long", { value: "x".repeat(1_000_000) });
+  assert.ok(text().length < 3000);
+});
+
+function keeping(
+  level: LogLevel,
+  clock = new ManualClock(NOW_MS),
+): { log: RunningLog; text: () => string; lines: () => Record<string, unknown>[] } {
+  const written: string[] = [];
+  const log = createLog({ level, clock, stream: { write: (line) => written.push(line) } });
+  const text = (): string => written.join("");
+  return {
+    log,
+    text,
+    lines: () =>
+      text()
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+  };
+}
