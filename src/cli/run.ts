@@ -20,7 +20,7 @@ export async function run(file: string): Promise<number> {
   log.info("stopping: no new requests, what is in flight may end", { signal });
   const atOnce = firstSignal();
   await Promise.race([sallyport.close(), atOnce.then(() => sallyport.close(0))]);
-  log.close();
+  await log.close();
   return 0;
 }
 
