@@ -37,7 +37,7 @@ test("createLog() writes code, message and causes of an error, and the stack onl
   });
   const debugging = keeping("debug");
   debugging.log.error("keys", { error });
-  assert.match(String((debugging.lines()[0]?.["error"] as { stack?: string }).stack), /at /);
+  assert.match(debugging.text(), /"stack":"SallyportError: no keys\\n {4}at /);
 });
 
 test("createLog() leaves out an event that comes too often, and says how many were", async () => {
