@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { StderrLines, type WriteSome } from "./stderr.ts";
 
 test("write() keeps lines whole and in order when the reader takes a few bytes at a time", async () => {
@@ -50,19 +51,8 @@ test("write() drops everything once the reader is gone, and close() settles", as
 });
 
 test("a process whose stderr is no longer read still ends", async () => {
-  const module = new URL("log.ts", import.meta.url).href;
-  const program = `
-    const { createLog } = await import("${module}");
-    const log = createLog({ level: "info", clock: { now: () => 0, monotonic: () => 0 } });
-    process.stdin.once("data", async () => {
-      log.info("first");
-      log.info("second");
-      await log.close();
-      process.exit(7);
-    });
-    process.stdout.write("ready");`;
-  const args = process.versions["bun"] === undefined ? ["--input-type=module", "-e"] : ["-e"];
-  const child = spawn(process.execPath, [...args, program], { stdio: "pipe" });
+  const program = fileURLToPath(new URL("../../test/log-writer.ts", import.meta.url));
+  const child = spawn(process.execPath, [program], { stdio: "pipe" });
   await once(child.stdout, "data");
   child.stderr.destroy();
   child.stdin.end("go");
