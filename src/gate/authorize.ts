@@ -1,4 +1,5 @@
 /** Step: asks the compiled policies about this principal, action, resource and context. */
+import type { Fields, RequestHead } from "../model/http.ts";
 import type { Deciding } from "./decision.ts";
 import type { StepResult } from "./step.ts";
 
@@ -21,13 +22,22 @@ export function authorize(deciding: Deciding): StepResult {
     method: request.method,
     params: deciding.params,
     query: request.query,
-    fields: request.head.fields,
+    fields: seenFields(request.head),
     ip: request.peer.address,
     timeMs: deciding.timeMs,
     scopes: deciding.facts?.scopes ?? NO_SCOPES,
     authn,
   });
   return deciding.policy.reason === "permitted" ? undefined : deciding.policy.reason;
+}
+
+/**
+ * What policies may see of the fields: none that the service will not get because the caller had
+ * them dropped (`Connection` names them). A policy would decide on a value that nobody acts on.
+ */
+function seenFields({ fields, connectionOptions }: RequestHead): Fields {
+  if (connectionOptions === undefined) return fields;
+  return fields.filter((_, index) => !connectionOptions.includes(fields[index & ~1] ?? ""));
 }
 
 const NO_SCOPES: readonly string[] = Object.freeze([]);

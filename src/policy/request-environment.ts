@@ -4,6 +4,7 @@
  */
 import type { Fields } from "../model/http.ts";
 import type { Authn, InputRead, PolicyRequest } from "../model/policy.ts";
+import { isIdentityName } from "../wire/identity-fields.ts";
 import { HEADERS, QUERY } from "./cedar-names.ts";
 import { Datetime } from "./datetime.ts";
 import type { Entity, Environment } from "./environment.ts";
@@ -188,8 +189,12 @@ class TrackedTags extends CedarRecord {
   }
 }
 
-/** Several lines of one field are several values; each stands as received, latin1. */
+/**
+ * Several lines of one field are several values; each stands as received, latin1. Names in which
+ * only we speak are absent: what a caller writes there is dropped, and a policy must not believe it.
+ */
 function valuesOfField(fields: Fields, name: string): readonly string[] {
+  if (isIdentityName(name)) return NO_VALUES;
   let values: string[] | undefined;
   for (let index = 0; index < fields.length; index += 2) {
     if (fields[index] === name) (values ??= []).push(fields[index + 1] ?? "");

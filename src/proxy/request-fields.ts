@@ -5,7 +5,7 @@
 import type { Permit } from "../gate/decision.ts";
 import { HOP_BY_HOP, isEndToEndName } from "../wire/fields.ts";
 import { forwardedFields } from "../wire/forwarded.ts";
-import { isIdentityName } from "../wire/identity-fields.ts";
+import { isIdentityName, spokenName } from "../wire/identity-fields.ts";
 import { parseTraceparent } from "../wire/traceparent.ts";
 import type { ForwardPlan } from "./plan.ts";
 
@@ -18,11 +18,13 @@ export function createRequestFields(
   newTraceparent: () => string,
 ): (permit: Permit) => string[] {
   const verdicts = new Map<string, boolean>();
+  const removed = new Set([...plan.request.remove].map(spokenName));
 
   function passes(name: string): boolean {
     const known = verdicts.get(name);
     if (known !== undefined) return known;
-    const verdict = mayPass(name, plan);
+    // Every spelling of them: a service may make one variable of `x-team` and `x_team`.
+    const verdict = mayPass(name, plan) && !removed.has(spokenName(name));
     if (verdicts.size < REMEMBERED_NAMES) verdicts.set(name, verdict);
     return verdict;
   }
@@ -69,8 +71,7 @@ function mayPass(name: string, plan: ForwardPlan): boolean {
     name === "host" || // written anew from the canonical request
     name === "x-request-id" || // kept or made by the gate
     (name === "authorization" && !plan.forwardCredentials) ||
-    isIdentityName(name) ||
-    plan.request.remove.has(name)
+    isIdentityName(name)
   );
 }
 

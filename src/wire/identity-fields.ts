@@ -1,9 +1,10 @@
 /**
  * The names in which Sallyport speaks to services, so that nobody else does (design section 5, rule 2).
  *
- * Whatever a caller sends under these names is dropped, in any case, with `_` for `-` (CGI-like
- * servers make one variable of both), in the head and in trailers. Also dropped are names by which
- * a service would act on another path, method or address than the one that policy saw.
+ * Whatever a caller sends under these names is dropped, in any case, with `_` or any other sign for
+ * `-` (CGI-like servers make one variable of all of them), in the head and in trailers. Also dropped
+ * are names by which a service would act on another host, path, method or address than the one that
+ * policy saw.
  * `x-request-id` and `traceparent` are a caller's to choose: they stay when they are valid and
  * single.
  */
@@ -26,15 +27,27 @@ const NAMES: ReadonlySet<string> = new Set([
   "x-client-ip",
   "x-cluster-client-ip",
   "true-client-ip",
-  // A service that honours these acts on another path or method than policy saw.
+  "client-ip",
+  "x-remote-ip",
+  "x-remote-addr",
+  "x-originating-ip",
+  // A service that honours these acts on another host, path or method than policy saw.
+  "x-host",
+  "x-original-host",
+  "x-http-host-override",
+  "x-original-method",
+  "x-original-uri",
+  "x-envoy-original-path",
   "x-original-url",
   "x-rewrite-url",
   "x-http-method",
   "x-http-method-override",
   "x-method-override",
+  // CGI makes HTTP_PROXY of it, and libraries send their own requests there (CVE-2016-5385).
+  "proxy",
 ]);
 
-/** Fields that CGI-like servers would take for the real ones when written with `_`. */
+/** Fields that CGI-like servers would take for the real ones when written with another sign. */
 const UNDERSCORED: ReadonlySet<string> = new Set([
   "content-length",
   "content-type",
@@ -54,6 +67,15 @@ const LIMITS = {
 } as const;
 
 const verdicts = new Map<string, Verdict>();
+
+/**
+ * The one name that a CGI-like server makes of all names that differ only in their signs. RFC 3875
+ * section 4.1.18 speaks of `-` alone, but lighttpd and others write `_` for whatever is neither a
+ * letter nor a digit.
+ */
+export function spokenName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, "-");
+}
 
 /** Whether a lower-case name is one in which only Sallyport speaks. */
 export function isIdentityName(name: string): boolean {
@@ -110,7 +132,7 @@ function verdictOn(name: string): Verdict {
 }
 
 function judge(name: string): Verdict {
-  const dashed = name.toLowerCase().replaceAll("_", "-");
+  const dashed = spokenName(name);
   if (NAMES.has(dashed) || PREFIXES.some((prefix) => dashed.startsWith(prefix))) return "strip";
   if (dashed !== name) return UNDERSCORED.has(dashed) ? "strip" : "keep";
   if (name === "x-request-id") return "request-id";
