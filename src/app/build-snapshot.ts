@@ -80,10 +80,10 @@ export async function buildSnapshot(
 
 function createAuthenticators(
   options: Readonly<Record<string, AuthenticatorOptions>>,
-  { clock, timers, log, metrics }: Instruments,
+  { clock, timers, log, metrics, keySets }: Instruments,
 ): Map<string, JwtAuthenticator> {
   const fetcher = createDocumentFetcher();
-  const deps = { clock, timers, log, metrics, fetcher, readFile: readFileBytes };
+  const deps = { clock, timers, log, metrics, keySets, fetcher, readFile: readFileBytes };
   return new Map(
     Object.entries(options).map(([name, one]) => [
       name,

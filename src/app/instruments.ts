@@ -1,6 +1,7 @@
 /** What outlives a reload: clocks, log, metrics, caches, the audit log. One per process. */
 import type { FactsCache } from "../identity/facts-cache.ts";
 import { createFactsCache } from "../identity/facts-cache.ts";
+import { createKeySetPool, type KeySetPool } from "../identity/key-set-pool.ts";
 import { Deadlines } from "../http/deadlines.ts";
 import type { Clock, Log, Timers } from "../model/ports.ts";
 import { systemClock } from "../platform/clock.ts";
@@ -17,6 +18,7 @@ export interface Instruments {
   readonly requests: RequestMetrics;
   readonly deadlines: Deadlines;
   readonly facts: FactsCache;
+  readonly keySets: KeySetPool;
   readonly newTraceparent: () => string;
 }
 
@@ -30,6 +32,7 @@ export function createInstruments(log: Log, clock: Clock = systemClock): Instrum
     requests: createRequestMetrics(metrics),
     deadlines: new Deadlines(clock),
     facts: createFactsCache({}, { clock, metrics }),
+    keySets: createKeySetPool(),
     newTraceparent: createTraceparents(),
   };
 }

@@ -7,6 +7,7 @@ import { createGate, type Gate } from "../gate/gate.ts";
 import { listen, type Listener } from "../http/listener.ts";
 import { listenerSchema } from "../http/http-options.ts";
 import { createFailureBudget } from "../limits/failure-budget.ts";
+import { ConfigError } from "../model/errors.ts";
 import type { Log } from "../model/ports.ts";
 import { createDecisionIds } from "../platform/decision-id.ts";
 import { createProxyHandler } from "../proxy/handler.ts";
@@ -24,6 +25,12 @@ export interface Sallyport {
   readonly listeners: readonly { readonly name: string; readonly address: string }[];
   /** Where it answers operators; undefined where no admin address is configured. */
   readonly admin: string | undefined;
+  /**
+   * Reads the configuration again and puts it in force for the requests that come, by one
+   * assignment. Throws ConfigError, and changes nothing, where it does not validate or changes what
+   * only a restart can change (listeners, admin, audit, limits).
+   */
+  reload(): Promise<void>;
   /** Stops accepting, lets what is in flight end, closes the audit log last. */
   close(graceMs?: number): Promise<void>;
 }
@@ -43,21 +50,21 @@ export async function startSallyport(file: string, log: Log): Promise<Sallyport>
   const audit = await createAuditLog(config.audit, instruments);
   const stopProcessMetrics = registerProcessMetrics(instruments.metrics);
   await snapshot.start();
-  const opened = await openListeners(config, { instruments, snapshot, audit }).catch(
-    async (error: unknown) => {
-      snapshot.close();
-      stopProcessMetrics();
-      await audit.close();
-      throw error;
-    },
-  );
+  const parts: Parts = { instruments, audit, snapshot };
+  const opened = await openListeners(config, parts).catch(async (error: unknown) => {
+    snapshot.close();
+    stopProcessMetrics();
+    await audit.close();
+    throw error;
+  });
   return {
     listeners: opened.listeners.map(({ name, address }) => ({ name, address: textOf(address) })),
     admin: opened.admin === undefined ? undefined : textOf(opened.admin.address),
+    reload: () => swapSnapshot(file, config, parts),
     async close(graceMs = LIMITS.drainMs) {
       opened.state.draining = true;
       await Promise.all(opened.listeners.map((listener) => listener.close(graceMs)));
-      snapshot.close();
+      parts.snapshot.close();
       stopProcessMetrics();
       await audit.close();
       await opened.admin?.close(0);
@@ -67,8 +74,30 @@ export async function startSallyport(file: string, log: Log): Promise<Sallyport>
 
 interface Parts {
   readonly instruments: Instruments;
-  readonly snapshot: RunningSnapshot;
   readonly audit: RunningAuditLog;
+  /** The one in force; a reload assigns it. */
+  snapshot: RunningSnapshot;
+}
+
+/** What is bound or opened once, at start. */
+const FIXED = ["listeners", "admin", "audit", "limits"] as const;
+
+/** Builds the new one whole before the old one is let go. */
+async function swapSnapshot(file: string, running: Config, parts: Parts): Promise<void> {
+  const loaded = await loadConfig(file);
+  const changed = FIXED.filter(
+    (key) => JSON.stringify(loaded.config[key]) !== JSON.stringify(running[key]),
+  );
+  if (changed.length > 0) {
+    const message = `${changed.join(" and ")} changed, which a reload cannot put in force`;
+    throw new ConfigError([{ file, message, remedy: "restart, or undo that change" }]);
+  }
+  const next = await buildSnapshot(loaded, parts.instruments);
+  await next.start();
+  const former = parts.snapshot;
+  parts.snapshot = next;
+  // What was decided by the former one may still be asking it for keys.
+  parts.instruments.timers.after(LIMITS.drainMs, () => former.close());
 }
 
 interface Opened {

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { ConfigError } from "../model/errors.ts";
+import type { Log } from "../model/ports.ts";
+import { type Sallyport, startSallyport } from "./sallyport.ts";
+
+const PERMIT = '@id("anybody") permit (principal, action, resource);';
+const FORBID = `${PERMIT}\n@id("nobody") forbid (principal, action, resource);`;
+
+const folder = mkdtempSync(join(tmpdir(), "sallyport-app-"));
+const service = createServer((_request, response) => response.end("from the service"));
+let sallyport: Sallyport;
+
+before(async () => {
+  await new Promise<void>((resolve) => service.listen(0, "127.0.0.1", resolve));
+  mkdirSync(join(folder, "policies"));
+  write(PERMIT);
+  sallyport = await startSallyport(join(folder, "sallyport.yaml"), silent);
+});
+
+after(async () => {
+  await sallyport.close(0);
+  service.closeAllConnections();
+  service.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("startSallyport() serves and says it is ready when it has resolved", async () => {
+  assert.equal(await status(), 200);
+  assert.equal((await fetch(`http://${sallyport.admin}/readyz`)).status, 200);
+});
+
+test("reload() puts new policies in force for the next request", async () => {
+  write(FORBID);
+  assert.equal(await status(), 200, "nothing changes before it is asked to");
+  await sallyport.reload();
+  assert.equal(await status(), 403);
+  write(PERMIT);
+  await sallyport.reload();
+  assert.equal(await status(), 200);
+});
+
+test("reload() changes nothing when the configuration does not validate", async () => {
+  const broken: [title: string, policies: string, extra: string][] = [
+    ["a policy that does not parse", "permit (", ""],
+    ["an unknown key", FORBID, "nonsense: true\n"],
+    ["what only a restart can change", FORBID, "limits: { failures: { burst: 7 } }\n"],
+  ];
+  for (const [title, policies, extra] of broken) {
+    write(policies, extra);
+    await assert.rejects(sallyport.reload(), ConfigError, title);
+    assert.equal(await status(), 200, title);
+  }
+  write(PERMIT);
+});
+
+test("startSallyport() rejects, and leaves nothing open, when an address is taken", async () => {
+  const taken = sallyport.listeners[0]?.address ?? "";
+  write(PERMIT, "", taken);
+  await assert.rejects(startSallyport(join(folder, "sallyport.yaml"), silent), {
+    code: "listen-failed",
+  });
+  write(PERMIT);
+});
+
+async function status(): Promise<number> {
+  const response = await fetch(`http://${sallyport.listeners[0]?.address}/x`);
+  await response.text();
+  return response.status;
+}
+
+function write(policies: string, extra = "", address = "127.0.0.1:0"): void {
+  const { port } = service.address() as AddressInfo;
+  writeFileSync(join(folder, "policies", "all.cedar"), policies);
+  writeFileSync(
+    join(folder, "sallyport.yaml"),
+    `version: 1
+listeners: [{ name: edge, address: "${address}" }]
+admin: { address: "127.0.0.1:0" }
+services: { one: { endpoints: ["http://127.0.0.1:${port}"] } }
+routes: [{ name: all, path: "/*", service: one, authenticate: [anonymous] }]
+policies: { enforce: [policies] }
+audit: { path: audit }
+${extra}`,
+  );
+}
+
+const silent: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
