@@ -249,10 +249,12 @@ async function attack(
   const named = readResponses(connection.text, methods, connection.closed).messages.flatMap(
     (answer) => valuesOf(answer, "sallyport-decision"),
   );
-  await settle(records, before, named);
-  const since = records().slice(before);
   const arrived = service.connections.map(({ text }) => text).filter((text) => text !== "");
-  await goodRequest(proxy, service);
+  const good = await goodRequest(proxy, service);
+  await settle(records, before, [...named, good]);
+  const since = records()
+    .slice(before)
+    .filter(({ decisionId }) => decisionId !== good);
   return {
     methods,
     answer: connection.text,
@@ -265,8 +267,9 @@ async function attack(
 }
 
 /**
- * Waits until each decision that an answer named is in the log, and each permit since `before` has
- * its completion: both are written in batches.
+ * Waits until each decision in `named` is in the log, and each permit since `before` has its
+ * completion: both are written in batches. With the last decision of all, every one before it is
+ * there too, those included that no answer named.
  */
 async function settle(
   records: () => readonly AuditRecord[],
@@ -294,9 +297,9 @@ async function settle(
 
 /**
  * Rule 5: the next good request, on a connection of its own, gets its own answer, and nothing but
- * it reaches the service.
+ * it reaches the service. Resolves to its decision id.
  */
-async function goodRequest(proxy: string, service: RecordingService): Promise<void> {
+async function goodRequest(proxy: string, service: RecordingService): Promise<string> {
   service.forget();
   sentinels += 1;
   const target = `/good-${sentinels}`;
@@ -313,4 +316,5 @@ async function goodRequest(proxy: string, service: RecordingService): Promise<vo
     const targets = arrived.map((request) => request.target).join(" ");
     throw new Error(`rule 5: besides ${target} there arrived ${targets}`);
   }
+  return answer === undefined ? "" : (valuesOf(answer, "sallyport-decision")[0] ?? "");
 }
