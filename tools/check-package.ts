@@ -3,7 +3,7 @@
  * both runtimes: the command line, the proxy, the library's gate, its types. What works in a checkout and not
  * in the package (a file that was left out, a `.ts` import under node_modules) fails here.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcessByStdio, spawn, spawnSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import {
@@ -17,6 +17,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -108,13 +109,8 @@ async function checkRun(
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = once(proxy, "exit");
-  let printed = "";
-  for await (const chunk of proxy.stdout.setEncoding("utf8")) {
-    printed += chunk as string;
-    if (/^listening {2}edge .*\n/m.test(printed)) break;
-  }
-  const origin = /^listening {2}edge {2}(\S+)$/m.exec(printed)?.[1];
-  if (origin === undefined) throw new Error(`sallyport run printed no listener: ${printed}`);
+  const origin = await listening(proxy);
+  if (origin === undefined) throw new Error("sallyport run printed no listener");
   try {
     const { status } = await fetch(`${origin}/hello/`);
     if (status !== 401) throw new Error(`the packed proxy answered ${status}, not 401`);
@@ -123,6 +119,20 @@ async function checkRun(
   }
   const [code] = (await ended) as [number | null];
   if (code !== 0) throw new Error(`sallyport run ended with ${code} after SIGTERM`);
+}
+
+/** What it prints for the listener; undefined when it ends without. Its output is read to the end. */
+function listening(proxy: ChildProcessByStdio<null, Readable, null>): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    let printed = "";
+    proxy.stdout.setEncoding("utf8");
+    proxy.stdout.on("data", (chunk: string) => {
+      printed += chunk;
+      const origin = /^listening {2}edge {2}(\S+)$/m.exec(printed)?.[1];
+      if (origin !== undefined) resolve(origin);
+    });
+    proxy.stdout.once("end", () => resolve(undefined));
+  });
 }
 
 if (import.meta.main) {
