@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -53,11 +54,22 @@ test("sallyport exits 2 on what it does not know, and says what is near", () => 
   assert.equal(sallyport().status, 2);
 });
 
+test("sallyport goes on when whoever read its output goes away", async () => {
+  const args = [join(root, "src/cli/main.ts"), "check", "-c", "test/config/broken-keys.yaml"];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.destroy();
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
+  const [code] = (await once(child, "close")) as [number | null];
+  assert.equal(stderr, "");
+  assert.equal(code, 1);
+});
+
 test("sallyport prints its version and its help", () => {
   assert.match(sallyport("--version").stdout, /^\d+\.\d+\.\d+\n$/);
   const help = sallyport("--help");
   assert.equal(help.status, 0);
-  for (const command of ["check", "init", "demo", "policy"]) {
+  for (const command of ["run", "check", "init", "demo", "policy"]) {
     assert.match(help.stdout, new RegExp(`^ {2}${command}\\b`, "m"));
   }
 });

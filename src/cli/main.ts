@@ -108,4 +108,16 @@ function version(): string {
   return (JSON.parse(manifest) as { readonly version: string }).version;
 }
 
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
+/** Whoever reads our output may go away (`| head`, a log collector); a running proxy must not. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+}
+
+if (import.meta.main) {
+  outliveReaders();
+  process.exitCode = await main(process.argv.slice(2));
+}
