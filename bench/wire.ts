@@ -17,6 +17,7 @@ import {
   parseRequestHead,
 } from "../src/wire/http1/request-head.ts";
 import { parseResponseHead } from "../src/wire/http1/response-head.ts";
+import { SectionMemo } from "../src/wire/http1/section-memo.ts";
 import { writeRequestHead, writeResponseHead } from "../src/wire/http1/write-head.ts";
 
 const ROUNDS = 15;
@@ -67,6 +68,11 @@ const { fields } = parsed;
 const forwarded = stripIdentityFields(forwardable(fields, parsed.connectionOptions));
 const framing = { bodyKind: "none", contentLength: 0, connection: "keep-alive" } as const;
 const response = { limits: DEFAULT_HEAD_LIMITS, request: { method: "GET", upgrade: false } };
+const limits = { ...DEFAULT_HEAD_LIMITS, memo: new SectionMemo() };
+/** `usual` with another last byte in its fields: never the section that was read before. */
+const other = Buffer.from(usual);
+other.write("f", usual.length - 5);
+let turn = 0;
 let bytes = 0;
 
 const CASES: Readonly<Record<string, () => unknown>> = {
@@ -75,6 +81,11 @@ const CASES: Readonly<Record<string, () => unknown>> = {
     parseRequestHead(small, 0, small.length, DEFAULT_HEAD_LIMITS),
   [`parseRequestHead, 10 fields, ${usual.length} bytes`]: () =>
     parseRequestHead(usual, 0, usual.length, DEFAULT_HEAD_LIMITS),
+  "… with the fields of the head before": () => parseRequestHead(usual, 0, usual.length, limits),
+  "… with a memo, but other fields": () => {
+    turn += 1;
+    return parseRequestHead(turn % 2 === 0 ? usual : other, 0, usual.length, limits);
+  },
   [`parseResponseHead, 8 fields, ${answer.length} bytes`]: () =>
     parseResponseHead(answer, 0, answer.length, response),
   "parseAuthority, seen before": () => parseAuthority("api.example.com:8080"),

@@ -19,6 +19,7 @@ import {
   isHeadFault,
   parseRequestHead,
 } from "../wire/http1/request-head.ts";
+import { SectionMemo } from "../wire/http1/section-memo.ts";
 import { writeResponseHead } from "../wire/http1/write-head.ts";
 import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
 import type { ExchangeHandler } from "./exchange.ts";
@@ -79,6 +80,7 @@ export class ServerConnection implements ExchangeHost, Expirable {
   readonly body: RequestBody;
   readonly #context: ConnectionContext;
   readonly #socket: Socket;
+  readonly #headLimits: HeadLimits & { readonly memo: SectionMemo };
   readonly #input = new InputBuffer();
   #phase: Phase = "head";
   #exchange: ServerExchange | undefined;
@@ -97,6 +99,8 @@ export class ServerConnection implements ExchangeHost, Expirable {
     this.listener = context.listener;
     this.scheme = context.scheme;
     this.peer = peer;
+    const { maxHeadBytes, maxTargetBytes, maxFields } = context.limits;
+    this.#headLimits = { maxHeadBytes, maxTargetBytes, maxFields, memo: new SectionMemo() };
     this.writer = new MessageWriter(socket);
     this.body = new RequestBody(context.limits, context.deadlines);
     context.deadlines.add(this);
@@ -242,10 +246,10 @@ export class ServerConnection implements ExchangeHost, Expirable {
     const input = this.#input;
     // Who pipelines and does not read its answers is not asked for more: they would pile up here.
     if (input.length === 0 || this.writer.congested) return false;
-    const { limits, clock } = this.#context;
+    const { clock } = this.#context;
     const end = findHeadEnd(input.bytes, input.start, input.start + this.#searched);
     if (end === -1) return this.#awaitRest();
-    const head = parseRequestHead(input.bytes, input.start, end, limits);
+    const head = parseRequestHead(input.bytes, input.start, end, this.#headLimits);
     if (isHeadFault(head)) return this.#refuse(head.reason, head.detail);
     input.take(end);
     this.body.start(head);

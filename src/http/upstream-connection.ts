@@ -13,6 +13,7 @@ import { findHeadEnd } from "../wire/http1/find-head-end.ts";
 import { isHeadFault } from "../wire/http1/head-fault.ts";
 import { DEFAULT_HEAD_LIMITS, type HeadLimits } from "../wire/http1/request-head.ts";
 import { parseResponseHead, type ResponseContext } from "../wire/http1/response-head.ts";
+import { SectionMemo } from "../wire/http1/section-memo.ts";
 import { BodyDecoder } from "./body-decoder.ts";
 import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
 import { asError } from "./invariant.ts";
@@ -78,6 +79,7 @@ export class UpstreamConnection implements Expirable {
   readonly #owner: ConnectionOwner;
   readonly #writer: MessageWriter;
   readonly #input = new InputBuffer();
+  readonly #memo = new SectionMemo();
   readonly #decoder = new BodyDecoder();
   readonly #onData = (bytes: Buffer): void => this.#receiver?.responseChunk(bytes);
   #phase: Phase = "connecting";
@@ -206,6 +208,7 @@ export class UpstreamConnection implements Expirable {
     const head = parseResponseHead(input.bytes, input.start, end, {
       limits: LIMITS.head,
       request: this.#context,
+      memo: this.#memo,
     });
     if (isHeadFault(head)) {
       this.#failProtocol(head.detail);

@@ -17,6 +17,7 @@ import { parseAuthority } from "../authority.ts";
 import { isToken } from "../token.ts";
 import { emptySection, type FieldSection, readFieldLines } from "./field-lines.ts";
 import { headFault, type HeadFault } from "./head-fault.ts";
+import type { SectionMemo } from "./section-memo.ts";
 import { transferCodingFault } from "./transfer-coding.ts";
 
 export { findHeadEnd } from "./find-head-end.ts";
@@ -78,18 +79,22 @@ const COMMON_METHODS: ReadonlySet<string> = new Set([
 
 /**
  * Parses the head that lies in `buffer` from `start` to `end`, where `end` is what `findHeadEnd`
- * returned: just after the empty line.
+ * returned: just after the empty line. With a `memo` the bytes must not change afterwards.
  */
 export function parseRequestHead(
   buffer: Buffer,
   start: number,
   end: number,
-  limits: HeadLimits,
+  limits: HeadLimits & { readonly memo?: SectionMemo },
 ): RequestHead | HeadFault {
   if (end - start > limits.maxHeadBytes) return FAULTS.tooLarge;
   const skip = buffer[start] === CR && buffer[start + 1] === LF ? 2 : 0;
-  const text = buffer.toString("latin1", start + skip, end);
-  const lineEnd = text.indexOf("\n") - 1;
+  const offset = start + skip;
+  const position = buffer.indexOf(LF, offset) + 1;
+  let section = limits.memo?.recall(buffer, position, end);
+  // Where the fields are known, the line alone is decoded.
+  const text = buffer.toString("latin1", offset, section === undefined ? end : position);
+  const lineEnd = position - offset - 2;
   if (text.charCodeAt(lineEnd) !== CR) return FAULTS.lineEnd;
   const methodEnd = text.indexOf(" ");
   const targetEnd = text.indexOf(" ", methodEnd + 1);
@@ -101,12 +106,15 @@ export function parseRequestHead(
     methodFault(method) ?? versionFault(version) ?? targetFault(method, target, limits);
   if (lineFault !== undefined) return lineFault;
 
-  const section = emptySection();
-  const lines = { bytes: buffer, offset: start + skip, text };
-  const options = { position: lineEnd + 2, maxFields: limits.maxFields, framing: true };
-  const fault = readFieldLines(section, lines, options);
-  if (fault !== undefined) return fault;
   const minorVersion = version === "HTTP/1.1" ? 1 : 0;
+  if (section === undefined) {
+    section = emptySection();
+    const lines = { bytes: buffer, offset, text };
+    const options = { position: lineEnd + 2, maxFields: limits.maxFields, framing: true };
+    const fault = readFieldLines(section, lines, options);
+    if (fault !== undefined) return fault;
+    limits.memo?.remember(section, { buffer, start: position, end });
+  }
   return sectionFault(section, minorVersion) ?? requestHead(section, method, target, minorVersion);
 }
 

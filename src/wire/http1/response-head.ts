@@ -11,6 +11,7 @@ import type { BodyKind, ResponseHead } from "../../model/http.ts";
 import { emptySection, type FieldSection, readFieldLines } from "./field-lines.ts";
 import { headFault, type HeadFault } from "./head-fault.ts";
 import type { HeadLimits } from "./request-head.ts";
+import type { SectionMemo } from "./section-memo.ts";
 import { transferCodingFault } from "./transfer-coding.ts";
 
 /** What the answer is an answer to. */
@@ -36,6 +37,7 @@ const FAULTS = {
 /** The space after the status is required (section 4), but servers without a reason phrase drop it. */
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5][0-9]{2})(?: [\t -~\x80-\xff]*)?\r\n/;
 const STATUS_END = 12;
+const LF = 0x0a;
 
 /**
  * Parses the head that lies in `buffer` from `start` to `end`, where `end` is what `findHeadEnd`
@@ -45,24 +47,32 @@ export function parseResponseHead(
   buffer: Buffer,
   start: number,
   end: number,
-  options: { readonly limits: HeadLimits; readonly request: ResponseContext },
+  options: {
+    readonly limits: HeadLimits;
+    readonly request: ResponseContext;
+    readonly memo?: SectionMemo;
+  },
 ): ResponseHead | HeadFault {
-  const { limits, request } = options;
+  const { limits, request, memo } = options;
   if (end - start > limits.maxHeadBytes) return FAULTS.tooLarge;
-  const text = buffer.toString("latin1", start, end);
+  const position = buffer.indexOf(LF, start) + 1;
+  let section = memo?.recall(buffer, position, end);
+  // Where the fields are known, the line alone is decoded.
+  const text = buffer.toString("latin1", start, section === undefined ? end : position);
   if (!STATUS_LINE.test(text)) return FAULTS.statusLine;
   const status = Number(text.slice(STATUS_END - 3, STATUS_END));
   const minorVersion = text.charCodeAt(7) === 0x31 ? 1 : 0;
 
-  const section = emptySection();
-  const lines = { bytes: buffer, offset: start, text };
-  const position = text.indexOf("\n") + 1;
-  const fault = readFieldLines(section, lines, {
-    position,
-    maxFields: limits.maxFields,
-    framing: true,
-  });
-  if (fault !== undefined) return upstreamFault(fault);
+  if (section === undefined) {
+    section = emptySection();
+    const fault = readFieldLines(
+      section,
+      { bytes: buffer, offset: start, text },
+      { position: position - start, maxFields: limits.maxFields, framing: true },
+    );
+    if (fault !== undefined) return upstreamFault(fault);
+    memo?.remember(section, { buffer, start: position, end });
+  }
   return (
     framingFault(section, minorVersion) ??
     statusFault(section, status, request) ??
