@@ -90,6 +90,9 @@ test("routeSchema refuses a rewrite that has nothing to replace and ';' that no 
   assert.match(issues({ rewrite: { prefix: "/{x}" } })[0] ?? "", /^rewrite\.prefix: /);
   assert.match(issues({ path: "/a;v=1" })[0] ?? "", /^path: .*pathParameters/);
   assert.deepEqual(issues({ path: "/a;v=1", pathParameters: "allow" }), []);
+  // Every request of such a route would be refused.
+  assert.match(issues({ rewrite: { prefix: "/b;c" } })[0] ?? "", /^rewrite\.prefix: .*pathParam/);
+  assert.deepEqual(issues({ rewrite: { prefix: "/b;c" }, pathParameters: "allow" }), []);
 });
 
 test("routeSchema takes attributes of the four types and 64 bits", () => {

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { attributesSchema, byteSize, duration, nameSchema } from "../model/options.ts";
 import { METHODS } from "../model/vocabulary.ts";
+import { parseAuthority } from "../wire/authority.ts";
 import { requestChangesSchema, responseChangesSchema } from "./header-options.ts";
 import { parsePathPattern } from "./path-pattern.ts";
 
@@ -26,7 +27,19 @@ const HOST_REMEDY = "a lower-case host without a port, such as api.example.com o
 const hostSchema = z
   .string()
   .max(253)
-  .refine((host) => HOST.test(host) || IPV6.test(host), HOST_REMEDY);
+  .superRefine((host, context) => {
+    if (!HOST.test(host) && !IPV6.test(host)) context.addIssue(HOST_REMEDY);
+    else if (!isRequestHost(host)) context.addIssue("a host as requests carry it, such as [::1]");
+  });
+
+/**
+ * Whether a request's canonical host can equal it. `[0:0::1]` and `127.1` never do: the route would
+ * not match, and what it was to protect would go to a wider route.
+ */
+function isRequestHost(host: string): boolean {
+  const example = host.replace(/^\*/, "any");
+  return parseAuthority(example)?.text === example;
+}
 
 const pathSchema = z.string().superRefine((path, context) => {
   const parsed = parsePathPattern(path);
@@ -142,6 +155,10 @@ export const routeSchema = z
       const message =
         "no rewrite, or a path that ends in '/*': prefix replaces what stands before it";
       context.addIssue({ code: "custom", path: ["rewrite"], message });
+    }
+    if (route.rewrite?.prefix.includes(";") === true && route.pathParameters === "refuse") {
+      const message = "a prefix without ';', or pathParameters: allow";
+      context.addIssue({ code: "custom", path: ["rewrite", "prefix"], message });
     }
     if (route.path.includes(";") && route.pathParameters === "refuse") {
       const message = "a path without ';', or pathParameters: allow";
