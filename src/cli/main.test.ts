@@ -54,15 +54,18 @@ test("sallyport exits 2 on what it does not know, and says what is near", () => 
   assert.equal(sallyport().status, 2);
 });
 
-test("sallyport goes on when whoever read its output goes away", async () => {
-  const args = [join(root, "src/cli/main.ts"), "check", "-c", "test/config/broken-keys.yaml"];
+test("sallyport goes on when whoever read its output goes away", async (context) => {
+  const dir = join(temporary(context), "gate");
+  sallyport("init", "--dir", dir);
+  const config = join(dir, "sallyport.yaml");
+  const args = [join(root, "src/cli/main.ts"), "policy", "schema", "-c", config];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   child.stdout.destroy();
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
   const [code] = (await once(child, "close")) as [number | null];
   assert.equal(stderr, "");
-  assert.equal(code, 1);
+  assert.equal(code, 0);
 });
 
 test("sallyport prints its version and its help", () => {
