@@ -41,6 +41,7 @@ test("readKeySet() refuses a set with a private or symmetric key", async (t) => 
     ["private EC", testKey("e", "ES256").privateKey.export({ format: "jwk" })],
     ["private Ed25519", testKey("d", "EdDSA").privateKey.export({ format: "jwk" })],
     ["symmetric", { kty: "oct", k: "c2VjcmV0", alg: "HS256" }],
+    ["symmetric without its secret", { kty: "oct", kid: "s" }],
     ["symmetric of an unknown type", { kty: "x", k: "c2VjcmV0" }],
     ["only one prime", { ...rsa, p: "AQAB" }],
     ["private for another use", { ...privateKey.export({ format: "jwk" }), use: "enc" }],

@@ -73,6 +73,12 @@ test("verifyJws() uses no key for an algorithm that the key does not have", () =
   assert.ok(verifyJws(read(token), "RS384", publicKeyOf({ ...rs.jwk, alg: undefined })));
 });
 
+test("verifyJws() verifies under the algorithm that the token names, or not at all", () => {
+  const key = testKey("r", "RS256");
+  const jws = read(signToken(key, { alg: "RS384" }, claims));
+  assert.ok(!verifyJws(jws, "RS256", publicKeyOf(key.jwk)), "though the signature is RS256's");
+});
+
 test("verifyJws() takes no DER form of an ECDSA signature", () => {
   const key = testKey("e", "ES256");
   const jws = read(signToken(key, headerOf(key), claims));
@@ -124,6 +130,7 @@ test("readJws() refuses what is not a compact JWS of strict JSON", async (t) => 
       const jws = readJws(token);
       assert.ok("fault" in jws);
       assert.equal(jws.fault, fault);
+      if (/part/.test(name)) assert.match(jws.detail, /three parts/);
     });
   }
 });

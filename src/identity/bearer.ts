@@ -6,7 +6,7 @@
  * is looked up among that issuer's keys only, so issuers cannot answer for each other.
  */
 import { hash } from "node:crypto";
-import { JWS_LIMITS, readJws } from "../crypto/jws.ts";
+import { readJws } from "../crypto/jws.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";
 import type { CredentialFacts, CredentialFailure } from "../model/facts.ts";
 import { isFailure } from "../model/facts.ts";
@@ -55,7 +55,6 @@ export function createBearerSet(
       credentialHash,
       costly: false,
     });
-    if (token.length > JWS_LIMITS.maxChars) return refuse("malformed-credential", "too long");
     const known = recallByHash(credentialHash);
     if (known !== undefined) return known;
     const jws = readJws(token);

@@ -151,6 +151,15 @@ test("fetchJson() refuses what is not a plain 200 with strict JSON", async (t) =
   }
 });
 
+test("fetchJson() does not wait for a body that says it is too large", async (t) => {
+  const origin = await rawProvider(t, (socket) => {
+    socket.write(
+      "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1001\r\n\r\n",
+    );
+  });
+  assert.match(await refusal(origin), /larger than 1000/);
+});
+
 test("fetchJson() asks nobody else when it is redirected", async (t) => {
   const asked: string[] = [];
   const origin = await provider(t, (request, response) => {
