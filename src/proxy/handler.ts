@@ -38,14 +38,14 @@ export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
       };
       const outcome = deps.gate.decide(input, snapshot.gate);
       if (outcome instanceof Promise) {
-        outcome.then(
-          (settled) => answer(settled, exchange, snapshot, deps),
-          (error: unknown) => {
-            // decide() never rejects; what fails here is the answer. The caller must not hang.
+        outcome
+          .then((settled) => answer(settled, exchange, snapshot, deps))
+          // decide() never rejects; what fails here is the answer, and nobody else would catch it:
+          // the whole process would end.
+          .catch((error: unknown) => {
             deps.log.error("a request could not be answered", { error: asError(error) });
-            exchange.reply(500, [], "", { close: true });
-          },
-        );
+            giveUp(exchange);
+          });
         return;
       }
       answer(outcome, exchange, snapshot, deps);
@@ -129,6 +129,15 @@ function reply(
     upstreamMs: undefined,
     end: gone ? "caller-gone" : end,
   });
+}
+
+/** The caller must not hang: it gets a 500, or sees its answer cut short where one was begun. */
+function giveUp(exchange: Exchange): void {
+  try {
+    exchange.reply(500, [], "", { close: true });
+  } catch {
+    exchange.stream.abort();
+  }
 }
 
 function asError(error: unknown): Error {

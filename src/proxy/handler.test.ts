@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Permit } from "../gate/decision.ts";
+import { Loopback } from "../http/loopback.fixture.ts";
+import { createProxyHandler, type HandlerDeps, type ProxySnapshot } from "./handler.ts";
+
+/** A handler whose gate permits a route that cannot be forwarded: answering it throws. */
+function brokenHandler(decide: (permit: Permit) => Permit | Promise<Permit>, logged: string[]) {
+  const permit = { route: { name: "lost" } } as Permit;
+  const deps = {
+    gate: { decide: () => decide(permit) },
+    log: { error: (event: string) => logged.push(event) },
+    snapshot: () => ({ forwards: new Map() }) as unknown as ProxySnapshot,
+  } as unknown as HandlerDeps;
+  return createProxyHandler(deps);
+}
+
+test("an answer that fails after a decision that waited is a 500, and does not end the process", async () => {
+  const logged: string[] = [];
+  const handler = brokenHandler((permit) => Promise.resolve(permit), logged);
+  await using proxy = await new Loopback({
+    handle: (exchange) => handler.request(exchange),
+  }).start();
+  const caller = await proxy.caller();
+  caller.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  assert.match(await caller.until("\r\n\r\n"), /^HTTP\/1\.1 500 /);
+  await caller.untilEnd();
+  assert.deepEqual(logged, ["a request could not be answered"]);
+});
+
+test("an answer that fails after it was begun is cut short", async () => {
+  const handler = brokenHandler((permit) => Promise.resolve(permit), []);
+  await using proxy = await new Loopback({
+    handle: (exchange) => {
+      handler.request(exchange);
+      const body = { bodyKind: "length", contentLength: 10 } as const;
+      exchange.stream.begin(200, [], body);
+      exchange.stream.flush();
+    },
+  }).start();
+  const caller = await proxy.caller();
+  caller.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await caller.untilEnd();
+  assert.doesNotMatch(caller.text, /500/);
+});
