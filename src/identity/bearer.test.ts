@@ -373,6 +373,17 @@ test("bearer set takes ID tokens only where that is said", async () => {
   factsOf(await set.verify(token({ at_hash: "x" })));
 });
 
+test("createJwtAuthenticator() warns of every insecure option", () => {
+  const { log } = fixture({ insecureHttp: true, insecureIdTokens: true });
+  const warnings = log.lines.filter((line) => line.includes("an insecure option is on"));
+  assert.deepEqual(
+    warnings.map((line) => /"option":"(\w+)"/.exec(line)?.[1]),
+    ["insecureHttp", "insecureIdTokens", "insecureHttp", "insecureIdTokens"],
+    "for each of the two authenticators",
+  );
+  assert.deepEqual(fixture().log.lines, []);
+});
+
 test("bearer set bounds a token's age by maxAge, whatever its exp", async () => {
   const { set, clock } = fixture({ maxAge: "1m" });
   const good = token({ exp: NOW + 86_400 });

@@ -10,6 +10,7 @@
  */
 import type { UnverifiedJws } from "../crypto/jws.ts";
 import { isFailure, type CredentialFacts, type CredentialFailure } from "../model/facts.ts";
+import type { Log } from "../model/ports.ts";
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
 import { createClaimMapper } from "./claims.ts";
 import { hashOptions } from "./config-hash.ts";
@@ -47,6 +48,7 @@ export function createJwtAuthenticator(
   deps: JwtDeps,
 ): JwtAuthenticator {
   const { name, issuer } = options;
+  warnOfInsecurity(options, deps.log);
   const keys = openKeys(options, deps);
   const mapper = createClaimMapper(name, options.principal);
   const precheck = createTokenPrecheck(options, deps.clock);
@@ -110,4 +112,12 @@ export function createJwtAuthenticator(
     verify,
     close: () => keys.close(),
   };
+}
+
+function warnOfInsecurity(options: JwtOptions & { readonly name: string }, log: Log): void {
+  for (const option of ["insecureHttp", "insecureIdTokens"] as const) {
+    if (options[option]) {
+      log.warn("an insecure option is on", { authenticator: options.name, option });
+    }
+  }
 }
