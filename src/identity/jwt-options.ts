@@ -173,7 +173,9 @@ export const jwtOptionsSchema = z
     maxAge: duration({ min: "1s", max: "30d" })
       .optional()
       .describe("Tokens older than this by `iat` are refused as expired, and those without `iat`."),
-    principal: principalSchema.describe("How claims become the principal that policies see."),
+    principal: principalSchema.describe(
+      "How claims become the principal that policies see. A claim is named by a dotted path (`realm_access.roles`), by a URL (`https://example.com/roles`, one name), or by a list of names where a name holds a dot (`[corp.example, roles]`). Values are taken as they are: nothing is split or converted, and `null` counts as absent.",
+    ),
     keys: keysSchema.prefault({}).describe("When keys are fetched and how long they serve."),
     insecureHttp: z
       .boolean()
