@@ -12,6 +12,8 @@ export interface BenchOptions {
   readonly quick: boolean;
   readonly json: string | undefined;
   readonly writeDocs: boolean;
+  /** Puts the run before whatever else the machine does. */
+  readonly priority: boolean;
   readonly keep: boolean;
   /** Folder for CPU profiles of Sallyport; they slow what they look at, so no figure counts. */
   readonly profile: string | undefined;
@@ -28,6 +30,7 @@ export const USAGE = `npm run bench -- [options]
   --json FILE       writes every measurement
   --write-docs      puts the tables into docs/benchmarks.md
   --profile DIR     writes CPU profiles of Sallyport; no figure of such a run counts
+  --priority        puts the run before whatever else a shared machine does (needs root)
   --keep            leaves the temporary folder
   --help`;
 
@@ -45,6 +48,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | undef
       json: { type: "string" },
       "write-docs": { type: "boolean", default: false },
       profile: { type: "string" },
+      priority: { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -62,6 +66,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions | undef
     quick: values.quick,
     json: values.json,
     writeDocs: values["write-docs"],
+    priority: values.priority,
     keep: values.keep,
     profile: values.profile,
   };

@@ -69,7 +69,7 @@ async function runPlans(
   let failed = 0;
   for (const plan of plans) {
     console.log(`\n## ${plan.title}\n`);
-    const site = openSite({ keep: options.keep });
+    const site = openSite(options);
     try {
       const section = await plan.run(site, { ...options, cores, progress: console.error });
       console.log(formatSection(section));

@@ -94,7 +94,9 @@ async function seatPeer(peer: Peer, place: PeerPlace): Promise<Seat> {
   const started = await peer.start(place);
   await checkPeer(peer, started, place);
   const script = place.site.path(`${peer.name}.lua`);
-  const tokens = peer.authenticates === "none" ? [] : place.credentials[peer.authenticates].tokens;
+  // Whoever does not look at the token carries it all the same: callers send it to any of them.
+  const algorithm = peer.authenticates === "none" ? "RS256" : peer.authenticates;
+  const { tokens } = place.credentials[algorithm];
   writeLoadScript(script, { paths: peer.paths, tokens });
   return { peer, started, script };
 }

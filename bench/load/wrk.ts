@@ -27,10 +27,7 @@ const MARK = "sallyport-bench ";
 /** Each run has a log of its own in the site's folder. */
 let nextRun = 1;
 
-/**
- * Writes the script: `tokens`, one to a request in turn; none where a peer asks for none, for then
- * the bytes of a header that nobody reads would only blur the comparison.
- */
+/** Writes the script: `paths` and `tokens` in turn, another pair with each request. */
 export function writeLoadScript(
   path: string,
   options: { readonly paths: readonly string[]; readonly tokens: readonly string[] },
@@ -52,7 +49,7 @@ function init()
   for index = 1, math.max(#paths, #tokens) do
     local headers = { ["Accept"] = "application/json", ["User-Agent"] = "payments/4.2" }
     for name, value in pairs(wrk.headers) do headers[name] = value end
-    if #tokens > 0 then headers["Authorization"] = "Bearer " .. tokens[(index - 1) % #tokens + 1] end
+    headers["Authorization"] = "Bearer " .. tokens[(index - 1) % #tokens + 1]
     prepared[index] = wrk.format("GET", paths[(index - 1) % #paths + 1], headers)
   end
 end

@@ -4,13 +4,15 @@
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { mkdtempSync, openSync, closeSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { groupMembers } from "./process-stat.ts";
 
 /** Time to drain after SIGTERM before SIGKILL. */
 const GRACE_MS = 5_000;
+/** Nearly all of a core, and still something for the others. */
+const PRIORITY = -16;
 /** How much of a dead program's output an error shows. */
 const SHOWN_OUTPUT = 2_000;
 
@@ -46,7 +48,7 @@ export interface Site {
 }
 
 /** Makes the folder and takes over SIGINT, SIGTERM and SIGHUP until it is closed. */
-export function openSite(options: { readonly keep: boolean }): Site {
+export function openSite(options: { readonly keep: boolean; readonly priority: boolean }): Site {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-bench-"));
   const programs = new Set<Program>();
 
@@ -70,6 +72,7 @@ export function openSite(options: { readonly keep: boolean }): Site {
         log: join(folder, `${name}.log`),
       });
       programs.add(program);
+      if (options.priority) putFirst(program);
       program.child.once("exit", () => {
         // Workers may outlive the leader; the group keeps its id until they are gone.
         if (groupMembers(program.pid).length === 0) programs.delete(program);
@@ -131,6 +134,14 @@ function startProgram(
       clearTimeout(timer);
     },
   };
+}
+
+/**
+ * Each program leads a session, and Linux shares processors out among sessions (sched(7), "The
+ * autogroup feature"): the nice value that counts is the session's. Throws where it cannot be set.
+ */
+function putFirst(program: Program): void {
+  writeFileSync(`/proc/${program.pid}/autogroup`, String(PRIORITY));
 }
 
 function signalGroup(group: number, signal: NodeJS.Signals): void {
