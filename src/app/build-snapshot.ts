@@ -84,12 +84,17 @@ function createAuthenticators(
 ): Map<string, JwtAuthenticator> {
   const fetcher = createDocumentFetcher();
   const deps = { clock, timers, log, metrics, keySets, fetcher, readFile: readFileBytes };
-  return new Map(
-    Object.entries(options).map(([name, one]) => [
-      name,
-      createJwtAuthenticator({ ...one, name }, deps),
-    ]),
-  );
+  const made = new Map<string, JwtAuthenticator>();
+  try {
+    for (const [name, one] of Object.entries(options)) {
+      made.set(name, createJwtAuthenticator({ ...one, name }, deps));
+    }
+  } catch (error) {
+    // A reload that fails must not keep the key sets that it had opened.
+    for (const authenticator of made.values()) authenticator.close();
+    throw error;
+  }
+  return made;
 }
 
 function createUpstreams(
