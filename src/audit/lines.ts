@@ -16,6 +16,8 @@ const LIMITS = {
   initial: 266_240,
   /** Bytes that are copied one by one: `set` costs as much as some twenty of them. */
   byByte: 20,
+  /** What fills less than this part of the buffer is copied out of it: cheaper than a new buffer. */
+  copied: 4,
 } as const;
 
 const QUOTE = 0x22;
@@ -32,6 +34,7 @@ export function literal(text: string): Literal {
 export class Lines {
   readonly #initial: number;
   #bytes: Buffer;
+  #spare: Buffer | undefined;
   #size = 0;
 
   constructor(initial: number = LIMITS.initial) {
@@ -128,12 +131,23 @@ export class Lines {
     return new Uint8Array(this.#bytes.subarray(0, this.#size));
   }
 
-  /** What was written; the buffer begins anew. */
+  /** What was written; the buffer begins anew. What was taken stays as it is until it is given back. */
   take(): Uint8Array {
-    const taken = this.#bytes.subarray(0, this.#size);
-    this.#bytes = Buffer.allocUnsafeSlow(this.#initial);
+    const small = this.#size < this.#initial / LIMITS.copied;
+    const taken = small ? this.copy() : this.#bytes.subarray(0, this.#size);
+    if (!small) {
+      this.#bytes = this.#spare ?? Buffer.allocUnsafeSlow(this.#initial);
+      this.#spare = undefined;
+    }
     this.#size = 0;
     return taken;
+  }
+
+  /** What was taken is no longer needed: its memory serves again. */
+  giveBack(taken: Uint8Array): void {
+    if (taken.buffer.byteLength === this.#initial) {
+      this.#spare = Buffer.from(taken.buffer as ArrayBuffer, 0, this.#initial);
+    }
   }
 
   #reserve(more: number): void {

@@ -54,7 +54,7 @@ test("decision() only counts denials of strangers beyond their rate, and says ho
   const clock = new ManualClock(NOW_MS);
   const timers = new ManualTimers(clock);
   const unidentified = { perSecond: 2, burst: 3 };
-  const { log, folder } = await openLog(context, { unidentified }, { clock, timers });
+  const { log, folder, metrics } = await openLog(context, { unidentified }, { clock, timers });
   const anonymous = { principal: ANONYMOUS, reason: "no-permit" } as const;
   const taken = [
     ...Array.from({ length: 5 }, () => log.decision(strangerDenial())),
@@ -71,6 +71,8 @@ test("decision() only counts denials of strangers beyond their rate, and says ho
     Array.from({ length: 3 }, () => log.decision(strangerDenial())),
     [recorded, recorded, summarised],
   );
+  timers.advance(20);
+  await until("the write", () => /^sallyport_audit_pending_bytes 0$/m.test(metrics.render().body));
   timers.advance(10_000);
   await log.close();
   assert.deepEqual(summaries(await readRecords(folder)), [

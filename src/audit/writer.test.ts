@@ -6,6 +6,8 @@ import { test, type TestContext } from "node:test";
 import {
   completion,
   FaultyFiles,
+  ManualTimers,
+  NOW_MS,
   openLog,
   permit,
   readRecords,
@@ -15,6 +17,7 @@ import {
   type Bench,
 } from "../../test/audit-kit.ts";
 import { SallyportError } from "../model/errors.ts";
+import { ManualClock } from "../platform/clock.ts";
 
 const durabilities = ["batched", "strict"] as const;
 
@@ -107,6 +110,44 @@ for (const durability of durabilities) {
     assert.deepEqual((await ids(bench)).slice(-1), ["r1"]);
   });
 }
+
+test("a disk that does not answer refuses traffic, and takes what waited once it does", async (context) => {
+  const clock = new ManualClock(NOW_MS);
+  const timers = new ManualTimers(clock);
+  const files = new FaultyFiles();
+  const gate = Promise.withResolvers<void>();
+  const bench = await openLog(context, { durability: "strict" }, { files, clock, timers });
+  files.gate = gate.promise;
+  take(bench, 0);
+  const first = bench.log.durable();
+  await new Promise((resolve) => setImmediate(resolve));
+  take(bench, 1);
+  const second = bench.log.durable();
+  timers.advance(9999);
+  assert.equal(bench.log.writable(), true);
+  timers.advance(1);
+  assert.equal(bench.log.writable(), false);
+  await assert.rejects(first ?? Promise.resolve(), isAuditFailed);
+  await assert.rejects(second ?? Promise.resolve(), isAuditFailed);
+  gate.resolve();
+  await until("recovery", () => bench.log.writable());
+  await bench.log.close();
+  assert.deepEqual(await ids(bench), ["r0", "r1"]);
+});
+
+test("close() rejects in time when the disk does not answer", async (context) => {
+  const clock = new ManualClock(NOW_MS);
+  const timers = new ManualTimers(clock);
+  const files = new FaultyFiles();
+  const gate = Promise.withResolvers<void>();
+  const bench = await openLog(context, {}, { files, clock, timers });
+  files.gate = gate.promise;
+  take(bench, 0);
+  const closing = bench.log.close();
+  timers.advance(10_000);
+  await assert.rejects(closing, isAuditFailed);
+  gate.resolve();
+});
 
 test("a torn line is left behind and its record begins anew in another file", async (context) => {
   const { bench, files } = await faultyLog(context, "batched");

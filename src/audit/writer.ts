@@ -25,6 +25,11 @@ const LIMITS = {
   /** Back-off after a failure. Short at first, because space often comes back at once. */
   firstRetryMs: 50,
   longestRetryMs: 2000,
+  /**
+   * Milliseconds after which a disk that neither takes nor refuses (a network file system, a dying
+   * device) counts as one that cannot be written.
+   */
+  stallMs: 10_000,
   /** Attempts while closing. Then what is left is lost, and said to be. */
   closeAttempts: 3,
 } as const;
@@ -90,6 +95,9 @@ export class RecordWriter {
   #checkedAtMs: number;
   #cancelFlush: (() => void) | undefined;
   #cancelSync: (() => void) | undefined;
+  #cancelStall: (() => void) | undefined;
+  /** The round whose time is up, and that may never end. */
+  #stalled: Round | undefined;
   #stopWaiting: (() => void) | undefined;
   #closing: Deferred | undefined;
   #closeFailures = 0;
@@ -171,7 +179,8 @@ export class RecordWriter {
     if (this.#closing === undefined) {
       this.#closing = deferred();
       this.#stopWaiting?.();
-      this.#wake();
+      if (this.#stalled === undefined) this.#wake();
+      else this.#giveUp(this.#stalled);
     }
     return this.#closing.promise;
   }
@@ -233,10 +242,21 @@ export class RecordWriter {
     this.#pendingSize = 0;
     this.#current = this.#next ?? deferred();
     this.#next = undefined;
-    return { data, offset: 0, waiting: this.#current };
+    const round = { data, offset: 0, waiting: this.#current };
+    this.#cancelStall = this.#deps.timers.after(LIMITS.stallMs, () => this.#stall(round));
+    return round;
+  }
+
+  #stall(round: Round): void {
+    this.#stalled = round;
+    if (this.#failure === undefined) this.#fail(round, new Error("the disk does not answer"));
+    if (this.#closing !== undefined) this.#giveUp(round);
   }
 
   #endRound(round: Round): void {
+    this.#cancelStall?.();
+    this.#stalled = undefined;
+    this.#growing.giveBack(round.data);
     if (this.#failure !== undefined) {
       const seconds = (this.#deps.clock.monotonic() - this.#failedAtMs) / 1000;
       this.#deps.log.info("audit: the log can be written again", { seconds });
@@ -389,6 +409,7 @@ export class RecordWriter {
     this.#closed = true;
     this.#cancelFlush?.();
     this.#cancelSync?.();
+    this.#cancelStall?.();
     const lost = round.data.length - round.offset + this.#pendingSize;
     const error = new SallyportError(
       "audit-failed",
