@@ -5,11 +5,12 @@
  * `decision` refuses, so that no request is forwarded that nobody would know of. It refuses a folder
  * that others can enter. Denials of strangers beyond a rate are only counted (rule 5).
  */
-import type { Clock, Counter, Log, Metrics, Timers } from "../model/ports.ts";
+import type { Clock, Log, Metrics, Timers } from "../model/ports.ts";
 import type { AuditLog, CompletionRecord, DecisionRecord, Taken } from "../model/records.ts";
 import { systemTimers } from "../platform/timers.ts";
 import type { AuditOptions } from "./audit-options.ts";
 import { systemFiles, type AuditFiles } from "./files.ts";
+import { registerFigures, type Figures } from "./figures.ts";
 import { openAuditFolder, type TornFile } from "./folder.ts";
 import { createQueryMask } from "./query-mask.ts";
 import { Serializer, type SummaryCount } from "./serialize.ts";
@@ -26,8 +27,6 @@ const LIMITS = {
    */
   pending: 16 * 1024 * 1024,
 } as const;
-
-const SYNC_BUCKETS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
 export interface AuditDeps {
   readonly clock: Clock;
@@ -62,7 +61,7 @@ export async function createAuditLog(
   for (const { file, bytes } of folder.torn) {
     log.warn("audit: an earlier file ends in a torn record", { file, bytes });
   }
-  const figures = registerMetrics(deps.metrics);
+  const figures = registerFigures(deps.metrics);
   const writer = await RecordWriter.open(
     {
       folder: folder.path,
@@ -109,16 +108,6 @@ export async function createAuditLog(
     () => (running.writable() ? 1 : 0),
   );
   return running;
-}
-
-interface Figures extends Readonly<
-  Record<
-    "decisions" | "completions" | "summaries" | "written" | "errors" | "refused" | "lost",
-    Counter
-  >
-> {
-  readonly counted: Readonly<Record<SummaryCount["cause"], Counter>>;
-  readonly syncSeconds: ReturnType<ReturnType<Metrics["histogram"]>["with"]>;
 }
 
 interface Parts {
@@ -268,42 +257,6 @@ class FileAuditLog implements RunningAuditLog {
     this.#writeSummaries();
     await this.#parts.writer.close();
   }
-}
-
-function registerMetrics(metrics: Metrics): Figures {
-  const records = metrics.counter("sallyport_audit_records", "Records taken, by type.", ["type"]);
-  const counted = metrics.counter(
-    "sallyport_audit_counted",
-    "Denials that were only counted, by cause: rate (strangers beyond their rate), space (the disk gets full), unwritable.",
-    ["cause"],
-  );
-  const counter = (name: string, help: string): Counter => metrics.counter(name, help).with();
-  return {
-    decisions: records.with("decision"),
-    completions: records.with("completion"),
-    summaries: records.with("summary"),
-    counted: {
-      rate: counted.with("rate"),
-      space: counted.with("space"),
-      unwritable: counted.with("unwritable"),
-    },
-    written: counter("sallyport_audit_written_bytes", "Bytes written to the audit log."),
-    errors: counter("sallyport_audit_errors", "Failed writes and syncs of the audit log."),
-    refused: counter(
-      "sallyport_audit_refused",
-      "Permits refused because the audit log could not take them.",
-    ),
-    lost: counter("sallyport_audit_lost", "Completions that could not be recorded."),
-    syncSeconds: metrics
-      .histogram(
-        "sallyport_audit_sync_seconds",
-        "How long it took until written records were on disk.",
-        {
-          buckets: SYNC_BUCKETS,
-        },
-      )
-      .with(),
-  };
 }
 
 function checkInstance(instance: string): string {

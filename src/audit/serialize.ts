@@ -15,6 +15,7 @@ import type { AttributeValue, Principal } from "../model/principal.ts";
 import type { CompletionRecord, DecisionRecord, RecordedCredential } from "../model/records.ts";
 import { Cuts, type CutField } from "./cuts.ts";
 import { Lines, literal, type Literal } from "./lines.ts";
+import { K } from "./record-members.ts";
 import { createTimeText } from "./time-text.ts";
 import type { ValueHash } from "./value-hash.ts";
 
@@ -241,64 +242,6 @@ export class Serializer {
     return bytes;
   }
 }
-
-/** The members and what stands between them; encoded once. */
-const K = {
-  acr: literal('"acr":'),
-  ageSeconds: literal('"ageSeconds":'),
-  amr: literal(',"amr":'),
-  authenticator: literal(',"authenticator":'),
-  authn: literal('"authn":{'),
-  bound: literal(',"bound":true,"kind":'),
-  bundle: literal('"bundle":'),
-  close: literal("}"),
-  closeHashes: literal("],"),
-  closeList: literal("]"),
-  closeMember: literal("},"),
-  colon: literal(":"),
-  comma: literal(","),
-  completion: literal('{"decisionId":'),
-  completionType: literal(',"type":"completion"'),
-  credentialHash: literal('{"hash":'),
-  credentialKind: literal(',"kind":'),
-  credentialOutcome: literal(',"outcome":'),
-  credentials: literal(',"credentials":['),
-  decisionType: literal(',"type":"decision"'),
-  deny: literal(',"decision":"deny","decisionId":'),
-  detail: literal(',"detail":'),
-  determining: literal(',"determining":'),
-  durationMs: literal(',"durationMs":'),
-  end: literal(',"end":'),
-  erroring: literal(',"erroring":'),
-  hashes: literal('"hashes":['),
-  host: literal(',"host":'),
-  listener: literal(',"listener":'),
-  method: literal(',"method":'),
-  open: literal("{"),
-  params: literal(',"params":{'),
-  path: literal(',"path":'),
-  peerAddress: literal(',"peerAddress":'),
-  peerPort: literal(',"peerPort":'),
-  permit: literal(',"decision":"permit","decisionId":'),
-  principal: literal(',"principal":'),
-  query: literal(',"query":'),
-  readKind: literal('"kind":'),
-  readName: literal(',"name":'),
-  reads: literal(',"reads":['),
-  reason: literal(',"reason":'),
-  requestBytes: literal(',"requestBytes":'),
-  requestId: literal(',"requestId":'),
-  responseBytes: literal(',"responseBytes":'),
-  route: literal(',"route":'),
-  scopes: literal(',"scopes":'),
-  service: literal(',"service":'),
-  status: literal(',"status":'),
-  time: literal(',"time":'),
-  unbound: literal(',"bound":false,"kind":'),
-  upstream: literal(',"upstream":'),
-  upstreamMs: literal(',"upstreamMs":'),
-  version: literal(',"v":1}'),
-} as const;
 
 interface RecordFields extends Readonly<
   Record<"detail" | "host" | "method" | "path" | "query" | "requestId", CutField>
