@@ -10,7 +10,7 @@ import { createHash } from "node:crypto";
 import type { Problem } from "../model/errors.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { restoreIntegers, withPlaceholders } from "./big-integers.ts";
-import { ACTIONS, NAMESPACE } from "./cedar-names.ts";
+import { ACTIONS } from "./cedar-names.ts";
 import {
   OFFICIAL_VERSION,
   officialParts,
@@ -294,7 +294,10 @@ class Load {
   }
 }
 
-/** The action to validate for; undefined where all have to be looked at. */
+/**
+ * The action to validate for; undefined where all have to be looked at. Names of actions that do not
+ * exist are found for any.
+ */
 function representativeAction({ json, text }: Parsed): string | undefined {
   if (text.includes('"Var":"action"')) return undefined;
   const scope = json.action;
@@ -303,9 +306,6 @@ function representativeAction({ json, text }: Parsed): string | undefined {
   const named = (scope.entities ?? (scope.entity === undefined ? [] : [scope.entity])).map(
     uidFromJson,
   );
-  const known = new Set(ACTIONS.flatMap(({ id, group }) => [id, group]));
-  const type = `${NAMESPACE}::Action`;
-  if (named.some((uid) => uid.type !== type || !known.has(uid.id))) return undefined;
   const ids = new Set(named.map(({ id }) => id));
   return ACTIONS.find(({ id, group }) => ids.has(id) || (scope.op === "in" && ids.has(group)))?.id;
 }
