@@ -112,7 +112,8 @@ function conclude(
   if (durable === undefined) return granted;
   return durable.then(
     () => granted,
-    () => deny(deciding, "audit-unavailable", "refused"),
+    // Its record was taken and may still reach the disk; a completion then says how it ended.
+    () => deny(deciding, "audit-unavailable", "recorded"),
   );
 }
 
