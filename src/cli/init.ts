@@ -35,7 +35,9 @@ export async function init(options: InitOptions): Promise<number> {
   const { files, notes } = await writeStarter(options);
   for (const file of files) console.log(`wrote ${file}`);
   for (const note of notes) console.log(`note: ${note}`);
-  console.log(`next: read ${join(options.dir, "README.md")}, then run sallyport check`);
+  console.log(
+    `next: read ${join(options.dir, "README.md")}, then run sallyport check in that folder`,
+  );
   return 0;
 }
 
