@@ -12,13 +12,21 @@ class Kept extends Socket {
   }
 }
 
-test("head, small body and end go out in one write", () => {
+function turnEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+test("head, small body and end go out in one write, at the end of the turn", async () => {
   const socket = new Kept();
   const writer = new MessageWriter(socket);
   writer.begin("HEAD\r\n\r\n", "chunked", 0);
   writer.write(Buffer.from("ab"));
   writer.write(Buffer.alloc(0));
   writer.end(["x-t", "1"]);
+  assert.deepEqual(socket.writes, []);
+  await turnEnd();
   assert.deepEqual(socket.writes, ["HEAD\r\n\r\n2\r\nab\r\n0\r\nx-t: 1\r\n\r\n"]);
 });
 
@@ -34,16 +42,39 @@ test("a large body is not copied into the text", () => {
   );
 });
 
-test("bytes beyond latin1's first half pass as they are", () => {
+test("bytes beyond latin1's first half pass as they are", async () => {
   const socket = new Kept();
   const writer = new MessageWriter(socket);
   writer.begin("", "length", 256);
   writer.write(Buffer.from(Array.from({ length: 256 }, (_, index) => index)));
   writer.end(undefined);
+  await turnEnd();
   assert.equal(
     socket.writes.join(""),
     Array.from({ length: 256 }, (_, index) => String.fromCharCode(index)).join(""),
   );
+});
+
+test("answers of one turn go out together, and flush does not send them twice", async () => {
+  const socket = new Kept();
+  const writer = new MessageWriter(socket);
+  for (const head of ["ONE\r\n\r\n", "TWO\r\n\r\n"]) {
+    writer.begin(head, "none", 0);
+    writer.end(undefined);
+  }
+  writer.flush();
+  await turnEnd();
+  assert.deepEqual(socket.writes, ["ONE\r\n\r\nTWO\r\n\r\n"]);
+});
+
+test("nothing is written to a socket that was destroyed within the turn", async () => {
+  const socket = new Kept();
+  const writer = new MessageWriter(socket);
+  writer.begin("HEAD\r\n\r\n", "none", 0);
+  writer.end(undefined);
+  socket.destroy();
+  await turnEnd();
+  assert.deepEqual(socket.writes, []);
 });
 
 test("it asserts that the body is as long as was said", () => {

@@ -6,6 +6,11 @@
  * exchange costs, and one write of a string is cheaper than a corked pair on both runtimes (17.7
  * against 22.1 us for a whole bare exchange on Bun, 21.3 against 23.0 on Node).
  *
+ * What ends a message goes out at the end of the event loop's turn, with what all other connections
+ * have by then. Sent one by one, with a request's work between, each write finds the receiver asleep
+ * and pays for waking it; in a row they find it awake (50 against 43 us for a whole request with
+ * policy and audit, on both runtimes). Nothing waits longer than the turn takes.
+ *
  * It refuses, by assertion, more or fewer bytes than the framing announced.
  */
 import type { Socket } from "node:net";
@@ -29,6 +34,7 @@ export class MessageWriter {
   /** Bytes that a body with a length still owes. */
   #left = 0;
   #open = false;
+  #queued = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -73,14 +79,28 @@ export class MessageWriter {
     invariant(this.#left === 0, "less body than announced");
     this.#open = false;
     if (this.#kind === "chunked") this.#held += lastChunk(trailers ?? []);
-    this.flush();
+    this.#flushSoon();
   }
 
+  /** Sends what is held, now. Whoever ends the socket calls it before. */
   flush(): void {
     if (this.#held === "") return;
     const text = this.#held;
     this.#held = "";
-    this.#socket.write(text, "latin1");
+    if (!this.#socket.destroyed) this.#socket.write(text, "latin1");
+  }
+
+  /** Called by the queue alone. */
+  flushQueued(): void {
+    this.#queued = false;
+    this.flush();
+  }
+
+  #flushSoon(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    if (queue.length === 0) setImmediate(flushQueue);
+    queue.push(this);
   }
 
   #put(bytes: Buffer): void {
@@ -92,4 +112,13 @@ export class MessageWriter {
     this.flush();
     this.#socket.write(bytes);
   }
+}
+
+/** Writers with an ended message, until the event loop's turn is over. One event loop, one queue. */
+let queue: MessageWriter[] = [];
+
+function flushQueue(): void {
+  const due = queue;
+  queue = [];
+  for (const writer of due) writer.flushQueued();
 }

@@ -332,6 +332,7 @@ export class ServerConnection implements ExchangeHost, Expirable {
     this.#droppable = LIMITS.lingerBytes;
     // A caller that reads slowly has as long for the rest of its answer as it had between requests.
     this.#deadline = deadlines.coarseNow + Math.max(limits.idleTimeoutMs, LIMITS.lingerMs);
+    this.writer.flush();
     this.#socket.end(() => {
       this.#deadline = deadlines.coarseNow + LIMITS.lingerMs;
     });

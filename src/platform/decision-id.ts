@@ -29,8 +29,15 @@ export function createDecisionIds(
       timePart = base32(now, 10);
     }
     counter = (counter + 1) % 2 ** COUNTER_BITS;
-    return timePart + process + base32(counter, 6);
+    return timePart + process + pair(counter >> 20) + pair(counter >> 10) + pair(counter);
   };
+}
+
+/** Two characters at once: digit by digit the id of a request costs three times as much. */
+const PAIRS: readonly string[] = Array.from({ length: 1024 }, (_, value) => base32(value, 2));
+
+function pair(value: number): string {
+  return PAIRS[value & 1023] ?? "";
 }
 
 function base32(value: number, length: number): string {
