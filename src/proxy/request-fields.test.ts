@@ -43,8 +43,11 @@ for (const name of stripped) {
 }
 
 test("requestFields() passes Authorization on only when the route forwards credentials", () => {
-  const fields = built(["authorization", "Bearer x"], { forwardCredentials: true });
+  const sent = ["authorization", "Bearer x"];
+  const fields = built(sent, { forwardCredentials: true }, undefined, {});
   assert.equal(getField(fields, "authorization"), "Bearer x");
+  const unverified = built(sent, { forwardCredentials: true });
+  assert.equal(getField(unverified, "authorization"), undefined);
 });
 
 test("requestFields() drops what Connection names, but nothing that identity rests on", () => {
@@ -79,6 +82,7 @@ function built(
   fields: Fields,
   plan: Partial<ForwardPlan> = {},
   connectionOptions?: string[],
+  facts?: object,
 ): string[] {
   const whole = {
     forwardCredentials: false,
@@ -86,6 +90,7 @@ function built(
     ...plan,
   } as ForwardPlan;
   const permit = {
+    facts,
     requestId: "request-1",
     decisionId: "decision-1",
     request: {

@@ -38,6 +38,8 @@ export function createRequestFields(
     for (let index = 0; index < fields.length; index += 2) {
       const name = fields[index] as string;
       if (!passes(name)) continue;
+      // What the route does not list was ignored, not verified: it is no credential to pass on.
+      if (name === "authorization" && permit.facts === undefined) continue;
       if (connectionOptions?.includes(name) === true && !isEndToEndName(name)) continue;
       if (name === "traceparent") {
         // Two of them, or a malformed one: a new trace begins here.
