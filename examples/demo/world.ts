@@ -6,8 +6,8 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startChild, type RunningChild } from "./children.ts";
-import { freePort } from "./ports.ts";
+import { startChild, type RunningChild } from "../children.ts";
+import { freePort } from "../ports.ts";
 import type { Providers } from "./provider-process.ts";
 import {
   SERVICE_NAMES,

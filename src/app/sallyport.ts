@@ -5,7 +5,7 @@ import { loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { createGate, type Gate } from "../gate/gate.ts";
 import { listen, type Listener } from "../http/listener.ts";
-import { listenerSchema } from "../http/http-options.ts";
+import { listenerSchema } from "../http/listener-options.ts";
 import { createFailureBudget } from "../limits/failure-budget.ts";
 import { ConfigError } from "../model/errors.ts";
 import type { Log } from "../model/ports.ts";

@@ -5,7 +5,7 @@
 import type { z } from "zod";
 import { type AdminOptions, adminSchema } from "../admin/admin-options.ts";
 import { type RouteOptions, routeSchema } from "../gate/route-options.ts";
-import { type ListenerOptions, listenerSchema } from "../http/http-options.ts";
+import { type ListenerOptions, listenerSchema } from "../http/listener-options.ts";
 import { type PolicyOptions, policyOptionsSchema } from "../policy/policy-options.ts";
 import { check, type PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";

@@ -7,7 +7,7 @@ import { SallyportError } from "../model/errors.ts";
 import type { Clock, Log } from "../model/ports.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { ExchangeHandler } from "./exchange.ts";
-import type { ListenerLimits, ListenerOptions } from "./http-options.ts";
+import type { ListenerLimits, ListenerOptions } from "./listener-options.ts";
 import {
   type ConnectionContext,
   type ConnectionLimits,

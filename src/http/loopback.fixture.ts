@@ -17,7 +17,8 @@ import type {
   Upstream,
   UpstreamRequest,
 } from "./exchange.ts";
-import { listenerSchema, serviceSchema } from "./http-options.ts";
+import { listenerSchema } from "./listener-options.ts";
+import { serviceSchema } from "./service-options.ts";
 import { type Listener, listen } from "./listener.ts";
 import { createUpstream, type UpstreamDeps } from "./service.ts";
 

@@ -338,7 +338,7 @@ test("listen() says which address cannot be bound", async () => {
   await using proxy = await answering();
   const port = proxy.listener.address.port;
   const { listen } = await import("./listener.ts");
-  const { listenerSchema } = await import("./http-options.ts");
+  const { listenerSchema } = await import("./listener-options.ts");
   await assert.rejects(
     listen(listenerSchema.parse({ name: "second", address: `127.0.0.1:${port}` }), {
       clock: proxy.clock,

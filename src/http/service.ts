@@ -6,7 +6,7 @@ import type { Clock, Log } from "../model/ports.ts";
 import type { Fields } from "../model/http.ts";
 import type { Exchange, ForwardObserver, Upstream, UpstreamRequest } from "./exchange.ts";
 import { Forward, type ForwardService } from "./forward.ts";
-import type { ServiceOptions } from "./http-options.ts";
+import type { ServiceOptions } from "./service-options.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { connectTcp } from "./sockets.ts";
 import { type PoolDeps, UpstreamPool } from "./upstream-pool.ts";

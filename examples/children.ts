@@ -1,6 +1,5 @@
 /**
- * Processes that the demo starts. Each writes what it has to complain about into a file of the
- * demo's folder; its first line on standard output says that it is ready.
+ * Processes that the examples start. Each writes what it has to complain about into a file; its first line on standard output says that it is ready.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { openSync, closeSync, readFileSync } from "node:fs";
@@ -24,8 +23,13 @@ export interface ChildOptions {
 }
 
 export interface RunningChild {
+  readonly pid: number;
   /** Its first line on standard output. */
   readonly firstLine: string;
+  /** All that it wrote to standard output until now. */
+  output(): string;
+  /** Settles when standard output matches; rejects when it ends or takes too long before that. */
+  until(pattern: RegExp): Promise<void>;
   /** Settles with a sentence when it ends. */
   readonly ended: Promise<string>;
   /** Asks it to end, and settles when it has. */
@@ -54,8 +58,13 @@ export async function startChild(options: ChildOptions): Promise<RunningChild> {
     await ended;
     clearTimeout(timer);
   };
+  const output = gather(child);
+  const until = (pattern: RegExp): Promise<void> => output.until(pattern, ended);
+  const text = (): string => output.text;
   try {
-    return { firstLine: await firstLine(child, ended), ended, stop };
+    await until(/\n/);
+    const firstLine = output.text.slice(0, output.text.indexOf("\n"));
+    return { pid: child.pid ?? 0, firstLine, output: text, until, ended, stop };
   } catch (cause) {
     await stop();
     const said = readFileSync(options.log, "utf8").slice(-LIMITS.tail).trim();
@@ -63,20 +72,39 @@ export async function startChild(options: ChildOptions): Promise<RunningChild> {
   }
 }
 
-async function firstLine(child: ChildProcess, ended: Promise<string>): Promise<string> {
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    return await new Promise<string>((resolve, reject) => {
-      let text = "";
-      child.stdout?.on("data", (chunk: Buffer) => {
-        text += chunk.toString();
-        const end = text.indexOf("\n");
-        if (end !== -1) resolve(text.slice(0, end));
+interface Output {
+  readonly text: string;
+  until(pattern: RegExp, ended: Promise<string>): Promise<void>;
+}
+
+function gather(child: ChildProcess): Output {
+  const waiting = new Set<() => void>();
+  let text = "";
+  child.stdout?.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+    for (const look of waiting) look();
+  });
+  return {
+    get text() {
+      return text;
+    },
+    until(pattern, ended) {
+      return new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error("not ready in time")), LIMITS.start);
+        const look = (): void => {
+          if (!pattern.test(text)) return;
+          waiting.delete(look);
+          clearTimeout(timer);
+          resolve();
+        };
+        waiting.add(look);
+        const fail = (sentence: string): void => {
+          clearTimeout(timer);
+          reject(new Error(sentence));
+        };
+        void ended.then(fail);
+        look();
       });
-      timer = setTimeout(() => reject(new Error("not ready in time")), LIMITS.start);
-      void ended.then((sentence) => reject(new Error(sentence)));
-    });
-  } finally {
-    clearTimeout(timer);
-  }
+    },
+  };
 }

@@ -1,0 +1,123 @@
+/**
+ * What an example is: a configuration that reads and runs as it stands, and a `check.ts` beside it
+ * that says what it shows and tries it. The checks run on a copy in which free ports stand in for
+ * the written ones, so that nothing on the machine is in their way.
+ */
+import { readdirSync, readFileSync, writeFileSync, cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type RunningChild, startChild } from "./children.ts";
+import { freePort } from "./ports.ts";
+
+/** `check.ts` of an example exports one of these as `example`. */
+export interface Example {
+  /** Before the proxy starts: writes the files that the configuration names, starts services. */
+  prepare?(ground: Ground): Promise<void> | void;
+  readonly tries: readonly Try[];
+}
+
+/** One thing that the example shows. */
+export interface Try {
+  /** A sentence: who does what, and what happens. */
+  readonly shows: string;
+  /** Throws where it does not happen. */
+  run(world: World): Promise<void>;
+}
+
+export interface Ground {
+  /** The copy of the example's folder that the proxy runs in. */
+  readonly folder: string;
+  /** The port that stands in for the one that is written in the configuration. */
+  port(written: number): number;
+  /** Runs when the example ends, last first. */
+  onEnd(action: () => Promise<unknown> | void): void;
+}
+
+export interface World extends Ground {
+  /** `host:port` of a listener by its name; `admin` is one too. */
+  address(listener: string): string;
+  readonly proxy: RunningChild;
+  /** All that the proxy wrote to standard error until now. */
+  log(): string;
+}
+
+const FOLDER = fileURLToPath(new URL(".", import.meta.url));
+const SALLYPORT = fileURLToPath(new URL("../bin/sallyport", import.meta.url));
+/** An address on loopback as the examples write it. */
+const ADDRESS = /\b(127\.0\.0\.1|localhost):(\d{4,5})\b/g;
+
+/** Names of the examples that can be tried. */
+export function exampleNames(): string[] {
+  return readdirSync(FOLDER, { withFileTypes: true })
+    .filter(
+      (entry) => entry.isDirectory() && readdirSync(join(FOLDER, entry.name)).includes("check.ts"),
+    )
+    .map(({ name }) => name)
+    .filter((name) => name !== "demo")
+    .toSorted();
+}
+
+/** Starts one in a folder of its own, hands it to `use`, and ends all that was started. */
+export async function withExample(
+  name: string,
+  use: (example: Example, world: World) => Promise<void>,
+): Promise<void> {
+  const { example } = (await import(`./${name}/check.ts`)) as { readonly example: Example };
+  const folder = mkdtempSync(join(tmpdir(), `sallyport-example-${name}-`));
+  const endings: (() => Promise<unknown> | void)[] = [
+    () => rmSync(folder, { recursive: true, force: true }),
+  ];
+  try {
+    cpSync(join(FOLDER, name), folder, { recursive: true });
+    const ports = await standIns(join(folder, "sallyport.yaml"));
+    const ground: Ground = {
+      folder,
+      port: (written) => {
+        const port = ports.get(written);
+        if (port === undefined) throw new TypeError(`port ${written} is not in sallyport.yaml`);
+        return port;
+      },
+      onEnd: (action) => void endings.push(action),
+    };
+    await example.prepare?.(ground);
+    const log = join(folder, "sallyport.log");
+    const proxy = await startChild({ name, command: [SALLYPORT, "run"], cwd: folder, log });
+    endings.push(() => proxy.stop());
+    // Of all listeners, the operators' is printed last.
+    await proxy.until(/^listening\s+admin\s.*\n/m);
+    const world: World = {
+      ...ground,
+      proxy,
+      address: (listener) => addressOf(proxy.output(), listener),
+      log: () => readFileSync(log, "utf8"),
+    };
+    await use(example, world);
+  } finally {
+    for (const end of endings.toReversed()) await end();
+  }
+}
+
+/** Puts a free port in the place of each port on loopback; the written one itself where it is free. */
+async function standIns(file: string): Promise<Map<number, number>> {
+  const text = readFileSync(file, "utf8");
+  const ports = new Map<number, number>();
+  for (const match of text.matchAll(ADDRESS)) {
+    const written = Number(match[2]);
+    if (!ports.has(written)) ports.set(written, await freePort(written));
+  }
+  const replaced = text.replace(ADDRESS, (_all, host: string, port: string) => {
+    return `${host}:${ports.get(Number(port)) ?? port}`;
+  });
+  writeFileSync(file, replaced, { mode: 0o600 });
+  return ports;
+}
+
+/** From the line that `sallyport run` prints for each listener. */
+function addressOf(output: string, listener: string): string {
+  for (const line of output.split("\n")) {
+    const [word, name, url = ""] = line.split(/\s+/);
+    if (word === "listening" && name === listener) return url.replace(/^\w+:\/\//, "");
+  }
+  throw new TypeError(`no listener ${listener} in: ${output}`);
+}

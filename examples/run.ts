@@ -1,0 +1,44 @@
+/**
+ * Tries the examples: `npm run examples`, or some of them by name. With `--keep NAME`, one is started
+ * and left running until Ctrl-C, to be tried by hand. Ends with 1 where one does not do what it says.
+ */
+import { exampleNames, withExample } from "./example.ts";
+
+const [first, ...rest] = process.argv.slice(2);
+if (first === "--keep") await keep(rest[0] ?? "");
+else await tryAll(first === undefined ? exampleNames() : [first, ...rest]);
+
+async function tryAll(names: readonly string[]): Promise<void> {
+  let failed = 0;
+  for (const name of names) {
+    process.stdout.write(`${name}\n`);
+    try {
+      await withExample(name, async (example, world) => {
+        for (const one of example.tries) {
+          await one.run(world).catch((error: unknown) => {
+            failed += 1;
+            process.stdout.write(`  ✘ ${one.shows}\n    ${String(error)}\n`);
+            process.stdout.write(`${world.log().slice(-2000)}\n`);
+            throw error;
+          });
+          process.stdout.write(`  ✔ ${one.shows}\n`);
+        }
+      });
+    } catch (error) {
+      if (failed === 0) process.stdout.write(`  ✘ ${String(error)}\n`);
+      process.exitCode = 1;
+    }
+  }
+}
+
+async function keep(name: string): Promise<void> {
+  await withExample(name, async (example, world) => {
+    process.stdout.write(`${world.proxy.output()}\nin ${world.folder}; it shows:\n`);
+    for (const one of example.tries) process.stdout.write(`  ${one.shows}\n`);
+    process.stdout.write("Ctrl-C ends it.\n");
+    await new Promise<void>((resolve) => {
+      process.once("SIGINT", resolve);
+      process.once("SIGTERM", resolve);
+    });
+  });
+}

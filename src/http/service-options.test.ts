@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { serviceSchema } from "./service-options.ts";
+
+test("serviceSchema reads endpoints", () => {
+  const { endpoints } = serviceSchema.parse({
+    endpoints: [
+      "http://127.0.0.1:9001",
+      "http://[::1]:9002/",
+      "http://billing",
+      "http://billing:80",
+    ],
+  });
+  assert.deepEqual(endpoints, [
+    { host: "127.0.0.1", port: 9001 },
+    { host: "::1", port: 9002 },
+    { host: "billing", port: 80 },
+    { host: "billing", port: 80 },
+  ]);
+});
+
+test("serviceSchema says what an endpoint must be", () => {
+  const cases: [endpoint: string, message: RegExp][] = [
+    ["https://billing:443", /plain HTTP\/1.1, not https:/],
+    ["h2c://billing:80", /plain HTTP\/1.1, not h2c:/],
+    ["billing:9001", /a URL such as/],
+    ["127.0.0.1", /a URL such as/],
+    ["http://billing:0", /a port from 1/],
+    ["http://billing:9001/path", /without user, path/],
+    ["http://me@billing:9001", /without user, path/],
+    ["http://billing:9001?a", /without user, path/],
+    ["http://billing:9001#a", /without user, path/],
+  ];
+  for (const [endpoint, message] of cases) {
+    const result = serviceSchema.safeParse({ endpoints: [endpoint] });
+    assert.match(result.error?.issues[0]?.message ?? "", message, endpoint);
+  }
+  assert.equal(serviceSchema.safeParse({ endpoints: [] }).success, false);
+});
+
+test("every option of a service is documented for editors", () => {
+  const text = JSON.stringify(
+    z.toJSONSchema(serviceSchema, { io: "input", unrepresentable: "any" }),
+  );
+  const { properties } = JSON.parse(text);
+  for (const [name, property] of Object.entries<{ description?: string }>(properties)) {
+    assert.ok(property.description !== undefined, `${name} has no description`);
+  }
+});

@@ -1,0 +1,70 @@
+/** The options of a service, as far as HTTP is concerned: where it is and how it is reached. */
+import { z } from "zod";
+import { duration } from "../model/options.ts";
+import type { Endpoint } from "./upstream-pool.ts";
+
+/** `services.NAME`, as far as HTTP is concerned. */
+export const serviceSchema = z.strictObject({
+  endpoints: z
+    .array(z.string().transform(parseEndpoint))
+    .min(1)
+    .max(256)
+    .describe(
+      "Where the service listens: 1 to 256 URLs http://host:port without path. A service is reached over plain HTTP/1.1.",
+    ),
+  balance: z
+    .literal("round-robin")
+    .default("round-robin")
+    .describe(
+      "How an endpoint is chosen. round-robin takes them in turn and passes over one that just refused a connection.",
+    ),
+  connections: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(1024)
+    .describe(
+      "Connections open at once to each endpoint, from 1 to 100000, 1024 when left out. Requests beyond it are answered 503.",
+    ),
+  connectTimeout: duration({ min: "10ms", max: "2m" })
+    .prefault("5s")
+    .describe(
+      "How long opening a connection may take, from 10ms to 2m, 5s when left out. Then the next endpoint is tried, and after the last one the answer is 504.",
+    ),
+  keepAlive: duration({ min: "100ms", max: "1h" })
+    .prefault("4s")
+    .describe(
+      "How long an idle connection to an endpoint is kept for another request, from 100ms to 1h, 4s when left out. Keep it below the service's own: many close after 5s, and a request that meets the closing is lost unless it can be sent again.",
+    ),
+});
+
+export type ServiceOptions = z.output<typeof serviceSchema>;
+
+/** Port of `http:` when the URL names none. */
+const HTTP_PORT = 80;
+
+function parseEndpoint(text: string, context: z.core.$RefinementCtx): Endpoint {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const problem = endpointProblem(text, url);
+  if (problem !== undefined || url === undefined) {
+    context.issues.push({ code: "custom", message: problem ?? "", input: text });
+    return z.NEVER;
+  }
+  // Sockets take IPv6 addresses without brackets.
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  return { host, port: url.port === "" ? HTTP_PORT : Number(url.port) };
+}
+
+function endpointProblem(text: string, url: URL | undefined): string | undefined {
+  if (url === undefined || url.hostname === "") {
+    return "a URL such as http://127.0.0.1:9001";
+  }
+  if (url.protocol !== "http:") {
+    return `http://host:port: services are reached over plain HTTP/1.1, not ${url.protocol}`;
+  }
+  if (url.port === "0") return "a port from 1 to 65535";
+  const bare = `${url.protocol}//${url.host}`;
+  if (text.toLowerCase().replace(/\/$/, "") === bare) return undefined;
+  if (url.port === "" && text.toLowerCase().replace(/\/$/, "") === `${bare}:80`) return undefined;
+  return "only http://host:port, without user, path, query or fragment";
+}
