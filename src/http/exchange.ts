@@ -115,6 +115,8 @@ export interface UpstreamRequest {
   readonly idleTimeoutMs: number;
   /** Most bytes of request body; beyond it `body-too-large`. */
   readonly maxBodyBytes: number;
+  /** What requests of one kind share, so that they reach the same endpoint (consistent hashing). */
+  readonly hashKey?: string | undefined;
 }
 
 /** How a forwarded exchange went. */

@@ -2,7 +2,7 @@
  * One exchange on its way: the request body to the service, the answer to the caller, with
  * back-pressure both ways and never a whole body in memory.
  *
- * When a request is sent again. Only when nothing of it can have been acted on:
+ * When a request is sent again (`attempts.ts`). Only when nothing of it can have been acted on:
  * - the connection could not be opened (nothing was written): the next endpoint is tried, each once;
  * - a connection that had served before closed without a byte of an answer, and the request is
  *   idempotent and has no body (RFC 9110 section 9.2.2): the service had closed the idle connection
@@ -28,7 +28,9 @@ import type {
   UpstreamConnection,
   UpstreamFailure,
 } from "./upstream-connection.ts";
-import type { UpstreamPool } from "./upstream-pool.ts";
+import type { AttemptFailure } from "./attempt-failure.ts";
+import { Attempts, isIdempotent } from "./attempts.ts";
+import type { EndpointState } from "./endpoint-state.ts";
 import { asError, invariant } from "./invariant.ts";
 
 /** What a forwarded exchange needs of its service. */
@@ -38,14 +40,11 @@ export interface ForwardService {
   readonly log: Log;
   readonly requestTrailers: (trailers: Fields) => Fields;
   readonly responseTrailers: (trailers: Fields) => Fields;
-  /** The endpoint whose turn it is, without those tried; undefined when all were. */
-  pick(tried: readonly UpstreamPool[]): UpstreamPool | undefined;
+  /** The endpoint that takes the next attempt, without those tried; undefined when none can. */
+  pick(tried: readonly EndpointState[], key: string | undefined): EndpointState | undefined;
 }
 
-/** Methods that may be sent again when a stale connection swallowed them (RFC 9110 section 9.2.2). */
-const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
-
-const NONE: readonly UpstreamPool[] = [];
+const NONE: readonly EndpointState[] = [];
 
 export class Forward implements BodyReader, ResponseReceiver {
   readonly #service: ForwardService;
@@ -54,8 +53,12 @@ export class Forward implements BodyReader, ResponseReceiver {
   readonly #request: UpstreamRequest;
   readonly #observer: ForwardObserver;
   readonly #startedAt: number;
-  #tried: readonly UpstreamPool[] = NONE;
-  #pool: UpstreamPool | undefined;
+  /** Undefined until an attempt has failed. */
+  #attempts: Attempts | undefined;
+  /** Where the last attempt went. */
+  #endpoint: EndpointState | undefined;
+  /** Whether that endpoint counts this exchange among its requests. */
+  #entered = false;
   #connection: UpstreamConnection | undefined;
   /** Whether the stale connection's second chance is spent. */
   #resent = false;
@@ -102,7 +105,7 @@ export class Forward implements BodyReader, ResponseReceiver {
       this.#fail("body-too-large", "content-length above the route's limit");
     } else {
       this.#stream.attach(this);
-      this.#tryNext("no endpoint");
+      this.#attempt();
     }
   }
 
@@ -156,6 +159,7 @@ export class Forward implements BodyReader, ResponseReceiver {
 
   responseEnd(trailers: Fields | undefined): void {
     this.#connection = undefined;
+    this.#leave();
     if (this.#over) return;
     this.#stream.end(trailers === undefined ? undefined : this.#service.responseTrailers(trailers));
     this.#finish("complete", undefined);
@@ -172,26 +176,29 @@ export class Forward implements BodyReader, ResponseReceiver {
     if (this.#over) return;
     const { reason, detail } = failure;
     if (failure.connecting) {
-      this.#pool?.refused();
-      this.#tryNext(`connecting: ${detail}`);
+      this.#attemptFailed({ kind: "connect", reason, detail: `connecting: ${detail}` });
     } else if (failure.stale && this.#resendable()) {
       this.#resent = true;
-      this.#open(this.#pool);
+      this.#open();
+    } else if (reason === "upstream-unreachable") {
+      this.#attemptFailed({ kind: "reset", reason, detail });
     } else {
-      this.#fail(reason, detail);
+      this.#attemptFailed({ kind: "protocol", reason, detail });
     }
   }
 
   expired(): void {
-    if (this.#totalLeft() <= 0) this.#fail("upstream-timeout", "the whole exchange");
+    const reason = "upstream-timeout";
+    if (this.#totalLeft() <= 0) this.#fail(reason, "the whole exchange");
     else if (this.#callerSlow) this.#fail("caller-gone", "the caller stopped reading");
     else if (this.#sentAt === 0) {
-      this.#pool?.refused();
-      this.#drop();
-      this.#tryNext("connecting took too long", "upstream-timeout");
+      this.#attemptFailed({ kind: "connect", reason, detail: "connecting took too long" });
     } else if (this.#status === 0 && !this.#stream.bodyDone && !this.#serviceSlow) {
       this.#fail("request-timeout", "the caller stopped sending");
-    } else this.#fail("upstream-timeout", this.#status === 0 ? "the response head" : "idle");
+    } else {
+      const detail = this.#status === 0 ? "the response head" : "idle";
+      this.#attemptFailed({ kind: "timeout", reason, detail });
+    }
   }
 
   defect(error: unknown): void {
@@ -235,20 +242,21 @@ export class Forward implements BodyReader, ResponseReceiver {
     this.#finish("caller-gone", undefined);
   }
 
-  // Opening
+  // Attempts
 
-  /** Tries the endpoint whose turn it is; fails with the last reason when each was tried. */
-  #tryNext(detail: string, reason: Reason = "upstream-unreachable"): void {
-    const pool = this.#service.pick(this.#tried);
-    if (pool === undefined) {
-      this.#fail(reason, detail);
-      return;
-    }
-    this.#tried = this.#tried.length === 0 ? pool.alone : [...this.#tried, pool];
-    this.#pool = pool;
-    const connection = pool.reuse();
+  #attempt(): void {
+    const endpoint = this.#service.pick(NONE, this.#request.hashKey);
+    if (endpoint === undefined) this.#fail("overloaded", "as many requests as allowed");
+    else this.#sendTo(endpoint);
+  }
+
+  #sendTo(endpoint: EndpointState): void {
+    endpoint.entered();
+    this.#endpoint = endpoint;
+    this.#entered = true;
+    const connection = endpoint.pool.reuse();
     if (connection === undefined) {
-      this.#open(pool);
+      this.#open();
       return;
     }
     this.#connection = connection;
@@ -256,8 +264,8 @@ export class Forward implements BodyReader, ResponseReceiver {
     this.connected();
   }
 
-  #open(pool: UpstreamPool | undefined): void {
-    const connection = pool?.connect();
+  #open(): void {
+    const connection = this.#endpoint?.pool.connect();
     if (connection === undefined) {
       this.#fail("overloaded", "as many connections to the endpoint as allowed");
       return;
@@ -268,9 +276,30 @@ export class Forward implements BodyReader, ResponseReceiver {
     this.#expireIn(this.#request.connectTimeoutMs);
   }
 
+  /** The endpoint's fault: another one is tried where that is safe, else the caller hears of it. */
+  #attemptFailed(failure: AttemptFailure): void {
+    const endpoint = this.#endpoint;
+    invariant(endpoint !== undefined, "an attempt without an endpoint");
+    endpoint.failed(failure.kind);
+    const next = failure.kind === "connect" ? this.#another(endpoint) : undefined;
+    if (next === undefined) {
+      this.#fail(failure.reason, failure.detail);
+      return;
+    }
+    this.#drop();
+    this.#sendTo(next);
+  }
+
+  /** An endpoint that was not tried yet. */
+  #another(failed: EndpointState): EndpointState | undefined {
+    this.#attempts ??= new Attempts();
+    this.#attempts.failed(failed);
+    return this.#service.pick(this.#attempts.tried, this.#request.hashKey);
+  }
+
   #resendable(): boolean {
     const { head } = this.#exchange;
-    return !this.#resent && head.bodyKind === "none" && IDEMPOTENT.has(this.#request.method);
+    return !this.#resent && head.bodyKind === "none" && isIdempotent(this.#request.method);
   }
 
   // Time
@@ -310,9 +339,17 @@ export class Forward implements BodyReader, ResponseReceiver {
     this.#finish(reason, detail);
   }
 
+  /** Ends the attempt. */
   #drop(): void {
     this.#connection?.destroy();
     this.#connection = undefined;
+    this.#leave();
+  }
+
+  #leave(): void {
+    if (!this.#entered) return;
+    this.#entered = false;
+    this.#endpoint?.left();
   }
 
   #finish(end: "complete" | Reason, detail: string | undefined): void {
@@ -320,7 +357,7 @@ export class Forward implements BodyReader, ResponseReceiver {
     this.#over = true;
     this.#drop();
     this.#observer.done({
-      upstream: this.#pool?.name,
+      upstream: this.#endpoint?.name,
       status: this.#status,
       requestBytes: this.#requestBytes,
       responseBytes: this.#responseBytes,

@@ -1,9 +1,12 @@
 /**
- * The endpoints of one service, taken in turn. An endpoint that just refused a connection is passed
- * over for a short while, as long as another one is there.
+ * The endpoints of one service. A balancer chooses among them; one that just refused a connection is
+ * passed over for a short while, as long as another one is there.
  */
 import type { Clock, Log } from "../model/ports.ts";
 import type { Fields } from "../model/http.ts";
+import type { Balancer } from "./balance/balancer.ts";
+import { createRoundRobin } from "./balance/round-robin.ts";
+import { EndpointState } from "./endpoint-state.ts";
 import type { Exchange, ForwardObserver, Upstream, UpstreamRequest } from "./exchange.ts";
 import { Forward, type ForwardService } from "./forward.ts";
 import type { ServiceOptions } from "./service-options.ts";
@@ -35,8 +38,8 @@ class Service implements Upstream, ForwardService {
   readonly log: Log;
   readonly requestTrailers: (trailers: Fields) => Fields;
   readonly responseTrailers: (trailers: Fields) => Fields;
-  readonly #pools: readonly UpstreamPool[];
-  #turn = 0;
+  readonly #endpoints: readonly EndpointState[];
+  readonly #balancer: Balancer;
 
   constructor(options: ServiceOptions, deps: UpstreamDeps) {
     this.clock = deps.clock;
@@ -44,13 +47,17 @@ class Service implements Upstream, ForwardService {
     this.log = deps.log;
     this.requestTrailers = deps.requestTrailers;
     this.responseTrailers = deps.responseTrailers;
+    this.#balancer = createRoundRobin();
     const poolOptions = {
       maxConnections: options.connections,
       idleTimeoutMs: options.keepAlive,
     };
     const { deadlines, log, openSocket = connectTcp } = deps;
     const poolDeps = { deadlines, log, openSocket };
-    this.#pools = options.endpoints.map((url) => new UpstreamPool(url, poolOptions, poolDeps));
+    this.#endpoints = options.endpoints.map((endpoint) => {
+      const pool = new UpstreamPool(endpoint, poolOptions, poolDeps);
+      return new EndpointState(pool, { weight: 1, capacity: options.connections }, deadlines);
+    });
   }
 
   forward(exchange: Exchange, request: UpstreamRequest, observer: ForwardObserver): void {
@@ -58,21 +65,21 @@ class Service implements Upstream, ForwardService {
   }
 
   close(): void {
-    for (const pool of this.#pools) pool.close();
+    for (const endpoint of this.#endpoints) endpoint.pool.close();
   }
 
-  pick(tried: readonly UpstreamPool[]): UpstreamPool | undefined {
-    const pools = this.#pools;
-    let resting: UpstreamPool | undefined;
-    for (let step = 0; step < pools.length; step += 1) {
-      const pool = pools[(this.#turn + step) % pools.length];
-      if (pool === undefined || tried.includes(pool)) continue;
-      if (!pool.resting) {
-        this.#turn = (this.#turn + step + 1) % pools.length;
-        return pool;
-      }
-      resting ??= pool;
-    }
-    return resting;
+  pick(tried: readonly EndpointState[], key: string | undefined): EndpointState | undefined {
+    const endpoints = this.#endpoints;
+    const only = endpoints.length === 1 ? endpoints[0] : undefined;
+    if (only !== undefined) return only.full || tried.length > 0 ? undefined : only;
+    return this.#balancer.pick(endpoints, tried, key) ?? firstWithRoom(endpoints, tried);
   }
+}
+
+/** Where all that have room are resting, one of them is better than none. */
+function firstWithRoom(
+  endpoints: readonly EndpointState[],
+  tried: readonly EndpointState[],
+): EndpointState | undefined {
+  return endpoints.find((endpoint) => !endpoint.full && !tried.includes(endpoint));
 }

@@ -25,16 +25,9 @@ export interface PoolDeps {
   readonly openSocket: (endpoint: Endpoint) => Socket;
 }
 
-const LIMITS = {
-  /** How long an endpoint that refused a connection is passed over while others are there. */
-  restMs: 2000,
-} as const;
-
 export class UpstreamPool implements ConnectionOwner {
   /** `host:port`, as records name it. */
   readonly name: string;
-  /** A list of just this pool: what an exchange has tried, nearly always. */
-  readonly alone: readonly UpstreamPool[] = [this];
   readonly deadlines: Deadlines;
   readonly log: Log;
   readonly idleTimeoutMs: number;
@@ -43,7 +36,6 @@ export class UpstreamPool implements ConnectionOwner {
   readonly #openSocket: (endpoint: Endpoint) => Socket;
   readonly #idle: UpstreamConnection[] = [];
   readonly #open = new Set<UpstreamConnection>();
-  #restsUntil = 0;
   #closing = false;
 
   constructor(endpoint: Endpoint, options: PoolOptions, deps: PoolDeps) {
@@ -62,11 +54,6 @@ export class UpstreamPool implements ConnectionOwner {
     return this.#open.size;
   }
 
-  /** Whether it is to be passed over for now. */
-  get resting(): boolean {
-    return this.#restsUntil > this.deadlines.coarseNow;
-  }
-
   /** A connection that is ready, or undefined. */
   reuse(): UpstreamConnection | undefined {
     for (;;) {
@@ -82,11 +69,6 @@ export class UpstreamPool implements ConnectionOwner {
     const connection = new UpstreamConnection(this.#openSocket(this.#endpoint), this);
     this.#open.add(connection);
     return connection;
-  }
-
-  /** A connection could not be opened. */
-  refused(): void {
-    this.#restsUntil = this.deadlines.coarseNow + LIMITS.restMs;
   }
 
   /** Closes idle connections now and the others as they end. */

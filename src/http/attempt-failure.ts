@@ -1,0 +1,16 @@
+/** How sending a request to one endpoint can fail. */
+import type { Reason } from "../model/reason.ts";
+
+/**
+ * What an attempt failed by. `connect`: the connection could not be opened, so nothing was sent.
+ * `reset`: it broke before a byte of an answer. `timeout`: no response head in time. `protocol`: what
+ * came is not an answer.
+ */
+export type FailureKind = "connect" | "reset" | "timeout" | "protocol";
+
+export interface AttemptFailure {
+  readonly kind: FailureKind;
+  /** What the caller is told if nothing else is tried. */
+  readonly reason: Reason;
+  readonly detail: string;
+}
