@@ -20,6 +20,7 @@ import { readFileBytes } from "../platform/files.ts";
 import { compilePolicies } from "../policy/compile-policies.ts";
 import type { ForwardRoute } from "../proxy/forward.ts";
 import type { ProxySnapshot } from "../proxy/handler.ts";
+import { createHashKey } from "../proxy/hash-key.ts";
 import type { ForwardPlan } from "../proxy/plan.ts";
 import { createRequestFields } from "../proxy/request-fields.ts";
 import { stripIdentityFields } from "../wire/identity-fields.ts";
@@ -169,6 +170,7 @@ function forwardRoute(
   }
   const plan: ForwardPlan = {
     upstream,
+    hashKey: service.hash === undefined ? undefined : createHashKey(service.hash),
     rewrite: rewriteOf(options),
     request: rulesOf(options.request?.headers),
     response: rulesOf(options.response?.headers),

@@ -72,6 +72,11 @@ function unionProblems(
   context: IssueContext,
 ): PathProblem[] {
   const path = issue.path as (string | number)[];
+  // Where an alternative has something of its own to say about the value, its type was meant.
+  const meant = issue.errors.find((issues) => issues.every(({ code }) => code === "custom"));
+  if (meant !== undefined) {
+    return meant.flatMap((one) => toProblems({ ...one, path: [...path, ...one.path] }, context));
+  }
   const deepest = issue.errors
     .filter((issues) => issues.some((one) => one.path.length > 0))
     .toSorted((a, b) => a.length - b.length)[0];

@@ -17,6 +17,7 @@ import { checkKeyFiles, checkSecretFiles } from "./check-files.ts";
 import { checkNames } from "./check-names.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRoutes } from "./check-routes.ts";
+import { checkServices } from "./check-services.ts";
 import { createDraft } from "./draft.ts";
 import { expand } from "./expand.ts";
 import type { PathProblem } from "./issues.ts";
@@ -98,6 +99,7 @@ export async function inspectConfig(
     ...checkReferences(draft),
     ...checkAddresses(draft),
     ...checkRoutes(draft),
+    ...checkServices(draft),
     ...checkAuthenticators(draft),
     ...checkAttributes(draft),
     ...checkKeyFiles(draft, folder),

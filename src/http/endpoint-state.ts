@@ -3,6 +3,7 @@
  * passed over.
  */
 import type { Candidate } from "./balance/balancer.ts";
+import { hashText } from "./balance/hash.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { FailureKind } from "./attempt-failure.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
@@ -30,7 +31,7 @@ export class EndpointState implements Candidate {
   constructor(pool: UpstreamPool, options: EndpointOptions, deadlines: Deadlines) {
     this.pool = pool;
     this.weight = options.weight;
-    this.seed = 0;
+    this.seed = hashText(pool.name);
     this.#capacity = options.capacity;
     this.#deadlines = deadlines;
   }

@@ -13,11 +13,13 @@ test("serviceSchema reads endpoints", () => {
     ],
   });
   assert.deepEqual(endpoints, [
-    { host: "127.0.0.1", port: 9001 },
-    { host: "::1", port: 9002 },
-    { host: "billing", port: 80 },
-    { host: "billing", port: 80 },
+    { host: "127.0.0.1", port: 9001, weight: 1 },
+    { host: "::1", port: 9002, weight: 1 },
+    { host: "billing", port: 80, weight: 1 },
+    { host: "billing", port: 80, weight: 1 },
   ]);
+  const weighted = serviceSchema.parse({ endpoints: [{ url: "http://billing:81", weight: 3 }] });
+  assert.deepEqual(weighted.endpoints, [{ host: "billing", port: 81, weight: 3 }]);
 });
 
 test("serviceSchema says what an endpoint must be", () => {
@@ -34,7 +36,9 @@ test("serviceSchema says what an endpoint must be", () => {
   ];
   for (const [endpoint, message] of cases) {
     const result = serviceSchema.safeParse({ endpoints: [endpoint] });
-    assert.match(result.error?.issues[0]?.message ?? "", message, endpoint);
+    const [issue] = result.error?.issues ?? [];
+    assert.ok(issue?.code === "invalid_union");
+    assert.match(issue.errors[0]?.[0]?.message ?? "", message, endpoint);
   }
   assert.equal(serviceSchema.safeParse({ endpoints: [] }).success, false);
 });

@@ -1,23 +1,50 @@
 /** The options of a service, as far as HTTP is concerned: where it is and how it is reached. */
 import { z } from "zod";
 import { duration } from "../model/options.ts";
+import { hashSchema } from "./balance/balance-options.ts";
+import { BALANCERS } from "./balance/create.ts";
 import type { Endpoint } from "./upstream-pool.ts";
+
+/** Where a service listens, and its share. */
+export interface ServiceEndpoint extends Endpoint {
+  /** Share of requests beside the other endpoints; 0: none. */
+  readonly weight: number;
+}
+
+const urlSchema = z.string().transform(parseEndpoint);
+
+const endpointSchema = z.union([
+  urlSchema.transform((endpoint): ServiceEndpoint => ({ ...endpoint, weight: 1 })),
+  z
+    .strictObject({
+      url: urlSchema.describe("As an endpoint that is written as a text."),
+      weight: z
+        .int()
+        .min(0)
+        .max(1000)
+        .describe(
+          "Share of requests beside the other endpoints, from 0 to 1000; an endpoint without it has 1, one with 0 gets none.",
+        ),
+    })
+    .transform(({ url, weight }): ServiceEndpoint => ({ ...url, weight })),
+]);
 
 /** `services.NAME`, as far as HTTP is concerned. */
 export const serviceSchema = z.strictObject({
   endpoints: z
-    .array(z.string().transform(parseEndpoint))
+    .array(endpointSchema)
     .min(1)
     .max(256)
     .describe(
-      "Where the service listens: 1 to 256 URLs http://host:port without path. A service is reached over plain HTTP/1.1.",
+      "Where the service listens: 1 to 256 URLs http://host:port without path, or { url, weight }. A service is reached over plain HTTP/1.1.",
     ),
   balance: z
-    .literal("round-robin")
+    .enum(BALANCERS)
     .default("round-robin")
     .describe(
-      "How an endpoint is chosen. round-robin takes them in turn and passes over one that just refused a connection.",
+      "How an endpoint is chosen, by its weight. `round-robin` takes them in turn; `least-requests` draws two and takes the one with fewer requests; `random` draws one; `consistent-hash` takes the same one for the same `hash` key. One that just refused a connection is passed over.",
     ),
+  hash: hashSchema.optional().describe("What `balance: consistent-hash` goes by."),
   connections: z
     .int()
     .min(1)

@@ -5,7 +5,7 @@
 import type { Clock, Log } from "../model/ports.ts";
 import type { Fields } from "../model/http.ts";
 import type { Balancer } from "./balance/balancer.ts";
-import { createRoundRobin } from "./balance/round-robin.ts";
+import { createBalancer } from "./balance/create.ts";
 import { EndpointState } from "./endpoint-state.ts";
 import type { Exchange, ForwardObserver, Upstream, UpstreamRequest } from "./exchange.ts";
 import { Forward, type ForwardService } from "./forward.ts";
@@ -23,6 +23,8 @@ export interface UpstreamDeps {
   readonly requestTrailers: (trailers: Fields) => Fields;
   /** Trailers that a caller may see. */
   readonly responseTrailers: (trailers: Fields) => Fields;
+  /** From 0 to below 1, for balancers that draw; `Math.random` when left out. */
+  readonly random?: () => number;
   /** How sockets are opened; plain TCP when left out. */
   readonly openSocket?: PoolDeps["openSocket"];
 }
@@ -47,16 +49,20 @@ class Service implements Upstream, ForwardService {
     this.log = deps.log;
     this.requestTrailers = deps.requestTrailers;
     this.responseTrailers = deps.responseTrailers;
-    this.#balancer = createRoundRobin();
+    const { balance, hash } = options;
+    const hashing = { maxLoad: hash?.maxLoad ?? Number.POSITIVE_INFINITY };
+    this.#balancer = createBalancer(balance, hashing, deps.random ?? Math.random);
     const poolOptions = {
       maxConnections: options.connections,
       idleTimeoutMs: options.keepAlive,
     };
     const { deadlines, log, openSocket = connectTcp } = deps;
     const poolDeps = { deadlines, log, openSocket };
-    this.#endpoints = options.endpoints.map((endpoint) => {
+    const weighted = options.endpoints.filter(({ weight }) => weight > 0);
+    this.#endpoints = weighted.map((endpoint) => {
       const pool = new UpstreamPool(endpoint, poolOptions, poolDeps);
-      return new EndpointState(pool, { weight: 1, capacity: options.connections }, deadlines);
+      const { weight } = endpoint;
+      return new EndpointState(pool, { weight, capacity: options.connections }, deadlines);
     });
   }
 

@@ -47,6 +47,7 @@ export function forward(
     totalTimeoutMs: plan.totalTimeoutMs,
     idleTimeoutMs: plan.idleTimeoutMs,
     maxBodyBytes: plan.maxBodyBytes,
+    hashKey: plan.hashKey === undefined ? undefined : plan.hashKey(permit),
   };
   plan.upstream.forward(exchange, upstreamRequest, new Forwarding(permit, exchange, plan, deps));
   return true;

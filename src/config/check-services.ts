@@ -1,0 +1,46 @@
+/** What has to hold within a service beside each option by itself. */
+import type { Draft, Part } from "./draft.ts";
+import type { PathProblem } from "./issues.ts";
+import type { ServiceOptions } from "./schema.ts";
+
+export function checkServices(draft: Draft): PathProblem[] {
+  return draft.services.flatMap((service) => [...endpoints(service), ...hashing(service)]);
+}
+
+function endpoints({ path, options }: Part<ServiceOptions>): PathProblem[] {
+  const seen = new Set<string>();
+  const at = [...path, "endpoints"];
+  const problems: PathProblem[] = options.endpoints.flatMap((endpoint, index) => {
+    const key = JSON.stringify({ ...endpoint, weight: 0 });
+    const again = seen.has(key);
+    seen.add(key);
+    if (!again) return [];
+    const message = "this endpoint stands in the list already";
+    return [{ path: [...at, index], message, remedy: "each endpoint once; a weight for more" }];
+  });
+  if (options.endpoints.every(({ weight }) => weight === 0)) {
+    const message = "every endpoint has weight 0, so none would get a request";
+    problems.push({ path: at, message, remedy: "a weight above 0 for one of them" });
+  }
+  return problems;
+}
+
+function hashing({ path, options }: Part<ServiceOptions>): PathProblem[] {
+  const wanted = options.balance === "consistent-hash";
+  if (wanted === (options.hash !== undefined)) return [];
+  return wanted
+    ? [
+        {
+          path: [...path, "balance"],
+          message: "consistent-hash needs to know what to go by",
+          remedy: "hash: { by: principal }, or a header or cookie",
+        },
+      ]
+    : [
+        {
+          path: [...path, "hash"],
+          message: `"hash" has no effect with balance: ${options.balance}`,
+          remedy: "balance: consistent-hash, or no hash",
+        },
+      ];
+}
