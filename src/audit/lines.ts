@@ -6,9 +6,9 @@
  * One difference is on purpose: RFC 8785 refuses a lone surrogate, we write its escape (`\ud800`),
  * because two strings that differ must not have the same record.
  *
- * Bytes and not text, because a text that is joined from sixty pieces has to be gathered again when
- * it is encoded. CPU for both records of a request on a busy machine, best of some runs: as text 3.9
- * µs on Node and 5.3 on Bun, this way 2.8 and 2.0 (bench/audit.ts).
+ * Bytes and not text, because a text that is joined from pieces has to be gathered again when it is
+ * encoded. CPU for both records of a request, best of ten interleaved rounds on a busy machine: as
+ * text 1.4 µs on Node and 1.9 on Bun, this way 1.9 and 1.5 (Bun is what runs by default).
  */
 
 const LIMITS = {
@@ -23,12 +23,22 @@ const LIMITS = {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const LINE_FEED = 0x0a;
+const POINT = 0x2e;
+const ZERO = 0x30;
 
 /** JSON that is always the same. ASCII. */
 export type Literal = Uint8Array;
 
 export function literal(text: string): Literal {
-  return Buffer.from(text, "latin1");
+  // No Buffer: all literals of one kind are read by one piece of machine code.
+  return new Uint8Array(Buffer.from(text, "latin1"));
+}
+
+/** What `write` adds. */
+export function bytesOf(write: (lines: Lines) => void): Literal {
+  const lines = new Lines(512);
+  write(lines);
+  return lines.copy();
 }
 
 export class Lines {
@@ -92,9 +102,29 @@ export class Lines {
 
   /** A JSON number. Throws TypeError on NaN and infinities, which JSON has no way to write. */
   number(value: number): this {
+    if (isSmall(value)) return this.#integer(value);
     if (!Number.isFinite(value)) throw new TypeError("a record holds finite numbers only");
     // -0 is written as 0 (RFC 8785 section 3.2.2.3).
     return this.text(value === 0 ? "0" : String(value));
+  }
+
+  /** A JSON number, rounded to three places after the point. Throws as `number`. */
+  thousandths(value: number): this {
+    const rounded = Math.round(value * 1000);
+    // Digit by digit: the shortest text of a fraction takes the runtime 0.2 µs to find.
+    if (!isSmall(rounded)) return this.number(rounded / 1000);
+    const whole = Math.floor(rounded / 1000);
+    const rest = rounded - whole * 1000;
+    this.#integer(whole);
+    if (rest === 0) return this;
+    this.#reserve(4);
+    const bytes = this.#bytes;
+    bytes[this.#size++] = POINT;
+    bytes[this.#size++] = ZERO + Math.floor(rest / 100);
+    if (rest % 100 === 0) return this;
+    bytes[this.#size++] = ZERO + (Math.floor(rest / 10) % 10);
+    if (rest % 10 !== 0) bytes[this.#size++] = ZERO + (rest % 10);
+    return this;
   }
 
   /** JSON that is ready, as text. */
@@ -150,10 +180,31 @@ export class Lines {
     }
   }
 
+  /** A number that `isSmall`. */
+  #integer(value: number): this {
+    this.#reserve(10);
+    let digits = 1;
+    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits += 1;
+    const end = this.#size + digits;
+    let rest = value;
+    for (let at = end - 1; at >= this.#size; at--) {
+      const tenth = Math.floor(rest / 10);
+      this.#bytes[at] = ZERO + rest - tenth * 10;
+      rest = tenth;
+    }
+    this.#size = end;
+    return this;
+  }
+
   #reserve(more: number): void {
     if (this.#size + more <= this.#bytes.length) return;
     const grown = Buffer.allocUnsafeSlow((this.#size + more) * 2);
     grown.set(this.#bytes.subarray(0, this.#size));
     this.#bytes = grown;
   }
+}
+
+/** A natural number below 10^9 (or -0), as nearly all numbers in records are. */
+function isSmall(value: number): boolean {
+  return value >= 0 && value < 1e9 && Number.isInteger(value);
 }

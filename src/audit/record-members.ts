@@ -24,7 +24,7 @@ export const K = {
   decisionType: literal(',"type":"decision"'),
   deny: literal(',"decision":"deny","decisionId":'),
   detail: literal(',"detail":'),
-  determining: literal(',"determining":'),
+  determining: literal(',"determining":['),
   durationMs: literal(',"durationMs":'),
   end: literal(',"end":'),
   erroring: literal(',"erroring":'),

@@ -180,6 +180,30 @@ test("completion() throws TypeError when a number is not finite", () => {
   assert.throws(() => serializer.completion(completion({ durationMs: Number.NaN })), TypeError);
 });
 
+test("thousandths() writes what number() writes of the rounded value", () => {
+  const thousandths = (value: number): string => lineOf((lines) => lines.thousandths(value));
+  for (const [value, text] of [
+    [0, "0"],
+    [-0, "0"],
+    [0.0004, "0"],
+    [0.0005, "0.001"],
+    [1.05, "1.05"],
+    [1.5, "1.5"],
+    [20, "20"],
+    [-1.25, "-1.25"],
+    [999_999.9996, "1000000"],
+    [1e15, "1000000000000000"],
+  ] as const) {
+    assert.equal(thousandths(value), text);
+  }
+  fc.assert(
+    fc.property(fc.double({ min: -10, max: 2e6, noNaN: true }), (value) => {
+      assert.equal(thousandths(value), number(Math.round(value * 1000) / 1000));
+    }),
+  );
+  assert.throws(() => thousandths(Number.NaN), TypeError);
+});
+
 test("quote() and number() write what RFC 8785 prescribes", (context) => {
   // Appendix B of RFC 8785.
   const numbers: [string, string][] = [

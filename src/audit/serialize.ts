@@ -14,7 +14,8 @@ import type { Authn, InputRead } from "../model/policy.ts";
 import type { AttributeValue, Principal } from "../model/principal.ts";
 import type { CompletionRecord, DecisionRecord, RecordedCredential } from "../model/records.ts";
 import { Cuts, type CutField } from "./cuts.ts";
-import { Lines, literal, type Literal } from "./lines.ts";
+import { KnownTexts } from "./known-texts.ts";
+import { bytesOf, type Lines, type Literal } from "./lines.ts";
 import { K } from "./record-members.ts";
 import { createTimeText } from "./time-text.ts";
 import type { ValueHash } from "./value-hash.ts";
@@ -64,15 +65,29 @@ export interface SerializerDeps {
 /**
  * Each verb adds one line, without its line feed, or throws with part of the line added. Not for
  * sharing between logs.
+ *
+ * What many records have in common is made once and found again by what it is made of: `authn` (one
+ * object a second for each credential), principals, lists of scopes and policies (one object for as
+ * long as they are remembered), and the names of listeners, routes, services, hosts and endpoints.
+ * A record is then some twenty-five pieces instead of sixty.
  */
 export class Serializer {
   readonly #deps: SerializerDeps;
   readonly #cuts: Cuts;
   readonly #time = createTimeText();
+  readonly #firsts = new WeakMap<Authn, First>();
   readonly #principals = new WeakMap<Principal, Literal>();
   readonly #lists = new WeakMap<readonly string[], Literal>();
-  #bundle = "";
-  #bundleBytes: Literal = literal('""');
+  readonly #ends = new KnownTexts(K.end);
+  readonly #hosts = new KnownTexts(K.host);
+  readonly #listeners = new KnownTexts(K.listener);
+  readonly #methods = new KnownTexts(K.method);
+  readonly #peers = new KnownTexts(K.peerAddress);
+  readonly #policies = new KnownTexts(K.determining);
+  readonly #reasons = new KnownTexts(K.reason);
+  readonly #routes = new KnownTexts(K.route);
+  readonly #services = new KnownTexts(K.service);
+  readonly #upstreams = new KnownTexts(K.upstream);
 
   constructor(deps: SerializerDeps) {
     this.#deps = deps;
@@ -92,15 +107,14 @@ export class Serializer {
   completion(lines: Lines, record: CompletionRecord): void {
     const start = lines.size;
     lines.raw(K.completion).quoted(record.decisionId);
-    lines.raw(K.durationMs).number(Math.round(record.durationMs * 1000) / 1000);
-    lines.raw(K.end).quoted(record.end);
+    lines.raw(K.durationMs).thousandths(record.durationMs).raw(this.#ends.member(record.end));
     lines.raw(K.requestBytes).number(record.requestBytes);
     lines.raw(K.responseBytes).number(record.responseBytes);
     lines.raw(K.status).number(record.status);
     lines.raw(K.time).text(this.#time(record.timeMs)).raw(K.completionType);
-    if (record.upstream !== undefined) lines.raw(K.upstream).quoted(record.upstream);
+    if (record.upstream !== undefined) lines.raw(this.#upstreams.member(record.upstream));
     if (record.upstreamMs !== undefined) {
-      lines.raw(K.upstreamMs).number(Math.round(record.upstreamMs * 1000) / 1000);
+      lines.raw(K.upstreamMs).thousandths(record.upstreamMs);
     }
     lines.raw(K.version);
     checkLength(lines.size - start);
@@ -112,7 +126,7 @@ export class Serializer {
     for (const [index, entry] of summary.counts.entries()) {
       lines.text(index > 0 ? ',{"cause":' : '{"cause":').quoted(entry.cause);
       lines.text(',"count":').number(entry.count).text(',"listener":').quoted(entry.listener);
-      lines.raw(K.reason).quoted(entry.reason).raw(K.close);
+      lines.raw(this.#reasons.member(entry.reason)).raw(K.close);
     }
     lines.text('],"from":').text(this.#time(summary.fromMs));
     lines.raw(K.time).text(this.#time(summary.toMs)).text(',"type":"summary"').raw(K.version);
@@ -121,27 +135,35 @@ export class Serializer {
 
   /** `authn` to `erroring`. */
   #writeFirst(lines: Lines, record: DecisionRecord): void {
-    lines.raw(K.open);
-    if (record.authn !== undefined) this.#writeAuthn(lines, record.authn);
-    lines.raw(K.bundle).raw(this.#bundleOf(record.bundle));
-    writeCredentials(lines, record.credentials);
-    lines.raw(record.decision === "permit" ? K.permit : K.deny).quoted(record.decisionId);
+    const { authn } = record;
+    if (authn === undefined) writeFirst(lines, record);
+    else lines.raw(this.#firstOf(authn, record));
+    lines.quoted(record.decisionId);
     if (record.detail !== undefined) {
       lines.raw(K.detail).quoted(this.#cuts.keep(record.detail, FIELDS.detail));
     }
-    if (record.determining.length > 0) lines.raw(K.determining).list(record.determining);
+    if (record.determining.length > 0) this.#writeDetermining(lines, record.determining);
     if (record.erroring.length > 0) lines.raw(K.erroring).list(record.erroring);
+  }
+
+  /** Nearly always one policy. */
+  #writeDetermining(lines: Lines, ids: readonly string[]): void {
+    lines.raw(this.#policies.member(ids[0] ?? ""));
+    for (let index = 1; index < ids.length; index++) lines.raw(K.comma).quoted(ids[index] ?? "");
+    lines.raw(K.closeList);
   }
 
   /** `host` to `query`. */
   #writeMiddle(lines: Lines, record: DecisionRecord, fields: RecordFields): void {
     const { host, method, path, query } = record;
-    if (host !== undefined) lines.raw(K.host).quoted(this.#cuts.keep(host, fields.host));
-    lines.raw(K.listener).quoted(record.listener);
-    if (method !== undefined) lines.raw(K.method).quoted(this.#cuts.keep(method, fields.method));
+    if (host !== undefined) lines.raw(this.#hosts.member(this.#cuts.keep(host, fields.host)));
+    lines.raw(this.#listeners.member(record.listener));
+    if (method !== undefined) {
+      lines.raw(this.#methods.member(this.#cuts.keep(method, fields.method)));
+    }
     this.#writeParams(lines, record.params);
     if (path !== undefined) lines.raw(K.path).quoted(this.#cuts.keep(path, fields.path));
-    lines.raw(K.peerAddress).quoted(record.peerAddress);
+    lines.raw(this.#peers.member(record.peerAddress));
     lines.raw(K.peerPort).number(record.peerPort);
     if (record.principal !== undefined) {
       lines.raw(K.principal).raw(this.#principalOf(record.principal));
@@ -154,26 +176,14 @@ export class Serializer {
   /** `reads` to `v`. */
   #writeLast(lines: Lines, record: DecisionRecord, fields: RecordFields): void {
     this.#writeReads(lines, record.reads);
-    lines.raw(K.reason).quoted(record.reason);
+    lines.raw(this.#reasons.member(record.reason));
     lines.raw(K.requestId).quoted(this.#cuts.keep(record.requestId, fields.requestId));
-    if (record.route !== undefined) lines.raw(K.route).quoted(record.route);
+    if (record.route !== undefined) lines.raw(this.#routes.member(record.route));
     if (record.scopes.length > 0) lines.raw(K.scopes).raw(this.#listOf(record.scopes));
-    if (record.service !== undefined) lines.raw(K.service).quoted(record.service);
+    if (record.service !== undefined) lines.raw(this.#services.member(record.service));
     lines.raw(K.time).text(this.#time(record.timeMs));
     this.#cuts.write(lines);
     lines.raw(K.decisionType).raw(K.version);
-  }
-
-  #writeAuthn(lines: Lines, authn: Authn): void {
-    lines.raw(K.authn);
-    if (authn.acr !== undefined) lines.raw(K.acr).quoted(authn.acr).raw(K.comma);
-    lines.raw(K.ageSeconds).number(authn.ageSeconds);
-    if (authn.amr.length > 0) lines.raw(K.amr).list(authn.amr);
-    lines.raw(K.authenticator).quoted(authn.authenticator);
-    lines
-      .raw(authn.bound ? K.bound : K.unbound)
-      .quoted(authn.kind)
-      .raw(K.closeMember);
   }
 
   #writeParams(lines: Lines, params: Readonly<Record<string, string>>): void {
@@ -215,13 +225,21 @@ export class Serializer {
     lines.raw(K.closeHashes);
   }
 
-  /** One bundle is in force for long, so the last one is the next one. */
-  #bundleOf(bundle: string): Literal {
-    if (bundle !== this.#bundle) {
-      this.#bundle = bundle;
-      this.#bundleBytes = bytesOf((lines) => lines.quoted(bundle));
+  /** From `authn` to the name `decisionId`: the same for all requests of a credential within a second. */
+  #firstOf(authn: Authn, record: DecisionRecord): Literal {
+    const { bundle, credentials, decision } = record;
+    const known = this.#firsts.get(authn);
+    if (
+      known !== undefined &&
+      known.credentials === credentials &&
+      known.bundle === bundle &&
+      known.decision === decision
+    ) {
+      return known.bytes;
     }
-    return this.#bundleBytes;
+    const bytes = bytesOf((lines) => writeFirst(lines, record));
+    this.#firsts.set(authn, { bundle, credentials, decision, bytes });
+    return bytes;
   }
 
   #principalOf(principal: Principal): Literal {
@@ -241,6 +259,14 @@ export class Serializer {
     }
     return bytes;
   }
+}
+
+/** What the beginning of a record was made of. */
+interface First {
+  readonly bundle: string;
+  readonly credentials: readonly RecordedCredential[];
+  readonly decision: DecisionRecord["decision"];
+  readonly bytes: Literal;
 }
 
 interface RecordFields extends Readonly<
@@ -264,6 +290,26 @@ const STRANGER_FIELDS: RecordFields = {
 
 function paramField(name: string): CutField {
   return { key: `params.${name}`, kind: "path", limit: RECORD_LIMITS.field };
+}
+
+function writeFirst(lines: Lines, record: DecisionRecord): void {
+  lines.raw(K.open);
+  if (record.authn !== undefined) writeAuthn(lines, record.authn);
+  lines.raw(K.bundle).quoted(record.bundle);
+  writeCredentials(lines, record.credentials);
+  lines.raw(record.decision === "permit" ? K.permit : K.deny);
+}
+
+function writeAuthn(lines: Lines, authn: Authn): void {
+  lines.raw(K.authn);
+  if (authn.acr !== undefined) lines.raw(K.acr).quoted(authn.acr).raw(K.comma);
+  lines.raw(K.ageSeconds).number(authn.ageSeconds);
+  if (authn.amr.length > 0) lines.raw(K.amr).list(authn.amr);
+  lines.raw(K.authenticator).quoted(authn.authenticator);
+  lines
+    .raw(authn.bound ? K.bound : K.unbound)
+    .quoted(authn.kind)
+    .raw(K.closeMember);
 }
 
 function writeCredentials(lines: Lines, credentials: readonly RecordedCredential[]): void {
@@ -305,12 +351,6 @@ function writeAttribute(lines: Lines, value: AttributeValue): void {
   else if (typeof value === "number") lines.number(value);
   else if (typeof value === "bigint") lines.text(`{"long":"${value}"}`);
   else lines.list(value);
-}
-
-function bytesOf(write: (lines: Lines) => void): Literal {
-  const lines = new Lines(512);
-  write(lines);
-  return lines.copy();
 }
 
 function checkLength(bytes: number): void {
