@@ -56,7 +56,8 @@ export async function buildSnapshot(
   const challenges = once(([service = ""]) => createChallenge(service));
   const forwards = new Map<GateRoute, ForwardRoute>();
   const routes = config.routes.map((options) => {
-    const value = gateRoute(options, bearers);
+    const limits = instruments.limits.routeLimits(options, config.limits.rates);
+    const value = gateRoute(options, bearers, limits);
     forwards.set(value, forwardRoute(options, { config, upstreams, challenges, instruments }));
     const { name, host, path, methods } = options;
     return { name, host, path, methods, value };
@@ -141,6 +142,7 @@ function once<T>(make: (names: readonly string[]) => T): (names: readonly string
 function gateRoute(
   options: RouteOptions,
   bearers: (names: readonly string[]) => BearerVerifier,
+  limits: GateRoute["limits"],
 ): GateRoute {
   const named = options.authenticate.filter((name) => name !== ANONYMOUS_NAME);
   return {
@@ -151,6 +153,7 @@ function gateRoute(
     audience: options.audience,
     params: pathParams(options.path),
     pathParameters: options.pathParameters === "allow",
+    limits,
   };
 }
 

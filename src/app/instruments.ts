@@ -2,6 +2,7 @@
 import type { FactsCache } from "../identity/facts-cache.ts";
 import { createFactsCache } from "../identity/facts-cache.ts";
 import { createKeySetPool, type KeySetPool } from "../identity/key-set-pool.ts";
+import { createLimitPool, type LimitPool } from "../limits/limit-pool.ts";
 import { Deadlines } from "../http/deadlines.ts";
 import type { Clock, Log, Timers } from "../model/ports.ts";
 import { systemClock } from "../platform/clock.ts";
@@ -19,6 +20,7 @@ export interface Instruments {
   readonly deadlines: Deadlines;
   readonly facts: FactsCache;
   readonly keySets: KeySetPool;
+  readonly limits: LimitPool;
   readonly newTraceparent: () => string;
 }
 
@@ -33,6 +35,7 @@ export function createInstruments(log: Log, clock: Clock = systemClock): Instrum
     deadlines: new Deadlines(clock),
     facts: createFactsCache({}, { clock, metrics }),
     keySets: createKeySetPool(),
+    limits: createLimitPool({ metrics }),
     newTraceparent: createTraceparents(),
   };
 }

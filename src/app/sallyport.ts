@@ -28,7 +28,7 @@ export interface Sallyport {
   /**
    * Reads the configuration again and puts it in force for the requests that come, by one
    * assignment. Throws ConfigError, and changes nothing, where it does not validate or changes what
-   * only a restart can change (listeners, admin, audit, limits).
+   * only a restart can change (listeners, admin, audit, limits.failures).
    */
   reload(): Promise<void>;
   /** Stops accepting, lets what is in flight end, closes the audit log last. */
@@ -80,14 +80,16 @@ interface Parts {
 }
 
 /** What is bound or opened once, at start. */
-const FIXED = ["listeners", "admin", "audit", "limits"] as const;
+const FIXED = ["listeners", "admin", "audit"] as const;
 
 /** Builds the new one whole before the old one is let go. */
 async function swapSnapshot(file: string, running: Config, parts: Parts): Promise<void> {
   const loaded = await loadConfig(file);
-  const changed = FIXED.filter(
+  const changed: string[] = FIXED.filter(
     (key) => JSON.stringify(loaded.config[key]) !== JSON.stringify(running[key]),
   );
+  const budget = (one: Config): string => JSON.stringify(one.limits.failures);
+  if (budget(loaded.config) !== budget(running)) changed.push("limits.failures");
   if (changed.length > 0) {
     const message = `${changed.join(" and ")} changed, which a reload cannot put in force`;
     throw new ConfigError([{ file, message, remedy: "restart, or undo that change" }]);

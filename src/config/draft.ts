@@ -14,6 +14,8 @@ import {
   authenticatorSchema,
   type Config,
   configSchema,
+  type LimitsOptions,
+  limitsSchema,
   type ServiceOptions,
   serviceSchema,
 } from "./schema.ts";
@@ -32,6 +34,7 @@ export interface Draft {
   readonly routes: readonly Part<RouteOptions>[];
   readonly admin: AdminOptions | undefined;
   readonly policies: PolicyOptions | undefined;
+  readonly limits: LimitsOptions | undefined;
   /** Names as they are written, also in parts that are not valid. */
   readonly names: WrittenNames;
   /** The whole, when all of it is valid. */
@@ -74,6 +77,7 @@ export function createDraft(
     routes: listed("routes", raw["routes"], (part) => read(routeSchema, part)),
     admin: raw["admin"] === undefined ? undefined : read(adminSchema, raw["admin"]),
     policies: read(policyOptionsSchema, raw["policies"]),
+    limits: read(limitsSchema, raw["limits"]),
     names: writtenNames(raw),
     config,
   };

@@ -14,6 +14,7 @@ import { checkAddresses } from "./check-addresses.ts";
 import { checkAttributes } from "./check-attributes.ts";
 import { checkAuthenticators } from "./check-authenticators.ts";
 import { checkKeyFiles, checkSecretFiles } from "./check-files.ts";
+import { checkLimits } from "./check-limits.ts";
 import { checkNames } from "./check-names.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRoutes } from "./check-routes.ts";
@@ -100,6 +101,7 @@ export async function inspectConfig(
     ...checkAddresses(draft),
     ...checkRoutes(draft),
     ...checkServices(draft),
+    ...checkLimits(draft),
     ...checkAuthenticators(draft),
     ...checkAttributes(draft),
     ...checkKeyFiles(draft, folder),

@@ -56,7 +56,7 @@ function child(schema: Schema, step: string | number): Schema[] {
     const found = def.shape[String(step)];
     return found === undefined ? [] : [found];
   }
-  if (def.type === "array") return [def.element];
+  if (def.type === "array") return typeof step === "number" ? [def.element] : [];
   if (def.type === "record") return [def.valueType];
   return [];
 }

@@ -10,6 +10,7 @@ import { listenerSchema } from "../http/listener-options.ts";
 import { serviceSchema as upstreamSchema } from "../http/service-options.ts";
 import { jwtOptionsSchema } from "../identity/jwt-options.ts";
 import { failureBudgetSchema } from "../limits/failure-budget.ts";
+import { sharedRateSchema } from "../limits/limit-options.ts";
 import { attributesSchema, nameSchema } from "../model/options.ts";
 import { policyOptionsSchema } from "../policy/policy-options.ts";
 
@@ -24,6 +25,25 @@ export const serviceSchema = upstreamSchema.extend({
       "Attributes that the service's routes carry as resources in policies. Text, boolean, whole number or list of texts.",
     ),
 });
+
+/** What callers may cost, apart from single routes and listeners. */
+export const limitsSchema = z
+  .strictObject({
+    failures: failureBudgetSchema
+      .prefault({})
+      .describe(
+        "Budget of failed credentials of each address. Beyond it the answer is 429, and nothing is verified.",
+      ),
+    rates: z
+      .record(nameSchema, sharedRateSchema)
+      .prefault({})
+      .describe(
+        "Rates that several routes count together, by name. Routes name them in `limit`; `by: route` then means all requests of all of them.",
+      ),
+  })
+  .readonly()
+  .prefault({})
+  .describe("What callers may cost.");
 
 export const configSchema = z.strictObject({
   version: z.literal(1).describe("Version of this format."),
@@ -43,17 +63,7 @@ export const configSchema = z.strictObject({
     .array(routeSchema)
     .min(1, "at least one route")
     .describe("Which requests go to which service. What no route names is answered 404."),
-  limits: z
-    .strictObject({
-      failures: failureBudgetSchema
-        .prefault({})
-        .describe(
-          "Budget of failed credentials of each address. Beyond it the answer is 429, and nothing is verified.",
-        ),
-    })
-    .readonly()
-    .prefault({})
-    .describe("What callers may cost before they are known."),
+  limits: limitsSchema,
   policies: policyOptionsSchema,
   audit: auditSchema.describe("The record of every decision."),
 });
@@ -64,3 +74,4 @@ export type ConfigInput = z.input<typeof configSchema>;
 export type Config = z.output<typeof configSchema>;
 export type AuthenticatorOptions = z.output<typeof authenticatorSchema>;
 export type ServiceOptions = z.output<typeof serviceSchema>;
+export type LimitsOptions = z.output<typeof limitsSchema>;

@@ -4,6 +4,7 @@
  */
 import type { CredentialFacts } from "../model/facts.ts";
 import type { CanonicalRequest, Peer, RequestHead } from "../model/http.ts";
+import type { Admission } from "../limits/route-limits.ts";
 import type { Authn, PolicyDecision } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Reason } from "../model/reason.ts";
@@ -38,6 +39,8 @@ export interface Deciding {
   authn: Authn | undefined;
   credentials: readonly RecordedCredential[];
   policy: PolicyDecision | undefined;
+  /** What the route's limits said; undefined where it has none, or was not asked yet. */
+  admission: Admission | undefined;
   /** For the operator; holds no secret. */
   detail: string | undefined;
 }
@@ -78,6 +81,11 @@ export class Permit {
   get facts(): CredentialFacts | undefined {
     return this.#deciding.facts;
   }
+
+  /** What the route's limits said; its `release` is to be called when the exchange is over. */
+  get admission(): Admission | undefined {
+    return this.#deciding.admission;
+  }
 }
 
 /** A refusal with its reason; `proxy/` turns it into an answer. */
@@ -88,6 +96,8 @@ export interface Denial {
   readonly route: GateRoute | undefined;
   /** For 405. */
   readonly allow: string | undefined;
+  /** What the route's limits said, where they were asked. */
+  readonly admission: Admission | undefined;
   /** Whether its record is in the log, so that a completion belongs there too. */
   readonly recorded: boolean;
 }
@@ -107,12 +117,15 @@ export function permit(deciding: Deciding): Permit {
 }
 
 export function deny(deciding: Deciding, reason: Reason, taken: Taken): Denial {
+  // Nothing is in flight of what is not let through.
+  deciding.admission?.release();
   return {
     denied: reason,
     decisionId: deciding.id,
     requestId: deciding.requestId,
     route: deciding.route,
     allow: deciding.allow,
+    admission: deciding.admission,
     recorded: taken === "recorded",
   };
 }

@@ -5,6 +5,7 @@ import type { RequestHead } from "../model/http.ts";
 import type { Log } from "../model/ports.ts";
 import type { PolicyRequest } from "../model/policy.ts";
 import type { DecisionRecord, Taken } from "../model/records.ts";
+import type { RouteLimits } from "../limits/route-limits.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { ManualClock } from "../platform/clock.ts";
 import { isDenial, Permit, type GateInput } from "./decision.ts";
@@ -107,6 +108,55 @@ test("decide() asks the budget before it verifies, but not for facts at hand", a
   assert.equal(verified.length, before, "nothing was verified");
   assert.ok(decide(request("/items/1", "good")) instanceof Permit, "known facts cost nothing");
 });
+
+test("decide() asks the limits last: what is denied takes nothing, what cannot be recorded gives back", async () => {
+  const { limits, held } = countedLimits();
+  const { decide } = fixture({ limits });
+  await decide(request("/items/none", "good"));
+  await decide(request("/items/1", "forged"));
+  assert.equal(held.asked, 0);
+  const granted = decide(request("/items/1", "good"));
+  assert.ok(granted instanceof Permit);
+  assert.equal(held.now, 1, "a permit holds its place");
+  granted.admission?.release();
+  const refused = decide(request("/items/1", "good"));
+  assert.ok(!(refused instanceof Promise) && isDenial(refused));
+  assert.equal(refused.denied, "rate-limited");
+  assert.equal(refused.admission?.retryAfterSeconds, 7);
+  assert.equal(held.now, 0);
+  const unrecorded = countedLimits();
+  const full = fixture({ taken: "refused", limits: unrecorded.limits });
+  const denied = full.decide(request("/items/1", "good"));
+  assert.ok(!(denied instanceof Promise) && isDenial(denied));
+  assert.deepEqual([unrecorded.held.asked, unrecorded.held.now], [1, 0]);
+});
+
+test("decide() waits for a limit that has to ask, and denies when it fails", async () => {
+  const { limits } = countedLimits();
+  const slow = fixture({
+    limits: { admit: (caller, now) => Promise.resolve(limits.admit(caller, now)) },
+  });
+  assert.ok((await slow.decide(request("/items/1", "good"))) instanceof Permit);
+  const broken = fixture({ limits: { admit: () => Promise.reject(new Error("defect")) } });
+  const outcome = await broken.decide(request("/items/1", "good"));
+  assert.ok(isDenial(outcome));
+  assert.equal(outcome.denied, "internal-error");
+});
+
+/** Lets one request through, then refuses. */
+function countedLimits() {
+  const held = { asked: 0, now: 0 };
+  const limits: RouteLimits = {
+    admit() {
+      held.asked += 1;
+      const reason = held.asked > 1 ? "rate-limited" : undefined;
+      if (reason === undefined) held.now += 1;
+      const release = (): void => void (held.now = 0);
+      return { reason, limit: "principal", retryAfterSeconds: 7, fields: [], release };
+    },
+  };
+  return { limits, held };
+}
 
 test("decide() reuses the connection's last credential only for the same route ways and while valid", () => {
   const { decide, recalled, facts } = fixture();
@@ -220,7 +270,14 @@ function factsFor(token: string, state: { valid: boolean }): CredentialFacts {
   };
 }
 
-function fixture(options: { taken?: Taken; writable?: boolean; durable?: Promise<void> } = {}) {
+interface FixtureOptions {
+  readonly taken?: Taken;
+  readonly writable?: boolean;
+  readonly durable?: Promise<void>;
+  readonly limits?: RouteLimits;
+}
+
+function fixture(options: FixtureOptions = {}) {
   const records: DecisionRecord[] = [];
   const asked: PolicyRequest[] = [];
   const verified: string[] = [];
@@ -248,7 +305,10 @@ function fixture(options: { taken?: Taken; writable?: boolean; durable?: Promise
   const snapshot: GateSnapshot = {
     anyPathParameters: true,
     router: createRouter(
-      [route("items", "/items/{id}", bearer, false), route("open", "/open", bearer, true)],
+      [
+        route("items", "/items/{id}", bearer, false, options.limits),
+        route("open", "/open", bearer, true),
+      ],
       METHODS,
     ),
     policies: {
@@ -283,7 +343,13 @@ function fixture(options: { taken?: Taken; writable?: boolean; durable?: Promise
   return { decide, records, asked, verified, recalled, budget, facts };
 }
 
-function route(name: string, path: string, bearer: BearerVerifier, anonymous: boolean) {
+function route(
+  name: string,
+  path: string,
+  bearer: BearerVerifier,
+  anonymous: boolean,
+  limits?: RouteLimits,
+) {
   const value: GateRoute = {
     name,
     service: "shop",
@@ -292,6 +358,7 @@ function route(name: string, path: string, bearer: BearerVerifier, anonymous: bo
     audience: undefined,
     params: pathParams(path),
     pathParameters: false,
+    limits,
   };
   return { name, host: undefined, path, methods: ["GET"], value };
 }

@@ -19,6 +19,7 @@ import {
 import { canonicalise, isFault } from "./canonicalise.ts";
 import { identify, recall } from "./identify.ts";
 import { authorize } from "./authorize.ts";
+import { limit } from "./limit.ts";
 import { recordDecision } from "./record.ts";
 import { requestIdOf } from "./request-id.ts";
 import type { GateSnapshot } from "./snapshot.ts";
@@ -43,7 +44,8 @@ const STEPS: readonly Step[] = [
   recall, // facts that are at hand cost nothing, so they come before the budget
   budget, // before any signature is checked, so that bad tokens are cheap for us
   identify, // before policy: policy speaks of a verified principal
-  authorize, // last: nothing after it can widen what it said
+  authorize, // nothing after it can widen what it said
+  limit, // last: what policy denies does not count against anybody's limit
 ];
 
 export function createGate(deps: GateDeps): Gate {
@@ -154,6 +156,7 @@ function begin(input: GateInput, snapshot: GateSnapshot, deps: GateDeps): Decidi
     authn: undefined,
     credentials: NO_CREDENTIALS,
     policy: undefined,
+    admission: undefined,
     detail: undefined,
   };
 }

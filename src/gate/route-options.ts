@@ -3,6 +3,7 @@
  * on the way to its service and back. What no route names is not reachable.
  */
 import { z } from "zod";
+import { routeConcurrencySchema, routeRatesSchema } from "../limits/limit-options.ts";
 import { attributesSchema, byteSize, duration, nameSchema } from "../model/options.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { parseAuthority } from "../wire/authority.ts";
@@ -144,6 +145,14 @@ export const routeSchema = z
       .readonly()
       .prefault({})
       .describe("Limits on what the route takes."),
+    limit: routeRatesSchema
+      .optional()
+      .describe(
+        "How often it may be requested: a rate, the name of one under `limits.rates`, or a list of up to 8. Only what policies permit is counted. Beyond it the answer is 429 `rate-limited` with `retry-after`; each answer has the `ratelimit` fields.",
+      ),
+    concurrency: routeConcurrencySchema
+      .optional()
+      .describe("How many requests may be in flight at once: one limit or a list of up to 8."),
     attributes: attributesSchema
       .prefault({})
       .describe(

@@ -3,6 +3,7 @@
  * it once, at its beginning, and is decided by it to its end.
  */
 import type { CredentialFacts, CredentialFailure } from "../model/facts.ts";
+import type { RouteLimits } from "../limits/route-limits.ts";
 import type { Policies } from "../model/policy.ts";
 import type { Router } from "./router.ts";
 
@@ -26,6 +27,8 @@ export interface GateRoute {
   readonly params: readonly { readonly name: string; readonly index: number }[];
   /** Whether `;` is let through in paths (`pathParameters: allow`). */
   readonly pathParameters: boolean;
+  /** Rates and concurrency; undefined where the route has none. */
+  readonly limits?: RouteLimits | undefined;
 }
 
 export interface GateSnapshot {

@@ -28,6 +28,11 @@ export interface Exchange {
   reply(status: number, fields: Fields, body: string, options?: { readonly close?: boolean }): void;
   /** True once the caller is gone: nothing more can be answered. */
   readonly gone: boolean;
+  /**
+   * Called once when the exchange is over: its answer has ended, or the caller is gone. To be set
+   * while `gone` is false; it must not throw.
+   */
+  whenOver: (() => void) | undefined;
   /** What `Upstream.forward` moves the bytes through. The handler leaves it alone. */
   readonly stream: ExchangeStream;
 }

@@ -44,6 +44,7 @@ export class ServerExchange implements Exchange, ExchangeStream {
   readonly head: RequestHead;
   readonly receivedAt: number;
   readonly connection: ExchangeHost;
+  whenOver: (() => void) | undefined = undefined;
   #phase: Phase = "waiting";
   #close = false;
   /** How the body goes out; `none` also where the head announced one that HEAD leaves out. */
@@ -130,18 +131,22 @@ export class ServerExchange implements Exchange, ExchangeStream {
     invariant(this.#phase === "answering", "no answer was begun");
     this.#phase = "over";
     this.connection.writer.end(trailers);
+    this.whenOver?.();
     this.connection.answered(this.#close);
   }
 
   abort(): void {
     if (this.#phase === "over") return;
     this.#phase = "over";
+    this.whenOver?.();
     this.connection.destroy();
   }
 
   /** The connection is gone. */
   drop(): void {
+    if (this.#phase === "over") return;
     this.#phase = "over";
+    this.whenOver?.();
   }
 
   /** Whether an answer was begun. */

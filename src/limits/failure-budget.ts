@@ -3,18 +3,15 @@
  * answered before any signature is checked.
  *
  * Each address has a token bucket (GCRA: one time per bucket says how full it is). The buckets lie
- * in a sketch of fixed size: an address has one cell in each of four rows, chosen by a secret hash,
- * and counts as spent only when all four cells do. So memory does not grow with the number of
- * addresses, and nothing is ever evicted: sending from many addresses cannot win back a budget,
- * which any table that forgets could be made to do. The price: with n spent addresses at once, an
- * innocent one shares all four cells with them with a chance of about (n / 65536)^4, one in 1800
- * for ten thousand.
+ * in a sketch of fixed size (time-sketch.ts), so sending from many addresses cannot win back a
+ * budget; the price is that a few innocent addresses may share the fate of spent ones.
  *
  * IPv6 addresses count by their /64: one host has a whole one to itself.
  */
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import type { Clock, Counter, Metrics } from "../model/ports.ts";
+import { type Random, TimeSketch } from "./time-sketch.ts";
 
 export const failureBudgetSchema = z
   .strictObject({
@@ -48,42 +45,29 @@ export interface FailureBudgetDeps {
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** Where the secret of the hash comes from. Default: the system's randomness. */
-  readonly random?: (bytes: number) => Uint8Array;
+  readonly random?: Random;
 }
-
-const LIMITS = {
-  rows: 4,
-  /** Cells in a row; 4 rows × 65536 × 8 bytes are 2 MiB. A power of two. */
-  cells: 65_536,
-} as const;
 
 export function createFailureBudget(
   options: FailureBudgetOptions,
   deps: FailureBudgetDeps,
 ): FailureBudget {
-  return new Sketch(options, deps);
+  return new Budget(options, deps);
 }
 
-class Sketch implements FailureBudget {
+class Budget implements FailureBudget {
   readonly #clock: Clock;
   readonly #charges: Counter;
-  readonly #seed: Uint32Array;
-  /** Monotonic ms at which the bucket of a cell is full again. */
-  readonly #fullAt = new Float64Array(LIMITS.rows * LIMITS.cells);
+  /** Monotonic ms at which the bucket of an address is full again. */
+  readonly #fullAt: TimeSketch;
   readonly #intervalMs: number;
   readonly #depthMs: number;
-  /** The latest of all `fullAt`: while it is near, no bucket can be empty. */
-  #latest = 0;
-  readonly #cells = new Uint32Array(LIMITS.rows);
 
   constructor(options: FailureBudgetOptions, deps: FailureBudgetDeps) {
     this.#clock = deps.clock;
     this.#intervalMs = 1000 / options.perSecond;
     this.#depthMs = this.#intervalMs * options.burst;
-    const seed = (deps.random ?? randomBytes)(LIMITS.rows * 4);
-    this.#seed = new Uint32Array(LIMITS.rows);
-    const view = new DataView(seed.buffer, seed.byteOffset, LIMITS.rows * 4);
-    for (let row = 0; row < LIMITS.rows; row++) this.#seed[row] = view.getUint32(row * 4);
+    this.#fullAt = new TimeSketch(deps.random ?? randomBytes);
     this.#charges = deps.metrics
       .counter("sallyport_failure_budget_charges", "Failed verifications that were counted.", [])
       .with();
@@ -92,38 +76,17 @@ class Sketch implements FailureBudget {
   spent(address: string): boolean {
     // A bucket is empty when it will be full only after more than this.
     const emptyFrom = this.#clock.monotonic() + this.#depthMs - this.#intervalMs;
-    if (this.#latest <= emptyFrom) return false;
-    this.#locate(address);
-    return this.#estimate() > emptyFrom;
+    if (this.#fullAt.latest <= emptyFrom) return false;
+    return this.#fullAt.get(networkOf(address)) > emptyFrom;
   }
 
   charge(address: string): void {
     const now = this.#clock.monotonic();
-    this.#locate(address);
-    // Only the fullest estimate grows ("conservative update"): cells that an address shares with a
-    // worse one are not pushed further by it.
-    const fullAt = Math.max(this.#estimate(), now) + this.#intervalMs;
-    // A bucket holds no more debt than its depth: whoever stops is forgiven after one refill.
-    const bounded = Math.min(fullAt, now + this.#depthMs);
-    for (const cell of this.#cells) {
-      if ((this.#fullAt[cell] ?? 0) < bounded) this.#fullAt[cell] = bounded;
-    }
-    if (bounded > this.#latest) this.#latest = bounded;
-    this.#charges.inc();
-  }
-
-  #estimate(): number {
-    let least = Number.POSITIVE_INFINITY;
-    for (const cell of this.#cells) least = Math.min(least, this.#fullAt[cell] ?? 0);
-    return least;
-  }
-
-  #locate(address: string): void {
     const key = networkOf(address);
-    for (let row = 0; row < LIMITS.rows; row++) {
-      const cell = mix(key, this.#seed[row] ?? 0) & (LIMITS.cells - 1);
-      this.#cells[row] = row * LIMITS.cells + cell;
-    }
+    const fullAt = Math.max(this.#fullAt.get(key), now) + this.#intervalMs;
+    // A bucket holds no more debt than its depth: whoever stops is forgiven after one refill.
+    this.#fullAt.raise(key, Math.min(fullAt, now + this.#depthMs));
+    this.#charges.inc();
   }
 }
 
@@ -143,16 +106,4 @@ export function networkOf(address: string): string {
 
 function zeros(count: number): string[] {
   return Array.from({ length: Math.max(0, count) }, () => "0");
-}
-
-/** MurmurHash3's rounds over the characters; the seed keeps strangers from aiming at a cell. */
-function mix(key: string, seed: number): number {
-  let value = seed;
-  for (let index = 0; index < key.length; index++) {
-    value = Math.imul(value ^ Math.imul(key.charCodeAt(index), 0xcc9e2d51), 0x1b873593);
-    value = ((value << 13) | (value >>> 19)) + 0xe6546b64;
-  }
-  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
-  return (value ^ (value >>> 16)) >>> 0;
 }

@@ -59,3 +59,24 @@ export interface DocumentFetcher {
     options: { readonly timeoutMs: number; readonly maxBytes: number },
   ): Promise<{ readonly body: unknown; readonly maxAgeSeconds: number | undefined }>;
 }
+
+/** What became of one request at one rate limit. Times are milliseconds from now. */
+export interface RateVerdict {
+  readonly allowed: boolean;
+  /** Further requests that it would let through now. */
+  readonly remaining: number;
+  /** After so long it lets this one through; 0 where it was allowed. */
+  readonly retryMs: number;
+  /** After so long without requests all of it is there again. */
+  readonly resetMs: number;
+}
+
+/**
+ * One rate limit, counted apart for each key. A local one answers at once; one that has to ask
+ * another process (leases) may promise. What is refused takes nothing.
+ */
+export interface RateLimiter {
+  take(key: string, cost: number, nowMs: number): RateVerdict | Promise<RateVerdict>;
+  /** Undoes a `take` that was allowed: another limit refused the request. */
+  giveBack(key: string, cost: number, nowMs: number): void;
+}

@@ -200,6 +200,20 @@ export const REASONS = {
     fault: "caller",
     meaning: "The failed-verification budget of this address is spent; nothing was verified.",
   },
+  "rate-limited": {
+    status: 429,
+    title: "Too many requests",
+    fault: "caller",
+    meaning:
+      "A rate limit of the route is reached; the detail names it. `retry-after` says when to ask again. What a policy denies never counts against it.",
+  },
+  "too-many-concurrent": {
+    status: 429,
+    title: "Too many requests at the same time",
+    fault: "caller",
+    meaning:
+      "As many requests of this caller are in flight as the route's concurrency limit allows; the detail names it.",
+  },
   "no-permit": {
     status: 403,
     title: "No policy permits this",

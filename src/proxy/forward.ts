@@ -67,11 +67,15 @@ class Forwarding implements ForwardObserver {
   }
 
   responseFields(_status: number, fields: Fields): Fields {
-    return responseFields(fields, this.#plan.response, this.#permit.decisionId);
+    const shown = responseFields(fields, this.#plan.response, this.#permit.decisionId);
+    const { admission } = this.#permit;
+    if (admission !== undefined) shown.push(...admission.fields);
+    return shown;
   }
 
   fault(reason: Reason): { status: number; fields: Fields; body: string } {
-    return problemResponse(reason, { decisionId: this.#permit.decisionId });
+    const { decisionId, admission } = this.#permit;
+    return problemResponse(reason, { decisionId, admission });
   }
 
   done(outcome: ForwardOutcome): void {

@@ -76,6 +76,11 @@ function answer(
     refuse(outcome, exchange, snapshot, deps);
     return;
   }
+  const { admission } = outcome;
+  if (admission !== undefined) {
+    if (exchange.gone) admission.release();
+    else exchange.whenOver = admission.release;
+  }
   const route = snapshot.forwards.get(outcome.route);
   if (route === undefined) throw new TypeError(`route ${outcome.route.name} has no forward plan`);
   if (!forward(outcome, { exchange, route, deps })) {
@@ -97,6 +102,7 @@ function refuse(
     decisionId: denial.decisionId,
     allow: denial.allow,
     challenge: route?.challenge(denial.denied),
+    admission: denial.admission,
   });
   const { decisionId, recorded } = denial;
   reply(problem, { decisionId, recorded, end: "complete", exchange, deps });

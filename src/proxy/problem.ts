@@ -2,6 +2,7 @@
  * The one table from reasons to responses: RFC 9457 problem documents. What a caller reads is made
  * from the reason and the decision id alone, so that no secret and no detail can be in it.
  */
+import type { Admission } from "../limits/route-limits.ts";
 import { type Reason, reasonInfo } from "../model/reason.ts";
 
 export interface ProblemContext {
@@ -10,6 +11,8 @@ export interface ProblemContext {
   readonly allow?: string | undefined;
   /** The `www-authenticate` value (401). */
   readonly challenge?: string | undefined;
+  /** What the route's limits said: when to ask again, and what is left. */
+  readonly admission?: Admission | undefined;
 }
 
 export interface ProblemResponse {
@@ -45,8 +48,11 @@ export function problemResponse(reason: Reason, context: ProblemContext): Proble
     fields.push("www-authenticate", context.challenge ?? "Bearer");
   }
   if (status === 405) fields.push("allow", context.allow ?? "");
-  const retryAfter = RETRY_AFTER[reason];
+  const { admission } = context;
+  const retryAfter =
+    reason === admission?.reason ? String(admission.retryAfterSeconds) : RETRY_AFTER[reason];
   if (retryAfter !== undefined) fields.push("retry-after", retryAfter);
+  if (admission !== undefined) fields.push(...admission.fields);
   const body = JSON.stringify({
     type: `urn:sallyport:reason:${reason}`,
     status,

@@ -1,0 +1,61 @@
+/** Limits of routes: the shared rates that they name, and the attributes that they count by. */
+import { ANONYMOUS_NAME } from "../gate/route-options.ts";
+import type { LimitBy } from "../limits/limit-options.ts";
+import type { Draft } from "./draft.ts";
+import type { PathProblem } from "./issues.ts";
+import type { Path } from "./place.ts";
+import { suggest } from "./suggest.ts";
+
+export function checkLimits(draft: Draft): PathProblem[] {
+  const shared = draft.limits?.rates ?? {};
+  return draft.routes.flatMap(({ path, options }) => {
+    const rates = (options.limit ?? []).flatMap((rate, index) => {
+      const at = [...path, "limit", index];
+      if (typeof rate !== "string") return byProblems(rate.by, at, options.authenticate, draft);
+      const known = shared[rate];
+      if (known === undefined) return draft.limits === undefined ? [] : [unknown(rate, at, shared)];
+      return byProblems(known.by, at, options.authenticate, draft);
+    });
+    const concurrency = (options.concurrency ?? []).flatMap((one, index) => {
+      const at = [...path, "concurrency", index];
+      return byProblems(one.by, at, options.authenticate, draft);
+    });
+    return [...rates, ...concurrency];
+  });
+}
+
+function unknown(name: string, path: Path, shared: object): PathProblem {
+  const names = Object.keys(shared);
+  const close = suggest(name, new Set(names));
+  const others =
+    names.length === 0 ? "declare it under limits.rates" : `one of ${names.join(", ")}`;
+  const remedy = close === undefined ? others : `did you mean "${close}"?`;
+  return { path, message: `there is no shared rate "${name}"`, remedy };
+}
+
+/** Who lacks the attribute would be counted with everybody else who does. */
+function byProblems(
+  by: LimitBy,
+  path: Path,
+  authenticate: readonly string[],
+  draft: Draft,
+): PathProblem[] {
+  if (typeof by === "string") return [];
+  const { attribute } = by;
+  const named = authenticate.filter((name) => name !== ANONYMOUS_NAME);
+  if (named.length === 0) {
+    const message = `the limit counts by the attribute "${attribute}", and callers of this route have none`;
+    return [{ path, message, remedy: "by: address" }];
+  }
+  return named.flatMap((name) => {
+    const found = draft.authenticators.find((one) => one.name === name);
+    if (found === undefined) return [];
+    const declared = Object.keys(found.options.principal.attributes);
+    if (declared.includes(attribute)) return [];
+    const close = suggest(attribute, new Set(declared));
+    const message = `the limit counts by the attribute "${attribute}", which the authenticator "${name}" does not declare`;
+    const remedy =
+      close === undefined ? "an attribute that it declares" : `did you mean "${close}"?`;
+    return [{ path, message, remedy }];
+  });
+}
