@@ -22,6 +22,8 @@ export interface Expirable {
   readonly expiresAt: number;
   /** Called in the tick after `expiresAt`, and in each later one until it moves or is removed. */
   expired(): void;
+  /** Who answers what is in flight here (`Exchange.owner`); for those who go through all of them. */
+  readonly owner?: unknown;
 }
 
 export class Deadlines {
@@ -49,6 +51,11 @@ export class Deadlines {
     if (this.#items.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** All that are registered. Others may come and go meanwhile. */
+  registered(): IterableIterator<Expirable> {
+    return this.#items.values();
   }
 
   /** How many are registered. */

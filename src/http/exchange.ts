@@ -4,6 +4,7 @@
  */
 import type { BodyKind, Fields, Peer, RequestHead } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
+import type { TunnelPipe, TunnelSide } from "./tunnel.ts";
 
 /** A client connection, for as long as it lasts. */
 export interface ClientConnection {
@@ -33,6 +34,8 @@ export interface Exchange {
    * while `gone` is false; it must not throw.
    */
   whenOver: (() => void) | undefined;
+  /** One slot for the handler: who answers it. Gone with the exchange. */
+  owner: unknown;
   /** What `Upstream.forward` moves the bytes through. The handler leaves it alone. */
   readonly stream: ExchangeStream;
 }
@@ -61,6 +64,11 @@ export interface ExchangeStream {
   end(trailers: Fields | undefined): void;
   /** Destroys the connection, so that the caller sees that the answer is cut short. */
   abort(): void;
+  /**
+   * Answers 101 to an upgrade that the service has taken; from then on the connection is the
+   * tunnel's. Undefined: the caller is gone. The reader hears nothing more.
+   */
+  upgrade(fields: Fields, side: TunnelSide): TunnelPipe | undefined;
 }
 
 /** How the response body comes in; the engine chooses how it goes out to this caller. */
@@ -122,6 +130,14 @@ export interface UpstreamRequest {
   readonly maxBodyBytes: number;
   /** What requests of one kind share, so that they reach the same endpoint (consistent hashing). */
   readonly hashKey?: string | undefined;
+  /** The Sec-WebSocket-Key of a request that asks for a WebSocket and may have one. */
+  readonly websocketKey?: string | undefined;
+  /**
+   * How long the answer may stream, or an upgraded connection live, from the request on: once the
+   * head of the answer has come it stands in for `totalTimeoutMs`. Left out: an answer has
+   * `totalTimeoutMs` to its last byte, an upgraded connection has no such bound.
+   */
+  readonly lifetimeMs?: number | undefined;
 }
 
 /** How a forwarded exchange went. */
@@ -151,10 +167,18 @@ export interface ForwardObserver {
   done(outcome: ForwardOutcome): void;
 }
 
+/** An exchange that is being forwarded. */
+export interface Forwarded {
+  /** Status sent to the caller; 0 while none was. */
+  readonly status: number;
+  /** Ends it from our side: a tunnel with a Close frame, an answer by cutting it off. */
+  cancel(reason: Reason, detail: string): void;
+}
+
 /** The endpoints of one service. */
 export interface Upstream {
   /** Sends the request with the exchange's body to an endpoint and its answer to the caller. */
-  forward(exchange: Exchange, request: UpstreamRequest, observer: ForwardObserver): void;
+  forward(exchange: Exchange, request: UpstreamRequest, observer: ForwardObserver): Forwarded;
   /** Closes idle connections now and the others as they end. */
   close(): void;
 }

@@ -14,12 +14,14 @@ import type { Fields, ResponseHead } from "../model/http.ts";
 import type { Clock, Log } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
 import { forwardable } from "../wire/fields.ts";
+import { switchFault } from "../wire/websocket.ts";
 import { writeRequestHead } from "../wire/http1/write-head.ts";
-import type { Deadlines } from "./deadlines.ts";
+import { type Deadlines, NEVER } from "./deadlines.ts";
 import type {
   BodyReader,
   Exchange,
   ExchangeStream,
+  Forwarded,
   ForwardObserver,
   UpstreamRequest,
 } from "./exchange.ts";
@@ -32,6 +34,7 @@ import type { AttemptFailure } from "./attempt-failure.ts";
 import { Attempts, isIdempotent } from "./attempts.ts";
 import type { EndpointState } from "./endpoint-state.ts";
 import { asError, invariant } from "./invariant.ts";
+import { Tunnel } from "./tunnel.ts";
 
 /** What a forwarded exchange needs of its service. */
 export interface ForwardService {
@@ -46,13 +49,15 @@ export interface ForwardService {
 
 const NONE: readonly EndpointState[] = [];
 
-export class Forward implements BodyReader, ResponseReceiver {
+export class Forward implements BodyReader, ResponseReceiver, Forwarded {
   readonly #service: ForwardService;
   readonly #exchange: Exchange;
   readonly #stream: ExchangeStream;
   readonly #request: UpstreamRequest;
   readonly #observer: ForwardObserver;
   readonly #startedAt: number;
+  /** For the whole exchange; once an answer streams that may, for all of that. */
+  #totalMs: number;
   /** Undefined until an attempt has failed. */
   #attempts: Attempts | undefined;
   /** Where the last attempt went. */
@@ -60,6 +65,8 @@ export class Forward implements BodyReader, ResponseReceiver {
   /** Whether that endpoint counts this exchange among its requests. */
   #entered = false;
   #connection: UpstreamConnection | undefined;
+  /** Once the exchange was upgraded. */
+  #tunnel: Tunnel | undefined;
   /** Whether the stale connection's second chance is spent. */
   #resent = false;
   /** Whether the caller's body is being read: from then on no other endpoint can be tried. */
@@ -87,6 +94,7 @@ export class Forward implements BodyReader, ResponseReceiver {
     this.#request = what.request;
     this.#observer = what.observer;
     this.#startedAt = what.exchange.receivedAt;
+    this.#totalMs = what.request.totalTimeoutMs;
   }
 
   start(): void {
@@ -95,6 +103,17 @@ export class Forward implements BodyReader, ResponseReceiver {
     } catch (error) {
       this.defect(error);
     }
+  }
+
+  // Forwarded
+
+  get status(): number {
+    return this.#status;
+  }
+
+  cancel(reason: Reason, detail: string): void {
+    if (this.#tunnel === undefined) this.#fail(reason, detail);
+    else this.#tunnel.close(reason, detail);
   }
 
   #start(): void {
@@ -115,12 +134,18 @@ export class Forward implements BodyReader, ResponseReceiver {
     const { head } = this.#exchange;
     const connection = this.#connection;
     invariant(connection !== undefined && !this.#over, "connected for nobody");
-    const { method, target, fields } = this.#request;
+    const { method, target, fields, websocketKey } = this.#request;
     const { bodyKind, contentLength } = head;
-    const framing = { bodyKind, contentLength, connection: undefined };
+    const upgrade = websocketKey !== undefined;
+    const sent = upgrade ? [...fields, "upgrade", "websocket"] : fields;
+    const framing = {
+      bodyKind,
+      contentLength,
+      connection: upgrade ? ("upgrade" as const) : undefined,
+    };
     connection.begin(
-      writeRequestHead({ method, target }, fields, framing),
-      { method, upgrade: false },
+      writeRequestHead({ method, target }, sent, framing),
+      { method, upgrade },
       framing,
     );
     this.#sentAt = this.#service.clock.monotonic();
@@ -140,7 +165,39 @@ export class Forward implements BodyReader, ResponseReceiver {
     const shown = this.#observer.responseFields(head.status, fields);
     this.#stream.begin(head.status, shown, head);
     this.#status = head.status;
+    if (this.#request.lifetimeMs !== undefined) this.#totalMs = this.#request.lifetimeMs;
     this.#expireIn(this.#request.idleTimeoutMs);
+  }
+
+  switched(head: ResponseHead): void {
+    const connection = this.#connection;
+    const { websocketKey, idleTimeoutMs, lifetimeMs = NEVER } = this.#request;
+    invariant(connection !== undefined && websocketKey !== undefined, "an upgrade for nobody");
+    this.#upstreamMs = this.#service.clock.monotonic() - this.#sentAt;
+    const fault = switchFault(head, websocketKey);
+    if (fault !== undefined) {
+      this.#attemptFailed({ kind: "protocol", reason: "upstream-protocol", detail: fault });
+      return;
+    }
+    const fields = forwardable(head.fields, head.connectionOptions);
+    const shown = this.#observer.responseFields(head.status, fields);
+    const tunnel = new Tunnel({
+      deadlines: this.#service.deadlines,
+      idleTimeoutMs,
+      endsAt: this.#startedAt + lifetimeMs,
+      done: ({ end, detail, requestBytes, responseBytes }) => {
+        this.#requestBytes = requestBytes;
+        this.#responseBytes = responseBytes;
+        this.#finish(end, detail);
+      },
+    });
+    const caller = this.#stream.upgrade(shown, tunnel.callerSide);
+    // A caller that is gone has said so before, and then the connection is gone too.
+    invariant(caller !== undefined, "an upgrade for a caller that is gone");
+    this.#status = head.status;
+    this.#tunnel = tunnel;
+    this.#connection = undefined;
+    tunnel.open(caller, connection.tunnel(tunnel.serviceSide));
   }
 
   responseChunk(bytes: Buffer): void {
@@ -189,7 +246,7 @@ export class Forward implements BodyReader, ResponseReceiver {
 
   expired(): void {
     const reason = "upstream-timeout";
-    if (this.#totalLeft() <= 0) this.#fail(reason, "the whole exchange");
+    if (this.#totalLeft() <= 0) this.#outOfTime();
     else if (this.#callerSlow) this.#fail("caller-gone", "the caller stopped reading");
     else if (this.#sentAt === 0) {
       this.#attemptFailed({ kind: "connect", reason, detail: "connecting took too long" });
@@ -308,11 +365,17 @@ export class Forward implements BodyReader, ResponseReceiver {
     const connection = this.#connection;
     if (connection === undefined) return;
     const now = this.#service.deadlines.coarseNow;
-    connection.expiresAt = Math.min(now + ms, this.#startedAt + this.#request.totalTimeoutMs);
+    connection.expiresAt = Math.min(now + ms, this.#startedAt + this.#totalMs);
+  }
+
+  #outOfTime(): void {
+    const stream = this.#status !== 0 && this.#request.lifetimeMs !== undefined;
+    if (stream) this.#fail("stream-lifetime", "the route's lifetime is over");
+    else this.#fail("upstream-timeout", "the whole exchange");
   }
 
   #totalLeft(): number {
-    return this.#startedAt + this.#request.totalTimeoutMs - this.#service.clock.monotonic();
+    return this.#startedAt + this.#totalMs - this.#service.clock.monotonic();
   }
 
   // Ending

@@ -11,6 +11,7 @@ import { Deadlines } from "./deadlines.ts";
 import type {
   Exchange,
   ExchangeHandler,
+  Forwarded,
   ForwardObserver,
   ForwardOutcome,
   MalformedRequest,
@@ -154,6 +155,7 @@ export class Loopback {
   readonly outcomes: ForwardOutcome[] = [];
   readonly malformed: MalformedRequest[] = [];
   readonly exchanges: Exchange[] = [];
+  readonly forwarded: Forwarded[] = [];
   readonly logged: string[] = [];
   readonly #options: LoopbackOptions;
   #listener: Listener | undefined;
@@ -238,7 +240,8 @@ export class Loopback {
 
   /** Passes an exchange through to the manual service. */
   forward(exchange: Exchange): void {
-    this.upstream.forward(exchange, this.upstreamRequest(exchange), this.observer());
+    const request = this.upstreamRequest(exchange);
+    this.forwarded.push(this.upstream.forward(exchange, request, this.observer()));
   }
 
   upstreamRequest(exchange: Exchange): UpstreamRequest {

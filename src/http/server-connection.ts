@@ -24,10 +24,11 @@ import { writeResponseHead } from "../wire/http1/write-head.ts";
 import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
 import type { ExchangeHandler } from "./exchange.ts";
 import { InputBuffer } from "./input-buffer.ts";
-import { asError } from "./invariant.ts";
+import { asError, invariant } from "./invariant.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { RequestBody, type RequestBodyLimits } from "./request-body.ts";
 import { type ExchangeHost, ServerExchange } from "./server-exchange.ts";
+import { SocketPipe, type TunnelPipe, type TunnelSide } from "./tunnel.ts";
 
 /** What a caller may take of a connection. */
 export interface ConnectionLimits extends HeadLimits, RequestBodyLimits {
@@ -67,9 +68,10 @@ const LIMITS = {
 
 /**
  * `head`: between requests or within a head. `busy`: a request is in flight. `drain`: its answer is
- * complete, the rest of its body is dropped. `linger`: our side is closed. `closed`: all is over.
+ * complete, the rest of its body is dropped. `tunnel`: it was upgraded. `linger`: our side is
+ * closed. `closed`: all is over.
  */
-type Phase = "head" | "busy" | "drain" | "linger" | "closed";
+type Phase = "head" | "busy" | "drain" | "tunnel" | "linger" | "closed";
 
 export class ServerConnection implements ExchangeHost, Expirable {
   readonly listener: string;
@@ -84,6 +86,8 @@ export class ServerConnection implements ExchangeHost, Expirable {
   readonly #input = new InputBuffer();
   #phase: Phase = "head";
   #exchange: ServerExchange | undefined;
+  /** Who has the bytes once the connection was upgraded. */
+  #side: TunnelSide | undefined;
   /** Bytes of the input in which the end of a head was looked for. */
   #searched = 0;
   #headBegun = true;
@@ -117,6 +121,10 @@ export class ServerConnection implements ExchangeHost, Expirable {
 
   get expiresAt(): number {
     return this.#phase === "busy" ? this.body.deadline : this.#deadline;
+  }
+
+  get owner(): unknown {
+    return this.#exchange?.owner;
   }
 
   expired(): void {
@@ -154,6 +162,27 @@ export class ServerConnection implements ExchangeHost, Expirable {
     this.#advance();
   }
 
+  tunnel(side: TunnelSide): TunnelPipe {
+    invariant(this.#phase === "busy", "an upgrade without its request");
+    const rest = this.#input.bytes.subarray(this.#input.start);
+    this.#input.clear();
+    this.body.detach();
+    this.writer.flush();
+    this.#phase = "tunnel";
+    this.#deadline = NEVER;
+    this.#side = side;
+    if (this.#paused) this.#socket.resume();
+    this.#paused = false;
+    if (this.#context.draining) setImmediate(() => this.drain());
+    return new SocketPipe(this.#socket, rest, () => {
+      this.#side = undefined;
+      this.#exchange?.drop();
+      this.#exchange = undefined;
+      this.#socket.resume();
+      this.#linger();
+    });
+  }
+
   destroy(): void {
     this.#socket.destroy();
     this.#closed();
@@ -161,25 +190,32 @@ export class ServerConnection implements ExchangeHost, Expirable {
 
   // Listener
 
-  /** No further request: closes now if none is in flight. */
+  /** No further request: closes now if none is in flight. An upgraded connection would never end by itself. */
   drain(): void {
-    if (this.#phase === "head" && this.#input.length === 0) this.#linger();
+    if (this.#side !== undefined) this.#guarded(() => this.#side?.draining());
+    else if (this.#phase === "head" && this.#input.length === 0) this.#linger();
   }
 
   // Events of the socket
 
   #received(chunk: Buffer): void {
+    if (this.#side !== undefined) {
+      this.#guarded(() => this.#side?.data(chunk));
+      return;
+    }
     this.#input.append(chunk);
     this.#advance();
   }
 
   #drained(): void {
-    this.#guarded(() => this.body.reader?.drained());
+    if (this.#side !== undefined) this.#guarded(() => this.#side?.drained());
+    else this.#guarded(() => this.body.reader?.drained());
     this.#advance();
   }
 
   #finished(): void {
-    if (this.#phase === "head") this.#linger();
+    if (this.#side !== undefined) this.#guarded(() => this.#side?.ended());
+    else if (this.#phase === "head") this.#linger();
     else if (this.#phase === "busy" || this.#phase === "drain") this.destroy();
     // In `linger` both sides are closed now and `close` follows.
   }
@@ -194,6 +230,9 @@ export class ServerConnection implements ExchangeHost, Expirable {
     exchange?.drop();
     const reader = this.body.detach();
     this.#guarded(() => reader?.callerGone());
+    const side = this.#side;
+    this.#side = undefined;
+    this.#guarded(() => side?.gone());
     this.#context.ended(this);
   }
 
@@ -236,6 +275,7 @@ export class ServerConnection implements ExchangeHost, Expirable {
         return this.#dropBody();
       case "linger":
         return this.#dropInput();
+      case "tunnel":
       case "closed":
         break;
     }
@@ -364,7 +404,7 @@ export class ServerConnection implements ExchangeHost, Expirable {
     const phase = this.#phase;
     const waiting = phase === "busy" || (phase === "head" && this.writer.congested);
     const full = waiting && this.#input.length > this.#context.limits.maxPipelinedBytes;
-    if (full === this.#paused || phase === "closed") return;
+    if (full === this.#paused || phase === "closed" || phase === "tunnel") return;
     this.#paused = full;
     if (full) this.#socket.pause();
     else this.#socket.resume();

@@ -7,6 +7,7 @@
  */
 import type { BodyKind, Fields, RequestHead } from "../model/http.ts";
 import { getField } from "../wire/fields.ts";
+import { askedUpgrade } from "../wire/websocket.ts";
 import { type HeadFraming, writeInterimHead, writeResponseHead } from "../wire/http1/write-head.ts";
 import type {
   BodyReader,
@@ -16,6 +17,7 @@ import type {
   ResponseBody,
 } from "./exchange.ts";
 import type { MessageWriter } from "./message-writer.ts";
+import type { TunnelPipe, TunnelSide } from "./tunnel.ts";
 import type { RequestBody } from "./request-body.ts";
 import { invariant } from "./invariant.ts";
 
@@ -33,6 +35,8 @@ export interface ExchangeHost extends ClientConnection {
   bodyWanted(): void;
   /** The answer is complete; `close` when the connection must not carry another request. */
   answered(close: boolean): void;
+  /** From now on its bytes are a tunnel's, those included that wait behind the request. */
+  tunnel(side: TunnelSide): TunnelPipe;
   destroy(): void;
 }
 
@@ -45,6 +49,7 @@ export class ServerExchange implements Exchange, ExchangeStream {
   readonly receivedAt: number;
   readonly connection: ExchangeHost;
   whenOver: (() => void) | undefined = undefined;
+  owner: unknown = undefined;
   #phase: Phase = "waiting";
   #close = false;
   /** How the body goes out; `none` also where the head announced one that HEAD leaves out. */
@@ -142,6 +147,18 @@ export class ServerExchange implements Exchange, ExchangeStream {
     this.connection.destroy();
   }
 
+  upgrade(fields: Fields, side: TunnelSide): TunnelPipe | undefined {
+    if (this.#phase === "over") return undefined;
+    invariant(this.#phase === "waiting", "the exchange is being answered");
+    const { writer } = this.connection;
+    const framing: HeadFraming = { bodyKind: "none", contentLength: 0, connection: "upgrade" };
+    const head = writeResponseHead(101, [...fields, "upgrade", "websocket"], framing);
+    this.#phase = "answering";
+    writer.begin(head, "none", 0);
+    writer.end(undefined);
+    return this.connection.tunnel(side);
+  }
+
   /** The connection is gone. */
   drop(): void {
     if (this.#phase === "over") return;
@@ -164,6 +181,9 @@ export class ServerExchange implements Exchange, ExchangeStream {
   #canPersist(drainBytes: number): boolean {
     const { body, persistent } = this.connection;
     if (!this.head.keepAlive || !persistent || body.faulty) return false;
+    // What a caller sends behind such a request may be frames already: no answer but 101 lets it
+    // be read as another request.
+    if (this.head.upgrade !== undefined && askedUpgrade(this.head) !== "none") return false;
     if (body.done) return true;
     // A caller that waits for 100 may or may not send its body now: there is no telling where the
     // next request begins (RFC 9110 section 10.1.1).

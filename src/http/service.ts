@@ -7,7 +7,13 @@ import type { Fields } from "../model/http.ts";
 import type { Balancer } from "./balance/balancer.ts";
 import { createBalancer } from "./balance/create.ts";
 import { EndpointState } from "./endpoint-state.ts";
-import type { Exchange, ForwardObserver, Upstream, UpstreamRequest } from "./exchange.ts";
+import type {
+  Exchange,
+  Forwarded,
+  ForwardObserver,
+  Upstream,
+  UpstreamRequest,
+} from "./exchange.ts";
 import { Forward, type ForwardService } from "./forward.ts";
 import type { ServiceOptions } from "./service-options.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -66,8 +72,10 @@ class Service implements Upstream, ForwardService {
     });
   }
 
-  forward(exchange: Exchange, request: UpstreamRequest, observer: ForwardObserver): void {
-    new Forward(this, { exchange, request, observer }).start();
+  forward(exchange: Exchange, request: UpstreamRequest, observer: ForwardObserver): Forwarded {
+    const forward = new Forward(this, { exchange, request, observer });
+    forward.start();
+    return forward;
   }
 
   close(): void {

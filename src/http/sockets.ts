@@ -2,9 +2,9 @@
 import { createServer, type Server, type Socket, connect } from "node:net";
 import type { Endpoint } from "./upstream-pool.ts";
 
-/** A plain TCP connection to an endpoint, connecting. */
+/** A plain TCP connection to an endpoint, connecting. It stays open for our side when the service has closed its own (an upgraded connection may be half-closed). */
 export function connectTcp(endpoint: Endpoint): Socket {
-  return connect({ host: endpoint.host, port: endpoint.port, noDelay: true });
+  return connect({ host: endpoint.host, port: endpoint.port, noDelay: true, allowHalfOpen: true });
 }
 
 /** A plain TCP server whose connections stay open for our side when the caller has closed its own. */

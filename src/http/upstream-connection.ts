@@ -20,6 +20,7 @@ import { asError } from "./invariant.ts";
 import { InputBuffer } from "./input-buffer.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { invariant } from "./invariant.ts";
+import { SocketPipe, type TunnelPipe, type TunnelSide } from "./tunnel.ts";
 
 /** Why an answer did not come, or not whole. */
 export interface UpstreamFailure {
@@ -36,6 +37,8 @@ export interface ResponseReceiver {
   /** The connection is open; the request can be written. */
   connected(): void;
   responseHead(head: ResponseHead): void;
+  /** 101 to the upgrade that was asked for. `tunnel` or `destroy` has to follow at once. */
+  switched(head: ResponseHead): void;
   /** Body bytes without framing. The buffer is the receiver's to keep. */
   responseChunk(bytes: Buffer): void;
   /** No more is at hand for now: what was gathered should be sent. */
@@ -67,10 +70,15 @@ const LIMITS = {
   interim: 8,
   /** What services send is not smaller than what callers do; cookies and CSP make large heads. */
   head: { ...DEFAULT_HEAD_LIMITS, maxHeadBytes: 64 * 1024 } satisfies HeadLimits,
+  /** How long a service has to close its side of an upgraded connection once we have closed ours. */
+  lingerMs: 2000,
 } as const;
 
-/** `head`: waiting for an answer or within its head. `body`: within its body. */
-type Phase = "connecting" | "idle" | "head" | "body" | "closed";
+/**
+ * `head`: waiting for an answer or within its head. `body`: within its body. `tunnel`: upgraded.
+ * `linger`: our side of an upgraded one is closed.
+ */
+type Phase = "connecting" | "idle" | "head" | "body" | "tunnel" | "linger" | "closed";
 
 export class UpstreamConnection implements Expirable {
   /** Monotonic milliseconds; the receiver's while one is assigned. */
@@ -84,6 +92,8 @@ export class UpstreamConnection implements Expirable {
   readonly #onData = (bytes: Buffer): void => this.#receiver?.responseChunk(bytes);
   #phase: Phase = "connecting";
   #receiver: ResponseReceiver | undefined;
+  /** Who has the bytes once the connection was upgraded. */
+  #side: TunnelSide | undefined;
   #context: ResponseContext = { method: "", upgrade: false };
   #searched = 0;
   #interim = 0;
@@ -100,7 +110,7 @@ export class UpstreamConnection implements Expirable {
     this.#writer = new MessageWriter(socket);
     socket.on("connect", () => this.#guarded(() => this.#connected()));
     socket.on("data", (chunk: Buffer) => this.#received(chunk));
-    socket.on("drain", () => this.#guarded(() => this.#receiver?.upstreamDrained()));
+    socket.on("drain", () => this.#guarded(() => this.#drained()));
     socket.on("end", () => this.#guarded(() => this.#finished()));
     socket.on("error", (error: Error) => this.#guarded(() => this.#broken(errorCode(error))));
     socket.on("close", () => this.#guarded(() => this.#broken("closed")));
@@ -162,6 +172,26 @@ export class UpstreamConnection implements Expirable {
     this.#socket.resume();
   }
 
+  /** After `switched`: the bytes from now on are the tunnel's. */
+  tunnel(side: TunnelSide): TunnelPipe {
+    invariant(this.#phase === "head" && !this.#writer.open, "an upgrade without its request");
+    const rest = this.#input.bytes.subarray(this.#input.start);
+    this.#input.clear();
+    this.#phase = "tunnel";
+    this.#receiver = undefined;
+    this.#side = side;
+    this.expiresAt = NEVER;
+    this.resume();
+    return new SocketPipe(this.#socket, rest, () => {
+      if (this.#phase !== "tunnel") return;
+      this.#side = undefined;
+      this.#phase = "linger";
+      this.expiresAt = this.#owner.deadlines.coarseNow + LIMITS.lingerMs;
+      this.#socket.resume();
+      this.#socket.end();
+    });
+  }
+
   /** Closes at once. The receiver is not called any more. */
   destroy(): void {
     this.#receiver = undefined;
@@ -173,6 +203,11 @@ export class UpstreamConnection implements Expirable {
     else this.#guarded(() => this.#receiver?.expired());
   }
 
+  #drained(): void {
+    if (this.#side !== undefined) this.#side.drained();
+    else this.#receiver?.upstreamDrained();
+  }
+
   #connected(): void {
     if (this.#phase !== "connecting") return;
     this.#phase = "idle";
@@ -181,6 +216,11 @@ export class UpstreamConnection implements Expirable {
   }
 
   #received(chunk: Buffer): void {
+    if (this.#phase === "tunnel") {
+      this.#guarded(() => this.#side?.data(chunk));
+      return;
+    }
+    if (this.#phase === "linger") return;
     if (this.#phase === "idle" || this.#phase === "closed") {
       this.#fail("upstream-protocol", "bytes that answer no request");
       return;
@@ -216,6 +256,10 @@ export class UpstreamConnection implements Expirable {
     }
     input.take(end);
     this.#searched = 0;
+    if (head.status === 101) {
+      this.#receiver?.switched(head);
+      return false;
+    }
     if (head.status < 200) return this.#interimRead();
     this.#beginBody(head);
     return true;
@@ -279,7 +323,8 @@ export class UpstreamConnection implements Expirable {
 
   /** The service closed its side. */
   #finished(): void {
-    if (this.#phase === "body" && this.#decoder.close()) this.#complete();
+    if (this.#side !== undefined) this.#side.ended();
+    else if (this.#phase === "body" && this.#decoder.close()) this.#complete();
     else this.#broken("closed");
   }
 
@@ -301,7 +346,10 @@ export class UpstreamConnection implements Expirable {
     const receiver = this.#receiver;
     this.#receiver = undefined;
     const stale = this.#used && !this.#answerBegun;
+    const side = this.#side;
+    this.#side = undefined;
     this.#close();
+    side?.gone();
     receiver?.failed({ reason, detail, connecting, stale });
   }
 
@@ -326,7 +374,10 @@ export class UpstreamConnection implements Expirable {
     this.#owner.log.error("a defect in a connection to a service", { error: asError(error) });
     const receiver = this.#receiver;
     this.#receiver = undefined;
+    const side = this.#side;
+    this.#side = undefined;
     this.#close();
+    side?.gone();
     receiver?.defect(error);
   }
 }

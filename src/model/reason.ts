@@ -270,6 +270,20 @@ export const REASONS = {
     meaning:
       "The caller closed or reset the connection before the answer was complete. Only in records.",
   },
+  "stream-lifetime": {
+    status: 504,
+    title: "The stream has reached its lifetime",
+    fault: "service",
+    meaning:
+      "A streaming response or an upgraded connection went on for longer than the route's `lifetime`. Only in records.",
+  },
+  "stream-idle": {
+    status: 504,
+    title: "The stream was idle for too long",
+    fault: "service",
+    meaning:
+      "No byte went through an upgraded connection for the route's `idleTimeout`. Only in records.",
+  },
   "shutting-down": {
     status: 503,
     title: "Shutting down",

@@ -16,8 +16,8 @@ export interface HeadFraming {
   readonly bodyKind: BodyKind;
   /** Bytes; written when `bodyKind` is `length`. */
   readonly contentLength: number;
-  /** `connection: close` or `keep-alive`; undefined writes neither. */
-  readonly connection: "close" | "keep-alive" | undefined;
+  /** `connection: close`, `keep-alive` or `upgrade`; undefined writes none. */
+  readonly connection: "close" | "keep-alive" | "upgrade" | undefined;
 }
 
 const VALUE = /^(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?$/;
