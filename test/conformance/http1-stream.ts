@@ -72,33 +72,38 @@ export interface ReadResponse {
   readonly head: ResponseHead | undefined;
   /** latin1. */
   readonly body: string;
+  readonly trailers: Fields;
   readonly end: "complete" | "incomplete" | HeadFault;
+  /** Index after the answer, where it is complete. */
+  readonly taken: number;
 }
 
-/** The answer to one GET without an upgrade, on a connection that ends after these bytes. */
-export function readResponse(bytes: Buffer): ReadResponse {
-  const options = { limits: DEFAULT_HEAD_LIMITS, request: { method: "GET", upgrade: false } };
+/** The answer to one request without an upgrade, on a connection that ends after these bytes. */
+export function readResponse(bytes: Buffer, method: string = "GET"): ReadResponse {
+  const options = { limits: DEFAULT_HEAD_LIMITS, request: { method, upgrade: false } };
+  const none = { head: undefined, body: "", trailers: [], taken: 0 } as const;
   let position = 0;
   for (;;) {
     const headEnd = findHeadEnd(bytes, position, position);
-    if (headEnd === -1) return { head: undefined, body: "", end: "incomplete" };
+    if (headEnd === -1) return { ...none, end: "incomplete" };
     const head = parseResponseHead(bytes, position, headEnd, options);
-    if (isHeadFault(head)) return { head: undefined, body: "", end: head };
+    if (isHeadFault(head)) return { ...none, end: head };
     if (head.status >= 200) return readResponseBody(head, bytes, headEnd);
     position = headEnd;
   }
 }
 
 function readResponseBody(head: ResponseHead, bytes: Buffer, start: number): ReadResponse {
+  const none = { head, body: "", trailers: [], taken: 0 } as const;
   if (head.bodyKind === "chunked") {
-    const body = readChunked(bytes, start);
-    if (body === undefined) return { head, body: "", end: "incomplete" };
-    if (isHeadFault(body)) return { head, body: "", end: body };
-    return { head, body: body.body, end: "complete" };
+    const read = readChunked(bytes, start);
+    if (read === undefined) return { ...none, end: "incomplete" };
+    if (isHeadFault(read)) return { ...none, end: read };
+    return { head, body: read.body, trailers: read.trailers, end: "complete", taken: read.end };
   }
   const end = head.bodyKind === "until-close" ? bytes.length : start + bodyLength(head);
   const body = bytes.toString("latin1", start, end);
-  return { head, body, end: end > bytes.length ? "incomplete" : "complete" };
+  return { ...none, body, end: end > bytes.length ? "incomplete" : "complete", taken: end };
 }
 
 function bodyLength(head: ResponseHead): number {

@@ -1,8 +1,9 @@
 /**
- * Node's own HTTP parser as a peer: what a `node:http` server makes of a byte stream. The stream goes
- * in through memory, with no socket. Only on Node: Bun has another parser behind the same module.
+ * Node's own HTTP parser as a peer: what a `node:http` server or client makes of a byte stream. The
+ * stream goes in through memory, with no socket. Only on Node: Bun has another parser behind the same
+ * module.
  */
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, request as ask } from "node:http";
 import { Duplex } from "node:stream";
 
 export const NODE_PARSER_ABSENT =
@@ -47,6 +48,63 @@ export async function readWithNode(bytes: Buffer): Promise<NodeRequest[]> {
   stream.push(null);
   await closed;
   return requests;
+}
+
+export interface NodeResponse {
+  readonly status: number;
+  readonly minorVersion: number;
+  /** Flat, names lower-cased. */
+  readonly fields: readonly string[];
+  /** latin1. */
+  body: string;
+  trailers: readonly string[];
+  complete: boolean;
+}
+
+/** The final answer that Node reads from the stream, whose end is that of the connection. */
+export async function readAnswerWithNode(
+  bytes: Buffer,
+  method: string,
+): Promise<NodeResponse | undefined> {
+  let answer: NodeResponse | undefined;
+  const stream = new Duplex({
+    read: () => undefined,
+    write: (_chunk, _encoding, done) => done(),
+  });
+  const closed = new Promise((resolve) => stream.on("close", resolve));
+  const asked = ask({ method, createConnection: () => stream });
+  asked.on("response", (message) => {
+    const response = nodeResponse(message);
+    answer = response;
+    message.on("data", (data: Buffer) => (response.body += data.toString("latin1")));
+    message.on("error", () => undefined);
+    message.on("end", () => {
+      response.complete = message.complete;
+      response.trailers = lowerNames(message.rawTrailers);
+    });
+  });
+  asked.on("upgrade", (_message, socket) => socket.destroy());
+  asked.on("error", () => undefined);
+  asked.end();
+  // Once the request has its socket: what comes before is not read as an answer.
+  await new Promise(setImmediate);
+  stream.push(bytes);
+  stream.push(null);
+  await new Promise(setImmediate);
+  stream.destroy();
+  await closed;
+  return answer;
+}
+
+function nodeResponse(message: IncomingMessage): NodeResponse {
+  return {
+    status: message.statusCode ?? 0,
+    minorVersion: message.httpVersionMinor,
+    fields: lowerNames(message.rawHeaders),
+    body: "",
+    trailers: [],
+    complete: false,
+  };
 }
 
 function nodeRequest(message: IncomingMessage): NodeRequest {
