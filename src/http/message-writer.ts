@@ -35,6 +35,7 @@ export class MessageWriter {
   #left = 0;
   #open = false;
   #queued = false;
+  #headHeld = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -43,6 +44,11 @@ export class MessageWriter {
   /** Whether a message was begun and not ended. */
   get open(): boolean {
     return this.#open;
+  }
+
+  /** Whether no byte of the message that was begun last has gone out: nothing can answer it yet. */
+  get unsent(): boolean {
+    return this.#headHeld;
   }
 
   /** Whether the peer has left more unread than it may; the socket's `drain` follows. */
@@ -54,6 +60,7 @@ export class MessageWriter {
   begin(head: string, kind: BodyKind, contentLength: number): void {
     invariant(!this.#open, "the message before has not ended");
     this.#open = true;
+    this.#headHeld = true;
     this.#held += head;
     this.#kind = kind;
     this.#left = kind === "length" ? contentLength : 0;
@@ -87,6 +94,7 @@ export class MessageWriter {
     if (this.#held === "") return;
     const text = this.#held;
     this.#held = "";
+    this.#headHeld = false;
     if (!this.#socket.destroyed) this.#socket.write(text, "latin1");
   }
 

@@ -221,7 +221,9 @@ export class UpstreamConnection implements Expirable {
       return;
     }
     if (this.#phase === "linger") return;
-    if (this.#phase === "idle" || this.#phase === "closed") {
+    // A service that sends an answer too many would have it taken for that to the next request, which
+    // is somebody else's. What came while a head still waits for the end of the turn is such an answer.
+    if (this.#phase === "idle" || this.#phase === "closed" || this.#writer.unsent) {
       this.#fail("upstream-protocol", "bytes that answer no request");
       return;
     }
