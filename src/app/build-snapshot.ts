@@ -13,7 +13,6 @@ import { createBearerSet } from "../identity/bearer.ts";
 import { type Challenge, createChallenge } from "../identity/challenge.ts";
 import { createJwtAuthenticator, type JwtAuthenticator } from "../identity/jwt.ts";
 import { ConfigError } from "../model/errors.ts";
-import type { Fields } from "../model/http.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { createDocumentFetcher } from "../platform/document-fetcher.ts";
 import { readFileBytes } from "../platform/files.ts";
@@ -21,8 +20,11 @@ import { compilePolicies } from "../policy/compile-policies.ts";
 import type { ForwardRoute } from "../proxy/forward.ts";
 import type { ProxySnapshot } from "../proxy/handler.ts";
 import { createHashKey } from "../proxy/hash-key.ts";
-import type { ForwardPlan } from "../proxy/plan.ts";
+import { type ForwardPlan, headerRules } from "../proxy/plan.ts";
+import { createTrailers } from "../proxy/field-names.ts";
+import { createPrepare } from "../proxy/prepare.ts";
 import { createRequestFields } from "../proxy/request-fields.ts";
+import { createResponseFields } from "../proxy/response-fields.ts";
 import { stripIdentityFields } from "../wire/identity-fields.ts";
 import type { Instruments } from "./instruments.ts";
 
@@ -175,8 +177,9 @@ function forwardRoute(
     upstream,
     hashKey: service.hash === undefined ? undefined : createHashKey(service.hash),
     rewrite: rewriteOf(options),
-    request: rulesOf(options.request?.headers),
-    response: rulesOf(options.response?.headers),
+    host: undefined,
+    request: headerRules(options.request?.headers),
+    response: headerRules(options.response?.headers),
     forwardCredentials: options.credentials === "forward",
     pathParameters: options.pathParameters === "allow",
     connectTimeoutMs: service.connectTimeout,
@@ -189,6 +192,14 @@ function forwardRoute(
     plan,
     challenge: from.challenges([options.service]),
     requestFields: createRequestFields(plan, from.instruments.newTraceparent),
+    responseFields: createResponseFields(plan.response),
+    prepare: createPrepare({
+      request: plan.request,
+      response: plan.response,
+      query: options.request?.query,
+    }),
+    requestTrailers: createTrailers(plan.request),
+    responseTrailers: createTrailers(plan.response),
   };
 }
 
@@ -197,14 +208,4 @@ function rewriteOf(options: RouteOptions): ForwardPlan["rewrite"] {
   // `/billing/*` has one segment before the rest.
   const segments = options.path.split("/").length - 2;
   return { segments, prefix: options.rewrite.prefix };
-}
-
-function rulesOf(
-  changes:
-    | { readonly set?: Fields | undefined; readonly remove?: readonly string[] | undefined }
-    | undefined,
-): ForwardPlan["request"] {
-  const set = changes?.set ?? [];
-  const setNames = set.filter((_, index) => index % 2 === 0);
-  return { remove: new Set([...(changes?.remove ?? []), ...setNames]), set };
 }

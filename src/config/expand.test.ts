@@ -61,3 +61,29 @@ test("expand() takes what it has put in out of any text", () => {
   const { redact } = expandWith(["${env:SECRET}", "${env:PORT}"]);
   assert.equal(redact(`cannot be "${SECRET}" on 80`), 'cannot be "${env:SECRET}" on 80');
 });
+
+test("expand() leaves placeholders to templates, and nothing that it puts in becomes one", () => {
+  const sources = {
+    env: { A: "${principal.subject}", B: "b$", C: "{principal.subject}", D: "$$" },
+    readFile: () => "",
+    isTemplated: ([name]: readonly (string | number)[]) => name === "t",
+  };
+  const text = (t: string): unknown => expand({ t }, sources).value;
+  assert.deepEqual(text("${principal.subject} $${x}"), { t: "${principal.subject} $${x}" });
+  assert.deepEqual(text("${env:A}"), { t: "$${principal.subject}" });
+  assert.deepEqual(text("${env:B}{decision}"), { t: "b$${decision}" });
+  assert.deepEqual(text("${env:B}${env:C}"), { t: "b$${principal.subject}" });
+  assert.deepEqual(text("${env:D}${env:C}"), { t: "$$${principal.subject}" });
+  assert.match(
+    expand({ t: "${env:B}${decision}" }, sources).problems[0]?.message ?? "",
+    /ends in '\$'/,
+  );
+});
+
+test("expand() refuses placeholders where no template stands", () => {
+  const { problems } = expand(
+    { other: "${principal.subject}" },
+    { env: {}, readFile: () => "", isTemplated: () => false },
+  );
+  assert.match(problems[0]?.message ?? "", /not an expression/);
+});

@@ -3,6 +3,9 @@
  * never before parsing: what comes from outside cannot change the document's shape. `$${` stands for
  * a literal `${`.
  *
+ * Where a text is a template, all other `${…}` are left to it, and what is put in cannot become one:
+ * it is escaped there.
+ *
  * What was put in may be a secret: `redact` takes it out of any text again.
  */
 import type { Path } from "./place.ts";
@@ -18,6 +21,8 @@ export interface ExpandSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Reads a file that the document names; throws an Error with `code` where it cannot. */
   readonly readFile: (path: string) => string;
+  /** Whether the text at this path is a template. None is, when left out. */
+  readonly isTemplated?: (path: Path) => boolean;
 }
 
 export interface Expansion {
@@ -48,18 +53,36 @@ export function expand(root: unknown, sources: ExpandSources): Expansion {
 
   const text = (whole: string, path: Path): string => {
     if (!whole.includes("${")) return whole;
-    written.set(pathKey(path), whole);
-    return whole.replaceAll(EXPRESSION, (expression, kind?: string, name?: string) => {
-      if (expression === "$${") return "${";
-      const found = resolve(kind ?? "", name ?? "", sources);
+    const templated = sources.isTemplated?.(path) === true;
+    const out = templated ? new TemplateText() : new PlainText();
+    let from = 0;
+    for (const match of whole.matchAll(EXPRESSION)) {
+      const [expression, kind, name = ""] = match;
+      const isOwn = kind === "env" || kind === "file";
+      // Left to the template, `$${` too: it means the same there.
+      if (templated && !isOwn) continue;
+      out.written(whole.slice(from, match.index));
+      from = match.index + expression.length;
+      written.set(pathKey(path), whole);
+      if (expression === "$${") {
+        out.value("${");
+        continue;
+      }
+      const found = resolve(kind ?? "", name, sources);
       if ("message" in found) {
         problems.push({ path, ...found });
-        return "";
+        continue;
       }
-      if (kind === "file") files.push({ path, file: name ?? "" });
+      if (kind === "file") files.push({ path, file: name });
       if (found.value.length >= LIMITS.redacted) replaced.set(found.value, expression);
-      return found.value;
-    });
+      out.value(found.value);
+    }
+    out.written(whole.slice(from));
+    if (out.merged) {
+      const message = "a value that ends in '$' stands directly before a placeholder";
+      problems.push({ path, message, remedy: "something between them" });
+    }
+    return out.text;
   };
   const walk = (value: unknown, path: Path): unknown => {
     if (typeof value === "string") return text(value, path);
@@ -80,6 +103,41 @@ export function expand(root: unknown, sources: ExpandSources): Expansion {
     redact: (prose) =>
       longestFirst.reduce((rest, [secret, source]) => rest.replaceAll(secret, () => source), prose),
   };
+}
+
+/** Pieces of a text put together. */
+class PlainText {
+  text = "";
+  /** Whether two pieces cannot be told apart any more. */
+  merged = false;
+
+  /** As the user wrote it. */
+  written(piece: string): void {
+    this.text += piece;
+  }
+
+  /** From outside: never read as an expression. */
+  value(piece: string): void {
+    this.text += piece;
+  }
+}
+
+/** For a template: `${` begins an expression only where the user wrote both signs side by side. */
+class TemplateText extends PlainText {
+  override written(piece: string): void {
+    // `$` and `${` would be the sign for a literal `${`.
+    if (piece.startsWith("${") && this.text.endsWith("$")) this.merged = true;
+    this.#join(piece);
+  }
+
+  override value(piece: string): void {
+    this.#join(piece.replaceAll("${", () => "$${"));
+  }
+
+  #join(piece: string): void {
+    const seam = piece.startsWith("{") && this.text.endsWith("$");
+    this.text += seam ? `$${piece}` : piece;
+  }
 }
 
 /** `$${`, `${kind:name}`, or a `${` that is neither. */

@@ -19,6 +19,7 @@ import { checkNames } from "./check-names.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRoutes } from "./check-routes.ts";
 import { checkServices } from "./check-services.ts";
+import { checkTemplates } from "./check-templates.ts";
 import { createDraft } from "./draft.ts";
 import { expand } from "./expand.ts";
 import type { PathProblem } from "./issues.ts";
@@ -26,6 +27,7 @@ import { lineIndex, locate, type Place } from "./place.ts";
 import { type PolicyFile, readPolicyFiles } from "./policy-files.ts";
 import { deepFreeze, resolvePaths } from "./resolve-paths.ts";
 import type { Config } from "./schema.ts";
+import { isTemplated } from "./templated.ts";
 import { createVocabulary } from "./vocabulary.ts";
 import { parseYaml } from "./yaml.ts";
 
@@ -91,6 +93,7 @@ export async function inspectConfig(
   const expansion = expand(document.value, {
     env: sources.env,
     readFile: (name) => readFileSync(resolve(folder, name), "utf8"),
+    isTemplated,
   });
   const { draft, problems } = createDraft(expansion.value, expansion.written);
   const policies = readPolicyFiles(draft.policies?.enforce ?? [], folder);
@@ -104,6 +107,7 @@ export async function inspectConfig(
     ...checkLimits(draft),
     ...checkAuthenticators(draft),
     ...checkAttributes(draft),
+    ...checkTemplates(draft),
     ...checkKeyFiles(draft, folder),
     ...policies.problems,
   ];

@@ -7,8 +7,8 @@ import { routeConcurrencySchema, routeRatesSchema } from "../limits/limit-option
 import { attributesSchema, byteSize, duration, nameSchema } from "../model/options.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { parseAuthority } from "../wire/authority.ts";
-import { requestChangesSchema, responseChangesSchema } from "./header-options.ts";
 import { parsePathPattern } from "./path-pattern.ts";
+import { requestChangesSchema, responseChangesSchema } from "./transform-options.ts";
 
 const LIMITS = {
   /** Authenticators of a route; each one is a way in. */

@@ -128,6 +128,9 @@ export interface UpstreamRequest {
   readonly idleTimeoutMs: number;
   /** Most bytes of request body; beyond it `body-too-large`. */
   readonly maxBodyBytes: number;
+  /** Which trailers go on, each way; undefined: what the service takes and gives in general. */
+  readonly requestTrailers?: ((trailers: Fields) => Fields) | undefined;
+  readonly responseTrailers?: ((trailers: Fields) => Fields) | undefined;
   /** What requests of one kind share, so that they reach the same endpoint (consistent hashing). */
   readonly hashKey?: string | undefined;
   /** The Sec-WebSocket-Key of a request that asks for a WebSocket and may have one. */

@@ -218,7 +218,8 @@ export class Forward implements BodyReader, ResponseReceiver, Forwarded {
     this.#connection = undefined;
     this.#leave();
     if (this.#over) return;
-    this.#stream.end(trailers === undefined ? undefined : this.#service.responseTrailers(trailers));
+    const { responseTrailers = this.#service.responseTrailers } = this.#request;
+    this.#stream.end(trailers === undefined ? undefined : responseTrailers(trailers));
     this.#finish("complete", undefined);
   }
 
@@ -279,9 +280,8 @@ export class Forward implements BodyReader, ResponseReceiver, Forwarded {
 
   bodyEnd(trailers: Fields | undefined): void {
     if (this.#over) return;
-    this.#connection?.end(
-      trailers === undefined ? undefined : this.#service.requestTrailers(trailers),
-    );
+    const { requestTrailers = this.#service.requestTrailers } = this.#request;
+    this.#connection?.end(trailers === undefined ? undefined : requestTrailers(trailers));
     if (this.#status === 0) this.#expireIn(this.#request.responseTimeoutMs);
   }
 

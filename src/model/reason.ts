@@ -48,6 +48,13 @@ export const REASONS = {
     meaning:
       "Host is absent, repeated, not a valid host, or disagrees with an absolute-form target.",
   },
+  "unfit-value": {
+    status: 400,
+    title: "A value of the request does not fit where it is to go",
+    fault: "caller",
+    meaning:
+      "A value that the route puts into a header field, a query or a path (`${principal.subject}`, `${params.id}`, …) would break it: control bytes, white space at its ends, non-ASCII in a field, too long, a comma within a list, a query parameter given twice. Also a query that can be read in two ways where the route changes it. Nothing was sent.",
+  },
   "duplicate-authorization": {
     status: 400,
     title: "More than one Authorization field",

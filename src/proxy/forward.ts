@@ -12,8 +12,9 @@ import type { Reason } from "../model/reason.ts";
 import type { AuditLog } from "../model/records.ts";
 import type { Clock } from "../model/ports.ts";
 import type { ForwardPlan } from "./plan.ts";
+import type { Prepare } from "./prepare.ts";
 import { problemResponse } from "./problem.ts";
-import { responseFields } from "./response-fields.ts";
+import { Unfit } from "./render.ts";
 import { rewritePath } from "./rewrite.ts";
 
 export interface ForwardDeps {
@@ -27,49 +28,91 @@ export interface ForwardRoute {
   readonly plan: ForwardPlan;
   readonly challenge: Challenge;
   readonly requestFields: (permit: Permit) => string[];
+  readonly responseFields: (fields: Fields, decisionId: string) => string[];
+  /** Undefined: nothing of the route's changes depends on the request. */
+  readonly prepare: Prepare | undefined;
+  readonly requestTrailers: ((trailers: Fields) => Fields) | undefined;
+  readonly responseTrailers: ((trailers: Fields) => Fields) | undefined;
 }
 
-/** False where the declared rewrite would make an ambiguous path: nothing was sent. */
+/** Why a permitted request cannot be sent; nothing of it was. */
+export interface Unsent {
+  readonly reason: Reason;
+  /** For the operator; holds no value. */
+  readonly detail: string;
+}
+
+/** Undefined once the request is on its way. */
 export function forward(
   permit: Permit,
   { exchange, route, deps }: { exchange: Exchange; route: ForwardRoute; deps: ForwardDeps },
-): boolean {
+): Unsent | undefined {
   const { plan } = route;
   const { request } = permit;
   const path = rewritePath(request.path, plan);
-  if (path === undefined) return false;
+  if (path === undefined) return AMBIGUOUS;
+  const fields = route.requestFields(permit);
+  let { query } = request;
+  let answerFields: Fields | undefined;
+  if (route.prepare !== undefined) {
+    const prepared = route.prepare(permit);
+    if (prepared instanceof Unfit) return { reason: "unfit-value", detail: prepared.detail };
+    fields.push(...prepared.requestFields);
+    query = prepared.query;
+    answerFields = prepared.responseFields;
+  }
   const upstreamRequest: UpstreamRequest = {
     method: request.method,
-    target: request.query === undefined ? path : `${path}?${request.query}`,
-    fields: route.requestFields(permit),
+    target: query === undefined ? path : `${path}?${query}`,
+    fields,
     connectTimeoutMs: plan.connectTimeoutMs,
     responseTimeoutMs: plan.responseTimeoutMs,
     totalTimeoutMs: plan.totalTimeoutMs,
     idleTimeoutMs: plan.idleTimeoutMs,
     maxBodyBytes: plan.maxBodyBytes,
     hashKey: plan.hashKey === undefined ? undefined : plan.hashKey(permit),
+    requestTrailers: route.requestTrailers,
+    responseTrailers: route.responseTrailers,
   };
-  plan.upstream.forward(exchange, upstreamRequest, new Forwarding(permit, exchange, plan, deps));
-  return true;
+  const forwarding = new Forwarding(permit, { exchange, route, deps, answerFields });
+  plan.upstream.forward(exchange, upstreamRequest, forwarding);
+  return undefined;
 }
+
+const AMBIGUOUS: Unsent = Object.freeze({
+  reason: "ambiguous-path",
+  detail: "the rewritten path could be read in two ways",
+});
 
 class Forwarding implements ForwardObserver {
   readonly #permit: Permit;
   readonly #exchange: Exchange;
-  readonly #plan: ForwardPlan;
+  readonly #route: ForwardRoute;
   readonly #deps: ForwardDeps;
+  /** What this answer gets beyond what all answers of the route get. */
+  readonly #answerFields: Fields | undefined;
 
-  constructor(permit: Permit, exchange: Exchange, plan: ForwardPlan, deps: ForwardDeps) {
+  constructor(
+    permit: Permit,
+    given: {
+      readonly exchange: Exchange;
+      readonly route: ForwardRoute;
+      readonly deps: ForwardDeps;
+      readonly answerFields: Fields | undefined;
+    },
+  ) {
     this.#permit = permit;
-    this.#exchange = exchange;
-    this.#plan = plan;
-    this.#deps = deps;
+    this.#exchange = given.exchange;
+    this.#route = given.route;
+    this.#deps = given.deps;
+    this.#answerFields = given.answerFields;
   }
 
   responseFields(_status: number, fields: Fields): Fields {
-    const shown = responseFields(fields, this.#plan.response, this.#permit.decisionId);
+    const shown = this.#route.responseFields(fields, this.#permit.decisionId);
     const { admission } = this.#permit;
     if (admission !== undefined) shown.push(...admission.fields);
+    if (this.#answerFields !== undefined) shown.push(...this.#answerFields);
     return shown;
   }
 

@@ -83,12 +83,13 @@ function answer(
   }
   const route = snapshot.forwards.get(outcome.route);
   if (route === undefined) throw new TypeError(`route ${outcome.route.name} has no forward plan`);
-  if (!forward(outcome, { exchange, route, deps })) {
-    // The declared rewrite made a path that could be read in two ways: nothing was sent.
-    const problem = problemResponse("ambiguous-path", { decisionId: outcome.decisionId });
-    const { decisionId } = outcome;
-    reply(problem, { decisionId, recorded: true, end: "ambiguous-path", exchange, deps });
-  }
+  const unsent = forward(outcome, { exchange, route, deps });
+  if (unsent === undefined) return;
+  const { decisionId } = outcome;
+  const { reason, detail } = unsent;
+  deps.log.debug("a permitted request was not sent", { decision: decisionId, reason, detail });
+  const problem = problemResponse(reason, { decisionId });
+  reply(problem, { decisionId, recorded: true, end: reason, exchange, deps });
 }
 
 function refuse(

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Permit } from "../gate/decision.ts";
 import type { Fields } from "../model/http.ts";
 import { getAllFields, getField } from "../wire/fields.ts";
-import type { ForwardPlan } from "./plan.ts";
+import { type ForwardPlan, headerRules } from "./plan.ts";
 import { createRequestFields } from "./request-fields.ts";
 
 const TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -73,7 +73,7 @@ test("requestFields() keeps one valid traceparent with its tracestate and replac
 
 test("requestFields() sets the route's fields last, after what it removes", () => {
   const fields = built(["x-team", "spoofed"], {
-    request: { remove: new Set(["x-team"]), set: ["x-team", "payments"] },
+    request: { ...headerRules(), set: ["x-team", "payments"] },
   });
   assert.deepEqual(getAllFields(fields, "x-team"), ["payments"]);
 });
@@ -86,7 +86,7 @@ function built(
 ): string[] {
   const whole = {
     forwardCredentials: false,
-    request: { remove: new Set(["x-debug"]), set: [] },
+    request: { ...headerRules(), remove: ["x-debug"] },
     ...plan,
   } as ForwardPlan;
   const permit = {

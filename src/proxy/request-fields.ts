@@ -5,39 +5,30 @@
 import type { Permit } from "../gate/decision.ts";
 import { HOP_BY_HOP, isEndToEndName } from "../wire/fields.ts";
 import { forwardedFields } from "../wire/forwarded.ts";
-import { isIdentityName, spokenName } from "../wire/identity-fields.ts";
+import { isIdentityName } from "../wire/identity-fields.ts";
 import { parseTraceparent } from "../wire/traceparent.ts";
+import { createFieldNames, DROPPED } from "./field-names.ts";
 import type { ForwardPlan } from "./plan.ts";
-
-/** Distinct names remembered per route; beyond it each is judged afresh. Callers choose names, so it is bounded. */
-const REMEMBERED_NAMES = 512;
 
 /** Makes the function that builds the fields for one route. `newTraceparent` serves requests that bring none, or a malformed one. */
 export function createRequestFields(
   plan: ForwardPlan,
   newTraceparent: () => string,
 ): (permit: Permit) => string[] {
-  const verdicts = new Map<string, boolean>();
-  const removed = new Set([...plan.request.remove].map(spokenName));
-
-  function passes(name: string): boolean {
-    const known = verdicts.get(name);
-    if (known !== undefined) return known;
-    // Every spelling of them: a service may make one variable of `x-team` and `x_team`.
-    const verdict = mayPass(name, plan) && !removed.has(spokenName(name));
-    if (verdicts.size < REMEMBERED_NAMES) verdicts.set(name, verdict);
-    return verdict;
-  }
+  const nameOf = createFieldNames(plan.request, (name) => mayPass(name, plan));
+  const constant = [...plan.request.set, ...plan.request.add];
+  const { host } = plan;
 
   return (permit) => {
     const { request } = permit;
     const { fields, connectionOptions } = request.head;
-    const result = ["host", request.authority];
+    const result = ["host", host ?? request.authority];
     let traced = 0;
     let stated = false;
     for (let index = 0; index < fields.length; index += 2) {
       const name = fields[index] as string;
-      if (!passes(name)) continue;
+      const kept = nameOf(name);
+      if (kept === DROPPED) continue;
       // What the route does not list was ignored, not verified: it is no credential to pass on.
       if (name === "authorization" && permit.facts === undefined) continue;
       if (connectionOptions?.includes(name) === true && !isEndToEndName(name)) continue;
@@ -47,7 +38,7 @@ export function createRequestFields(
       } else if (name === "tracestate") {
         stated = true;
       }
-      result.push(name, fields[index + 1] as string);
+      result.push(kept, fields[index + 1] as string);
     }
     if (traced > 1 || (traced === 0 && stated)) dropTrace(result);
     if (traced !== 1) result.push("traceparent", newTraceparent());
@@ -61,7 +52,7 @@ export function createRequestFields(
       permit.requestId,
       "sallyport-decision",
       permit.decisionId,
-      ...plan.request.set,
+      ...constant,
     );
     return result;
   };

@@ -44,6 +44,11 @@ const stage = await startStage({
   - { name: nowhere, path: /nowhere, service: nowhere, authenticate: [anonymous] }
   - { name: slow, path: /slow, service: recorder, authenticate: [anonymous], responseTimeout: 100ms }
   - { name: listed, path: /listed, methods: [GET], service: recorder, authenticate: [anonymous] }
+  - name: unfit
+    path: /unfit
+    service: recorder
+    authenticate: [anonymous]
+    request: { headers: { set: { x-a: "\${request.query.password}" } } }
   - { name: free, path: "/free/*", service: recorder, authenticate: [anonymous] }`,
   catchAll: false,
   policies: `
@@ -116,6 +121,7 @@ const CASES: readonly [reason: Reason, bytes: string][] = [
   ],
   ["missing-proof", secretive("GET /guarded/x", token({ ...claims, cnf: { jkt: CANARY } }))],
   ["identity-unavailable", secretive("GET /silent/x", token({ ...claims, iss: NOWHERE }))],
+  ["unfit-value", secretive(`GET /unfit${query}%0d%0aa`)],
   ["no-permit", secretive(`GET /guarded/x${query}`, token({ password: CANARY }))],
   ["forbidden", secretive(`GET /free/never${query}`)],
   ["policy-error", secretive(`GET /free/erring${query}`)],
