@@ -21,6 +21,7 @@ export function permit(changes: Partial<DecisionRecord> = {}): DecisionRecord {
     listener: "edge",
     peerAddress: "192.0.2.7",
     peerPort: 50_114,
+    clientAddress: undefined,
     requestId: "5f0c9d5e",
     principal: {
       kind: "workload",

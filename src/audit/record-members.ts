@@ -9,6 +9,7 @@ export const K = {
   authn: literal('"authn":{'),
   bound: literal(',"bound":true,"kind":'),
   bundle: literal('"bundle":'),
+  clientAddress: literal(',"clientAddress":'),
   close: literal("}"),
   closeHashes: literal("],"),
   closeList: literal("]"),

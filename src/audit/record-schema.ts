@@ -62,6 +62,7 @@ const truncatedSchema = z.record(z.string(), z.strictObject({ bytes: count, hash
 export const decisionSchema = z.strictObject({
   authn: authnSchema.optional(),
   bundle: text,
+  clientAddress: text.optional(),
   credentials: z.array(credentialSchema).readonly().default([]),
   decision: z.enum(["permit", "deny"]),
   decisionId: text,

@@ -227,18 +227,19 @@ export class Serializer {
 
   /** From `authn` to the name `decisionId`: the same for all requests of a credential within a second. */
   #firstOf(authn: Authn, record: DecisionRecord): Literal {
-    const { bundle, credentials, decision } = record;
+    const { bundle, clientAddress, credentials, decision } = record;
     const known = this.#firsts.get(authn);
     if (
       known !== undefined &&
       known.credentials === credentials &&
       known.bundle === bundle &&
+      known.clientAddress === clientAddress &&
       known.decision === decision
     ) {
       return known.bytes;
     }
     const bytes = bytesOf((lines) => writeFirst(lines, record));
-    this.#firsts.set(authn, { bundle, credentials, decision, bytes });
+    this.#firsts.set(authn, { bundle, clientAddress, credentials, decision, bytes });
     return bytes;
   }
 
@@ -264,6 +265,7 @@ export class Serializer {
 /** What the beginning of a record was made of. */
 interface First {
   readonly bundle: string;
+  readonly clientAddress: string | undefined;
   readonly credentials: readonly RecordedCredential[];
   readonly decision: DecisionRecord["decision"];
   readonly bytes: Literal;
@@ -296,6 +298,9 @@ function writeFirst(lines: Lines, record: DecisionRecord): void {
   lines.raw(K.open);
   if (record.authn !== undefined) writeAuthn(lines, record.authn);
   lines.raw(K.bundle).quoted(record.bundle);
+  if (record.clientAddress !== undefined) {
+    lines.raw(K.clientAddress).quoted(record.clientAddress);
+  }
   writeCredentials(lines, record.credentials);
   lines.raw(record.decision === "permit" ? K.permit : K.deny);
 }

@@ -23,7 +23,7 @@ export function authorize(deciding: Deciding): StepResult {
     params: deciding.params,
     query: request.query,
     fields: seenFields(request.head),
-    ip: request.peer.address,
+    ip: request.clientAddress,
     timeMs: deciding.timeMs,
     scopes: deciding.facts?.scopes ?? NO_SCOPES,
     authn,

@@ -4,6 +4,7 @@
  */
 import type { CanonicalRequest } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
+import { isForwardedFault, readForwarded } from "../wire/forwarded-client.ts";
 import { parseAuthority } from "../wire/authority.ts";
 import { canonicalPath, isPathFault, type PathOptions, splitTarget } from "../wire/path.ts";
 import type { GateInput } from "./decision.ts";
@@ -29,6 +30,10 @@ export function canonicalise(
   if (authority === undefined) return { reason: "invalid-host", detail: "Host is not a host" };
   const path = canonicalPath(target.path, options);
   if (isPathFault(path)) return path;
+  const forwarded = input.trust === undefined ? undefined : readForwarded(head.fields, input.trust);
+  if (isForwardedFault(forwarded)) {
+    return { reason: "invalid-forwarded", detail: forwarded.fault };
+  }
   return {
     method: head.method,
     scheme: input.scheme,
@@ -38,6 +43,8 @@ export function canonicalise(
     query: target.query,
     head,
     peer: input.peer,
+    clientAddress: forwarded?.address ?? input.peer.address,
+    forwarded,
     listener: input.listener,
   };
 }

@@ -3,7 +3,7 @@
  * only thing that `forward` takes, and only this folder can make one.
  */
 import type { CredentialFacts } from "../model/facts.ts";
-import type { CanonicalRequest, Peer, RequestHead } from "../model/http.ts";
+import type { CanonicalRequest, Peer, RequestHead, TrustProxy } from "../model/http.ts";
 import type { Admission } from "../limits/route-limits.ts";
 import type { Authn, PolicyDecision } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
@@ -17,6 +17,8 @@ export interface GateInput {
   readonly listener: string;
   readonly scheme: "http" | "https";
   readonly peer: Peer;
+  /** Who else is a trusted proxy, where the peer is one: then what it says of the caller is believed. */
+  readonly trust?: TrustProxy | undefined;
   /** One slot that lives as long as the caller's connection; the gate keeps the last credential there. */
   readonly connection: { memo: unknown };
 }

@@ -200,8 +200,10 @@ function route(deciding: Deciding): StepResult {
 }
 
 function budget(deciding: Deciding, deps: GateDeps): StepResult {
+  const { request } = deciding;
   if (deciding.facts !== undefined || deciding.token === undefined) return undefined;
-  return deps.budget.spent(deciding.input.peer.address) ? "too-many-failures" : undefined;
+  if (request === undefined) throw new TypeError("budget comes after canonical");
+  return deps.budget.spent(request.clientAddress) ? "too-many-failures" : undefined;
 }
 
 /** Canonical paths hold valid UTF-8 and no encoded slash, so each segment decodes. */

@@ -102,7 +102,7 @@ function verifiedOrNot(
     remember(deciding, result);
     return accept(deciding, result);
   }
-  if (result.costly) deps.budget.charge(deciding.input.peer.address);
+  if (result.costly) deps.budget.charge(clientOf(deciding));
   deciding.detail = result.detail;
   deciding.credentials = [
     {
@@ -112,6 +112,10 @@ function verifiedOrNot(
     },
   ];
   return result.failure;
+}
+
+function clientOf({ request, input }: Deciding): string {
+  return request?.clientAddress ?? input.peer.address;
 }
 
 /** Facts are cached, outcomes never: this runs on every request. */

@@ -10,7 +10,7 @@ export function limit(deciding: Deciding, deps: GateDeps): StepResult | Promise<
   if (principal === undefined || request === undefined) {
     throw new TypeError("limit comes after authorize");
   }
-  const caller = { principal, address: request.peer.address };
+  const caller = { principal, address: request.clientAddress };
   const admission = limits.admit(caller, deps.clock.monotonic());
   return admission instanceof Promise
     ? admission.then((settled) => admitted(deciding, settled))

@@ -5,12 +5,15 @@ import type { Deciding } from "./decision.ts";
 
 export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditLog): Taken {
   const { request, policy, input, route } = deciding;
+  const other = input.peer.balancer ?? input.peer;
+  const client = request?.clientAddress ?? input.peer.address;
   return audit.decision({
     timeMs: deciding.timeMs,
     decisionId: deciding.id,
     listener: input.listener,
-    peerAddress: input.peer.address,
-    peerPort: input.peer.port,
+    peerAddress: other.address,
+    peerPort: other.port,
+    clientAddress: client === other.address ? undefined : client,
     requestId: deciding.requestId,
     principal: deciding.principal,
     scopes: deciding.facts?.scopes ?? NONE,

@@ -2,7 +2,7 @@
  * What a protocol engine (HTTP/1.1 here, HTTP/2 beside it) offers to the handler of a request, and
  * what the handler hands to an upstream. The engine moves the bytes; the handler decides.
  */
-import type { BodyKind, Fields, Peer, RequestHead } from "../model/http.ts";
+import type { BodyKind, Fields, Peer, RequestHead, TrustProxy } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
 import type { TunnelPipe, TunnelSide } from "./tunnel.ts";
 
@@ -11,6 +11,8 @@ export interface ClientConnection {
   readonly listener: string;
   readonly scheme: "http" | "https";
   readonly peer: Peer;
+  /** Where the peer is a trusted proxy: which addresses are others. Else undefined. */
+  readonly trust: TrustProxy | undefined;
   /** One slot for the handler, e.g. the facts of the last credential seen here. Gone with the connection. */
   memo: unknown;
 }

@@ -1,5 +1,6 @@
 /** The options of a listener: where callers connect, and what one of them may take. */
 import { z } from "zod";
+import { blocksSchema } from "./proxy-options.ts";
 import { addressSchema, byteSize, duration, nameSchema } from "../model/options.ts";
 
 /** `listeners[].limits`: what one caller may take. */
@@ -79,6 +80,11 @@ export const listenerSchema = z.strictObject({
     .optional()
     .describe(
       "How callers know this listener. What must name it to callers uses this and never a header.",
+    ),
+  trustedProxies: blocksSchema
+    .optional()
+    .describe(
+      "CIDR blocks of the proxies in front, such as [10.0.0.0/8]. What a peer from there says of its caller in `Forwarded`, or in `X-Forwarded-For`, `-Proto` and `-Host`, is believed: the caller is the right-most address that is no trusted proxy. The proxies must overwrite or remove what callers send under these names. From anybody else, and without this option, it is dropped.",
     ),
   limits: listenerLimitsSchema.prefault({}).describe("What one caller may take."),
 });

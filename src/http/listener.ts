@@ -4,6 +4,7 @@
  */
 import type { Server, Socket } from "node:net";
 import { SallyportError } from "../model/errors.ts";
+import type { TrustProxy } from "../model/http.ts";
 import type { Clock, Log } from "../model/ports.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { ExchangeHandler } from "./exchange.ts";
@@ -14,6 +15,7 @@ import {
   ServerConnection,
 } from "./server-connection.ts";
 import { createTcpServer } from "./sockets.ts";
+import { createTrust } from "../wire/trusted-proxies.ts";
 
 export interface ListenerDeps {
   readonly clock: Clock;
@@ -59,6 +61,7 @@ class TcpListener implements Listener, ConnectionContext {
   readonly #server: Server;
   readonly #open = new Set<ServerConnection>();
   readonly #maxConnections: number;
+  readonly #trust: TrustProxy | undefined;
   #allEnded: (() => void) | undefined;
   #dateSecond = 0;
   #date = "";
@@ -72,6 +75,8 @@ class TcpListener implements Listener, ConnectionContext {
     this.deadlines = deps.deadlines;
     this.log = deps.log;
     this.#maxConnections = options.limits.connections;
+    const { trustedProxies } = options;
+    this.#trust = trustedProxies === undefined ? undefined : createTrust(trustedProxies);
     this.#server = createTcpServer((socket) => this.#accept(socket));
   }
 
@@ -137,7 +142,8 @@ class TcpListener implements Listener, ConnectionContext {
     if (this.#open.size >= this.#maxConnections) this.refused += 1;
     else if (remoteAddress !== undefined && remotePort !== undefined && !this.draining) {
       const peer = { address: remoteAddress.replace(MAPPED, ""), port: remotePort };
-      this.#open.add(new ServerConnection(socket, peer, this));
+      const trust = this.#trust?.(peer.address) === true ? this.#trust : undefined;
+      this.#open.add(new ServerConnection(socket, { peer, trust }, this));
       return;
     }
     // Beyond the limit, or reset before it was accepted.

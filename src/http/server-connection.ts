@@ -10,7 +10,7 @@
  * client that must keep its side open until it has its answer.
  */
 import type { Socket } from "node:net";
-import type { Peer } from "../model/http.ts";
+import type { Peer, TrustProxy } from "../model/http.ts";
 import type { Clock, Log } from "../model/ports.ts";
 import { type Reason, reasonInfo } from "../model/reason.ts";
 import {
@@ -40,6 +40,13 @@ export interface ConnectionLimits extends HeadLimits, RequestBodyLimits {
   readonly maxPipelinedBytes: number;
   /** Bytes of an unread request body that are dropped to keep the connection open. */
   readonly maxDrainedBytes: number;
+}
+
+/** Who is at the other end. */
+export interface Caller {
+  readonly peer: Peer;
+  /** Where the peer is a trusted proxy: which addresses are others. */
+  readonly trust: TrustProxy | undefined;
 }
 
 /** What the connections of a listener share. */
@@ -77,6 +84,7 @@ export class ServerConnection implements ExchangeHost, Expirable {
   readonly listener: string;
   readonly scheme: "http" | "https";
   readonly peer: Peer;
+  readonly trust: TrustProxy | undefined;
   memo: unknown = undefined;
   readonly writer: MessageWriter;
   readonly body: RequestBody;
@@ -97,12 +105,13 @@ export class ServerConnection implements ExchangeHost, Expirable {
   /** Bytes that may still be dropped in `drain` and `linger`. */
   #droppable = 0;
 
-  constructor(socket: Socket, peer: Peer, context: ConnectionContext) {
+  constructor(socket: Socket, caller: Caller, context: ConnectionContext) {
     this.#socket = socket;
     this.#context = context;
     this.listener = context.listener;
     this.scheme = context.scheme;
-    this.peer = peer;
+    this.peer = caller.peer;
+    this.trust = caller.trust;
     const { maxHeadBytes, maxTargetBytes, maxFields } = context.limits;
     this.#headLimits = { maxHeadBytes, maxTargetBytes, maxFields, memo: new SectionMemo() };
     this.writer = new MessageWriter(socket);

@@ -61,7 +61,24 @@ export interface Peer {
   /** IPv4 or IPv6 text; an IPv4-mapped address is written as IPv4. */
   readonly address: string;
   readonly port: number;
+  /** Where the connection really came from, when a balancer named the peer in a PROXY header. */
+  readonly balancer?: { readonly address: string; readonly port: number } | undefined;
 }
+
+/** What trusted proxies in front of us said about a request; read by wire/forwarded-client.ts. */
+export interface ForwardedClient {
+  /** The caller's address, normalised; undefined: none was said, so it is the peer's. */
+  readonly address: string | undefined;
+  /** Addresses of the trusted proxies between the caller and our peer, the caller's first. */
+  readonly hops: readonly string[];
+  /** Of the request that the caller sent; undefined where nothing was said. */
+  readonly scheme: "http" | "https" | undefined;
+  /** Canonical `host[:port]` that the caller asked for; undefined where nothing was said. */
+  readonly authority: string | undefined;
+}
+
+/** Whether an address (IPv4 or IPv6 text) is that of a proxy whose word about callers counts. */
+export type TrustProxy = (address: string) => boolean;
 
 /**
  * The one request that router, policy, audit and forwarder read (design: canonicalise once).
@@ -80,6 +97,10 @@ export interface CanonicalRequest {
   readonly query: string | undefined;
   readonly head: RequestHead;
   readonly peer: Peer;
+  /** The address that asks, as far as it is believed: the peer's, or whom a trusted proxy names. */
+  readonly clientAddress: string;
+  /** What a trusted proxy said; undefined from anybody else. Never used for routing. */
+  readonly forwarded: ForwardedClient | undefined;
   /** Name of the listener. */
   readonly listener: string;
 }

@@ -55,6 +55,13 @@ export const REASONS = {
     meaning:
       "A value that the route puts into a header field, a query or a path (`${principal.subject}`, `${params.id}`, …) would break it: control bytes, white space at its ends, non-ASCII in a field, too long, a comma within a list, a query parameter given twice. Also a query that can be read in two ways where the route changes it. Nothing was sent.",
   },
+  "invalid-forwarded": {
+    status: 400,
+    title: "The forwarding fields cannot be read",
+    fault: "caller",
+    meaning:
+      "A trusted proxy sent `Forwarded` or `X-Forwarded-*` that is malformed, contradicts itself, or names no address where one is needed; the detail says which. Who the caller is would have to be guessed.",
+  },
   "duplicate-authorization": {
     status: 400,
     title: "More than one Authorization field",

@@ -26,6 +26,8 @@ export interface DecisionRecord {
   readonly listener: string;
   readonly peerAddress: string;
   readonly peerPort: number;
+  /** The caller's address as a trusted proxy named it; undefined where it is the peer's. */
+  readonly clientAddress: string | undefined;
   /** Kept or made `x-request-id`. */
   readonly requestId: string;
   /** Undefined when the request was denied before identity. */

@@ -34,6 +34,7 @@ export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
         listener: connection.listener,
         scheme: connection.scheme,
         peer: connection.peer,
+        trust: connection.trust,
         connection,
       };
       const outcome = deps.gate.decide(input, snapshot.gate);

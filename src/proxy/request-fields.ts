@@ -47,6 +47,7 @@ export function createRequestFields(
         address: request.peer.address,
         scheme: request.scheme,
         authority: request.authority,
+        client: request.forwarded,
       }),
       "x-request-id",
       permit.requestId,

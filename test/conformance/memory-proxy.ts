@@ -98,7 +98,7 @@ export class MemoryProxy {
     this.#callers.push(socket);
     const peer = { address: "127.0.0.1", port: 1 };
     // oxlint-disable-next-line no-new -- the socket's events keep it alive
-    new ServerConnection(socket as unknown as Socket, peer, this.#context);
+    new ServerConnection(socket as unknown as Socket, { peer, trust: undefined }, this.#context);
     return socket;
   }
 
