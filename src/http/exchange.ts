@@ -67,6 +67,8 @@ export interface ExchangeStream {
   flush(): void;
   /** The response is complete. Trailers go out only where the framing can carry them. */
   end(trailers: Fields | undefined): void;
+  /** Takes back an answer of which no byte has gone out, so that `reply` can give another. */
+  retract(): boolean;
   /** Destroys the connection, so that the caller sees that the answer is cut short. */
   abort(): void;
   /**

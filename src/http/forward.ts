@@ -383,6 +383,11 @@ export class Forward implements BodyReader, ResponseReceiver, Forwarded {
   #fail(reason: Reason, detail: string): void {
     if (this.#over) return;
     this.#drop();
+    if (this.#status !== 0 && reason !== "caller-gone" && this.#stream.retract()) {
+      // What was wrong came in one piece with the head: the caller has seen nothing of it.
+      this.#status = 0;
+      this.#responseBytes = 0;
+    }
     if (this.#status !== 0 || reason === "caller-gone") {
       // First, or the abort would be heard as the caller's going.
       this.#finish(reason, detail);

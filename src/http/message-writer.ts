@@ -36,6 +36,8 @@ export class MessageWriter {
   #open = false;
   #queued = false;
   #headHeld = false;
+  /** Where the head that is held begins: what ended before it may still be waiting too. */
+  #headAt = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -61,9 +63,19 @@ export class MessageWriter {
     invariant(!this.#open, "the message before has not ended");
     this.#open = true;
     this.#headHeld = true;
+    this.#headAt = this.#held.length;
     this.#held += head;
     this.#kind = kind;
     this.#left = kind === "length" ? contentLength : 0;
+  }
+
+  /** Takes back the message that was begun, if no byte of it has gone out. */
+  retract(): boolean {
+    if (!this.#open || !this.#headHeld) return false;
+    this.#held = this.#held.slice(0, this.#headAt);
+    this.#headHeld = false;
+    this.#open = false;
+    return true;
   }
 
   /**

@@ -140,6 +140,12 @@ export class ServerExchange implements Exchange, ExchangeStream {
     this.connection.answered(this.#close);
   }
 
+  retract(): boolean {
+    if (this.#phase !== "answering" || !this.connection.writer.retract()) return false;
+    this.#phase = "waiting";
+    return true;
+  }
+
   abort(): void {
     if (this.#phase === "over") return;
     this.#phase = "over";

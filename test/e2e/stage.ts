@@ -36,6 +36,8 @@ export interface StageOptions {
   readonly listener?: string;
   /** Whether everything else is open to anybody; true when left out. */
   readonly catchAll?: boolean;
+  /** YAML lines beside `endpoints` of the stage's own service, indented by four spaces. */
+  readonly service?: string;
   /** YAML of `authenticators:` and of `services:` beside the stage's own, indented by two spaces. */
   readonly authenticators?: string;
   readonly services?: string;
@@ -47,6 +49,8 @@ export interface Stage {
   /** `host:port` of the proxy and of its operators' listener. */
   readonly proxy: string;
   readonly admin: string;
+  /** Of the proxy's process. */
+  readonly pid: number;
   /** All that the proxy has written to its standard output and error. */
   readonly log: () => string;
   /** Every record until now. */
@@ -90,6 +94,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     service,
     proxy: addresses.edge,
     admin: addresses.admin,
+    pid: child.pid ?? 0,
     log,
     records,
     auditText: () => readAudit(join(folder, "audit")),
