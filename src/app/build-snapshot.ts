@@ -10,7 +10,7 @@ import type { BearerVerifier, GateRoute } from "../gate/snapshot.ts";
 import type { Upstream } from "../http/exchange.ts";
 import { createUpstream } from "../http/service.ts";
 import { createBearerSet } from "../identity/bearer.ts";
-import { type Challenge, createChallenge } from "../identity/challenge.ts";
+import { createChallenge } from "../identity/challenge.ts";
 import { createJwtAuthenticator, type JwtAuthenticator } from "../identity/jwt.ts";
 import { ConfigError } from "../model/errors.ts";
 import { METHODS } from "../model/vocabulary.ts";
@@ -18,14 +18,9 @@ import { createDocumentFetcher } from "../platform/document-fetcher.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { compilePolicies } from "../policy/compile-policies.ts";
 import type { ForwardRoute } from "../proxy/forward.ts";
-import type { ProxySnapshot } from "../proxy/handler.ts";
-import { createHashKey } from "../proxy/hash-key.ts";
-import { type ForwardPlan, headerRules } from "../proxy/plan.ts";
-import { createTrailers } from "../proxy/field-names.ts";
-import { createPrepare } from "../proxy/prepare.ts";
-import { createRequestFields } from "../proxy/request-fields.ts";
-import { createResponseFields } from "../proxy/response-fields.ts";
+import type { ProxySnapshot, RedirectRoute } from "../proxy/handler.ts";
 import { stripIdentityFields } from "../wire/identity-fields.ts";
+import { buildRoute } from "./build-route.ts";
 import type { Instruments } from "./instruments.ts";
 
 /** A snapshot with what it holds open. */
@@ -56,14 +51,20 @@ export async function buildSnapshot(
   const upstreams = createUpstreams(config.services, instruments);
   const bearers = once((names) => createBearer(names, authenticators, instruments));
   const challenges = once(([service = ""]) => createChallenge(service));
-  const forwards = new Map<GateRoute, ForwardRoute>();
-  const routes = config.routes.map((options) => {
+  const deps = { config, upstreams, challenges, instruments };
+  const forwards = new Map<GateRoute, ForwardRoute | RedirectRoute>();
+  const close = (): void => {
+    for (const authenticator of authenticators.values()) authenticator.close();
+    for (const upstream of upstreams.values()) upstream.close();
+  };
+  const build = (options: RouteOptions) => {
     const limits = instruments.limits.routeLimits(options, config.limits.rates);
     const value = gateRoute(options, bearers, limits);
-    forwards.set(value, forwardRoute(options, { config, upstreams, challenges, instruments }));
+    forwards.set(value, buildRoute(options, deps));
     const { name, host, path, methods } = options;
     return { name, host, path, methods, value };
-  });
+  };
+  const routes = orClose(() => config.routes.map(build), close);
   return {
     configHash: loaded.hash,
     gate: {
@@ -75,11 +76,18 @@ export async function buildSnapshot(
     async start() {
       await Promise.all([...authenticators.values()].map((one) => one.start()));
     },
-    close() {
-      for (const authenticator of authenticators.values()) authenticator.close();
-      for (const upstream of upstreams.values()) upstream.close();
-    },
+    close,
   };
+}
+
+/** A reload that fails must not keep what it had opened. */
+function orClose<T>(make: () => T, close: () => void): T {
+  try {
+    return make();
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
 function createAuthenticators(
@@ -156,56 +164,6 @@ function gateRoute(
     params: pathParams(options.path),
     pathParameters: options.pathParameters === "allow",
     limits,
+    cors: options.cors !== undefined,
   };
-}
-
-function forwardRoute(
-  options: RouteOptions,
-  from: {
-    readonly config: Config;
-    readonly upstreams: ReadonlyMap<string, Upstream>;
-    readonly challenges: (service: readonly string[]) => Challenge;
-    readonly instruments: Instruments;
-  },
-): ForwardRoute {
-  const service = from.config.services[options.service];
-  const upstream = from.upstreams.get(options.service);
-  if (service === undefined || upstream === undefined) {
-    throw new TypeError("a service that is not there");
-  }
-  const plan: ForwardPlan = {
-    upstream,
-    hashKey: service.hash === undefined ? undefined : createHashKey(service.hash),
-    rewrite: rewriteOf(options),
-    host: undefined,
-    request: headerRules(options.request?.headers),
-    response: headerRules(options.response?.headers),
-    forwardCredentials: options.credentials === "forward",
-    pathParameters: options.pathParameters === "allow",
-    connectTimeoutMs: service.connectTimeout,
-    responseTimeoutMs: options.responseTimeout,
-    totalTimeoutMs: options.timeout,
-    idleTimeoutMs: options.idleTimeout,
-    maxBodyBytes: options.limits.bodyBytes,
-  };
-  return {
-    plan,
-    challenge: from.challenges([options.service]),
-    requestFields: createRequestFields(plan, from.instruments.newTraceparent),
-    responseFields: createResponseFields(plan.response),
-    prepare: createPrepare({
-      request: plan.request,
-      response: plan.response,
-      query: options.request?.query,
-    }),
-    requestTrailers: createTrailers(plan.request),
-    responseTrailers: createTrailers(plan.response),
-  };
-}
-
-function rewriteOf(options: RouteOptions): ForwardPlan["rewrite"] {
-  if (options.rewrite === undefined) return undefined;
-  // `/billing/*` has one segment before the rest.
-  const segments = options.path.split("/").length - 2;
-  return { segments, prefix: options.rewrite.prefix };
 }

@@ -13,7 +13,7 @@ import type { Vocabulary } from "../model/vocabulary.ts";
 import { checkAddresses } from "./check-addresses.ts";
 import { checkAttributes } from "./check-attributes.ts";
 import { checkAuthenticators } from "./check-authenticators.ts";
-import { checkKeyFiles, checkSecretFiles } from "./check-files.ts";
+import { checkCredentialFiles, checkKeyFiles, checkSecretFiles } from "./check-files.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkNames } from "./check-names.ts";
 import { checkReferences } from "./check-references.ts";
@@ -109,6 +109,7 @@ export async function inspectConfig(
     ...checkAttributes(draft),
     ...checkTemplates(draft),
     ...checkKeyFiles(draft, folder),
+    ...checkCredentialFiles(draft, folder),
     ...policies.problems,
   ];
   const found = [...withoutUnexpanded(judged, expansion.problems), ...expansion.problems];
@@ -118,7 +119,7 @@ export async function inspectConfig(
         ...toProblem(one, { file, root: document.place, at, redact: expansion.redact }),
       })),
     );
-  const warnings = place(checkSecretFiles(expansion, folder));
+  const warnings = place(checkSecretFiles(draft, expansion, folder));
   if (found.length > 0 || draft.config === undefined) {
     return { loaded: undefined, problems: place(found), warnings };
   }

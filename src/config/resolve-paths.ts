@@ -1,5 +1,6 @@
 /** Paths in a configuration are relative to its file, wherever the process was started. */
 import { resolve } from "node:path";
+import type { CredentialsOptions } from "../gate/credential-options.ts";
 import type { Config } from "./schema.ts";
 
 export function resolvePaths(config: Config, folder: string): Config {
@@ -11,6 +12,10 @@ export function resolvePaths(config: Config, folder: string): Config {
   ]);
   return {
     ...config,
+    routes: config.routes.map((route) => ({
+      ...route,
+      credentials: resolveSecret(route.credentials, folder),
+    })),
     authenticators: Object.fromEntries(authenticators) as Config["authenticators"],
     policies: {
       ...config.policies,
@@ -18,6 +23,16 @@ export function resolvePaths(config: Config, folder: string): Config {
     },
     audit: { ...config.audit, path: resolve(folder, config.audit.path) },
   };
+}
+
+function resolveSecret(credentials: CredentialsOptions, folder: string): CredentialsOptions {
+  if (typeof credentials === "string") return credentials;
+  if ("basic" in credentials) {
+    const { basic } = credentials;
+    return { basic: { ...basic, passwordFile: resolve(folder, basic.passwordFile) } };
+  }
+  const { header } = credentials;
+  return { header: { ...header, valueFile: resolve(folder, header.valueFile) } };
 }
 
 /** Freezes a value and everything in it: a configuration never changes, it is replaced. */

@@ -22,7 +22,9 @@ import { authorize } from "./authorize.ts";
 import { limit } from "./limit.ts";
 import { recordDecision } from "./record.ts";
 import { requestIdOf } from "./request-id.ts";
-import type { GateSnapshot } from "./snapshot.ts";
+import type { RouteMatch } from "./router.ts";
+import type { GateRoute, GateSnapshot } from "./snapshot.ts";
+import { getAllFields } from "../wire/fields.ts";
 import type { GateDeps, Step, StepResult } from "./step.ts";
 
 export interface Gate {
@@ -188,6 +190,7 @@ function route(deciding: Deciding): StepResult {
   const match = deciding.snapshot.router.find(request.host, request.path);
   if (match === undefined) return "no-route";
   deciding.allow = match.allow;
+  if (request.method === "OPTIONS" && preflight(deciding, match)) return "answered-by-proxy";
   const found = KNOWN_METHODS.has(request.method) ? match.method(request.method) : undefined;
   if (found === undefined) return "method-not-allowed";
   deciding.route = found;
@@ -197,6 +200,22 @@ function route(deciding: Deciding): StepResult {
   }
   if (found.params.length > 0) deciding.params = paramsOf(found.params, request.path);
   return undefined;
+}
+
+/**
+ * Whether a browser asks on behalf of a page what it may send (Fetch standard, CORS-preflight). It
+ * asks without a credential, so it is answered before identity; the method that it asks about says
+ * which route is meant.
+ */
+function preflight(deciding: Deciding, match: RouteMatch<GateRoute>): boolean {
+  const { fields } = deciding.input.head;
+  const [asked, ...more] = getAllFields(fields, "access-control-request-method");
+  if (asked === undefined || more.length > 0) return false;
+  if (getAllFields(fields, "origin").length !== 1) return false;
+  const meant = match.method(asked);
+  if (meant?.cors !== true) return false;
+  deciding.route = meant;
+  return true;
 }
 
 function budget(deciding: Deciding, deps: GateDeps): StepResult {

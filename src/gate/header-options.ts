@@ -94,6 +94,8 @@ const valueSchema = z
     return parsed.template;
   });
 
+/** A field that may be set on requests. */
+export const requestHeaderName = headerName("request");
 export const requestHeadersSchema = headersSchema("request");
 export const responseHeadersSchema = headersSchema("response");
 

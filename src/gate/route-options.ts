@@ -7,7 +7,11 @@ import { routeConcurrencySchema, routeRatesSchema } from "../limits/limit-option
 import { attributesSchema, byteSize, duration, nameSchema } from "../model/options.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { parseAuthority } from "../wire/authority.ts";
+import { checkRoute } from "./check-route.ts";
+import { corsSchema } from "./cors-options.ts";
+import { credentialsSchema } from "./credential-options.ts";
 import { parsePathPattern } from "./path-pattern.ts";
+import { redirectSchema, rewriteSchema } from "./rewrite-options.ts";
 import { requestChangesSchema, responseChangesSchema } from "./transform-options.ts";
 
 const LIMITS = {
@@ -63,12 +67,6 @@ const authenticateSchema = z
     }
   });
 
-const prefixSchema = z.string().superRefine((prefix, context) => {
-  const parsed = parsePathPattern(prefix);
-  const plain = "segments" in parsed && parsed.segments.every((part) => part.kind === "literal");
-  if (!plain) context.addIssue("a canonical path without parameters and '*', such as / or /v2");
-});
-
 export const routeSchema = z
   .strictObject({
     name: nameSchema.describe(
@@ -88,7 +86,9 @@ export const routeSchema = z
       .refine((methods) => new Set(methods).size === methods.length, "each method once")
       .optional()
       .describe("Methods that the route takes; others are answered 405. Without it: all of them."),
-    service: nameSchema.describe("Service that permitted requests are forwarded to."),
+    service: nameSchema
+      .optional()
+      .describe("Service that permitted requests are forwarded to. Either this or `redirect`."),
     authenticate: authenticateSchema.describe(
       "Names of authenticators. The first one whose credential is present decides who the principal is. `[anonymous]` (or `anonymous` as the last name) lets callers in that present no credential; it has to be written out.",
     ),
@@ -100,24 +100,29 @@ export const routeSchema = z
       .describe(
         "What a token must be meant for (`aud`) on this route; one of them is enough. Without it: the authenticator's own `audience`.",
       ),
-    rewrite: z
-      .strictObject({
-        prefix: prefixSchema.describe(
-          "Stands in for what the route's path has before `*`: with `path: /billing/*` and `prefix: /`, `/billing/a` is forwarded as `/a`.",
-        ),
-      })
-      .readonly()
+    rewrite: rewriteSchema
       .optional()
-      .describe("Changes the path that is forwarded. Policies see the path as it was received."),
+      .describe(
+        "Changes path and Host of what is forwarded. Policies see the path as it was received.",
+      ),
+    redirect: redirectSchema
+      .optional()
+      .describe(
+        "Sends the caller elsewhere instead of forwarding, once policy permits. The new place is made of what is written here and of the canonical request.",
+      ),
+    cors: corsSchema
+      .optional()
+      .describe(
+        "Lets pages of other origins call the route. Preflights are answered by the proxy, before anybody is asked for a credential; the service's own `access-control-` fields are replaced.",
+      ),
     request: requestChangesSchema
       .optional()
       .describe("Changes to the request, made after hop-by-hop fields and our own were removed."),
     response: responseChangesSchema.optional().describe("Changes to the service's response."),
-    credentials: z
-      .enum(["strip", "forward"])
+    credentials: credentialsSchema
       .default("strip")
       .describe(
-        "`strip`: the caller's credential is not passed on. `forward`: the service receives it, and could use it elsewhere in the caller's name.",
+        "`strip`: the caller's credential is not passed on. `forward`: the service receives it, and could use it elsewhere in the caller's name. `basic` or `header`: the service receives a static credential of its own, from a secret file, and not the caller's.",
       ),
     pathParameters: z
       .enum(["refuse", "allow"])
@@ -159,21 +164,7 @@ export const routeSchema = z
         "Attributes of the resource in policies, beside its service's; the route's own win. Text, boolean, whole number or list of texts.",
       ),
   })
-  .superRefine((route, context) => {
-    if (route.rewrite !== undefined && !route.path.endsWith("/*")) {
-      const message =
-        "no rewrite, or a path that ends in '/*': prefix replaces what stands before it";
-      context.addIssue({ code: "custom", path: ["rewrite"], message });
-    }
-    if (route.rewrite?.prefix.includes(";") === true && route.pathParameters === "refuse") {
-      const message = "a prefix without ';', or pathParameters: allow";
-      context.addIssue({ code: "custom", path: ["rewrite", "prefix"], message });
-    }
-    if (route.path.includes(";") && route.pathParameters === "refuse") {
-      const message = "a path without ';', or pathParameters: allow";
-      context.addIssue({ code: "custom", path: ["path"], message });
-    }
-  })
+  .superRefine(checkRoute)
   .readonly();
 
 /** As the user writes it. */

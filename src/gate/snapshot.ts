@@ -18,13 +18,16 @@ export interface BearerVerifier {
 
 export interface GateRoute {
   readonly name: string;
-  readonly service: string;
+  /** Undefined where it redirects. */
+  readonly service: string | undefined;
   /** Undefined where no authenticator of the route takes bearer tokens. */
   readonly bearer: BearerVerifier | undefined;
   readonly anonymous: boolean;
   /** What a token must be meant for; undefined: what its authenticator accepts. */
   readonly audience: readonly string[] | undefined;
   readonly params: readonly { readonly name: string; readonly index: number }[];
+  /** Whether preflights for it are answered by us. */
+  readonly cors?: boolean;
   /** Whether `;` is let through in paths (`pathParameters: allow`). */
   readonly pathParameters: boolean;
   /** Rates and concurrency; undefined where the route has none. */

@@ -27,7 +27,8 @@ export interface VocabularyService {
 
 export interface VocabularyRoute {
   readonly name: string;
-  readonly service: string;
+  /** Undefined where the route redirects: then it is in no service. */
+  readonly service: string | undefined;
   /** Its own attributes; they win over its service's. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** Names of `{name}` segments. */

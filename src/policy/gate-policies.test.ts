@@ -446,7 +446,7 @@ function writtenOut(one: PolicyRequest): Parameters<typeof officialIsAuthorized>
           ...VOCABULARY.services.find((other) => other.name === service)?.attributes,
           ...attributes,
         },
-        parents: [uid("Service", service)],
+        parents: service === undefined ? [] : [uid("Service", service)],
       })),
       { ...plain, uid: uid("Query", "request"), tags: tagsOf([...pairs]) },
       { ...plain, uid: uid("Headers", "request"), tags: tagsOf(fields) },

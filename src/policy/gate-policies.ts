@@ -187,7 +187,8 @@ async function createWorld(
   for (const { name, service } of vocabulary.routes) {
     const placed = {
       uid: sallyportUid("Route", name),
-      ancestors: new Set([sallyportUid("Service", service).key]),
+      ancestors:
+        service === undefined ? NO_ANCESTORS : new Set([sallyportUid("Service", service).key]),
     };
     add(placed.uid.key, attributesRecord(attributesOf.get(name) ?? {}), placed.ancestors);
     routes.set(name, { placed, groups: new Map() });

@@ -97,7 +97,7 @@ export function routeAttributes({
   return new Map(
     routes.map(({ name, service, attributes }) => [
       name,
-      { ...ofService.get(service), ...attributes },
+      { ...(service === undefined ? {} : ofService.get(service)), ...attributes },
     ]),
   );
 }

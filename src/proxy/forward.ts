@@ -11,11 +11,11 @@ import type { Fields } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
 import type { AuditLog } from "../model/records.ts";
 import type { Clock } from "../model/ports.ts";
+import type { Cors } from "./cors.ts";
 import type { ForwardPlan } from "./plan.ts";
 import type { Prepare } from "./prepare.ts";
 import { problemResponse } from "./problem.ts";
 import { Unfit } from "./render.ts";
-import { rewritePath } from "./rewrite.ts";
 
 export interface ForwardDeps {
   readonly clock: Clock;
@@ -23,14 +23,21 @@ export interface ForwardDeps {
   readonly completed: (route: string, outcome: ForwardOutcome) => void;
 }
 
-/** One route, ready to forward. */
-export interface ForwardRoute {
-  readonly plan: ForwardPlan;
+/** What the answers of a route have in common, whoever gives them. */
+export interface RouteAnswers {
   readonly challenge: Challenge;
-  readonly requestFields: (permit: Permit) => string[];
+  /** Undefined: pages of other origins are not spoken to. */
+  readonly cors: Cors | undefined;
   readonly responseFields: (fields: Fields, decisionId: string) => string[];
   /** Undefined: nothing of the route's changes depends on the request. */
   readonly prepare: Prepare | undefined;
+}
+
+/** One route, ready to forward. */
+export interface ForwardRoute extends RouteAnswers {
+  readonly plan: ForwardPlan;
+  readonly redirect?: undefined;
+  readonly requestFields: (permit: Permit) => string[];
   readonly requestTrailers: ((trailers: Fields) => Fields) | undefined;
   readonly responseTrailers: ((trailers: Fields) => Fields) | undefined;
 }
@@ -49,7 +56,7 @@ export function forward(
 ): Unsent | undefined {
   const { plan } = route;
   const { request } = permit;
-  const path = rewritePath(request.path, plan);
+  const path = plan.rewrite === undefined ? request.path : plan.rewrite(request.path);
   if (path === undefined) return AMBIGUOUS;
   const fields = route.requestFields(permit);
   let { query } = request;
@@ -79,7 +86,8 @@ export function forward(
   return undefined;
 }
 
-const AMBIGUOUS: Unsent = Object.freeze({
+/** For a path that was made anew. */
+export const AMBIGUOUS: Unsent = Object.freeze({
   reason: "ambiguous-path",
   detail: "the rewritten path could be read in two ways",
 });
@@ -113,12 +121,15 @@ class Forwarding implements ForwardObserver {
     const { admission } = this.#permit;
     if (admission !== undefined) shown.push(...admission.fields);
     if (this.#answerFields !== undefined) shown.push(...this.#answerFields);
+    const { cors } = this.#route;
+    if (cors !== undefined) shown.push(...cors.answer(this.#permit.request.head));
     return shown;
   }
 
   fault(reason: Reason): { status: number; fields: Fields; body: string } {
     const { decisionId, admission } = this.#permit;
-    return problemResponse(reason, { decisionId, admission });
+    const cors = this.#route.cors?.answer(this.#permit.request.head);
+    return problemResponse(reason, { decisionId, admission, cors });
   }
 
   done(outcome: ForwardOutcome): void {

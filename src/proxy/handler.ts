@@ -6,15 +6,32 @@ import type { Exchange, ExchangeHandler } from "../http/exchange.ts";
 import { type Denial, type GateInput, isDenial, type Permit } from "../gate/decision.ts";
 import type { Gate } from "../gate/gate.ts";
 import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
+import type { Fields } from "../model/http.ts";
 import type { Log } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
-import { forward, type ForwardDeps, type ForwardRoute } from "./forward.ts";
+import {
+  AMBIGUOUS,
+  forward,
+  type ForwardDeps,
+  type ForwardRoute,
+  type RouteAnswers,
+  type Unsent,
+} from "./forward.ts";
 import { problemResponse, type ProblemResponse } from "./problem.ts";
+import type { Redirect } from "./redirect.ts";
+import { Unfit } from "./render.ts";
 
 /** One configuration, compiled: swapped by one assignment, read once by each request. */
 export interface ProxySnapshot {
   readonly gate: GateSnapshot;
-  readonly forwards: ReadonlyMap<GateRoute, ForwardRoute>;
+  readonly forwards: ReadonlyMap<GateRoute, ForwardRoute | RedirectRoute>;
+}
+
+/** A route that sends its callers elsewhere. */
+export interface RedirectRoute extends RouteAnswers {
+  readonly redirect: Redirect;
+  /** `cache-control` where the answer is not the same for everybody. */
+  readonly caching: Fields;
 }
 
 export interface HandlerDeps extends ForwardDeps {
@@ -84,13 +101,35 @@ function answer(
   }
   const route = snapshot.forwards.get(outcome.route);
   if (route === undefined) throw new TypeError(`route ${outcome.route.name} has no forward plan`);
-  const unsent = forward(outcome, { exchange, route, deps });
+  const unsent =
+    route.redirect === undefined
+      ? forward(outcome, { exchange, route, deps })
+      : redirect(outcome, { exchange, route, deps });
   if (unsent === undefined) return;
   const { decisionId } = outcome;
   const { reason, detail } = unsent;
   deps.log.debug("a permitted request was not sent", { decision: decisionId, reason, detail });
-  const problem = problemResponse(reason, { decisionId });
+  const problem = problemResponse(reason, { decisionId, cors: route.cors?.answer(exchange.head) });
   reply(problem, { decisionId, recorded: true, end: reason, exchange, deps });
+}
+
+/** Undefined once the caller has been told where to go. */
+function redirect(
+  permit: Permit,
+  given: { readonly exchange: Exchange; readonly route: RedirectRoute; readonly deps: HandlerDeps },
+): Unsent | undefined {
+  const { exchange, route, deps } = given;
+  const location = route.redirect.location(permit);
+  if (location === undefined) return AMBIGUOUS;
+  const prepared = route.prepare?.(permit);
+  if (prepared instanceof Unfit) return { reason: "unfit-value", detail: prepared.detail };
+  const { decisionId, admission } = permit;
+  const fields = route.responseFields(["location", location, ...route.caching], decisionId);
+  fields.push(...(prepared?.responseFields ?? []), ...(admission?.fields ?? []));
+  fields.push(...(route.cors?.answer(exchange.head) ?? []));
+  const moved = { status: route.redirect.status, fields, body: "" };
+  reply(moved, { decisionId, recorded: true, end: "complete", exchange, deps });
+  return undefined;
 }
 
 function refuse(
@@ -100,14 +139,24 @@ function refuse(
   deps: HandlerDeps,
 ): void {
   const route = denial.route === undefined ? undefined : snapshot.forwards.get(denial.route);
-  const problem = problemResponse(denial.denied, {
-    decisionId: denial.decisionId,
-    allow: denial.allow,
-    challenge: route?.challenge(denial.denied),
-    admission: denial.admission,
-  });
   const { decisionId, recorded } = denial;
+  // The one answer of ours on a route: a preflight.
+  const preflight = denial.denied === "answered-by-proxy" ? route?.cors : undefined;
+  const problem =
+    preflight === undefined
+      ? problemResponse(denial.denied, {
+          decisionId,
+          allow: denial.allow,
+          challenge: route?.challenge(denial.denied),
+          admission: denial.admission,
+          cors: route?.cors?.answer(exchange.head),
+        })
+      : preflightResponse(decisionId, preflight.preflight(exchange.head));
   reply(problem, { decisionId, recorded, end: "complete", exchange, deps });
+}
+
+function preflightResponse(decisionId: string, cors: Fields): ProblemResponse {
+  return { status: 204, fields: ["sallyport-decision", decisionId, ...cors], body: "" };
 }
 
 /** Answers a request ourselves, and records how it ended if its decision has a record of its own. */

@@ -8,6 +8,7 @@ import {
 } from "../gate/header-options.ts";
 import type { Upstream } from "../http/exchange.ts";
 import type { Fields } from "../model/http.ts";
+import type { PathRewrite } from "./rewrite.ts";
 
 export interface ForwardPlan {
   readonly upstream: Upstream;
@@ -21,18 +22,11 @@ export interface ForwardPlan {
   readonly response: HeaderRules;
   /** Whether the caller's Authorization is passed on (`credentials: forward`). */
   readonly forwardCredentials: boolean;
-  readonly pathParameters: boolean;
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;
   readonly totalTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly maxBodyBytes: number;
-}
-
-/** Segments of the pattern before `*`, replaced by `prefix`. */
-export interface PathRewrite {
-  readonly segments: number;
-  readonly prefix: string;
 }
 
 /** Drop, strip, then these (design section 5, rule 2); names are lower-case, constants checked at load. */

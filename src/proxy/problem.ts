@@ -3,6 +3,7 @@
  * from the reason and the decision id alone, so that no secret and no detail can be in it.
  */
 import type { Admission } from "../limits/route-limits.ts";
+import type { Fields } from "../model/http.ts";
 import { type Reason, reasonInfo } from "../model/reason.ts";
 
 export interface ProblemContext {
@@ -13,6 +14,8 @@ export interface ProblemContext {
   readonly challenge?: string | undefined;
   /** What the route's limits said: when to ask again, and what is left. */
   readonly admission?: Admission | undefined;
+  /** Fields by which a page of another origin may read it. */
+  readonly cors?: Fields | undefined;
 }
 
 export interface ProblemResponse {
@@ -53,6 +56,7 @@ export function problemResponse(reason: Reason, context: ProblemContext): Proble
     reason === admission?.reason ? String(admission.retryAfterSeconds) : RETRY_AFTER[reason];
   if (retryAfter !== undefined) fields.push("retry-after", retryAfter);
   if (admission !== undefined) fields.push(...admission.fields);
+  if (context.cors !== undefined) fields.push(...context.cors);
   const body = JSON.stringify({
     type: `urn:sallyport:reason:${reason}`,
     status,

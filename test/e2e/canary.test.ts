@@ -1,7 +1,7 @@
 /**
  * Secrets stay secret however a request ends. Every reason that a caller, a service or a provider
  * can bring about is brought about by a request full of secrets: as bearer token, as a claim of it,
- * as cookie, as API key, in the query and in a password. Afterwards the log, the answers, the
+ * as cookie, as API key, in the query and in a password; and services get secrets of the proxy's own. Afterwards the log, the answers, the
  * metrics and the audit log hold none of them, in no encoding.
  */
 import test, { after } from "node:test";
@@ -44,6 +44,16 @@ const stage = await startStage({
   - { name: nowhere, path: /nowhere, service: nowhere, authenticate: [anonymous] }
   - { name: slow, path: /slow, service: recorder, authenticate: [anonymous], responseTimeout: 100ms }
   - { name: listed, path: /listed, methods: [GET], service: recorder, authenticate: [anonymous] }
+  - name: basic
+    path: /basic
+    service: recorder
+    authenticate: [anonymous]
+    credentials: { basic: { username: gate, passwordFile: password } }
+  - name: key
+    path: /key
+    service: nowhere
+    authenticate: [anonymous]
+    credentials: { header: { name: x-key, valueFile: key, prefix: "Key " } }
   - name: unfit
     path: /unfit
     service: recorder
@@ -51,6 +61,7 @@ const stage = await startStage({
     request: { headers: { set: { x-a: "\${request.query.password}" } } }
   - { name: free, path: "/free/*", service: recorder, authenticate: [anonymous] }`,
   catchAll: false,
+  secrets: { password: `${CANARY}\n`, key: CANARY },
   policies: `
 @id("never")
 forbid (principal, action, resource) when { context.path == "/free/never" };
@@ -86,6 +97,8 @@ function secretive(line: string, bearer: string = good, more: readonly string[] 
 const query = `?access_token=${CANARY}&password=${CANARY}`;
 const CASES: readonly [reason: Reason, bytes: string][] = [
   ["permitted", secretive(`GET /guarded/x${query}`)],
+  ["permitted", secretive(`GET /basic${query}`)],
+  ["upstream-unreachable", secretive(`GET /key${query}`)],
   ["answered-by-proxy", secretive("OPTIONS *")],
   ["malformed-request", secretive(`GET /free/a${query}`, good, [`bad name: ${CANARY}`])],
   ["malformed-request", secretive(`GET /free/a${query}`, good, [`X-A: ${CANARY}\0`])],
@@ -233,5 +246,6 @@ function needles(): string[] {
       .toString("base64")
       .slice(4, -4),
   );
-  return [...secrets, canary.toString("hex"), ...aligned];
+  const basic = Buffer.from(`gate:${CANARY}`).toString("base64");
+  return [...secrets, canary.toString("hex"), basic, ...aligned];
 }

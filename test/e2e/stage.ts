@@ -41,6 +41,8 @@ export interface StageOptions {
   /** YAML of `authenticators:` and of `services:` beside the stage's own, indented by two spaces. */
   readonly authenticators?: string;
   readonly services?: string;
+  /** Secret files beside the configuration, by name. */
+  readonly secrets?: Readonly<Record<string, string>>;
 }
 
 export interface Stage {
@@ -121,6 +123,9 @@ function writeFolder(
   mkdirSync(join(folder, "policies"));
   writeFileSync(join(folder, "jwks.json"), JSON.stringify(issuer.jwks), { mode: 0o600 });
   writeFileSync(join(folder, "policies", "stage.cedar"), POLICIES + (options.policies ?? ""));
+  for (const [name, text] of Object.entries(options.secrets ?? {})) {
+    writeFileSync(join(folder, name), text, { mode: 0o600 });
+  }
   const config = `version: 1
 listeners:
   - name: edge

@@ -1,0 +1,129 @@
+/** Turns the options of a route into what a permitted request runs through. */
+import type { Config } from "../config/schema.ts";
+import {
+  type CredentialsOptions,
+  credentialField,
+  credentialValue,
+  secretFileOf,
+} from "../gate/credential-options.ts";
+import { ANONYMOUS_NAME, type RouteOptions } from "../gate/route-options.ts";
+import type { Upstream } from "../http/exchange.ts";
+import type { Challenge } from "../identity/challenge.ts";
+import { ConfigError } from "../model/errors.ts";
+import { METHODS } from "../model/vocabulary.ts";
+import { readFileBytes } from "../platform/files.ts";
+import { createCors, isCorsField } from "../proxy/cors.ts";
+import { createTrailers } from "../proxy/field-names.ts";
+import type { ForwardRoute } from "../proxy/forward.ts";
+import type { RedirectRoute } from "../proxy/handler.ts";
+import { createHashKey } from "../proxy/hash-key.ts";
+import { type ForwardPlan, type HeaderRules, headerRules } from "../proxy/plan.ts";
+import { createPrepare } from "../proxy/prepare.ts";
+import { createRedirect } from "../proxy/redirect.ts";
+import { createRequestFields } from "../proxy/request-fields.ts";
+import { createResponseFields } from "../proxy/response-fields.ts";
+import { createPathRewrite } from "../proxy/rewrite.ts";
+import type { Instruments } from "./instruments.ts";
+
+export interface RouteDeps {
+  readonly config: Config;
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly challenges: (realm: readonly string[]) => Challenge;
+  readonly instruments: Instruments;
+}
+
+/** Throws ConfigError where a secret file cannot be used any more. */
+export function buildRoute(options: RouteOptions, deps: RouteDeps): ForwardRoute | RedirectRoute {
+  return options.redirect === undefined
+    ? forwardRoute(options, deps)
+    : redirectRoute(options, options.redirect, deps);
+}
+
+function forwardRoute(options: RouteOptions, deps: RouteDeps): ForwardRoute {
+  const plan = createPlan(options, deps);
+  return {
+    plan,
+    ...answers(options, plan.request, deps),
+    requestFields: createRequestFields(plan, deps.instruments.newTraceparent),
+    requestTrailers: createTrailers(plan.request),
+    responseTrailers: createTrailers(plan.response),
+  };
+}
+
+function redirectRoute(
+  options: RouteOptions,
+  redirect: NonNullable<RouteOptions["redirect"]>,
+  deps: RouteDeps,
+): RedirectRoute {
+  const open = options.authenticate.every((name) => name === ANONYMOUS_NAME);
+  const { path } = options;
+  return {
+    ...answers(options, headerRules(), deps),
+    redirect: createRedirect(redirect, {
+      path,
+      pathParameters: options.pathParameters === "allow",
+    }),
+    caching: open ? [] : ["cache-control", "no-store"],
+  };
+}
+
+/** What redirects and forwards have in common. */
+function answers(
+  options: RouteOptions,
+  request: HeaderRules,
+  { challenges }: RouteDeps,
+): Pick<ForwardRoute, "challenge" | "cors" | "responseFields" | "prepare"> {
+  const response = headerRules(options.response?.headers);
+  const { cors, methods = METHODS } = options;
+  return {
+    challenge: challenges([options.service ?? options.name]),
+    cors: cors === undefined ? undefined : createCors(cors, methods),
+    responseFields: createResponseFields(response, cors === undefined ? undefined : isCorsField),
+    prepare: createPrepare({ request, response, query: options.request?.query }),
+  };
+}
+
+function createPlan(options: RouteOptions, { config, upstreams }: RouteDeps): ForwardPlan {
+  const name = options.service ?? "";
+  const service = config.services[name];
+  const upstream = upstreams.get(name);
+  if (service === undefined || upstream === undefined) {
+    throw new TypeError("a service that is not there");
+  }
+  const pathParameters = options.pathParameters === "allow";
+  return {
+    upstream,
+    hashKey: service.hash === undefined ? undefined : createHashKey(service.hash),
+    rewrite: createPathRewrite(options.rewrite, options.path, pathParameters),
+    host: options.rewrite?.host,
+    request: withCredential(headerRules(options.request?.headers), options.credentials),
+    response: headerRules(options.response?.headers),
+    forwardCredentials: options.credentials === "forward",
+    connectTimeoutMs: service.connectTimeout,
+    responseTimeoutMs: options.responseTimeout,
+    totalTimeoutMs: options.timeout,
+    idleTimeoutMs: options.idleTimeout,
+    maxBodyBytes: options.limits.bodyBytes,
+  };
+}
+
+/** The static credential is one more field that is set: what the caller sends under its name is gone. */
+function withCredential(rules: HeaderRules, options: CredentialsOptions): HeaderRules {
+  const name = credentialField(options);
+  const secret = secretFileOf(options);
+  if (name === undefined || secret === undefined || typeof options === "string") return rules;
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileBytes(secret.file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "unreadable";
+    const message = `the secret file "${secret.file}" cannot be read (${code})`;
+    throw new ConfigError([{ message }], { cause: error });
+  }
+  const found = credentialValue(options, bytes);
+  if ("fault" in found) {
+    const message = `the secret file "${secret.file}" cannot be used: ${found.fault}`;
+    throw new ConfigError([{ message }]);
+  }
+  return { ...rules, set: [...rules.set, name, found.value] };
+}
