@@ -9,6 +9,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** Each thing that readiness depends on, in words; no secrets. */
   readonly checks: Readonly<Record<string, string>>;
+  /** The configuration in force, and why a later one is not; it takes no part in readiness. */
+  readonly config?: unknown;
 }
 
 export interface HealthDeps {
@@ -46,8 +48,8 @@ function endpoint(exchange: Exchange, deps: HealthDeps): void {
       answer(exchange, 200, { status: "alive" });
       break;
     case "/readyz": {
-      const { ready, checks } = deps.readiness();
-      answer(exchange, ready ? 200 : 503, { status: ready ? "ready" : "not ready", checks });
+      const { ready, ...detail } = deps.readiness();
+      answer(exchange, ready ? 200 : 503, { status: ready ? "ready" : "not ready", ...detail });
       break;
     }
     case "/metrics": {

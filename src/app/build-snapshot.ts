@@ -3,7 +3,6 @@
  * found here, before anything is in force.
  */
 import type { AuthenticatorOptions, Config } from "../config/schema.ts";
-import type { LoadedConfig } from "../config/load.ts";
 import { ANONYMOUS_NAME, type RouteOptions } from "../gate/route-options.ts";
 import { createRouter, pathParams } from "../gate/router.ts";
 import type { BearerVerifier, GateRoute } from "../gate/snapshot.ts";
@@ -16,12 +15,13 @@ import { ConfigError } from "../model/errors.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { createDocumentFetcher } from "../platform/document-fetcher.ts";
 import { readFileBytes } from "../platform/files.ts";
-import { compilePolicies } from "../policy/compile-policies.ts";
+import { compileVerified } from "../policy/compile-policies.ts";
 import type { ForwardRoute } from "../proxy/forward.ts";
 import type { ProxySnapshot, RedirectRoute } from "../proxy/handler.ts";
 import { stripIdentityFields } from "../wire/identity-fields.ts";
 import { buildRoute } from "./build-route.ts";
 import type { Instruments } from "./instruments.ts";
+import type { Prepared } from "./prepare.ts";
 
 /** A snapshot with what it holds open. */
 export interface RunningSnapshot extends ProxySnapshot {
@@ -35,14 +35,11 @@ export interface RunningSnapshot extends ProxySnapshot {
 
 /** Throws ConfigError with every problem. */
 export async function buildSnapshot(
-  loaded: LoadedConfig,
+  { loaded, policies }: Prepared,
   instruments: Instruments,
 ): Promise<RunningSnapshot> {
   const { config } = loaded;
-  const compiled = await compilePolicies(
-    { files: loaded.policyFiles, vocabulary: loaded.vocabulary },
-    instruments,
-  );
+  const compiled = await compileVerified(policies, loaded.vocabulary, instruments);
   if (compiled.problems !== undefined) throw new ConfigError(compiled.problems);
   for (const { message, remedy } of compiled.warnings) {
     instruments.log.warn("policies", { finding: message, remedy });

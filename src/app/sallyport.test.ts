@@ -24,7 +24,7 @@ before(async () => {
 });
 
 after(async () => {
-  await sallyport.close(0);
+  await sallyport.close({ atOnce: true });
   service.closeAllConnections();
   service.close();
   rmSync(folder, { recursive: true, force: true });

@@ -1,24 +1,15 @@
-/** Wires a configuration to running instances, and ends them in order. No logic lives here. */
-import { createHealthHandler, type Readiness } from "../admin/health.ts";
-import { createAuditLog, type RunningAuditLog } from "../audit/log.ts";
-import { loadConfig } from "../config/load.ts";
+/** The proxy in one process: an instance, the operators' listener beside it, reloads and the end. */
+import { createHealthHandler } from "../admin/health.ts";
 import type { Config } from "../config/schema.ts";
-import { createGate, type Gate } from "../gate/gate.ts";
-import { listen, type Listener } from "../http/listener.ts";
 import { listenerSchema } from "../http/listener-options.ts";
-import { createFailureBudget } from "../limits/failure-budget.ts";
-import { ConfigError } from "../model/errors.ts";
+import { listen, type Listener } from "../http/listener.ts";
+import type { ExchangeHandler } from "../http/exchange.ts";
 import type { Log } from "../model/ports.ts";
-import { createDecisionIds } from "../platform/decision-id.ts";
-import { createProxyHandler } from "../proxy/handler.ts";
-import { registerProcessMetrics } from "../telemetry/process-metrics.ts";
-import { buildSnapshot, type RunningSnapshot } from "./build-snapshot.ts";
+import { createConfigStatus } from "./config-status.ts";
+import { type Instance, startInstance, textOf } from "./instance.ts";
 import { createInstruments, type Instruments } from "./instruments.ts";
-
-const LIMITS = {
-  /** What is in flight may take this long to end once the process is told to stop. */
-  drainMs: 30_000,
-} as const;
+import { createPreparer, type Prepared } from "./prepare.ts";
+import { createReloads, type Reloads } from "./reloads.ts";
 
 export interface Sallyport {
   /** Where it accepts requests, by listener name. */
@@ -28,11 +19,15 @@ export interface Sallyport {
   /**
    * Reads the configuration again and puts it in force for the requests that come, by one
    * assignment. Throws ConfigError, and changes nothing, where it does not validate or changes what
-   * only a restart can change (listeners, admin, audit, limits.failures).
+   * only a restart can change (admin, audit, limits.failures). Calls that come while one waits for another
+   * are one reload.
    */
   reload(): Promise<void>;
-  /** Stops accepting, lets what is in flight end, closes the audit log last. */
-  close(graceMs?: number): Promise<void>;
+  /**
+   * Stops accepting, lets what is in flight end, closes the audit log last: as `shutdown` says, or
+   * `atOnce`, which may be a second call.
+   */
+  close(options?: { readonly atOnce?: boolean }): Promise<void>;
 }
 
 /**
@@ -40,145 +35,64 @@ export interface Sallyport {
  * Throws ConfigError, or SallyportError where an address or the audit log cannot be had.
  */
 export async function startSallyport(file: string, log: Log): Promise<Sallyport> {
-  const loaded = await loadConfig(file);
-  for (const warning of loaded.warnings) {
-    log.warn("configuration", { finding: warning.message, remedy: warning.remedy });
-  }
+  const prepare = createPreparer(file);
+  const prepared = await prepare();
+  warnOf(prepared, log);
   const instruments = createInstruments(log);
-  const snapshot = await buildSnapshot(loaded, instruments);
-  const { config } = loaded;
-  const audit = await createAuditLog(config.audit, instruments);
-  const stopProcessMetrics = registerProcessMetrics(instruments.metrics);
-  await snapshot.start();
-  const parts: Parts = { instruments, audit, snapshot };
-  const opened = await openListeners(config, parts).catch(async (error: unknown) => {
-    snapshot.close();
-    stopProcessMetrics();
-    await audit.close();
-    throw error;
+  const instance = await startInstance(prepared, instruments);
+  const status = createConfigStatus(instance.configHash, instruments);
+  const health = createHealthHandler({
+    readiness: () => ({ ...instance.readiness(), config: status.detail() }),
+    metrics: (accept) => instruments.metrics.render(accept),
   });
+  const admin = await openAdmin(instance.config, instruments, health).catch(
+    async (error: unknown) => {
+      await instance.close({ atOnce: true });
+      throw error;
+    },
+  );
+  const reloads = createReloads(
+    {
+      async reload() {
+        const next = await prepare();
+        warnOf(next, log);
+        await instance.reload(next);
+        return instance.configHash;
+      },
+      config: () => instance.config,
+      file,
+    },
+    { log, status },
+  );
+  return sallyport(instance, admin, reloads);
+}
+
+function sallyport(instance: Instance, admin: Listener | undefined, reloads: Reloads): Sallyport {
   return {
-    listeners: opened.listeners.map(({ name, address }) => ({ name, address: textOf(address) })),
-    admin: opened.admin === undefined ? undefined : textOf(opened.admin.address),
-    reload: () => swapSnapshot(file, config, parts),
-    async close(graceMs = LIMITS.drainMs) {
-      opened.state.draining = true;
-      await Promise.all(opened.listeners.map((listener) => listener.close(graceMs)));
-      parts.snapshot.close();
-      stopProcessMetrics();
-      await audit.close();
-      await opened.admin?.close(0);
+    listeners: instance.listeners,
+    admin: admin === undefined ? undefined : textOf(admin.address),
+    reload: () => reloads.reload(),
+    async close(options) {
+      reloads.stop();
+      await instance.close(options);
+      await admin?.close(0);
     },
   };
 }
 
-interface Parts {
-  readonly instruments: Instruments;
-  readonly audit: RunningAuditLog;
-  /** The one in force; a reload assigns it. */
-  snapshot: RunningSnapshot;
+/** The operators' listener; undefined where none is configured. */
+export async function openAdmin(
+  config: Config,
+  { clock, deadlines, log }: Instruments,
+  handler: ExchangeHandler,
+): Promise<Listener | undefined> {
+  if (config.admin === undefined) return undefined;
+  const options = listenerSchema.parse({ name: "admin", address: config.admin.address });
+  return await listen(options, { clock, deadlines, log, handler });
 }
 
-/** What is bound or opened once, at start. */
-const FIXED = ["listeners", "admin", "audit"] as const;
-
-/** Builds the new one whole before the old one is let go. */
-async function swapSnapshot(file: string, running: Config, parts: Parts): Promise<void> {
-  const loaded = await loadConfig(file);
-  const changed: string[] = FIXED.filter(
-    (key) => JSON.stringify(loaded.config[key]) !== JSON.stringify(running[key]),
-  );
-  const budget = (one: Config): string => JSON.stringify(one.limits.failures);
-  if (budget(loaded.config) !== budget(running)) changed.push("limits.failures");
-  if (changed.length > 0) {
-    const message = `${changed.join(" and ")} changed, which a reload cannot put in force`;
-    throw new ConfigError([{ file, message, remedy: "restart, or undo that change" }]);
+export function warnOf({ loaded }: Prepared, log: Log): void {
+  for (const { message, remedy } of loaded.warnings) {
+    log.warn("configuration", { finding: message, remedy });
   }
-  const next = await buildSnapshot(loaded, parts.instruments);
-  await next.start();
-  const former = parts.snapshot;
-  parts.snapshot = next;
-  // What was decided by the former one may still be asking it for keys.
-  parts.instruments.timers.after(LIMITS.drainMs, () => former.close());
-}
-
-interface Opened {
-  readonly listeners: readonly Listener[];
-  readonly admin: Listener | undefined;
-  readonly state: { draining: boolean };
-}
-
-/** All of them or none: what was opened before a failure is closed again. */
-async function openListeners(config: Config, parts: Parts): Promise<Opened> {
-  const { clock, deadlines, log, metrics, requests } = parts.instruments;
-  const handler = createProxyHandler({
-    clock,
-    log,
-    audit: parts.audit,
-    gate: createRunningGate(config, parts),
-    snapshot: () => parts.snapshot,
-    completed: (route, outcome) => requests.completed(route, outcome),
-  });
-  const opened: Listener[] = [];
-  const state = { draining: false };
-  const readiness = (): Readiness => readinessOf(state.draining, parts.audit);
-  const health = createHealthHandler({ readiness, metrics: (accept) => metrics.render(accept) });
-  const deps = { clock, deadlines, log };
-  try {
-    for (const options of config.listeners) {
-      opened.push(await listen(options, { ...deps, handler }));
-    }
-    const listeners = [...opened];
-    let admin: Listener | undefined;
-    if (config.admin !== undefined) {
-      const options = listenerSchema.parse({ name: "admin", address: config.admin.address });
-      admin = await listen(options, { ...deps, handler: health });
-      opened.push(admin);
-    }
-    registerConnectionMetrics(listeners, parts.instruments);
-    return { listeners, admin, state };
-  } catch (error) {
-    await Promise.all(opened.map((listener) => listener.close(0)));
-    throw error;
-  }
-}
-
-function createRunningGate(config: Config, { instruments, audit }: Parts): Gate {
-  const { clock, log, metrics, requests } = instruments;
-  return createGate({
-    clock,
-    log,
-    audit,
-    budget: createFailureBudget(config.limits.failures, { clock, metrics }),
-    nextDecisionId: createDecisionIds(clock),
-    decided: (route, reason, milliseconds) => requests.decided(route, reason, milliseconds),
-  });
-}
-
-function readinessOf(draining: boolean, audit: RunningAuditLog): Readiness {
-  const writable = audit.writable();
-  return {
-    ready: writable && !draining,
-    checks: {
-      listeners: draining ? "draining" : "accepting",
-      audit: writable ? "writable" : "cannot be written; traffic is refused",
-    },
-  };
-}
-
-function registerConnectionMetrics(listeners: readonly Listener[], { metrics }: Instruments): void {
-  metrics.sampled("sallyport_connections", "Connections of callers open now.", () =>
-    listeners.reduce((sum, listener) => sum + listener.connections, 0),
-  );
-  metrics.sampled(
-    "sallyport_connections_refused",
-    "Connections closed because as many as allowed were open.",
-    () => listeners.reduce((sum, listener) => sum + listener.refused, 0),
-  );
-}
-
-function textOf(address: { readonly host: string; readonly port: number }): string {
-  return address.host.includes(":")
-    ? `[${address.host}]:${address.port}`
-    : `${address.host}:${address.port}`;
 }

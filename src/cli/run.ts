@@ -3,8 +3,7 @@
  * connections. A first signal lets what is in flight end; a second one ends at once. SIGHUP reads the
  * configuration again; one that does not validate leaves the running one in force.
  */
-import { type Sallyport, startSallyport } from "../app/sallyport.ts";
-import type { Log } from "../model/ports.ts";
+import { startSallyport } from "../app/sallyport.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createLog } from "../telemetry/log.ts";
 
@@ -12,36 +11,27 @@ import { createLog } from "../telemetry/log.ts";
 export async function run(file: string): Promise<number> {
   const log = createLog({ level: "info", clock: systemClock });
   const sallyport = await startSallyport(file, log);
+  process.stdout.write(`running  pid  ${process.pid}\n`);
   for (const { name, address } of sallyport.listeners) {
     process.stdout.write(`listening  ${name}  http://${address}\n`);
   }
   if (sallyport.admin !== undefined) {
     process.stdout.write(`listening  admin  http://${sallyport.admin}\n`);
   }
-  const hangUp = reloader(sallyport, log);
+  // What a reload fails with is in the log by then.
+  const hangUp = (): void => void sallyport.reload().catch(() => {});
   process.on("SIGHUP", hangUp);
   const signal = await firstSignal();
-  process.off("SIGHUP", hangUp);
   log.info("stopping: no new requests, what is in flight may end", { signal });
-  const atOnce = firstSignal();
-  await Promise.race([sallyport.close(), atOnce.then(() => sallyport.close(0))]);
+  void firstSignal().then((second) => {
+    log.warn("stopping at once: what is in flight is cut off", { signal: second });
+    return sallyport.close({ atOnce: true });
+  });
+  await sallyport.close();
+  // Until here: a hang-up while it ends must not kill it, which is what the system would do.
+  process.off("SIGHUP", hangUp);
   await log.close();
   return 0;
-}
-
-/** One reload at a time: a signal that comes meanwhile waits for its turn. */
-function reloader(sallyport: Sallyport, log: Log): () => void {
-  let last: Promise<void> = Promise.resolve();
-  return () => {
-    last = last
-      .then(() => sallyport.reload())
-      .then(() => log.info("reloaded: the new configuration is in force"))
-      .catch((error: unknown) => {
-        log.error("not reloaded: the running configuration stays in force", {
-          error: error instanceof Error ? error : new Error(String(error)),
-        });
-      });
-  };
 }
 
 function firstSignal(): Promise<string> {

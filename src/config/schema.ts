@@ -13,6 +13,7 @@ import { failureBudgetSchema } from "../limits/failure-budget.ts";
 import { sharedRateSchema } from "../limits/limit-options.ts";
 import { attributesSchema, nameSchema } from "../model/options.ts";
 import { policyOptionsSchema } from "../policy/policy-options.ts";
+import { reloadSchema, shutdownSchema } from "./process-options.ts";
 
 /** One way to know a caller; `type` tells which. */
 export const authenticatorSchema = z.discriminatedUnion("type", [jwtOptionsSchema]);
@@ -66,6 +67,8 @@ export const configSchema = z.strictObject({
   limits: limitsSchema,
   policies: policyOptionsSchema,
   audit: auditSchema.describe("The record of every decision."),
+  reload: reloadSchema.prefault({}).describe("When the configuration is read again."),
+  shutdown: shutdownSchema.prefault({}).describe("How the process ends."),
 });
 
 /** As the user writes it. */

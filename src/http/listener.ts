@@ -22,6 +22,8 @@ export interface ListenerDeps {
   readonly deadlines: Deadlines;
   readonly log: Log;
   readonly handler: ExchangeHandler;
+  /** Shares the address with other processes that ask for the same (SO_REUSEPORT): workers do. */
+  readonly reusePort?: boolean;
 }
 
 export interface Listener {
@@ -32,9 +34,14 @@ export interface Listener {
   readonly connections: number;
   /** Connections that were closed because as many as allowed were open. */
   readonly refused: number;
+  /** Puts what the options say in force for the connections that come, save the address, which stays. */
+  change(options: ListenerOptions): void;
+  /** From now on each answer is the last of its connection; accepts further ones until `close`. */
+  announceEnd(): void;
   /**
    * Accepts no more, closes idle connections, and lets each request in flight be the last on its
-   * connection. Settles when all have ended; `graceMs` later the rest is cut off.
+   * connection. Settles when all have ended; `graceMs` later the rest is cut off. A further call
+   * sets another bound, counted from then.
    */
   close(graceMs: number): Promise<void>;
 }
@@ -42,7 +49,7 @@ export interface Listener {
 /** Binds the address. Rejects with a `SallyportError` `listen-failed` when that is not possible. */
 export async function listen(options: ListenerOptions, deps: ListenerDeps): Promise<Listener> {
   const listener = new TcpListener(options, deps);
-  await listener.bind(splitAddress(options.address));
+  await listener.bind(splitAddress(options.address), deps.reusePort === true);
   return listener;
 }
 
@@ -51,7 +58,7 @@ class TcpListener implements Listener, ConnectionContext {
   readonly listener: string;
   readonly scheme = "http";
   readonly handler: ExchangeHandler;
-  readonly limits: ConnectionLimits;
+  limits: ConnectionLimits;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly log: Log;
@@ -60,9 +67,12 @@ class TcpListener implements Listener, ConnectionContext {
   address = { host: "", port: 0 };
   readonly #server: Server;
   readonly #open = new Set<ServerConnection>();
-  readonly #maxConnections: number;
-  readonly #trust: TrustProxy | undefined;
+  #maxConnections: number;
+  #trust: TrustProxy | undefined;
+  #closing = false;
+  #closed: Promise<void> | undefined;
   #allEnded: (() => void) | undefined;
+  #cutOff: NodeJS.Timeout | undefined;
   #dateSecond = 0;
   #date = "";
 
@@ -84,11 +94,14 @@ class TcpListener implements Listener, ConnectionContext {
     return this.#open.size;
   }
 
-  async bind(address: { readonly host: string; readonly port: number }): Promise<void> {
+  async bind(
+    address: { readonly host: string; readonly port: number },
+    reusePort: boolean,
+  ): Promise<void> {
     const server = this.#server;
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen(address.port, address.host, resolve);
+      server.listen({ port: address.port, host: address.host, reusePort }, resolve);
     }).catch((cause: unknown) => {
       throw new SallyportError(
         "listen-failed",
@@ -104,19 +117,38 @@ class TcpListener implements Listener, ConnectionContext {
     this.address = { host: bound.address, port: bound.port };
   }
 
-  async close(graceMs: number): Promise<void> {
+  change({ limits, trustedProxies }: ListenerOptions): void {
+    this.limits = connectionLimits(limits);
+    this.#maxConnections = limits.connections;
+    this.#trust = trustedProxies === undefined ? undefined : createTrust(trustedProxies);
+  }
+
+  announceEnd(): void {
     this.draining = true;
+  }
+
+  close(graceMs: number): Promise<void> {
+    this.draining = true;
+    this.#closing = true;
+    this.#closed ??= this.#close();
+    clearTimeout(this.#cutOff);
+    if (this.#open.size > 0) {
+      this.#cutOff = setTimeout(() => {
+        for (const connection of this.#open) connection.destroy();
+      }, graceMs);
+    }
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     if (this.#open.size > 0) {
       const ended = new Promise<void>((resolve) => {
         this.#allEnded = resolve;
       });
       for (const connection of this.#open) connection.drain();
-      const timer = setTimeout(() => {
-        for (const connection of this.#open) connection.destroy();
-      }, graceMs);
       await ended;
-      clearTimeout(timer);
+      clearTimeout(this.#cutOff);
     }
     await closed;
   }
@@ -140,7 +172,7 @@ class TcpListener implements Listener, ConnectionContext {
   #accept(socket: Socket): void {
     const { remoteAddress, remotePort } = socket;
     if (this.#open.size >= this.#maxConnections) this.refused += 1;
-    else if (remoteAddress !== undefined && remotePort !== undefined && !this.draining) {
+    else if (remoteAddress !== undefined && remotePort !== undefined && !this.#closing) {
       const peer = { address: remoteAddress.replace(MAPPED, ""), port: remotePort };
       const trust = this.#trust?.(peer.address) === true ? this.#trust : undefined;
       this.#open.add(new ServerConnection(socket, { peer, trust }, this));

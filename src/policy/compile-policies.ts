@@ -39,34 +39,60 @@ const LIMITS = {
   sliceMs: 4,
 } as const;
 
+/** Policies that passed every check of the official engine: plain data that can go to another process. */
+export interface VerifiedPolicies {
+  readonly policies: readonly LoadedPolicy[];
+  readonly hash: string;
+  readonly warnings: readonly Problem[];
+}
+
+export type VerifyResult =
+  | { readonly verified: VerifiedPolicies; readonly problems?: undefined }
+  | { readonly problems: readonly Problem[]; readonly verified?: undefined };
+
 /** All problems at once. Rejects with SallyportError when the official engine does not answer. */
 export async function compilePolicies(
-  { files, vocabulary }: PolicySource,
-  { clock }: CompileDeps,
+  source: PolicySource,
+  deps: CompileDeps,
 ): Promise<CompileResult> {
+  const result = await verifyPolicies(source);
+  if (result.problems !== undefined) return { problems: result.problems };
+  return await compileVerified(result.verified, source.vocabulary, deps);
+}
+
+/** The first half: what the official engine says, in its thread. */
+export async function verifyPolicies({ files, vocabulary }: PolicySource): Promise<VerifyResult> {
   const built = buildSchema(vocabulary);
   if (built.problems !== undefined) return { problems: built.problems };
   const task = { kind: "load", files, vocabulary, schema: built.schema } as const;
-  const compiled: CompiledPolicy[] = [];
-  const problems: Problem[] = [];
-  const pause = createSlices(clock);
+  const policies: LoadedPolicy[] = [];
   for await (const message of runOfficialTask(task)) {
     if (message.kind === "policies") {
-      for (const policy of message.policies) {
-        compileInto(compiled, policy, problems);
-        await pause();
-      }
+      for (const policy of message.policies) policies.push(policy);
     } else if (message.kind === "done") {
-      problems.push(...message.problems);
-      if (problems.length > 0) return { problems };
-      const policies = await createGatePolicies(
-        { policies: compiled, vocabulary, hash: message.hash },
-        pause,
-      );
-      return { policies, warnings: message.warnings };
+      const { problems, warnings, hash } = message;
+      return problems.length > 0 ? { problems } : { verified: { policies, hash, warnings } };
     }
   }
   throw new TypeError("the thread of the Cedar engine gave no result");
+}
+
+/** The second half: closures in this thread, in slices. */
+export async function compileVerified(
+  { policies, hash, warnings }: VerifiedPolicies,
+  vocabulary: Vocabulary,
+  { clock }: CompileDeps,
+): Promise<CompileResult> {
+  const compiled: CompiledPolicy[] = [];
+  const problems: Problem[] = [];
+  const pause = createSlices(clock);
+  for (const policy of policies) {
+    compileInto(compiled, policy, problems);
+    await pause();
+  }
+  if (problems.length > 0) return { problems };
+  const made = await createGatePolicies({ policies: compiled, vocabulary, hash }, pause);
+  return { policies: made, warnings };
 }
 
 /** The schema of a configuration in Cedar's text format, for people and editors. */

@@ -31,6 +31,8 @@ const NAME = /^[a-z][a-z0-9_]*$/;
 const OTHER = "other";
 
 export interface RunningMetrics extends Metrics {
+  /** A gauge that is always 1 and says something by its one label, read when it is scraped. */
+  info(name: string, help: string, label: string, read: () => string): void;
   /** The text of everything, in the format that the `Accept` field asks for (OpenMetrics where it is named). */
   render(accept?: string): { readonly contentType: string; readonly body: string };
 }
@@ -74,6 +76,12 @@ export function createMetrics(options: MetricsOptions = {}): RunningMetrics {
       const spec = checkSpec({ name, help, labels: [], type: "gauge" });
       // The newest reader counts: after a reload the old one reads what is no longer there.
       families.set(spec.name, { spec, family: undefined, text: () => sampledText(spec, read) });
+    },
+    info(name, help, label, read) {
+      const spec = checkSpec({ name, help, labels: [label], type: "gauge" });
+      const series = (): SeriesText[] => [{ labelValues: [read()], value: 1 }];
+      const text = (): FamilyText => ({ ...spec, buckets: [], series: series() });
+      families.set(spec.name, { spec, family: undefined, text });
     },
     render(accept) {
       const open = prefersOpenMetrics(accept);

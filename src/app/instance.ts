@@ -1,0 +1,230 @@
+/**
+ * One serving process: a prepared configuration as running instances, how it takes the next one, and
+ * how it ends. It has no operators' listener: the process alone puts one beside it, workers have
+ * their supervisor's.
+ */
+import type { Readiness } from "../admin/health.ts";
+import { createAuditLog, type RunningAuditLog } from "../audit/log.ts";
+import type { Config } from "../config/schema.ts";
+import { createGate, type Gate } from "../gate/gate.ts";
+import { listen } from "../http/listener.ts";
+import { createFailureBudget } from "../limits/failure-budget.ts";
+import { ConfigError } from "../model/errors.ts";
+import { createDecisionIds } from "../platform/decision-id.ts";
+import { createProxyHandler } from "../proxy/handler.ts";
+import { registerProcessMetrics } from "../telemetry/process-metrics.ts";
+import { buildSnapshot, type RunningSnapshot } from "./build-snapshot.ts";
+import type { Instruments } from "./instruments.ts";
+import { ListenerSet } from "./listener-set.ts";
+import type { Prepared } from "./prepare.ts";
+import { ALONE, type Seat, seated } from "./seat.ts";
+
+const LIMITS = {
+  /** What was decided by a former snapshot may ask it for keys until its request has ended. */
+  formerMs: 30_000,
+} as const;
+
+export interface Instance {
+  /** Where it accepts requests, by listener name. */
+  readonly listeners: readonly { readonly name: string; readonly address: string }[];
+  /** In force now. */
+  readonly config: Config;
+  readonly configHash: string;
+  readiness(): Readiness;
+  /**
+   * Puts another configuration in force for the requests that come, by one assignment. Throws
+   * ConfigError (or SallyportError where an address cannot be had), and changes nothing, where it
+   * changes what only a restart can change.
+   */
+  reload(prepared: Prepared): Promise<void>;
+  /**
+   * Not ready; after `shutdown.delay` accepts no more; lets what is in flight end, at most as long as
+   * `shutdown.grace`; closes the audit log last. With `atOnce` neither is waited for, also in a
+   * second call while a first one waits.
+   */
+  close(options?: { readonly atOnce?: boolean }): Promise<void>;
+}
+
+/** Resolves when every listener accepts connections. */
+export async function startInstance(
+  prepared: Prepared,
+  instruments: Instruments,
+  seat: Seat = ALONE,
+): Promise<Instance> {
+  const config = seated(prepared.loaded.config, seat);
+  const snapshot = await buildSnapshot(prepared, instruments);
+  const instance = seat.instance === undefined ? {} : { instance: seat.instance };
+  const audit = await createAuditLog(config.audit, { ...instruments, ...instance });
+  const running = new RunningInstance({ snapshot, audit, instruments, config, seat });
+  await snapshot.start();
+  try {
+    await running.open(prepared.loaded.file);
+  } catch (error) {
+    await running.close({ atOnce: true });
+    throw error;
+  }
+  return running;
+}
+
+/** What is opened once, at start. */
+const FIXED = ["admin", "audit"] as const;
+
+interface Parts {
+  readonly snapshot: RunningSnapshot;
+  readonly audit: RunningAuditLog;
+  readonly instruments: Instruments;
+  readonly config: Config;
+  readonly seat: Seat;
+}
+
+class RunningInstance implements Instance {
+  readonly #audit: RunningAuditLog;
+  readonly #instruments: Instruments;
+  readonly #set: ListenerSet;
+  readonly #seat: Seat;
+  readonly #stopProcessMetrics: () => void;
+  /** The one in force; a reload assigns it. */
+  #snapshot: RunningSnapshot;
+  #config: Config;
+  #draining = false;
+  #closed: Promise<void> | undefined;
+  readonly #hurry = Promise.withResolvers<void>();
+
+  constructor({ snapshot, audit, instruments, config, seat }: Parts) {
+    this.#snapshot = snapshot;
+    this.#audit = audit;
+    this.#instruments = instruments;
+    this.#config = config;
+    this.#seat = seat;
+    this.#stopProcessMetrics = registerProcessMetrics(instruments.metrics);
+    const { clock, deadlines, log, metrics, requests } = instruments;
+    const handler = createProxyHandler({
+      clock,
+      log,
+      audit,
+      gate: createRunningGate(config, audit, instruments),
+      snapshot: () => this.#snapshot,
+      completed: (route, outcome) => requests.completed(route, outcome),
+    });
+    const deps = { clock, deadlines, log, handler, reusePort: seat.reusePort };
+    this.#set = new ListenerSet((options) => listen(options, deps));
+    metrics.sampled(
+      "sallyport_connections",
+      "Connections of callers open now.",
+      () => this.#set.connections,
+    );
+    metrics.sampled(
+      "sallyport_connections_refused",
+      "Connections closed because as many as allowed were open.",
+      () => this.#set.refused,
+    );
+  }
+
+  get listeners(): readonly { readonly name: string; readonly address: string }[] {
+    return this.#set.listeners.map(({ name, address }) => ({ name, address: textOf(address) }));
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  get configHash(): string {
+    return this.#snapshot.configHash;
+  }
+
+  async open(file: string): Promise<void> {
+    const change = await this.#set.change(this.#config.listeners, file);
+    await change.commit(0);
+  }
+
+  readiness(): Readiness {
+    const writable = this.#audit.writable();
+    return {
+      ready: writable && !this.#draining,
+      checks: {
+        listeners: this.#draining ? "draining" : "accepting",
+        audit: writable ? "writable" : "cannot be written; traffic is refused",
+      },
+    };
+  }
+
+  async reload(prepared: Prepared): Promise<void> {
+    const { file } = prepared.loaded;
+    const config = seated(prepared.loaded.config, this.#seat);
+    refuseFixed(this.#config, config, file);
+    const next = await buildSnapshot(prepared, this.#instruments);
+    try {
+      await next.start();
+      const change = await this.#set.change(config.listeners, file);
+      // A drain that began meanwhile goes before: nothing new is opened any more.
+      if (this.#draining) return await change.undo();
+      const former = this.#snapshot;
+      this.#snapshot = next;
+      this.#config = config;
+      void change.commit(config.shutdown.grace);
+      this.#instruments.timers.after(LIMITS.formerMs, () => former.close());
+    } finally {
+      if (this.#snapshot !== next) next.close();
+    }
+  }
+
+  close({ atOnce = false }: { readonly atOnce?: boolean } = {}): Promise<void> {
+    if (atOnce) this.#hurry.resolve();
+    this.#closed ??= this.#close(atOnce);
+    return this.#closed;
+  }
+
+  async #close(atOnce: boolean): Promise<void> {
+    const { delay, grace } = this.#config.shutdown;
+    this.#draining = true;
+    this.#set.announceEnd();
+    if (!atOnce && delay > 0) await this.#wait(delay);
+    const ended = this.#set.close(atOnce ? 0 : grace);
+    void this.#hurry.promise.then(() => this.#set.close(0));
+    await ended;
+    this.#snapshot.close();
+    this.#stopProcessMetrics();
+    await this.#audit.close();
+  }
+
+  async #wait(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const time = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([time, this.#hurry.promise]);
+    clearTimeout(timer);
+  }
+}
+
+function refuseFixed(running: Config, wanted: Config, file: string): void {
+  const changed: string[] = FIXED.filter(
+    (key) => JSON.stringify(wanted[key]) !== JSON.stringify(running[key]),
+  );
+  const budget = (one: Config): string => JSON.stringify(one.limits.failures);
+  if (budget(wanted) !== budget(running)) changed.push("limits.failures");
+  if (changed.length === 0) return;
+  const message = `${changed.join(" and ")} changed, which a reload cannot put in force`;
+  throw new ConfigError([{ file, message, remedy: "restart, or undo that change" }]);
+}
+
+function createRunningGate(
+  config: Config,
+  audit: RunningAuditLog,
+  { clock, log, metrics, requests }: Instruments,
+): Gate {
+  return createGate({
+    clock,
+    log,
+    audit,
+    budget: createFailureBudget(config.limits.failures, { clock, metrics }),
+    nextDecisionId: createDecisionIds(clock),
+    decided: (route, reason, milliseconds) => requests.decided(route, reason, milliseconds),
+  });
+}
+
+export function textOf(address: { readonly host: string; readonly port: number }): string {
+  return address.host.includes(":")
+    ? `[${address.host}]:${address.port}`
+    : `${address.host}:${address.port}`;
+}

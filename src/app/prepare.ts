@@ -1,0 +1,42 @@
+/** What is checked before anything is built: plain data, read and validated off the serving thread. */
+import { createHash } from "node:crypto";
+import type { LoadedConfig } from "../config/load.ts";
+import { loadConfigInThread } from "../config/load-thread.ts";
+import { ConfigError } from "../model/errors.ts";
+import { type VerifiedPolicies, verifyPolicies } from "../policy/compile-policies.ts";
+
+/** A configuration with policies that passed every check. */
+export interface Prepared {
+  readonly loaded: LoadedConfig;
+  readonly policies: VerifiedPolicies;
+}
+
+/**
+ * Returns the function that prepares what `file` holds now; it throws ConfigError with every problem.
+ * It remembers the last policies that passed: where neither they nor the words they can use have
+ * changed, the official engine (half a second to start, 0.7 ms a policy) is not asked again.
+ */
+export function createPreparer(file: string): () => Promise<Prepared> {
+  let known: { readonly of: string; readonly policies: VerifiedPolicies } | undefined;
+  return async () => {
+    const loaded = await loadConfigInThread(file);
+    const of = digestOf(loaded);
+    if (known?.of === of) return { loaded, policies: known.policies };
+    const { policyFiles: files, vocabulary } = loaded;
+    const result = await verifyPolicies({ files, vocabulary });
+    if (result.problems !== undefined) throw new ConfigError(result.problems);
+    known = { of, policies: result.verified };
+    return { loaded, policies: result.verified };
+  };
+}
+
+/** Of all that the engine is given. */
+function digestOf({ policyFiles, vocabulary }: LoadedConfig): string {
+  const hash = createHash("sha256");
+  const exact = (_name: string, value: unknown): unknown =>
+    typeof value === "bigint" ? `${String(value)}n` : value;
+  for (const { name, text } of policyFiles) {
+    hash.update(`${name.length}:${name}${text.length}:`).update(text);
+  }
+  return hash.update(JSON.stringify(vocabulary, exact)).digest("base64url");
+}

@@ -1,0 +1,41 @@
+/**
+ * A process's place among those that serve the same addresses: what it shares, and what part of the
+ * limits is its own.
+ */
+import type { Config } from "../config/schema.ts";
+
+export interface Seat {
+  /** How many share what the configuration allows; 1 alone. */
+  readonly of: number;
+  readonly reusePort: boolean;
+  /** Tells its audit files apart: the process id and the worker's number. */
+  readonly instance: string | undefined;
+  /** Where the other workers are bound, by listener name: what port 0 became. */
+  readonly addresses: ReadonlyMap<string, string>;
+}
+
+export const ALONE: Seat = Object.freeze({
+  of: 1,
+  reusePort: false,
+  instance: undefined,
+  addresses: new Map<string, string>(),
+});
+
+/** The configuration as this process runs it: its part of what is counted in each process. */
+export function seated(config: Config, seat: Seat): Config {
+  if (seat === ALONE) return config;
+  const { failures } = config.limits;
+  const part = (whole: number): number => Math.max(1, Math.ceil(whole / seat.of));
+  return {
+    ...config,
+    listeners: config.listeners.map((listener) => ({
+      ...listener,
+      address: seat.addresses.get(listener.name) ?? listener.address,
+      limits: { ...listener.limits, connections: part(listener.limits.connections) },
+    })),
+    limits: {
+      ...config.limits,
+      failures: { burst: part(failures.burst), perSecond: failures.perSecond / seat.of },
+    },
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * Reads a configuration in a thread of its own, so that a reload holds up no request: YAML, schemas
+ * and cross-checks of 1 000 routes take some 300 ms, and what serves must not wait for them.
+ */
+import { Worker } from "node:worker_threads";
+import { ConfigError, type Problem, SallyportError } from "../model/errors.ts";
+import type { LoadedConfig } from "./load.ts";
+import type { PolicyFile } from "./policy-files.ts";
+import { deepFreeze } from "./resolve-paths.ts";
+import type { Config } from "./schema.ts";
+import { createVocabulary } from "./vocabulary.ts";
+
+export interface LoadThreadTask {
+  readonly file: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export type LoadMessage =
+  | { readonly kind: "routes"; readonly routes: Config["routes"] }
+  | {
+      readonly kind: "done";
+      readonly file: string;
+      readonly config: Omit<Config, "routes">;
+      readonly policyFiles: readonly PolicyFile[];
+      readonly warnings: readonly Problem[];
+      readonly hash: string;
+    }
+  | {
+      readonly kind: "problems";
+      readonly problems: readonly Problem[];
+      readonly warnings: readonly Problem[];
+    };
+
+/** `.ts` in a checkout, `.js` in the packed package. */
+const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+
+/** What `loadConfig` gives, frozen. Throws ConfigError with every problem, as it does. */
+export async function loadConfigInThread(
+  file: string,
+  env: LoadThreadTask["env"] = process.env,
+): Promise<LoadedConfig> {
+  const workerData: LoadThreadTask = { file, env: { ...env } };
+  const thread = new Worker(new URL(`./load-worker${EXTENSION}`, import.meta.url), { workerData });
+  try {
+    return await gather(thread);
+  } finally {
+    await thread.terminate();
+  }
+}
+
+async function gather(thread: Worker): Promise<LoadedConfig> {
+  const routes: Config["routes"] = [];
+  for (;;) {
+    const message = await nextMessage(thread);
+    if (message.kind === "problems") {
+      throw new ConfigError([...message.problems, ...message.warnings]);
+    }
+    if (message.kind === "routes") {
+      for (const route of message.routes) routes.push(deepFreeze(route));
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
+      thread.postMessage("next");
+      continue;
+    }
+    const { file, policyFiles, warnings, hash } = message;
+    const config: Config = { ...message.config, routes };
+    const vocabulary = createVocabulary(config);
+    return deepFreeze({ file, config, vocabulary, policyFiles, warnings, hash });
+  }
+}
+
+async function nextMessage(thread: Worker): Promise<LoadMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<LoadMessage>();
+  const fail = (cause: unknown): void => {
+    const message = "the thread that reads the configuration ended without an answer";
+    reject(new SallyportError("io-failed", message, { cause }));
+  };
+  thread.once("message", resolve);
+  thread.once("error", fail);
+  thread.once("messageerror", fail);
+  thread.once("exit", fail);
+  try {
+    return await promise;
+  } finally {
+    thread.off("message", resolve);
+    thread.off("error", fail);
+    thread.off("messageerror", fail);
+    thread.off("exit", fail);
+  }
+}
