@@ -7,10 +7,13 @@ import type { Readiness } from "../admin/health.ts";
 import { createAuditLog, type RunningAuditLog } from "../audit/log.ts";
 import type { Config } from "../config/schema.ts";
 import { createGate, type Gate } from "../gate/gate.ts";
+import type { ListenerOptions } from "../http/listener-options.ts";
 import { listen } from "../http/listener.ts";
+import { createListenerTls, type ListenerTls } from "../http/listener-tls.ts";
 import { createFailureBudget } from "../limits/failure-budget.ts";
 import { ConfigError } from "../model/errors.ts";
 import { createDecisionIds } from "../platform/decision-id.ts";
+import { readFileBytes } from "../platform/files.ts";
 import { createProxyHandler } from "../proxy/handler.ts";
 import { registerProcessMetrics } from "../telemetry/process-metrics.ts";
 import { buildSnapshot, type RunningSnapshot } from "./build-snapshot.ts";
@@ -26,7 +29,11 @@ const LIMITS = {
 
 export interface Instance {
   /** Where it accepts requests, by listener name. */
-  readonly listeners: readonly { readonly name: string; readonly address: string }[];
+  readonly listeners: readonly {
+    readonly name: string;
+    readonly scheme: "http" | "https";
+    readonly address: string;
+  }[];
   /** In force now. */
   readonly config: Config;
   readonly configHash: string;
@@ -107,7 +114,9 @@ class RunningInstance implements Instance {
       completed: (route, outcome) => requests.completed(route, outcome),
     });
     const deps = { clock, deadlines, log, handler, reusePort: seat.reusePort };
-    this.#set = new ListenerSet((options) => listen(options, deps));
+    this.#set = new ListenerSet((options) =>
+      listen(options, { ...deps, tls: listenerTls(options, instruments) }),
+    );
     metrics.sampled(
       "sallyport_connections",
       "Connections of callers open now.",
@@ -120,8 +129,12 @@ class RunningInstance implements Instance {
     );
   }
 
-  get listeners(): readonly { readonly name: string; readonly address: string }[] {
-    return this.#set.listeners.map(({ name, address }) => ({ name, address: textOf(address) }));
+  get listeners(): Instance["listeners"] {
+    return this.#set.listeners.map(({ name, scheme, address }) => ({
+      name,
+      scheme,
+      address: textOf(address),
+    }));
   }
 
   get config(): Config {
@@ -195,6 +208,15 @@ class RunningInstance implements Instance {
     await Promise.race([time, this.#hurry.promise]);
     clearTimeout(timer);
   }
+}
+
+/** Files that cannot be used were found by loading the configuration; what is left is a race. */
+function listenerTls(
+  { name, tls }: ListenerOptions,
+  { clock, timers, log, metrics }: Instruments,
+): ListenerTls | undefined {
+  if (tls === undefined) return undefined;
+  return createListenerTls(name, tls, { clock, timers, log, metrics, readFile: readFileBytes });
 }
 
 function refuseFixed(running: Config, wanted: Config, file: string): void {

@@ -13,7 +13,11 @@ import { createReloads, type Reloads } from "./reloads.ts";
 
 export interface Sallyport {
   /** Where it accepts requests, by listener name. */
-  readonly listeners: readonly { readonly name: string; readonly address: string }[];
+  readonly listeners: readonly {
+    readonly name: string;
+    readonly scheme: "http" | "https";
+    readonly address: string;
+  }[];
   /** Where it answers operators; undefined where no admin address is configured. */
   readonly admin: string | undefined;
   /**

@@ -37,6 +37,7 @@ export const K = {
   params: literal(',"params":{'),
   path: literal(',"path":'),
   peerAddress: literal(',"peerAddress":'),
+  peerCertificate: literal(',"peerCertificate":'),
   peerPort: literal(',"peerPort":'),
   permit: literal(',"decision":"permit","decisionId":'),
   principal: literal(',"principal":'),

@@ -50,6 +50,14 @@ const credentialSchema = z.strictObject({
   outcome: z.enum(["used", "refused", "ignored"]),
 });
 
+const certificateSchema = z.strictObject({
+  issuer: text,
+  serial: text,
+  spiffeId: text.optional(),
+  subject: text,
+  thumbprint: text,
+});
+
 const readSchema = z.strictObject({
   hashes: texts,
   kind: z.enum(["header", "query"]),
@@ -75,6 +83,7 @@ export const decisionSchema = z.strictObject({
   params: z.record(z.string(), z.string()).default({}),
   path: text.optional(),
   peerAddress: text,
+  peerCertificate: certificateSchema.optional(),
   peerPort: z.int().min(0).max(65_535),
   principal: principalSchema.optional(),
   query: text.optional(),

@@ -10,6 +10,7 @@ import {
   strangerDenial,
 } from "../../test/audit-kit.ts";
 import { corpora } from "../../test/corpora.ts";
+import type { PeerCertificate } from "../model/peer-tls.ts";
 import type { CompletionRecord, DecisionRecord } from "../model/records.ts";
 import { Lines } from "./lines.ts";
 import { createQueryMask } from "./query-mask.ts";
@@ -47,6 +48,31 @@ test("decision() writes canonical JSON that reads back as the record", () => {
     assert.deepEqual({ ...entry }[key as keyof typeof entry], value, key);
   }
   assert.ok(timeMs > 0 && query !== undefined && reads.length > 0 && detail === undefined);
+});
+
+test("decision() writes the caller's certificate without what only policies ask for", () => {
+  const peerCertificate: PeerCertificate = {
+    subject: 'CN=pay\\, "ments"',
+    issuer: "CN=root",
+    serial: "51ab",
+    notBefore: 1,
+    notAfter: 2,
+    thumbprint: "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg",
+    dnsNames: ["x.test"],
+    uris: ["spiffe://td/one"],
+    emails: [],
+    spiffeId: "spiffe://td/one",
+  };
+  const { subject, issuer, serial, thumbprint, spiffeId } = peerCertificate;
+  for (const id of [spiffeId, undefined]) {
+    const given = { ...peerCertificate, spiffeId: id };
+    const line = serializer.decision(permit({ peerCertificate: given }), false);
+    assert.equal(line, canonicalJson(JSON.parse(line)));
+    const entry = checkedRecord(line);
+    assert.ok(entry.type === "decision");
+    const same = { subject, issuer, serial, thumbprint };
+    assert.deepEqual(entry.peerCertificate, id === undefined ? same : { ...same, spiffeId: id });
+  }
 });
 
 test("decision() and completion() are canonical whatever the strings and numbers are", () => {

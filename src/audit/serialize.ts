@@ -10,6 +10,7 @@
  * (bench/audit.ts). Principals and scopes are the same objects for as long as a credential is
  * remembered, so their bytes are made once.
  */
+import type { PeerCertificate } from "../model/peer-tls.ts";
 import type { Authn, InputRead } from "../model/policy.ts";
 import type { AttributeValue, Principal } from "../model/principal.ts";
 import type { CompletionRecord, DecisionRecord, RecordedCredential } from "../model/records.ts";
@@ -77,6 +78,7 @@ export class Serializer {
   readonly #time = createTimeText();
   readonly #firsts = new WeakMap<Authn, First>();
   readonly #principals = new WeakMap<Principal, Literal>();
+  readonly #certificates = new WeakMap<PeerCertificate, Literal>();
   readonly #lists = new WeakMap<readonly string[], Literal>();
   readonly #ends = new KnownTexts(K.end);
   readonly #hosts = new KnownTexts(K.host);
@@ -164,6 +166,9 @@ export class Serializer {
     this.#writeParams(lines, record.params);
     if (path !== undefined) lines.raw(K.path).quoted(this.#cuts.keep(path, fields.path));
     lines.raw(this.#peers.member(record.peerAddress));
+    if (record.peerCertificate !== undefined) {
+      lines.raw(K.peerCertificate).raw(this.#certificateOf(record.peerCertificate));
+    }
     lines.raw(K.peerPort).number(record.peerPort);
     if (record.principal !== undefined) {
       lines.raw(K.principal).raw(this.#principalOf(record.principal));
@@ -252,6 +257,15 @@ export class Serializer {
     return bytes;
   }
 
+  #certificateOf(certificate: PeerCertificate): Literal {
+    let bytes = this.#certificates.get(certificate);
+    if (bytes === undefined) {
+      bytes = bytesOf((lines) => writeCertificate(lines, certificate));
+      this.#certificates.set(certificate, bytes);
+    }
+    return bytes;
+  }
+
   #listOf(values: readonly string[]): Literal {
     let bytes = this.#lists.get(values);
     if (bytes === undefined) {
@@ -329,6 +343,14 @@ function writeCredentials(lines: Lines, credentials: readonly RecordedCredential
     lines.raw(K.credentialOutcome).quoted(credential.outcome).raw(K.close);
   }
   lines.raw(K.closeList);
+}
+
+function writeCertificate(lines: Lines, certificate: PeerCertificate): void {
+  const { issuer, serial, spiffeId, subject, thumbprint } = certificate;
+  lines.text('{"issuer":').quoted(issuer).text(',"serial":').quoted(serial);
+  if (spiffeId !== undefined) lines.text(',"spiffeId":').quoted(spiffeId);
+  lines.text(',"subject":').quoted(subject);
+  lines.text(',"thumbprint":').quoted(thumbprint).raw(K.close);
 }
 
 function writePrincipal(lines: Lines, principal: Principal): void {

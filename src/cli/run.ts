@@ -12,8 +12,8 @@ export async function run(file: string): Promise<number> {
   const log = createLog({ level: "info", clock: systemClock });
   const sallyport = await startSallyport(file, log);
   process.stdout.write(`running  pid  ${process.pid}\n`);
-  for (const { name, address } of sallyport.listeners) {
-    process.stdout.write(`listening  ${name}  http://${address}\n`);
+  for (const { name, scheme, address } of sallyport.listeners) {
+    process.stdout.write(`listening  ${name}  ${scheme}://${address}\n`);
   }
   if (sallyport.admin !== undefined) {
     process.stdout.write(`listening  admin  http://${sallyport.admin}\n`);

@@ -20,6 +20,7 @@ import { checkReferences } from "./check-references.ts";
 import { checkRoutes } from "./check-routes.ts";
 import { checkServices } from "./check-services.ts";
 import { checkTemplates } from "./check-templates.ts";
+import { checkTlsFiles, checkTlsWarnings } from "./check-tls.ts";
 import { createDraft } from "./draft.ts";
 import { expand } from "./expand.ts";
 import type { PathProblem } from "./issues.ts";
@@ -110,6 +111,7 @@ export async function inspectConfig(
     ...checkTemplates(draft),
     ...checkKeyFiles(draft, folder),
     ...checkCredentialFiles(draft, folder),
+    ...checkTlsFiles(draft, folder),
     ...policies.problems,
   ];
   const found = [...withoutUnexpanded(judged, expansion.problems), ...expansion.problems];
@@ -119,7 +121,10 @@ export async function inspectConfig(
         ...toProblem(one, { file, root: document.place, at, redact: expansion.redact }),
       })),
     );
-  const warnings = place(checkSecretFiles(draft, expansion, folder));
+  const warnings = place([
+    ...checkSecretFiles(draft, expansion, folder),
+    ...checkTlsWarnings(draft, folder),
+  ]);
   if (found.length > 0 || draft.config === undefined) {
     return { loaded: undefined, problems: place(found), warnings };
   }

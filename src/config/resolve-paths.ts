@@ -1,6 +1,7 @@
 /** Paths in a configuration are relative to its file, wherever the process was started. */
 import { resolve } from "node:path";
 import type { CredentialsOptions } from "../gate/credential-options.ts";
+import { mapListenerFiles } from "../http/tls-options.ts";
 import type { Config } from "./schema.ts";
 
 export function resolvePaths(config: Config, folder: string): Config {
@@ -16,6 +17,11 @@ export function resolvePaths(config: Config, folder: string): Config {
       ...route,
       credentials: resolveSecret(route.credentials, folder),
     })),
+    listeners: config.listeners.map((listener) => {
+      const { tls } = listener;
+      if (tls === undefined) return listener;
+      return { ...listener, tls: mapListenerFiles(tls, (file) => resolve(folder, file)) };
+    }),
     authenticators: Object.fromEntries(authenticators) as Config["authenticators"],
     policies: {
       ...config.policies,

@@ -3,6 +3,8 @@ import { test } from "node:test";
 import type { CredentialFacts, CredentialFailure } from "../model/facts.ts";
 import type { RequestHead } from "../model/http.ts";
 import type { Log } from "../model/ports.ts";
+import type { PeerTls } from "../model/peer-tls.ts";
+import type { Reason } from "../model/reason.ts";
 import type { PolicyRequest } from "../model/policy.ts";
 import type { DecisionRecord, Taken } from "../model/records.ts";
 import type { RouteLimits } from "../limits/route-limits.ts";
@@ -78,6 +80,48 @@ for (const [title, input, reason] of denials) {
     assert.equal(records[0]?.decisionId, outcome.decisionId);
   });
 }
+
+test("decide() asks on every request whether the caller's certificate stands, before all else", async () => {
+  const { decide, records } = fixture();
+  const asked: number[] = [];
+  const now: { reason: Reason | undefined } = { reason: undefined };
+  const tls: PeerTls = {
+    certificate: { ...CERTIFICATE },
+    thumbprint: "thumb",
+    detail: "CN=c: why",
+    refusal: (nowMs) => {
+      asked.push(nowMs);
+      return now.reason;
+    },
+  };
+  const given = request("/open");
+  const input = { ...given, peer: { ...given.peer, tls } };
+  assert.ok(decide(input) instanceof Permit);
+  now.reason = "certificate-revoked";
+  const refused = await decide({ ...input, head: request("/nowhere").head });
+  assert.ok(isDenial(refused));
+  assert.equal(refused.denied, "certificate-revoked");
+  assert.equal(refused.route, undefined, "nothing of the request was looked at");
+  assert.deepEqual(asked, [NOW, NOW]);
+  assert.equal(records[0]?.peerCertificate, tls.certificate);
+  assert.equal(records[1]?.detail, "CN=c: why");
+  assert.deepEqual(records[1]?.credentials, [
+    { kind: "certificate", hash: "thumb", outcome: "refused" },
+  ]);
+});
+
+const CERTIFICATE = {
+  subject: "CN=c",
+  issuer: "CN=root",
+  serial: "01",
+  notBefore: 0,
+  notAfter: 1,
+  thumbprint: "thumb",
+  dnsNames: [],
+  uris: [],
+  emails: [],
+  spiffeId: undefined,
+} as const;
 
 test("decide() lets anonymous in only where written, and says so to policy", () => {
   const { decide, asked } = fixture();

@@ -41,6 +41,7 @@ export interface Gate {
 /** The order matters; each line says why it stands where it does. */
 const STEPS: readonly Step[] = [
   writable, // first: what cannot be recorded is not looked at
+  peer, // before anything of the request: a caller whose certificate is bad is told nothing else
   canonical, // before anything reads host or path
   route, // before identity: the route says which credentials count
   recall, // facts that are at hand cost nothing, so they come before the budget
@@ -165,6 +166,19 @@ function begin(input: GateInput, snapshot: GateSnapshot, deps: GateDeps): Decidi
 
 function writable(_deciding: Deciding, deps: GateDeps): StepResult {
   return deps.audit.writable() ? undefined : "audit-unavailable";
+}
+
+/** The certificate was verified with the connection; whether it still stands is asked every time. */
+function peer(deciding: Deciding): StepResult {
+  const { tls } = deciding.input.peer;
+  if (tls === undefined) return undefined;
+  const reason = tls.refusal(deciding.timeMs);
+  if (reason === undefined) return undefined;
+  deciding.detail = tls.detail;
+  if (tls.thumbprint !== undefined) {
+    deciding.credentials = [{ kind: "certificate", hash: tls.thumbprint, outcome: "refused" }];
+  }
+  return reason;
 }
 
 function canonical(deciding: Deciding): StepResult {

@@ -12,6 +12,7 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
     decisionId: deciding.id,
     listener: input.listener,
     peerAddress: other.address,
+    peerCertificate: input.peer.tls?.certificate,
     peerPort: other.port,
     clientAddress: client === other.address ? undefined : client,
     requestId: deciding.requestId,

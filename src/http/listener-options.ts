@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { blocksSchema } from "./proxy-options.ts";
 import { addressSchema, byteSize, duration, nameSchema } from "../model/options.ts";
+import { listenerTlsSchema } from "./tls-options.ts";
 
 /** `listeners[].limits`: what one caller may take. */
 export const listenerLimitsSchema = z.strictObject({
@@ -31,7 +32,7 @@ export const listenerLimitsSchema = z.strictObject({
   headTimeout: duration({ min: "100ms", max: "10m" })
     .prefault("10s")
     .describe(
-      "From the first byte of a request head to its last (on a new connection: from the connection), from 100ms to 10m, 10s when left out. Then 408, or a silent close if there was no byte.",
+      "From the first byte of a request head to its last (on a new connection: from the connection, and with TLS as long again for the handshake before it), from 100ms to 10m, 10s when left out. Then 408, or a silent close if there was no byte.",
     ),
   idleTimeout: duration({ min: "1s", max: "1h" })
     .prefault("75s")
@@ -86,6 +87,9 @@ export const listenerSchema = z.strictObject({
     .describe(
       "CIDR blocks of the proxies in front, such as [10.0.0.0/8]. What a peer from there says of its caller in `Forwarded`, or in `X-Forwarded-For`, `-Proto` and `-Host`, is believed: the caller is the right-most address that is no trusted proxy. The proxies must overwrite or remove what callers send under these names. From anybody else, and without this option, it is dropped.",
     ),
+  tls: listenerTlsSchema
+    .optional()
+    .describe("Speaks TLS, with HTTP/1.1 in it. Plain HTTP when left out."),
   limits: listenerLimitsSchema.prefault({}).describe("What one caller may take."),
 });
 

@@ -5,6 +5,7 @@
 import type { Server, Socket } from "node:net";
 import { SallyportError } from "../model/errors.ts";
 import type { TrustProxy } from "../model/http.ts";
+import type { PeerTls } from "../model/peer-tls.ts";
 import type { Clock, Log } from "../model/ports.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { ExchangeHandler } from "./exchange.ts";
@@ -14,8 +15,10 @@ import {
   type ConnectionLimits,
   ServerConnection,
 } from "./server-connection.ts";
+import type { ListenerTls } from "./listener-tls.ts";
 import { createTcpServer } from "./sockets.ts";
 import { createTrust } from "../wire/trusted-proxies.ts";
+import { TlsAcceptor } from "./tls-acceptor.ts";
 
 export interface ListenerDeps {
   readonly clock: Clock;
@@ -24,10 +27,13 @@ export interface ListenerDeps {
   readonly handler: ExchangeHandler;
   /** Shares the address with other processes that ask for the same (SO_REUSEPORT): workers do. */
   readonly reusePort?: boolean;
+  /** What `options.tls` was made into; closed with the listener. */
+  readonly tls?: ListenerTls | undefined;
 }
 
 export interface Listener {
   readonly name: string;
+  readonly scheme: "http" | "https";
   /** Where it accepts connections; the port that the system chose where port 0 was asked for. */
   readonly address: { readonly host: string; readonly port: number };
   /** Connections open now. */
@@ -49,14 +55,19 @@ export interface Listener {
 /** Binds the address. Rejects with a `SallyportError` `listen-failed` when that is not possible. */
 export async function listen(options: ListenerOptions, deps: ListenerDeps): Promise<Listener> {
   const listener = new TcpListener(options, deps);
-  await listener.bind(splitAddress(options.address), deps.reusePort === true);
+  try {
+    await listener.bind(splitAddress(options.address), deps.reusePort === true);
+  } catch (error) {
+    deps.tls?.close();
+    throw error;
+  }
   return listener;
 }
 
 class TcpListener implements Listener, ConnectionContext {
   readonly name: string;
   readonly listener: string;
-  readonly scheme = "http";
+  readonly scheme: "http" | "https";
   readonly handler: ExchangeHandler;
   limits: ConnectionLimits;
   readonly clock: Clock;
@@ -66,6 +77,8 @@ class TcpListener implements Listener, ConnectionContext {
   refused = 0;
   address = { host: "", port: 0 };
   readonly #server: Server;
+  readonly #tls: ListenerTls | undefined;
+  readonly #acceptor: TlsAcceptor | undefined;
   readonly #open = new Set<ServerConnection>();
   #maxConnections: number;
   #trust: TrustProxy | undefined;
@@ -87,7 +100,14 @@ class TcpListener implements Listener, ConnectionContext {
     this.#maxConnections = options.limits.connections;
     const { trustedProxies } = options;
     this.#trust = trustedProxies === undefined ? undefined : createTrust(trustedProxies);
-    this.#server = createTcpServer((socket) => this.#accept(socket));
+    if ((options.tls === undefined) !== (deps.tls === undefined)) {
+      throw new TypeError("a listener with TLS options needs what they were made into");
+    }
+    this.#tls = deps.tls;
+    this.scheme = deps.tls === undefined ? "http" : "https";
+    this.#acceptor = deps.tls === undefined ? undefined : this.#createAcceptor(deps.tls);
+    this.#server =
+      this.#acceptor?.server ?? createTcpServer((socket) => this.#accept(socket, undefined));
   }
 
   get connections(): number {
@@ -121,6 +141,7 @@ class TcpListener implements Listener, ConnectionContext {
     this.limits = connectionLimits(limits);
     this.#maxConnections = limits.connections;
     this.#trust = trustedProxies === undefined ? undefined : createTrust(trustedProxies);
+    this.#tls?.reload();
   }
 
   announceEnd(): void {
@@ -142,6 +163,7 @@ class TcpListener implements Listener, ConnectionContext {
 
   async #close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#acceptor?.close();
     if (this.#open.size > 0) {
       const ended = new Promise<void>((resolve) => {
         this.#allEnded = resolve;
@@ -169,11 +191,26 @@ class TcpListener implements Listener, ConnectionContext {
     if (this.#open.size === 0) this.#allEnded?.();
   }
 
-  #accept(socket: Socket): void {
+  #createAcceptor(tls: ListenerTls): TlsAcceptor {
+    const acceptor: TlsAcceptor = new TlsAcceptor(tls, {
+      deadlines: this.deadlines,
+      handshakeTimeoutMs: this.limits.headTimeoutMs,
+      admits: () => {
+        if (this.#closing) return false;
+        if (this.#open.size + acceptor.size < this.#maxConnections) return true;
+        this.refused += 1;
+        return false;
+      },
+      accept: (socket, peerTls) => this.#accept(socket, peerTls),
+    });
+    return acceptor;
+  }
+
+  #accept(socket: Socket, tls: PeerTls | undefined): void {
     const { remoteAddress, remotePort } = socket;
     if (this.#open.size >= this.#maxConnections) this.refused += 1;
     else if (remoteAddress !== undefined && remotePort !== undefined && !this.#closing) {
-      const peer = { address: remoteAddress.replace(MAPPED, ""), port: remotePort };
+      const peer = { address: remoteAddress.replace(MAPPED, ""), port: remotePort, tls };
       const trust = this.#trust?.(peer.address) === true ? this.#trust : undefined;
       this.#open.add(new ServerConnection(socket, { peer, trust }, this));
       return;

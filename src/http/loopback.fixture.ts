@@ -21,6 +21,8 @@ import type {
 import { listenerSchema } from "./listener-options.ts";
 import { serviceSchema } from "./service-options.ts";
 import { type Listener, listen } from "./listener.ts";
+import type { ListenerTls } from "./listener-tls.ts";
+import type { ListenerTlsOptions } from "./tls-options.ts";
 import { createUpstream, type UpstreamDeps } from "./service.ts";
 
 /** One end of a connection, played by hand. Bytes are latin1 text. */
@@ -145,12 +147,19 @@ export interface LoopbackOptions {
   /** Instead of passing each request through. */
   readonly handle?: (exchange: Exchange, loopback: Loopback) => void;
   readonly upstream?: Partial<UpstreamDeps>;
+  /** What the listener's TLS is made of. */
+  readonly tls?: (now: { readonly clock: ManualClock; readonly log: Log }) => {
+    readonly options: ListenerTlsOptions;
+    readonly tls: ListenerTls;
+  };
+  /** What the clock says at first. */
+  readonly now?: number;
 }
 
 /** The proxy and all that it told the handler. */
 export class Loopback {
-  readonly clock = new ManualClock(Date.UTC(2026, 0, 2, 3, 4, 5));
-  readonly deadlines = new Deadlines(this.clock);
+  readonly clock: ManualClock;
+  readonly deadlines: Deadlines;
   readonly service = new ManualService();
   readonly outcomes: ForwardOutcome[] = [];
   readonly malformed: MalformedRequest[] = [];
@@ -165,6 +174,8 @@ export class Loopback {
 
   constructor(options: LoopbackOptions = {}) {
     this.#options = options;
+    this.clock = new ManualClock(options.now ?? Date.UTC(2026, 0, 2, 3, 4, 5));
+    this.deadlines = new Deadlines(this.clock);
   }
 
   async start(): Promise<this> {
@@ -184,12 +195,15 @@ export class Loopback {
         ...this.#options.upstream,
       },
     );
-    const listener = { name: "test", address: "127.0.0.1:0", limits: this.#options.limits ?? {} };
+    const made = this.#options.tls?.({ clock: this.clock, log: this.#log() });
+    const limits = this.#options.limits ?? {};
+    const listener = { name: "test", address: "127.0.0.1:0", limits, tls: made?.options };
     this.#listener = await listen(listenerSchema.parse(listener), {
       clock: this.clock,
       deadlines: this.deadlines,
       log: this.#log(),
       handler: this.#handler(),
+      tls: made?.tls,
     });
     return this;
   }

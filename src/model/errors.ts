@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   "audit-failed": "The audit log cannot be opened or written.",
   "fetch-failed": "A document (discovery, key set) could not be fetched or is not valid.",
   "key-invalid": "A key or key set cannot be used.",
+  "certificate-invalid": "A certificate, its key or a revocation list cannot be used.",
   "io-failed": "A file could not be read or written.",
 } as const;
 

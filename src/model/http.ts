@@ -2,6 +2,7 @@
  * The shapes of HTTP messages that wire, http, gate and proxy share. Whatever version a request
  * came in, this is what the rest of the house sees.
  */
+import type { PeerTls } from "./peer-tls.ts";
 
 /**
  * Header or trailer fields as a flat list: name, value, name, value, …
@@ -63,6 +64,8 @@ export interface Peer {
   readonly port: number;
   /** Where the connection really came from, when a balancer named the peer in a PROXY header. */
   readonly balancer?: { readonly address: string; readonly port: number } | undefined;
+  /** Where the listener asks callers for certificates, and this one sent one or owes one. */
+  readonly tls?: PeerTls | undefined;
 }
 
 /** What trusted proxies in front of us said about a request; read by wire/forwarded-client.ts. */

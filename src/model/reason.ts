@@ -208,6 +208,41 @@ export const REASONS = {
     fault: "provider",
     meaning: "No usable key set for the token's issuer: never fetched, or staler than its bound.",
   },
+  "missing-certificate": {
+    status: 403,
+    title: "A client certificate is required",
+    fault: "caller",
+    meaning:
+      "The listener has `clients: { mode: required }` and the caller presented no certificate in the TLS handshake. The connection was closed.",
+  },
+  "untrusted-certificate": {
+    status: 403,
+    title: "The client certificate is not accepted",
+    fault: "caller",
+    meaning:
+      "The caller's certificate leads to no authority in `clients.ca`, is not meant for clients, or cannot be read. It is refused with `mode: optional` too. The connection was closed.",
+  },
+  "certificate-expired": {
+    status: 403,
+    title: "The client certificate is out of its time",
+    fault: "caller",
+    meaning:
+      "The caller's certificate, or one that it rests on, is not valid yet or not any more; looked at on every request. The connection was closed.",
+  },
+  "certificate-revoked": {
+    status: 403,
+    title: "The client certificate is revoked",
+    fault: "caller",
+    meaning:
+      "A revocation list in `clients.crl` names the caller's certificate or one that it rests on; looked at on every request. The connection was closed.",
+  },
+  "revocation-unknown": {
+    status: 503,
+    title: "It cannot be known whether the client certificate is revoked",
+    fault: "us",
+    meaning:
+      "`clients.crl` has no revocation list of an authority that the certificate rests on, or the list is past its nextUpdate. Put a fresh list there; it is read without a restart.",
+  },
   "too-many-failures": {
     status: 429,
     title: "Too many failed credentials",
@@ -264,6 +299,13 @@ export const REASONS = {
     title: "The service cannot be reached",
     fault: "service",
     meaning: "The connection to the service was refused, reset, or failed in its handshake.",
+  },
+  "upstream-tls": {
+    status: 502,
+    title: "The service cannot be reached securely",
+    fault: "service",
+    meaning:
+      "The TLS handshake with the service failed: its certificate is not trusted, expired, or for another name, or it refused ours. The log says which.",
   },
   "upstream-protocol": {
     status: 502,

@@ -1,4 +1,5 @@
 import type { InputRead } from "./policy.ts";
+import type { PeerCertificate } from "./peer-tls.ts";
 import type { Principal } from "./principal.ts";
 import type { Reason } from "./reason.ts";
 import type { Authn } from "./policy.ts";
@@ -34,6 +35,8 @@ export interface DecisionRecord {
   readonly principal: Principal | undefined;
   readonly scopes: readonly string[];
   readonly authn: Authn | undefined;
+  /** The caller's certificate, where it led to a trusted authority. */
+  readonly peerCertificate?: PeerCertificate | undefined;
   readonly credentials: readonly RecordedCredential[];
   /** Undefined when the head did not parse. */
   readonly method: string | undefined;

@@ -152,12 +152,23 @@ function refuse(
           cors: route?.cors?.answer(exchange.head),
         })
       : preflightResponse(decisionId, preflight.preflight(exchange.head));
-  reply(problem, { decisionId, recorded, end: "complete", exchange, deps });
+  // What is wrong with the caller's certificate is wrong with the whole connection.
+  const close = CERTIFICATE_REASONS.has(denial.denied);
+  reply(problem, { decisionId, recorded, end: "complete", close, exchange, deps });
 }
 
 function preflightResponse(decisionId: string, cors: Fields): ProblemResponse {
   return { status: 204, fields: ["sallyport-decision", decisionId, ...cors], body: "" };
 }
+
+const CERTIFICATE_REASONS: ReadonlySet<Reason> = new Set([
+  "missing-certificate",
+  "untrusted-certificate",
+  "certificate-expired",
+  "certificate-revoked",
+  "revocation-unknown",
+]);
+const CLOSE = Object.freeze({ close: true });
 
 /** Answers a request ourselves, and records how it ended if its decision has a record of its own. */
 function reply(
@@ -166,6 +177,8 @@ function reply(
     readonly decisionId: string;
     readonly recorded: boolean;
     readonly end: "complete" | Reason;
+    /** Whether the connection must not carry another request. */
+    readonly close?: boolean;
     readonly exchange: Exchange;
     readonly deps: HandlerDeps;
   },
@@ -173,7 +186,7 @@ function reply(
   const { decisionId, recorded, end, exchange, deps } = given;
   // Asked before the answer: one that is the last of its connection leaves nobody there.
   const { gone } = exchange;
-  exchange.reply(problem.status, problem.fields, problem.body);
+  exchange.reply(problem.status, problem.fields, problem.body, given.close ? CLOSE : undefined);
   if (!recorded) return;
   deps.audit.completion({
     timeMs: deps.clock.now(),

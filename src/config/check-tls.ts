@@ -1,0 +1,87 @@
+/** Certificates, keys and revocation lists that a configuration names have to be usable, and keys secret. */
+import { readFileSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { type ReadFile, readPair, readTrust } from "../http/tls-material.ts";
+import { certificatePairs, type ListenerTlsOptions } from "../http/tls-options.ts";
+import { SallyportError } from "../model/errors.ts";
+import type { Draft } from "./draft.ts";
+import type { PathProblem } from "./issues.ts";
+import type { Path } from "./place.ts";
+
+/** Files that cannot be read, hold something else, or do not belong together. */
+export function checkTlsFiles(draft: Draft, folder: string): PathProblem[] {
+  const read: ReadFile = (file) => readFileSync(resolve(folder, file));
+  return draft.listeners.flatMap(({ path, options: { tls } }) => {
+    if (tls === undefined) return [];
+    const problems = pairPlaces(tls, [...path, "tls"]).flatMap(({ pair, at }) =>
+      attempt(at, "a PEM certificate and its key", () => readPair(pair, read)),
+    );
+    const { clients } = tls;
+    if (clients === undefined) return problems;
+    const { ca, crl } = clients;
+    const at = [...path, "tls", "clients"];
+    const remedy = "a PEM file with the authorities of callers";
+    const authorities = attempt([...at, "ca"], remedy, () => readTrust({ ca }, read));
+    // Both are read together, so a bad list is only told from a bad authority by this.
+    const lists =
+      authorities.length > 0 || crl === undefined
+        ? []
+        : attempt([...at, "crl"], "revocation lists, PEM or DER", () => readTrust(clients, read));
+    return [...problems, ...authorities, ...lists];
+  });
+}
+
+/** Findings that do not keep it from running: keys that others can read, certificates that have expired. */
+export function checkTlsWarnings(draft: Draft, folder: string): PathProblem[] {
+  const read: ReadFile = (file) => readFileSync(resolve(folder, file));
+  return draft.listeners.flatMap(({ path, options: { tls } }) => {
+    if (tls === undefined) return [];
+    return pairPlaces(tls, [...path, "tls"]).flatMap(({ pair, at }) => {
+      try {
+        const { leaf } = readPair(pair, read);
+        return [...openKey(pair.key, { at, folder }), ...expiry(leaf, at)];
+      } catch {
+        return []; // it is a problem already
+      }
+    });
+  });
+}
+
+function openKey(
+  file: string,
+  { at, folder }: { readonly at: Path; readonly folder: string },
+): PathProblem[] {
+  const mode = statSync(resolve(folder, file)).mode & 0o777;
+  if ((mode & 0o077) === 0) return [];
+  const message = `the key file "${file}" is open to others (mode ${mode.toString(8).padStart(4, "0")})`;
+  return [{ path: at, message, remedy: "chmod 600" }];
+}
+
+function expiry(
+  { subject, notAfter }: { readonly subject: string; readonly notAfter: number },
+  path: Path,
+): PathProblem[] {
+  if (notAfter > Date.now()) return [];
+  const message = `the certificate of ${subject} expired at ${new Date(notAfter).toISOString()}`;
+  return [{ path, message, remedy: "a new certificate; it is read without a restart" }];
+}
+
+function pairPlaces(
+  tls: ListenerTlsOptions,
+  path: Path,
+): { readonly pair: { readonly certificate: string; readonly key: string }; readonly at: Path }[] {
+  return certificatePairs(tls).map((pair, index) => ({
+    pair,
+    at: tls.certificates === undefined ? path : [...path, "certificates", index],
+  }));
+}
+
+function attempt(path: Path, remedy: string, action: () => unknown): PathProblem[] {
+  try {
+    action();
+    return [];
+  } catch (error) {
+    if (!(error instanceof SallyportError)) throw error;
+    return [{ path, message: error.message, remedy }];
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * What a listener with TLS holds: certificates picked by SNI, whom it admits, and how all of it is
+ * read again when the files change. New connections get what is new; open ones are left alone, save
+ * that callers' certificates are judged by the authorities and revocation lists of now.
+ *
+ * A set of files that cannot be used leaves the one before in force, and is said in the log and by a
+ * metric, once for each change.
+ */
+import { constants } from "node:crypto";
+import type { SecureContextOptions, TLSSocket } from "node:tls";
+import type { Trust } from "../crypto/certificate-chain.ts";
+import type { Clock, Counter, Gauge, Log, Metrics, Timers } from "../model/ports.ts";
+import type { PeerTls } from "../model/peer-tls.ts";
+import { watchFiles, type WatchedFiles } from "../platform/watched-files.ts";
+import { type CertificateChoice, chooseCertificates } from "./tls-certificates.ts";
+import { HandshakeReports } from "./handshake-reports.ts";
+import { type ReadFile, readPair, readTrust, type ServerPair } from "./tls-material.ts";
+import { certificatePairs, listenerTlsFiles, type ListenerTlsOptions } from "./tls-options.ts";
+import { NO_CERTIFICATE, type TrustSource, verifyPeer } from "./tls-peer.ts";
+import { CIPHERS } from "./tls-settings.ts";
+
+export interface ListenerTlsDeps {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly readFile: ReadFile;
+}
+
+/** Throws `certificate-invalid` where the files cannot be used. `name` is the listener's. */
+export function createListenerTls(
+  name: string,
+  options: ListenerTlsOptions,
+  deps: ListenerTlsDeps,
+): ListenerTls {
+  return new ListenerTls(name, options, deps);
+}
+
+/** One consistent reading of all files. */
+interface Material {
+  readonly pairs: readonly ServerPair[];
+  readonly choice: CertificateChoice;
+  readonly trust: (Trust & { readonly caPem: string }) | undefined;
+}
+
+export class ListenerTls implements TrustSource {
+  /** How handshakes went. */
+  readonly reports: HandshakeReports;
+  /** Called with what new connections are to be made of, after each reload. */
+  onChange: ((options: SecureContextOptions) => void) | undefined;
+  readonly #name: string;
+  readonly #options: ListenerTlsOptions;
+  readonly #deps: ListenerTlsDeps;
+  readonly #files: WatchedFiles;
+  readonly #reloads: { readonly loaded: Counter; readonly failed: Counter };
+  readonly #notAfter: Gauge;
+  #material: Material;
+
+  constructor(name: string, options: ListenerTlsOptions, deps: ListenerTlsDeps) {
+    const { clock, log, metrics, timers } = deps;
+    this.#name = name;
+    this.#options = options;
+    this.#deps = deps;
+    const reloads = metrics.counter(
+      "sallyport_tls_reloads_total",
+      "Times that changed files of certificates, keys, authorities and revocation lists were read, by listener and outcome.",
+      ["listener", "outcome"],
+    );
+    this.#reloads = { loaded: reloads.with(name, "loaded"), failed: reloads.with(name, "failed") };
+    this.#notAfter = metrics
+      .gauge(
+        "sallyport_tls_certificate_not_after_seconds",
+        "When the first of the listener's certificates expires, in seconds since the epoch.",
+        ["listener"],
+      )
+      .with(name);
+    this.reports = new HandshakeReports(name, { clock, log, metrics });
+    this.#files = watchFiles(listenerTlsFiles(options), { timers }, () => this.reload());
+    try {
+      this.#material = this.#read();
+    } catch (error) {
+      this.#files.close();
+      throw error;
+    }
+    this.#measure();
+  }
+
+  /** Whether callers are asked for certificates. */
+  get asksClients(): boolean {
+    return this.#options.clients !== undefined;
+  }
+
+  /** What the server is made of now; for callers that no other certificate is picked for. */
+  get first(): SecureContextOptions {
+    return this.#material.choice.first;
+  }
+
+  /** Whether names have to be looked at. */
+  get picks(): boolean {
+    return certificatePairs(this.#options).length > 1;
+  }
+
+  pick(serverName: string): ReturnType<CertificateChoice["pick"]> {
+    return this.#material.choice.pick(serverName);
+  }
+
+  get current(): Trust {
+    const { trust } = this.#material;
+    if (trust === undefined) throw new TypeError("nobody is asked for a certificate");
+    return trust;
+  }
+
+  /** What the gate is told of the caller. Undefined where it owes nothing. */
+  peerOf(socket: TLSSocket): PeerTls | undefined {
+    const { clients } = this.#options;
+    if (clients === undefined) return undefined;
+    const certificates = presentedBy(socket);
+    if (certificates.length === 0) return clients.mode === "required" ? NO_CERTIFICATE : undefined;
+    const { authorized } = socket;
+    const error: unknown = socket.authorizationError;
+    const authorizationError = typeof error === "string" ? error : undefined;
+    return verifyPeer(
+      { certificates, authorized, authorizationError },
+      this,
+      this.#deps.clock.now(),
+    );
+  }
+
+  /** Reads all files anew and puts them in force whole, or leaves what is in force. */
+  reload(): void {
+    const { log } = this.#deps;
+    try {
+      this.#material = this.#read();
+    } catch (error) {
+      this.#reloads.failed.inc();
+      log.error("certificates were not reloaded: those before stay in force", {
+        listener: this.#name,
+        error: error instanceof Error ? error : new Error(String(error)),
+      });
+      return;
+    }
+    this.onChange?.(this.first);
+    this.#reloads.loaded.inc();
+    this.#measure();
+    log.info("certificates reloaded", {
+      listener: this.#name,
+      notAfter: new Date(this.#earliest()).toISOString(),
+    });
+  }
+
+  close(): void {
+    this.#files.close();
+  }
+
+  #read(): Material {
+    const { readFile } = this.#deps;
+    const { clients, minVersion } = this.#options;
+    const pairs = certificatePairs(this.#options).map((pair) => readPair(pair, readFile));
+    const trust = clients === undefined ? undefined : readTrust(clients, readFile);
+    const shared: SecureContextOptions = {
+      minVersion,
+      ciphers: CIPHERS,
+      ...(trust === undefined ? {} : { ca: trust.caPem, secureOptions: NO_RESUMPTION }),
+    };
+    return { pairs, choice: chooseCertificates(pairs, shared), trust };
+  }
+
+  #earliest(): number {
+    return Math.min(...this.#material.pairs.map(({ leaf }) => leaf.notAfter));
+  }
+
+  #measure(): void {
+    this.#notAfter.set(Math.floor(this.#earliest() / 1000));
+  }
+}
+
+/**
+ * A resumed session answers with the identity of the connection that began it, whatever has been
+ * revoked since. The server's own context decides on both runtimes, also where SNI picks another one
+ * (tried: set on the picked contexts alone, sessions were resumed); it is set on all of them.
+ */
+const NO_RESUMPTION = constants.SSL_OP_NO_TICKET;
+
+/** The caller's certificates as they were sent, its own first. The order of the others says nothing. */
+function presentedBy(socket: TLSSocket): Buffer[] {
+  const sent: Buffer[] = [];
+  let certificate = socket.getPeerX509Certificate();
+  // Node links what was sent, Bun also the authority that it found itself; neither ends a circle.
+  while (certificate !== undefined && sent.length < 16) {
+    const { raw } = certificate;
+    if (sent.some((other) => other.equals(raw))) break;
+    sent.push(raw);
+    certificate = certificate.issuerCertificate;
+  }
+  return sent;
+}

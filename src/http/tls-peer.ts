@@ -1,0 +1,133 @@
+/**
+ * A caller's certificate: verified once when the connection opens, and asked on every request
+ * whether it still stands. The question costs a comparison of two numbers and one of two references
+ * for as long as neither the time nor the files of authorities and revocation lists have moved on.
+ */
+import { type Certificate, CLIENT_AUTH, parseCertificate } from "../crypto/certificate.ts";
+import { checkStanding, findChain, isChainFault, type Trust } from "../crypto/certificate-chain.ts";
+import type { PeerCertificate, PeerTls } from "../model/peer-tls.ts";
+import type { Reason } from "../model/reason.ts";
+
+const LIMITS = {
+  /** Certificates that a caller may send besides its own; further ones are passed over. */
+  presented: 8,
+} as const;
+
+/** Where the authorities and lists of now are; a new value is a new reference. */
+export interface TrustSource {
+  readonly current: Trust;
+}
+
+/** What a caller sent, its own certificate first. */
+export interface Presented {
+  readonly certificates: readonly Buffer[];
+  /** What the runtime's own verification says. */
+  readonly authorized: boolean;
+  readonly authorizationError: string | undefined;
+}
+
+/** A caller that owes a certificate and has none. */
+export const NO_CERTIFICATE: PeerTls = Object.freeze({
+  certificate: undefined,
+  thumbprint: undefined,
+  detail: undefined,
+  refusal: () => "missing-certificate" as const,
+});
+
+export function verifyPeer(presented: Presented, source: TrustSource, nowMs: number): PeerTls {
+  const [own, ...rest] = presented.certificates;
+  let leaf: Certificate;
+  const others: Certificate[] = [];
+  try {
+    if (own === undefined) throw new TypeError("no certificate");
+    leaf = parseCertificate(own);
+    for (const der of rest.slice(0, LIMITS.presented)) others.push(parseCertificate(der));
+  } catch (error) {
+    return refused(undefined, error instanceof Error ? error.message : "unreadable");
+  }
+  const peer = new VerifiedPeer(leaf, others, source);
+  const reason = peer.refusal(nowMs);
+  // Ours says more, so it comes first; what only the runtime objects to (name constraints, unknown
+  // critical extensions) counts as much.
+  if (reason === undefined && !presented.authorized) {
+    return refused(
+      leaf.thumbprint,
+      `${leaf.subject}: ${presented.authorizationError ?? "refused"}`,
+    );
+  }
+  return peer;
+}
+
+class VerifiedPeer implements PeerTls {
+  readonly thumbprint: string;
+  certificate: PeerCertificate | undefined;
+  detail: string | undefined;
+  readonly #leaf: Certificate;
+  readonly #others: readonly Certificate[];
+  readonly #source: TrustSource;
+  /** By what it was found good, and for how long. */
+  #seen: Trust | undefined;
+  #from = 0;
+  #until = 0;
+
+  constructor(leaf: Certificate, others: readonly Certificate[], source: TrustSource) {
+    this.thumbprint = leaf.thumbprint;
+    this.#leaf = leaf;
+    this.#others = others;
+    this.#source = source;
+  }
+
+  refusal(nowMs: number): Reason | undefined {
+    if (nowMs < this.#until && nowMs >= this.#from && this.#source.current === this.#seen) {
+      return undefined;
+    }
+    return this.#look(nowMs);
+  }
+
+  #look(nowMs: number): Reason | undefined {
+    const trust = this.#source.current;
+    this.#until = 0;
+    const presented = this.#others;
+    const chain = findChain(this.#leaf, { presented, trust, usage: CLIENT_AUTH });
+    const found = isChainFault(chain) ? chain : checkStanding(chain, trust.lists, nowMs);
+    if (isChainFault(found)) {
+      this.detail = found.detail;
+      if (found.reason === "untrusted-certificate") this.certificate = undefined;
+      return found.reason;
+    }
+    this.#seen = trust;
+    this.#from = found.from;
+    this.#until = found.until;
+    this.certificate ??= described(this.#leaf);
+    return undefined;
+  }
+}
+
+function described(leaf: Certificate): PeerCertificate {
+  const { subject, issuer, serial, notBefore, notAfter, thumbprint, extensions } = leaf;
+  const { dnsNames, uris, emails } = extensions;
+  const [uri] = uris;
+  // SPIFFE X.509-SVID section 2: exactly one URI.
+  const spiffeId = uris.length === 1 && uri?.startsWith("spiffe://") === true ? uri : undefined;
+  return Object.freeze({
+    subject,
+    issuer,
+    serial,
+    notBefore,
+    notAfter,
+    thumbprint,
+    dnsNames,
+    uris,
+    emails,
+    spiffeId,
+  });
+}
+
+function refused(thumbprint: string | undefined, detail: string): PeerTls {
+  return {
+    certificate: undefined,
+    thumbprint,
+    detail,
+    refusal: () => "untrusted-certificate",
+  };
+}
