@@ -65,7 +65,10 @@ async function runCheck(): Promise<number> {
     check(world, arrivals).catch((error: unknown) => error as Error),
   ]);
   await world.stop();
-  if (verdicts === "interrupted") return 2;
+  if (verdicts === "interrupted") {
+    rmSync(world.folder, { recursive: true, force: true });
+    return 2;
+  }
   if (verdicts instanceof Error) {
     console.error(red(`The demo broke off: ${verdicts.message}`));
     console.error(`Its logs are in ${world.folder}`);

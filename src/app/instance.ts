@@ -18,6 +18,7 @@ import { createProxyHandler } from "../proxy/handler.ts";
 import { registerProcessMetrics } from "../telemetry/process-metrics.ts";
 import { buildSnapshot, type RunningSnapshot } from "./build-snapshot.ts";
 import type { Instruments } from "./instruments.ts";
+import { reportCompleted } from "./report-completed.ts";
 import { ListenerSet } from "./listener-set.ts";
 import type { Prepared } from "./prepare.ts";
 import { ALONE, type Seat, seated } from "./seat.ts";
@@ -111,7 +112,7 @@ class RunningInstance implements Instance {
       audit,
       gate: createRunningGate(config, audit, instruments),
       snapshot: () => this.#snapshot,
-      completed: (route, outcome) => requests.completed(route, outcome),
+      completed: reportCompleted(requests, log),
     });
     const deps = { clock, deadlines, log, handler, reusePort: seat.reusePort };
     this.#set = new ListenerSet((options) =>

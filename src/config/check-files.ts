@@ -1,5 +1,5 @@
 /** Files that a configuration names have to be there, and secret ones have to be secret. */
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import {
   credentialValue,
@@ -9,6 +9,7 @@ import {
 import { readKeySet } from "../crypto/jwk.ts";
 import { SallyportError } from "../model/errors.ts";
 import { parseJsonBytes } from "../model/json.ts";
+import { readFileBytes } from "../platform/files.ts";
 import type { Draft } from "./draft.ts";
 import type { Expansion } from "./expand.ts";
 import type { PathProblem } from "./issues.ts";
@@ -27,7 +28,7 @@ export function checkKeyFiles(draft: Draft, folder: string): PathProblem[] {
 
 function keyFileFault(file: string): string | undefined {
   try {
-    readKeySet(parseJsonBytes(readFileSync(file)));
+    readKeySet(parseJsonBytes(readFileBytes(file)));
     return undefined;
   } catch (error) {
     if (error instanceof SallyportError) return error.message;
@@ -52,7 +53,7 @@ function credentialFileFault(
   file: string,
 ): string | undefined {
   try {
-    const found = credentialValue(options, readFileSync(file));
+    const found = credentialValue(options, readFileBytes(file));
     return "fault" in found ? found.fault : undefined;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? "unreadable";

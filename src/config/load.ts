@@ -10,6 +10,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { ConfigError, type Problem } from "../model/errors.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
+import { readFileBytes } from "../platform/files.ts";
 import { checkAddresses } from "./check-addresses.ts";
 import { checkAttributes } from "./check-attributes.ts";
 import { checkAuthenticators } from "./check-authenticators.ts";
@@ -93,7 +94,7 @@ export async function inspectConfig(
   }
   const expansion = expand(document.value, {
     env: sources.env,
-    readFile: (name) => readFileSync(resolve(folder, name), "utf8"),
+    readFile: (name) => readFileBytes(resolve(folder, name)).toString("utf8"),
     isTemplated,
   });
   const { draft, problems } = createDraft(expansion.value, expansion.written);

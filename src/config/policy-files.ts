@@ -3,8 +3,9 @@
  * them, in the order of their names. A folder that is missing or holds none is an error, never an
  * empty policy set: a wrong mount would otherwise deny or permit everything without a word.
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
+import { readFileBytes } from "../platform/files.ts";
 import type { PathProblem } from "./issues.ts";
 
 const LIMITS = {
@@ -75,7 +76,7 @@ function readFile(file: string): { readonly text: string } | Fault {
     if (statSync(file).size > LIMITS.file) {
       return { message: "is too large", remedy: `at most ${LIMITS.file} bytes` };
     }
-    return { text: new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(file)) };
+    return { text: new TextDecoder("utf-8", { fatal: true }).decode(readFileBytes(file)) };
   } catch (error) {
     return { message: `cannot be read (${codeOf(error)})`, remedy };
   }

@@ -38,6 +38,7 @@ test("parsePathPattern() refuses what no canonical path equals, and says what wo
     ["/a%00", /encoded NUL/],
     ["/a%2541", /escape of an escape/],
     ["/%FF", /UTF-8/],
+    ["/{__proto__}", /parameter that is a whole segment/],
     ["/%41", /canonical form, here "A"/],
     ["/%2E%2E", /dot segment/],
     [`/${"a/".repeat(64)}`, /at most 64/],

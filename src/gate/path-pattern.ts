@@ -37,7 +37,9 @@ export function parsePathPattern(
   return { segments };
 }
 
-const PARAM = /^\{[A-Za-z_][A-Za-z0-9_]{0,62}\}$/;
+/** A parameter is a key of an object, where `__proto__` would be lost. */
+const PARAM = /^\{(?!__proto__\})[A-Za-z_][A-Za-z0-9_]{0,62}\}$/;
+
 function segmentRemedy(text: string, last: boolean): string | undefined {
   if (text === "*") return last ? undefined : "'*' only as the last segment";
   if (text.includes("{") || text.includes("}")) {

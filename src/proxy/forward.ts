@@ -20,7 +20,7 @@ import { Unfit } from "./render.ts";
 export interface ForwardDeps {
   readonly clock: Clock;
   readonly audit: AuditLog;
-  readonly completed: (route: string, outcome: ForwardOutcome) => void;
+  readonly completed: (route: string, outcome: ForwardOutcome, decisionId: string) => void;
 }
 
 /** What the answers of a route have in common, whoever gives them. */
@@ -145,6 +145,6 @@ class Forwarding implements ForwardObserver {
       upstreamMs: outcome.upstreamMs,
       end: outcome.end,
     });
-    completed(this.#permit.route.name, outcome);
+    completed(this.#permit.route.name, outcome, this.#permit.decisionId);
   }
 }

@@ -102,6 +102,17 @@ test("each fault of a service gets its status, its end in the record, and costs 
       assert.equal((await exchange(`/fault/fine/after${path}`)).seen, 200);
     });
   }
+  await t.test("the log says why, for operators", () => {
+    const lines = stage.log().match(/^\{.*"event":"a request was not completed".*$/gm) ?? [];
+    assert.ok(lines.length >= 20 && lines.length < TABLE.length * ROUNDS, `${lines.length} lines`);
+    const [first = "{}"] = lines;
+    const line = JSON.parse(first) as Record<string, unknown>;
+    assert.equal(line["route"], "fault");
+    assert.equal(line["upstream"], stage.rogue.address);
+    assert.equal(line["reason"], "upstream-unreachable");
+    assert.equal(line["detail"], "closed");
+    assert.equal(typeof line["decision"], "string");
+  });
   await t.test("nothing is left open", { skip: COUNTS_ABSENT }, async () => {
     const counts = await countsOnce(
       stage,
