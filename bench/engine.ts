@@ -20,6 +20,9 @@ import { listen } from "../src/http/listener.ts";
 import { createUpstream } from "../src/http/service.ts";
 import type { Log } from "../src/model/ports.ts";
 import { systemClock } from "../src/platform/clock.ts";
+import { systemTimers } from "../src/platform/timers.ts";
+import { createMetrics } from "../src/telemetry/metrics.ts";
+import { createUpstreamMetrics } from "../src/telemetry/upstream-metrics.ts";
 import { forwardable } from "../src/wire/fields.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -38,7 +41,10 @@ async function serve(port: number, servicePort: number): Promise<void> {
   const upstream = createUpstream(
     serviceSchema.parse({ endpoints: [`http://127.0.0.1:${servicePort}`] }),
     {
+      name: "bench",
       clock: systemClock,
+      timers: systemTimers,
+      metrics: createUpstreamMetrics(createMetrics()).service("bench"),
       deadlines,
       log,
       requestTrailers: (trailers) => trailers,

@@ -56,6 +56,9 @@ export function recordedMetrics(): RecordedMetrics {
     gauge: family,
     histogram: family,
     sampled: (name, _help, read) => void samples.set(name, read),
+    sampledEach: (name, _help, { read }) => {
+      samples.set(name, () => [...read()].reduce((sum, { value }) => sum + value, 0));
+    },
     value: (series) => samples.get(series)?.() ?? values.get(series) ?? 0,
   };
 }

@@ -108,17 +108,21 @@ function createAuthenticators(
 
 function createUpstreams(
   services: Config["services"],
-  { clock, deadlines, log }: Instruments,
+  { clock, timers, deadlines, log, upstreams }: Instruments,
 ): Map<string, Upstream> {
   const deps = {
     clock,
+    timers,
     deadlines,
     log,
     requestTrailers: stripIdentityFields,
     responseTrailers: stripIdentityFields,
   };
   return new Map(
-    Object.entries(services).map(([name, service]) => [name, createUpstream(service, deps)]),
+    Object.entries(services).map(([name, service]) => {
+      const metrics = upstreams.service(name);
+      return [name, createUpstream(service, { ...deps, name, metrics })];
+    }),
   );
 }
 

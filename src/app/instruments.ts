@@ -10,6 +10,7 @@ import { systemTimers } from "../platform/timers.ts";
 import { createTraceparents } from "../platform/trace-ids.ts";
 import { createMetrics, type RunningMetrics } from "../telemetry/metrics.ts";
 import { createRequestMetrics, type RequestMetrics } from "../telemetry/request-metrics.ts";
+import { createUpstreamMetrics, type UpstreamMetrics } from "../telemetry/upstream-metrics.ts";
 
 export interface Instruments {
   readonly clock: Clock;
@@ -17,6 +18,7 @@ export interface Instruments {
   readonly log: Log;
   readonly metrics: RunningMetrics;
   readonly requests: RequestMetrics;
+  readonly upstreams: UpstreamMetrics;
   readonly deadlines: Deadlines;
   readonly facts: FactsCache;
   readonly keySets: KeySetPool;
@@ -32,6 +34,7 @@ export function createInstruments(log: Log, clock: Clock = systemClock): Instrum
     log,
     metrics,
     requests: createRequestMetrics(metrics),
+    upstreams: createUpstreamMetrics(metrics),
     deadlines: new Deadlines(clock),
     facts: createFactsCache({}, { clock, metrics }),
     keySets: createKeySetPool(),

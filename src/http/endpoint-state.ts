@@ -3,6 +3,7 @@
  * passed over.
  */
 import type { Candidate } from "./balance/balancer.ts";
+import type { EndpointStateName } from "../telemetry/upstream-metrics.ts";
 import { hashText } from "./balance/hash.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { FailureKind } from "./attempt-failure.ts";
@@ -57,6 +58,11 @@ export class EndpointState implements Candidate {
   /** Whether it refused a connection a moment ago. */
   get resting(): boolean {
     return this.#restsUntil > this.#deadlines.coarseNow;
+  }
+
+  /** What operators see it as. */
+  get state(): EndpointStateName {
+    return this.resting ? "resting" : "ready";
   }
 
   /** A request goes to it; `left` follows once. */

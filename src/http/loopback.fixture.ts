@@ -6,6 +6,9 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Log } from "../model/ports.ts";
 import { reasonInfo } from "../model/reason.ts";
 import { ManualClock } from "../platform/clock.ts";
+import { ManualTimers } from "../platform/timers.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
+import { createUpstreamMetrics } from "../telemetry/upstream-metrics.ts";
 import { forwardable } from "../wire/fields.ts";
 import { Deadlines } from "./deadlines.ts";
 import type {
@@ -160,6 +163,10 @@ export interface LoopbackOptions {
 export class Loopback {
   readonly clock: ManualClock;
   readonly deadlines: Deadlines;
+  readonly timers = new ManualTimers();
+  readonly metrics = createMetrics();
+  /** What every draw comes out as: from 0 to below 1. */
+  random = 0.5;
   readonly service = new ManualService();
   readonly outcomes: ForwardOutcome[] = [];
   readonly malformed: MalformedRequest[] = [];
@@ -187,7 +194,11 @@ export class Loopback {
         ...this.#options.service,
       }),
       {
+        name: "test",
         clock: this.clock,
+        timers: this.timers,
+        metrics: createUpstreamMetrics(this.metrics).service("test"),
+        random: () => this.random,
         deadlines: this.deadlines,
         log: this.#log(),
         requestTrailers: (trailers) => trailers,

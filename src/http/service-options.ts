@@ -3,6 +3,7 @@ import { z } from "zod";
 import { duration } from "../model/options.ts";
 import { hashSchema } from "./balance/balance-options.ts";
 import { BALANCERS } from "./balance/create.ts";
+import { breakerSchema, retriesSchema } from "./retry/retry-options.ts";
 import type { Endpoint } from "./upstream-pool.ts";
 
 /** Where a service listens, and its share. */
@@ -45,6 +46,14 @@ export const serviceSchema = z.strictObject({
       "How an endpoint is chosen, by its weight. `round-robin` takes them in turn; `least-requests` draws two and takes the one with fewer requests; `random` draws one; `consistent-hash` takes the same one for the same `hash` key. One that just refused a connection is passed over.",
     ),
   hash: hashSchema.optional().describe("What `balance: consistent-hash` goes by."),
+  retries: retriesSchema
+    .optional()
+    .describe(
+      "When a request is sent again. Without it only what could not be sent at all is, to the endpoints that were not tried yet (at most 8), and what an idle connection swallowed as it closed.",
+    ),
+  breaker: breakerSchema
+    .optional()
+    .describe("How many requests each endpoint may have at once, and how many wait for that."),
   connections: z
     .int()
     .min(1)

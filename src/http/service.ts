@@ -2,7 +2,8 @@
  * The endpoints of one service. A balancer chooses among them; one that just refused a connection is
  * passed over for a short while, as long as another one is there.
  */
-import type { Clock, Log } from "../model/ports.ts";
+import type { Clock, Log, Timers } from "../model/ports.ts";
+import type { ServiceMetrics, ServiceView } from "../telemetry/upstream-metrics.ts";
 import type { Fields } from "../model/http.ts";
 import type { Balancer } from "./balance/balancer.ts";
 import { createBalancer } from "./balance/create.ts";
@@ -14,14 +15,20 @@ import type {
   Upstream,
   UpstreamRequest,
 } from "./exchange.ts";
-import { Forward, type ForwardService } from "./forward.ts";
+import { Forward } from "./forward.ts";
+import type { ForwardService } from "./sending.ts";
 import type { ServiceOptions } from "./service-options.ts";
 import type { Deadlines } from "./deadlines.ts";
+import { Retries } from "./retry/retries.ts";
+import { WaitingLine } from "./retry/waiting-line.ts";
 import { connectTcp } from "./sockets.ts";
 import { type PoolDeps, UpstreamPool } from "./upstream-pool.ts";
 
 export interface UpstreamDeps {
+  /** As the configuration names it. */
+  readonly name: string;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly deadlines: Deadlines;
   /** Hears of defects of ours; what services do wrong is in the outcomes. */
   readonly log: Log;
@@ -29,7 +36,8 @@ export interface UpstreamDeps {
   readonly requestTrailers: (trailers: Fields) => Fields;
   /** Trailers that a caller may see. */
   readonly responseTrailers: (trailers: Fields) => Fields;
-  /** From 0 to below 1, for balancers that draw; `Math.random` when left out. */
+  readonly metrics: ServiceMetrics;
+  /** From 0 to below 1, for balancers that draw and back-off; `Math.random` when left out. */
   readonly random?: () => number;
   /** How sockets are opened; plain TCP when left out. */
   readonly openSocket?: PoolDeps["openSocket"];
@@ -43,33 +51,35 @@ export function createUpstream(options: ServiceOptions, deps: UpstreamDeps): Ups
 class Service implements Upstream, ForwardService {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
+  readonly timers: Timers;
   readonly log: Log;
   readonly requestTrailers: (trailers: Fields) => Fields;
   readonly responseTrailers: (trailers: Fields) => Fields;
+  readonly retries: Retries | undefined;
+  readonly line: WaitingLine | undefined;
   readonly #endpoints: readonly EndpointState[];
   readonly #balancer: Balancer;
+  readonly #stopShowing: () => void;
 
   constructor(options: ServiceOptions, deps: UpstreamDeps) {
     this.clock = deps.clock;
     this.deadlines = deps.deadlines;
+    this.timers = deps.timers;
     this.log = deps.log;
     this.requestTrailers = deps.requestTrailers;
     this.responseTrailers = deps.responseTrailers;
-    const { balance, hash } = options;
-    const hashing = { maxLoad: hash?.maxLoad ?? Number.POSITIVE_INFINITY };
-    this.#balancer = createBalancer(balance, hashing, deps.random ?? Math.random);
-    const poolOptions = {
-      maxConnections: options.connections,
-      idleTimeoutMs: options.keepAlive,
-    };
-    const { deadlines, log, openSocket = connectTcp } = deps;
-    const poolDeps = { deadlines, log, openSocket };
-    const weighted = options.endpoints.filter(({ weight }) => weight > 0);
-    this.#endpoints = weighted.map((endpoint) => {
-      const pool = new UpstreamPool(endpoint, poolOptions, poolDeps);
-      const { weight } = endpoint;
-      return new EndpointState(pool, { weight, capacity: options.connections }, deadlines);
-    });
+    const { random = Math.random } = deps;
+    this.#balancer = balancerOf(options, random);
+    this.#endpoints = createEndpoints(options, deps);
+    this.retries =
+      options.retries &&
+      new Retries(options.retries, {
+        random,
+        inFlight: () => this.#inFlight,
+        noted: (outcome) => deps.metrics.retry(outcome),
+      });
+    this.line = this.#lineOf(options, deps);
+    this.#stopShowing = deps.metrics.show(() => this.#view());
   }
 
   forward(exchange: Exchange, request: UpstreamRequest, observer: ForwardObserver): Forwarded {
@@ -79,6 +89,7 @@ class Service implements Upstream, ForwardService {
   }
 
   close(): void {
+    this.#stopShowing();
     for (const endpoint of this.#endpoints) endpoint.pool.close();
   }
 
@@ -88,6 +99,51 @@ class Service implements Upstream, ForwardService {
     if (only !== undefined) return only.full || tried.length > 0 ? undefined : only;
     return this.#balancer.pick(endpoints, tried, key) ?? firstWithRoom(endpoints, tried);
   }
+
+  get #inFlight(): number {
+    return this.#endpoints.reduce((sum, endpoint) => sum + endpoint.active, 0);
+  }
+
+  #lineOf({ breaker }: ServiceOptions, { metrics }: UpstreamDeps): WaitingLine | undefined {
+    if (breaker === undefined || breaker.queue === 0) return undefined;
+    return new WaitingLine(
+      { max: breaker.queue, timeoutMs: breaker.queueTimeout },
+      {
+        hasRoom: () => this.#endpoints.some((endpoint) => !endpoint.full),
+        noted: (outcome) => metrics.queue(outcome),
+      },
+    );
+  }
+
+  #view(): ServiceView {
+    return {
+      endpoints: this.#endpoints.map((endpoint) => ({
+        name: endpoint.name,
+        state: endpoint.state,
+        requests: endpoint.active,
+        connections: endpoint.pool.size,
+      })),
+      waiting: this.line?.length ?? 0,
+      panic: false,
+    };
+  }
+}
+
+function balancerOf({ balance, hash }: ServiceOptions, random: () => number): Balancer {
+  return createBalancer(balance, { maxLoad: hash?.maxLoad ?? Number.POSITIVE_INFINITY }, random);
+}
+
+function createEndpoints(options: ServiceOptions, deps: UpstreamDeps): EndpointState[] {
+  const { connections, keepAlive, breaker } = options;
+  const poolOptions = { maxConnections: connections, idleTimeoutMs: keepAlive };
+  const { deadlines, log, openSocket = connectTcp } = deps;
+  const capacity = Math.min(connections, breaker?.requests ?? connections);
+  return options.endpoints
+    .filter(({ weight }) => weight > 0)
+    .map((endpoint) => {
+      const pool = new UpstreamPool(endpoint, poolOptions, { deadlines, log, openSocket });
+      return new EndpointState(pool, { weight: endpoint.weight, capacity }, deadlines);
+    });
 }
 
 /** Where all that have room are resting, one of them is better than none. */

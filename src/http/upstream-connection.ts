@@ -72,6 +72,9 @@ const LIMITS = {
   head: { ...DEFAULT_HEAD_LIMITS, maxHeadBytes: 64 * 1024 } satisfies HeadLimits,
   /** How long a service has to close its side of an upgraded connection once we have closed ours. */
   lingerMs: 2000,
+  /** Bytes of an answer that nobody wants: reading more costs more than a new connection. */
+  discarded: 64 * 1024,
+  discardMs: 1000,
 } as const;
 
 /**
@@ -190,6 +193,19 @@ export class UpstreamConnection implements Expirable {
       this.#socket.resume();
       this.#socket.end();
     });
+  }
+
+  /**
+   * Reads the rest of this answer for nobody, so that the connection can serve again; closes it where
+   * that takes too long or is not worth it. The receiver is not called any more.
+   */
+  discard(answer: ResponseHead): void {
+    this.#receiver = undefined;
+    const { bodyKind, contentLength } = answer;
+    const short =
+      bodyKind === "none" || (bodyKind === "length" && contentLength <= LIMITS.discarded);
+    if (short) this.expiresAt = this.#owner.deadlines.coarseNow + LIMITS.discardMs;
+    else this.#close();
   }
 
   /** Closes at once. The receiver is not called any more. */

@@ -39,6 +39,12 @@ export interface Family<T> {
   with(...labelValues: string[]): T;
 }
 
+/** One series of a gauge that is read when it is scraped. */
+export interface Sample {
+  readonly labels: readonly string[];
+  readonly value: number;
+}
+
 /** Where modules register what they measure. Names follow OpenMetrics; no label value may come from a caller. */
 export interface Metrics {
   counter(name: string, help: string, labels?: readonly string[]): Family<Counter>;
@@ -50,6 +56,12 @@ export interface Metrics {
   ): Family<Histogram>;
   /** A gauge that is read when it is scraped. */
   sampled(name: string, help: string, read: () => number): void;
+  /** The same with labels: series come and go with what is read, so it must be bounded. */
+  sampledEach(
+    name: string,
+    help: string,
+    options: { readonly labels: readonly string[]; readonly read: () => Iterable<Sample> },
+  ): void;
 }
 
 /** Fetches a JSON document that configuration names. Bounded in time and size; follows no redirect. */

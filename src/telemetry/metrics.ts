@@ -9,7 +9,7 @@
  * Families are named as OpenMetrics 1.0 names them, a counter without `_total`; one that is given
  * with it loses it.
  */
-import type { Counter, Family, Gauge, Histogram, Metrics } from "../model/ports.ts";
+import type { Counter, Family, Gauge, Histogram, Metrics, Sample } from "../model/ports.ts";
 import { OPENMETRICS_TYPE, PROMETHEUS_TYPE, prefersOpenMetrics } from "./exposition-format.ts";
 import { renderFamilies, type FamilyText, type SeriesText } from "./exposition.ts";
 
@@ -82,6 +82,10 @@ export function createMetrics(options: MetricsOptions = {}): RunningMetrics {
       const series = (): SeriesText[] => [{ labelValues: [read()], value: 1 }];
       const text = (): FamilyText => ({ ...spec, buckets: [], series: series() });
       families.set(spec.name, { spec, family: undefined, text });
+    },
+    sampledEach(name, help, { labels, read }) {
+      const spec = checkSpec({ name, help, labels, type: "gauge" });
+      families.set(spec.name, { spec, family: undefined, text: () => samplesText(spec, read) });
     },
     render(accept) {
       const open = prefersOpenMetrics(accept);
@@ -202,6 +206,11 @@ class LabelledFamily<T> implements Family<T> {
 
 function sampledText(spec: FamilySpec, read: () => number): FamilyText {
   return { ...spec, buckets: [], series: [{ labelValues: [], value: read() }] };
+}
+
+function samplesText(spec: FamilySpec, read: () => Iterable<Sample>): FamilyText {
+  const series = [...read()].map(({ labels, value }) => ({ labelValues: labels, value }));
+  return { ...spec, buckets: [], series };
 }
 
 function counterOf({ array, index }: Slot): Bound<Counter> {

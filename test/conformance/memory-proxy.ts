@@ -13,6 +13,9 @@ import { createUpstream } from "../../src/http/service.ts";
 import type { Log } from "../../src/model/ports.ts";
 import { reasonInfo } from "../../src/model/reason.ts";
 import { ManualClock } from "../../src/platform/clock.ts";
+import { ManualTimers } from "../../src/platform/timers.ts";
+import { createMetrics } from "../../src/telemetry/metrics.ts";
+import { createUpstreamMetrics } from "../../src/telemetry/upstream-metrics.ts";
 import { forwardable } from "../../src/wire/fields.ts";
 
 /** One end of a connection, in memory. The proxy holds it as a `Socket`; the test is its peer. */
@@ -82,7 +85,10 @@ export class MemoryProxy {
       error: (event, fields) => this.defects.push(`${event}: ${String(fields?.["error"])}`),
     };
     this.#upstream = createUpstream(serviceSchema.parse({ endpoints: ["http://127.0.0.1:1"] }), {
+      name: "memory",
       clock: this.clock,
+      timers: new ManualTimers(),
+      metrics: createUpstreamMetrics(createMetrics()).service("memory"),
       deadlines: this.deadlines,
       log: this.#log,
       requestTrailers: (trailers) => trailers,

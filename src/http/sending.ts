@@ -1,0 +1,271 @@
+/**
+ * How an exchange gets to an endpoint: which one is chosen, what is waited for, and what is tried
+ * after a failure (`attempts.ts`). What it carries, and what comes back, is `Forward`'s.
+ *
+ * What failed at one endpoint may be sent again, only while nothing of an answer has gone out and
+ * only where it can do no harm:
+ * - the connection could not be opened: nothing was written, so the next endpoint is tried, each once;
+ * - a connection that had served before closed without a byte of an answer: the service had closed it
+ *   before it saw the request. It is sent once more on a new connection, if it is idempotent (RFC 9110
+ *   section 9.2.2) and its body is at hand;
+ * - what the service's `retries` cover, within their budget, under the same conditions.
+ */
+import type { Fields, ResponseHead } from "../model/http.ts";
+import type { Clock, Log, Timers } from "../model/ports.ts";
+import type { Reason } from "../model/reason.ts";
+import type { AttemptFailure, FailureKind } from "./attempt-failure.ts";
+import { Attempts, isIdempotent } from "./attempts.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { EndpointState } from "./endpoint-state.ts";
+import type { Exchange, ExchangeStream, UpstreamRequest } from "./exchange.ts";
+import { asError, invariant } from "./invariant.ts";
+import { ReplayBody } from "./retry/replay-body.ts";
+import type { Retries } from "./retry/retries.ts";
+import type { Waiter, WaitingLine } from "./retry/waiting-line.ts";
+import type { UpstreamConnection } from "./upstream-connection.ts";
+
+/** What a forwarded exchange needs of its service. */
+export interface ForwardService {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly timers: Timers;
+  readonly log: Log;
+  /** Undefined: nothing that a service may have seen is sent again. */
+  readonly retries: Retries | undefined;
+  /** Undefined: what no endpoint has room for is refused at once. */
+  readonly line: WaitingLine | undefined;
+  readonly requestTrailers: (trailers: Fields) => Fields;
+  readonly responseTrailers: (trailers: Fields) => Fields;
+  /** The endpoint that takes the next attempt, without those tried; undefined when none can. */
+  pick(tried: readonly EndpointState[], key: string | undefined): EndpointState | undefined;
+}
+
+const NONE: readonly EndpointState[] = [];
+
+/** A base rather than a part: an exchange that goes well has no object for what does not happen. */
+export abstract class Sending implements Waiter {
+  protected readonly service: ForwardService;
+  protected readonly exchange: Exchange;
+  protected readonly stream: ExchangeStream;
+  protected readonly request: UpstreamRequest;
+  protected connection: UpstreamConnection | undefined;
+  /** Where the last attempt went. */
+  protected endpoint: EndpointState | undefined;
+  /** Whether the caller's body is being read: from then on it has to be kept to be sent again. */
+  protected reading = false;
+  /** What was read of a body that may have to be sent again. */
+  protected replay: ReplayBody | undefined;
+  /** Whether the head was written to the connection at hand. */
+  protected written = false;
+  /** For the whole exchange; once an answer streams that may, for all of that. */
+  protected totalMs: number;
+  /** Whether the head of an answer has gone out to the caller. */
+  protected answered = false;
+  protected over = false;
+  /** Undefined until an attempt has failed. */
+  #attempts: Attempts | undefined;
+  /** Whether the endpoint counts this exchange among its requests. */
+  #entered = false;
+  /** Calls off what is waited for between attempts. */
+  #stopWaiting: (() => void) | undefined;
+
+  constructor(service: ForwardService, exchange: Exchange, request: UpstreamRequest) {
+    this.service = service;
+    this.exchange = exchange;
+    this.stream = exchange.stream;
+    this.request = request;
+    this.totalMs = request.totalTimeoutMs;
+  }
+
+  /** Writes the request to the connection at hand. */
+  abstract connected(): void;
+  abstract defect(error: unknown): void;
+  /** Becomes the receiver of what the connection says. */
+  protected abstract assign(connection: UpstreamConnection): void;
+  protected abstract fail(reason: Reason, detail: string): void;
+
+  /** Looks for an endpoint, or waits for one. */
+  protected send(): void {
+    const { retries, line } = this.service;
+    if (retries !== undefined) this.replay = this.#newReplay(retries.bodyBytes);
+    // Whoever came before goes before.
+    if (line !== undefined && line.length > 0) this.#enterLine();
+    else this.#attempt();
+  }
+
+  #newReplay(maxBytes: number): ReplayBody | undefined {
+    const { bodyKind, contentLength } = this.exchange.head;
+    const useful = bodyKind !== "none" && isIdempotent(this.request.method);
+    return useful && contentLength <= maxBytes ? new ReplayBody(maxBytes) : undefined;
+  }
+
+  #attempt(): void {
+    const key = this.request.hashKey;
+    const tried = this.#attempts?.tried ?? NONE;
+    const fresh = this.service.pick(tried, key);
+    const endpoint = fresh ?? (tried.length === 0 ? undefined : this.service.pick(NONE, key));
+    if (endpoint === undefined) this.#enterLine();
+    else this.#sendTo(endpoint);
+  }
+
+  #enterLine(): void {
+    const { line } = this.service;
+    if (line?.enter(this) !== true) {
+      this.fail("overloaded", "as many requests as allowed");
+      return;
+    }
+    const left = Math.max(0, Math.min(line.timeoutMs, this.totalLeft()));
+    const stop = this.#later(left, () => {
+      line.gaveUp();
+      this.fail("overloaded", "waited too long for an endpoint with room");
+    });
+    this.#stopWaiting = () => {
+      line.leave(this);
+      stop();
+    };
+  }
+
+  /** Waiter: some endpoint has room again. */
+  roomMade(): void {
+    this.#waited();
+    this.#guarded(() => this.#attempt());
+  }
+
+  #sendTo(endpoint: EndpointState): void {
+    endpoint.entered();
+    this.endpoint = endpoint;
+    this.#entered = true;
+    const connection = endpoint.pool.reuse();
+    if (connection === undefined) {
+      this.#open();
+      return;
+    }
+    this.connection = connection;
+    this.assign(connection);
+    this.connected();
+  }
+
+  /** The connection at hand was stale: the same again on a new one. */
+  protected resend(): void {
+    if (this.reading) this.stream.pause();
+    this.#open();
+  }
+
+  #open(): void {
+    const connection = this.endpoint?.pool.connect();
+    if (connection === undefined) {
+      this.fail("overloaded", "as many connections to the endpoint as allowed");
+      return;
+    }
+    this.connection = connection;
+    this.written = false;
+    this.assign(connection);
+    this.expireIn(this.request.connectTimeoutMs);
+  }
+
+  /** The endpoint's fault: it is tried again where that is safe, else the caller hears of it. */
+  protected attemptFailed(failure: AttemptFailure): void {
+    this.endpoint?.failed(failure.kind);
+    if (!this.again(failure.kind)) this.fail(failure.reason, failure.detail);
+  }
+
+  /** Sends the request again after `cause`; `answer` is the one that is let go for it. False: not. */
+  protected again(cause: FailureKind | number, answer?: ResponseHead): boolean {
+    const endpoint = this.endpoint;
+    invariant(endpoint !== undefined, "an attempt without an endpoint");
+    const nothingSent = cause === "connect";
+    if (this.answered || !(nothingSent ? this.#bodyAtHand : this.repeatable)) return false;
+    const attempts = (this.#attempts ??= new Attempts(this.service.retries));
+    attempts.failed(endpoint);
+    const next =
+      nothingSent && attempts.mayMove
+        ? this.service.pick(attempts.tried, this.request.hashKey)
+        : undefined;
+    const wait = next === undefined ? attempts.retry(cause) : 0;
+    if (wait === undefined || wait >= this.totalLeft()) return false;
+    if (answer !== undefined) this.connection?.discard(answer);
+    else this.connection?.destroy();
+    this.#between();
+    if (next === undefined) this.#stopWaiting = this.#later(wait, () => this.#attempt());
+    else this.#sendTo(next);
+    return true;
+  }
+
+  /** No attempt is under way: what the caller sends meanwhile has to wait. */
+  #between(): void {
+    this.connection = undefined;
+    this.leave();
+    this.written = false;
+    if (this.reading) this.stream.pause();
+  }
+
+  /** Whether no part of the body is lost to another attempt. */
+  get #bodyAtHand(): boolean {
+    const { bodyKind } = this.exchange.head;
+    return !this.reading || bodyKind === "none" || this.replay?.whole === true;
+  }
+
+  /** Whether it may be sent again although it may have arrived. */
+  protected get repeatable(): boolean {
+    return this.#bodyAtHand && isIdempotent(this.request.method);
+  }
+
+  #later(ms: number, action: () => void): () => void {
+    return this.service.timers.after(ms, () => {
+      this.#waited();
+      this.#guarded(action);
+    });
+  }
+
+  #waited(): void {
+    this.#stopWaiting?.();
+    this.#stopWaiting = undefined;
+  }
+
+  #guarded(action: () => void): void {
+    if (this.over) return;
+    try {
+      action();
+    } catch (error) {
+      this.service.log.error("a defect in sending a request again", { error: asError(error) });
+      this.defect(error);
+    }
+  }
+
+  // Time
+
+  protected expireIn(ms: number): void {
+    const connection = this.connection;
+    if (connection === undefined) return;
+    const now = this.service.deadlines.coarseNow;
+    connection.expiresAt = Math.min(now + ms, this.exchange.receivedAt + this.totalMs);
+  }
+
+  protected totalLeft(): number {
+    return this.exchange.receivedAt + this.totalMs - this.service.clock.monotonic();
+  }
+
+  // Ending
+
+  /** Ends the attempt. */
+  protected drop(): void {
+    this.connection?.destroy();
+    this.connection = undefined;
+    this.leave();
+  }
+
+  protected leave(): void {
+    if (!this.#entered) return;
+    this.#entered = false;
+    this.endpoint?.left();
+    this.service.line?.wake();
+  }
+
+  /** Nothing more is tried. */
+  protected stop(): void {
+    this.over = true;
+    this.drop();
+    this.#waited();
+    this.#attempts?.ended();
+  }
+}
