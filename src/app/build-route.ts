@@ -14,7 +14,7 @@ import { METHODS } from "../model/vocabulary.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { createCors, isCorsField } from "../proxy/cors.ts";
 import { createTrailers } from "../proxy/field-names.ts";
-import type { ForwardRoute } from "../proxy/forward.ts";
+import type { ForwardRoute } from "../proxy/forward-route.ts";
 import type { RedirectRoute } from "../proxy/handler.ts";
 import { createHashKey } from "../proxy/hash-key.ts";
 import { type ForwardPlan, type HeaderRules, headerRules } from "../proxy/plan.ts";
@@ -103,6 +103,7 @@ function createPlan(options: RouteOptions, { config, upstreams }: RouteDeps): Fo
     responseTimeoutMs: options.responseTimeout,
     totalTimeoutMs: options.timeout,
     idleTimeoutMs: options.idleTimeout,
+    lifetimeMs: options.lifetime,
     maxBodyBytes: options.limits.bodyBytes,
   };
 }

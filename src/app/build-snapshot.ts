@@ -16,7 +16,7 @@ import { METHODS } from "../model/vocabulary.ts";
 import { createDocumentFetcher } from "../platform/document-fetcher.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { compileVerified } from "../policy/compile-policies.ts";
-import type { ForwardRoute } from "../proxy/forward.ts";
+import type { ForwardRoute } from "../proxy/forward-route.ts";
 import type { ProxySnapshot, RedirectRoute } from "../proxy/handler.ts";
 import { stripIdentityFields } from "../wire/identity-fields.ts";
 import { buildRoute } from "./build-route.ts";
@@ -166,5 +166,6 @@ function gateRoute(
     pathParameters: options.pathParameters === "allow",
     limits,
     cors: options.cors !== undefined,
+    websocket: options.upgrades.includes("websocket"),
   };
 }

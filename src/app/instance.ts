@@ -15,6 +15,7 @@ import { ConfigError } from "../model/errors.ts";
 import { createDecisionIds } from "../platform/decision-id.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { createProxyHandler } from "../proxy/handler.ts";
+import { createStreams, type Streams } from "../proxy/streams.ts";
 import { registerProcessMetrics } from "../telemetry/process-metrics.ts";
 import { buildSnapshot, type RunningSnapshot } from "./build-snapshot.ts";
 import type { Instruments } from "./instruments.ts";
@@ -91,6 +92,7 @@ class RunningInstance implements Instance {
   readonly #set: ListenerSet;
   readonly #seat: Seat;
   readonly #stopProcessMetrics: () => void;
+  readonly #streams: Streams;
   /** The one in force; a reload assigns it. */
   #snapshot: RunningSnapshot;
   #config: Config;
@@ -106,13 +108,16 @@ class RunningInstance implements Instance {
     this.#seat = seat;
     this.#stopProcessMetrics = registerProcessMetrics(instruments.metrics);
     const { clock, deadlines, log, metrics, requests } = instruments;
+    const gate = createRunningGate(config, audit, instruments);
+    this.#streams = createStreams({ ...instruments, gate, snapshot: () => this.#snapshot.gate });
     const handler = createProxyHandler({
       clock,
       log,
       audit,
-      gate: createRunningGate(config, audit, instruments),
+      gate,
       snapshot: () => this.#snapshot,
       completed: reportCompleted(requests, log),
+      streamEnded: (kind, end) => this.#streams.ended(kind, end),
     });
     const deps = { clock, deadlines, log, handler, reusePort: seat.reusePort };
     this.#set = new ListenerSet((options) =>
@@ -175,6 +180,7 @@ class RunningInstance implements Instance {
       const former = this.#snapshot;
       this.#snapshot = next;
       this.#config = config;
+      this.#streams.redecide();
       void change.commit(config.shutdown.grace);
       this.#instruments.timers.after(LIMITS.formerMs, () => former.close());
     } finally {
@@ -196,6 +202,7 @@ class RunningInstance implements Instance {
     const ended = this.#set.close(atOnce ? 0 : grace);
     void this.#hurry.promise.then(() => this.#set.close(0));
     await ended;
+    this.#streams.close();
     this.#snapshot.close();
     this.#stopProcessMetrics();
     await this.#audit.close();

@@ -53,6 +53,7 @@ export const K = {
   scopes: literal(',"scopes":'),
   service: literal(',"service":'),
   status: literal(',"status":'),
+  stream: literal(',"stream":'),
   time: literal(',"time":'),
   unbound: literal(',"bound":false,"kind":'),
   upstream: literal(',"upstream":'),

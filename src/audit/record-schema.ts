@@ -93,6 +93,7 @@ export const decisionSchema = z.strictObject({
   route: text.optional(),
   scopes: texts,
   service: text.optional(),
+  stream: text.optional(),
   time,
   truncated: truncatedSchema.default({}),
   type: z.literal("decision"),

@@ -186,6 +186,7 @@ export class Serializer {
     if (record.route !== undefined) lines.raw(this.#routes.member(record.route));
     if (record.scopes.length > 0) lines.raw(K.scopes).raw(this.#listOf(record.scopes));
     if (record.service !== undefined) lines.raw(this.#services.member(record.service));
+    if (record.stream !== undefined) lines.raw(K.stream).quoted(record.stream);
     lines.raw(K.time).text(this.#time(record.timeMs));
     this.#cuts.write(lines);
     lines.raw(K.decisionType).raw(K.version);

@@ -9,6 +9,9 @@ import { spokenName } from "../wire/identity-fields.ts";
 interface Route {
   readonly host?: string | undefined;
   readonly path: string;
+  readonly methods?: readonly string[] | undefined;
+  readonly lifetime?: number | undefined;
+  readonly upgrades: readonly string[];
   readonly service?: string | undefined;
   readonly rewrite?: RewriteOptions | undefined;
   readonly redirect?: RedirectOptions | undefined;
@@ -29,6 +32,9 @@ export function checkRoute(route: Route, context: z.core.$RefinementCtx): void {
   checkPaths(route, report);
   checkRedirect(route, report);
   checkFields(route, report);
+  if (route.upgrades.length > 0 && route.methods?.includes("GET") === false) {
+    report(["upgrades"], "GET among the methods: a WebSocket is opened with it");
+  }
 }
 
 /** Each route ends in a service or in a redirect. */
@@ -40,6 +46,12 @@ function checkEnd(route: Route, report: Report): void {
   if (route.service !== undefined) report(["service"], "either service or redirect");
   for (const key of ["rewrite", "request"] as const) {
     if (route[key] !== undefined) report([key], `no ${key} with redirect: nothing is forwarded`);
+  }
+  if (route.lifetime !== undefined) {
+    report(["lifetime"], "no lifetime with redirect: nothing is forwarded");
+  }
+  if (route.upgrades.length > 0) {
+    report(["upgrades"], "no upgrades with redirect: nothing is forwarded");
   }
   if (route.credentials !== "strip") {
     report(["credentials"], "no credentials with redirect: nothing is forwarded");

@@ -23,15 +23,27 @@ export interface GateInput {
   readonly connection: { memo: unknown };
 }
 
+/** A stream that is open, as far as it is decided about again. */
+export interface OpenStream {
+  /** Of the decision that let it in. */
+  readonly decisionId: string;
+  /** Where its bytes go. */
+  readonly service: string | undefined;
+}
+
 /** Grows step by step; nothing outside the gate sees it before the decision is made. */
 export interface Deciding {
   readonly id: string;
   readonly timeMs: number;
   readonly input: GateInput;
   readonly snapshot: GateSnapshot;
+  /** What is decided again; undefined for a request that comes in. */
+  stream: OpenStream | undefined;
   requestId: string;
   request: CanonicalRequest | undefined;
   route: GateRoute | undefined;
+  /** Of a request that asks for a WebSocket and may have one. */
+  websocketKey: string | undefined;
   params: Readonly<Record<string, string>>;
   allow: string | undefined;
   /** The bearer token, when the route takes one and the request carries one. */
@@ -78,6 +90,20 @@ export class Permit {
 
   get params(): Readonly<Record<string, string>> {
     return this.#deciding.params;
+  }
+
+  /** What was decided about, and by which snapshot: for a stream that is decided again. */
+  get input(): GateInput {
+    return this.#deciding.input;
+  }
+
+  get snapshot(): GateSnapshot {
+    return this.#deciding.snapshot;
+  }
+
+  /** Of a request that asks for a WebSocket and may have one. */
+  get websocketKey(): string | undefined {
+    return this.#deciding.websocketKey;
   }
 
   get facts(): CredentialFacts | undefined {

@@ -13,23 +13,33 @@ import {
   type Denial,
   deny,
   type GateInput,
+  type OpenStream,
   type Permit,
   permit,
 } from "./decision.ts";
+import { decideAgain } from "./again.ts";
+import { begin } from "./begin.ts";
 import { canonicalise, isFault } from "./canonicalise.ts";
 import { identify, recall } from "./identify.ts";
 import { authorize } from "./authorize.ts";
 import { limit } from "./limit.ts";
+import { peer } from "./peer.ts";
 import { recordDecision } from "./record.ts";
-import { requestIdOf } from "./request-id.ts";
-import type { RouteMatch } from "./router.ts";
-import type { GateRoute, GateSnapshot } from "./snapshot.ts";
-import { getAllFields } from "../wire/fields.ts";
+import { route } from "./route.ts";
+import type { GateSnapshot } from "./snapshot.ts";
 import type { GateDeps, Step, StepResult } from "./step.ts";
 
 export interface Gate {
   /** Decides about one request by the snapshot given, and records it. Never throws or rejects. */
   decide(input: GateInput, snapshot: GateSnapshot): Permit | Denial | Promise<Permit | Denial>;
+  /**
+   * Decides by another snapshot about a stream that is open; `standing` is what it was last permitted
+   * by. Records a denial. Never throws or rejects.
+   */
+  decideAgain(
+    standing: Permit,
+    again: { readonly stream: OpenStream; readonly snapshot: GateSnapshot },
+  ): Permit | Denial | Promise<Permit | Denial>;
   /** Records a refusal of what never became a request, and gives the denial to answer with. */
   refuse(
     input: Omit<GateInput, "head">,
@@ -70,6 +80,7 @@ export function createGate(deps: GateDeps): Gate {
         return failed(error, deciding, { deps, started });
       }
     },
+    decideAgain: (standing, again) => decideAgain(standing, again, deps),
     refuse(input, snapshot, { reason, detail }) {
       const deciding = begin({ ...input, head: NO_HEAD }, snapshot, deps);
       deciding.detail = detail;
@@ -141,44 +152,8 @@ function failed(error: unknown, deciding: Deciding, { deps, started }: Progress)
   return deny(deciding, "internal-error", taken);
 }
 
-function begin(input: GateInput, snapshot: GateSnapshot, deps: GateDeps): Deciding {
-  const id = deps.nextDecisionId();
-  return {
-    id,
-    timeMs: deps.clock.now(),
-    input,
-    snapshot,
-    requestId: requestIdOf(input.head.fields) ?? id,
-    request: undefined,
-    route: undefined,
-    params: NO_PARAMS,
-    allow: undefined,
-    token: undefined,
-    facts: undefined,
-    principal: undefined,
-    authn: undefined,
-    credentials: NO_CREDENTIALS,
-    policy: undefined,
-    admission: undefined,
-    detail: undefined,
-  };
-}
-
 function writable(_deciding: Deciding, deps: GateDeps): StepResult {
   return deps.audit.writable() ? undefined : "audit-unavailable";
-}
-
-/** The certificate was verified with the connection; whether it still stands is asked every time. */
-function peer(deciding: Deciding): StepResult {
-  const { tls } = deciding.input.peer;
-  if (tls === undefined) return undefined;
-  const reason = tls.refusal(deciding.timeMs);
-  if (reason === undefined) return undefined;
-  deciding.detail = tls.detail;
-  if (tls.thumbprint !== undefined) {
-    deciding.credentials = [{ kind: "certificate", hash: tls.thumbprint, outcome: "refused" }];
-  }
-  return reason;
 }
 
 function canonical(deciding: Deciding): StepResult {
@@ -198,63 +173,12 @@ function canonical(deciding: Deciding): StepResult {
   return undefined;
 }
 
-function route(deciding: Deciding): StepResult {
-  const request = deciding.request;
-  if (request === undefined) throw new TypeError("route comes after canonical");
-  const match = deciding.snapshot.router.find(request.host, request.path);
-  if (match === undefined) return "no-route";
-  deciding.allow = match.allow;
-  if (request.method === "OPTIONS" && preflight(deciding, match)) return "answered-by-proxy";
-  const found = KNOWN_METHODS.has(request.method) ? match.method(request.method) : undefined;
-  if (found === undefined) return "method-not-allowed";
-  deciding.route = found;
-  if (!found.pathParameters && request.path.includes(";")) {
-    deciding.detail = "';' in the path, which this route does not allow";
-    return "ambiguous-path";
-  }
-  if (found.params.length > 0) deciding.params = paramsOf(found.params, request.path);
-  return undefined;
-}
-
-/**
- * Whether a browser asks on behalf of a page what it may send (Fetch standard, CORS-preflight). It
- * asks without a credential, so it is answered before identity; the method that it asks about says
- * which route is meant.
- */
-function preflight(deciding: Deciding, match: RouteMatch<GateRoute>): boolean {
-  const { fields } = deciding.input.head;
-  const [asked, ...more] = getAllFields(fields, "access-control-request-method");
-  if (asked === undefined || more.length > 0) return false;
-  if (getAllFields(fields, "origin").length !== 1) return false;
-  const meant = match.method(asked);
-  if (meant?.cors !== true) return false;
-  deciding.route = meant;
-  return true;
-}
-
 function budget(deciding: Deciding, deps: GateDeps): StepResult {
   const { request } = deciding;
   if (deciding.facts !== undefined || deciding.token === undefined) return undefined;
   if (request === undefined) throw new TypeError("budget comes after canonical");
   return deps.budget.spent(request.clientAddress) ? "too-many-failures" : undefined;
 }
-
-/** Canonical paths hold valid UTF-8 and no encoded slash, so each segment decodes. */
-function paramsOf(
-  params: readonly { readonly name: string; readonly index: number }[],
-  path: string,
-): Readonly<Record<string, string>> {
-  const segments = path.slice(1).split("/");
-  const values: Record<string, string> = Object.create(null) as Record<string, string>;
-  for (const { name, index } of params) values[name] = decodeURIComponent(segments[index] ?? "");
-  return values;
-}
-
-const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS);
-const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze(
-  Object.create(null) as Record<string, string>,
-);
-const NO_CREDENTIALS = Object.freeze([]);
 
 /** Stands for the head of what never became a request. */
 const NO_HEAD: GateInput["head"] = Object.freeze({

@@ -27,6 +27,7 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
     params: deciding.params,
     route: route?.name,
     service: route?.service,
+    stream: deciding.stream?.decisionId,
     decision: reason === "permitted" ? "permit" : "deny",
     reason,
     detail: deciding.detail,

@@ -67,6 +67,14 @@ const authenticateSchema = z
     }
   });
 
+const lifetimeSchema = z.union(
+  [
+    z.literal("none").transform(() => Number.POSITIVE_INFINITY),
+    duration({ min: "1s", max: "30d" }),
+  ],
+  "a duration from 1s to 30d, such as 30m or 24h, or none",
+);
+
 export const routeSchema = z
   .strictObject({
     name: nameSchema.describe(
@@ -132,13 +140,30 @@ export const routeSchema = z
       ),
     timeout: duration({ min: "10ms", max: "24h" })
       .prefault("5m")
-      .describe("For the whole exchange, from the complete request head to the last byte."),
+      .describe(
+        "For the whole exchange, from the complete request head to the last byte; with `lifetime`, to the head of the response.",
+      ),
     responseTimeout: duration({ min: "10ms", max: "24h" })
       .prefault("30s")
       .describe("From the end of the request to the head of the response; beyond it 504."),
     idleTimeout: duration({ min: "10ms", max: "24h" })
       .prefault("60s")
       .describe("How long no byte may flow in either direction before the exchange is ended."),
+    lifetime: lifetimeSchema
+      .optional()
+      .describe(
+        "Says that responses of the route may be streams (Server-Sent Events, watches, long downloads): `timeout` then ends with the head of the response, and this is how long it may go on, from the complete request head. It bounds upgraded connections too. `none`: no bound but `idleTimeout`, policy and the identity's expiry. Without it: responses have `timeout`, upgraded connections no bound of this kind.",
+      ),
+    upgrades: z
+      .array(
+        z.enum(["websocket"], "websocket, the only protocol that is switched to"),
+        "a list of protocols",
+      )
+      .max(1, "each protocol once")
+      .prefault([])
+      .describe(
+        "Protocols that a request may ask to switch to: `websocket` (RFC 6455). All others, and those that a route does not list, are refused; `h2c` is ignored.",
+      ),
     limits: z
       .strictObject({
         bodyBytes: byteSize({ min: "0B", max: "1024GiB" })

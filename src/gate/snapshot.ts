@@ -30,6 +30,8 @@ export interface GateRoute {
   readonly cors?: boolean;
   /** Whether `;` is let through in paths (`pathParameters: allow`). */
   readonly pathParameters: boolean;
+  /** Whether a request may ask for a WebSocket (`upgrades`). */
+  readonly websocket?: boolean | undefined;
   /** Rates and concurrency; undefined where the route has none. */
   readonly limits?: RouteLimits | undefined;
 }

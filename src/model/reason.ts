@@ -326,6 +326,20 @@ export const REASONS = {
     meaning:
       "The caller closed or reset the connection before the answer was complete. Only in records.",
   },
+  "upgrade-not-allowed": {
+    status: 403,
+    title: "This upgrade is not allowed here",
+    fault: "caller",
+    meaning:
+      "The request asks to switch to a protocol that the route does not list in `upgrades`, or that is never switched to.",
+  },
+  "invalid-upgrade": {
+    status: 400,
+    title: "The request is not a valid WebSocket handshake",
+    fault: "caller",
+    meaning:
+      "The request asks for a WebSocket and breaks RFC 6455 section 4.2.1; the detail says how.",
+  },
   "stream-lifetime": {
     status: 504,
     title: "The stream has reached its lifetime",

@@ -47,6 +47,8 @@ export interface DecisionRecord {
   readonly params: Readonly<Record<string, string>>;
   readonly route: string | undefined;
   readonly service: string | undefined;
+  /** Decision id of the open stream that this denial ends; undefined for a request that came in. */
+  readonly stream?: string | undefined;
   readonly decision: "permit" | "deny";
   readonly reason: Reason;
   /** For the operator; no secret. */

@@ -9,14 +9,8 @@ import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
 import type { Fields } from "../model/http.ts";
 import type { Log } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
-import {
-  AMBIGUOUS,
-  forward,
-  type ForwardDeps,
-  type ForwardRoute,
-  type RouteAnswers,
-  type Unsent,
-} from "./forward.ts";
+import { AMBIGUOUS, forward, type Unsent } from "./forward.ts";
+import type { ForwardDeps, ForwardRoute, RouteAnswers } from "./forward-route.ts";
 import { problemResponse, type ProblemResponse } from "./problem.ts";
 import type { Redirect } from "./redirect.ts";
 import { Unfit } from "./render.ts";

@@ -26,6 +26,8 @@ export interface ForwardPlan {
   readonly responseTimeoutMs: number;
   readonly totalTimeoutMs: number;
   readonly idleTimeoutMs: number;
+  /** Undefined: responses are no streams. `Infinity`: they have no bound. */
+  readonly lifetimeMs: number | undefined;
   readonly maxBodyBytes: number;
 }
 

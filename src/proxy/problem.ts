@@ -50,6 +50,8 @@ export function problemResponse(reason: Reason, context: ProblemContext): Proble
   if (status === 401) {
     fields.push("www-authenticate", context.challenge ?? "Bearer");
   }
+  // RFC 6455 section 4.4: what we would have understood.
+  if (reason === "invalid-upgrade") fields.push("sec-websocket-version", "13");
   if (status === 405) fields.push("allow", context.allow ?? "");
   const { admission } = context;
   const retryAfter =

@@ -59,6 +59,8 @@ export interface Stage {
   records(): readonly AuditRecord[];
   /** The same as it lies on the disk. */
   auditText(): string;
+  /** Puts another configuration in force: what is given stands in for what the stage began with. */
+  reload(options: StageOptions): Promise<void>;
   /** Sends bytes over a connection of their own, then what should get its own answer, and waits. */
   attack(bytes: string, options?: AttackOptions): Promise<Evidence>;
   close(): Promise<void>;
@@ -99,6 +101,13 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     pid: child.pid ?? 0,
     log,
     records,
+    async reload(next) {
+      writeFolder(folder, { issuer, service, options: next });
+      const before = log().length;
+      child.kill("SIGHUP");
+      await until(() => /reloaded: .*in force/.test(log().slice(before)));
+      if (log().includes("not reloaded", before)) throw new Error(log().slice(before));
+    },
     auditText: () => readAudit(join(folder, "audit")),
     attack: (bytes, attackOptions = {}) =>
       attack({ proxy: addresses.edge, service, records }, bytes, attackOptions),
@@ -120,7 +129,7 @@ function writeFolder(
   },
 ): void {
   const { issuer, service, options } = given;
-  mkdirSync(join(folder, "policies"));
+  mkdirSync(join(folder, "policies"), { recursive: true });
   writeFileSync(join(folder, "jwks.json"), JSON.stringify(issuer.jwks), { mode: 0o600 });
   writeFileSync(join(folder, "policies", "stage.cedar"), POLICIES + (options.policies ?? ""));
   for (const [name, text] of Object.entries(options.secrets ?? {})) {
@@ -208,6 +217,17 @@ async function startProxy(folder: string): Promise<{
     return { child, log: () => text, addresses: await ready.promise };
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** Waits for what must happen; only a failing test waits long. */
+export async function until(holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + LIMITS.start;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error("what was waited for did not happen");
+    await new Promise((resolve) => {
+      setTimeout(resolve, LIMITS.poll);
+    });
   }
 }
 

@@ -1,0 +1,108 @@
+/**
+ * A permitted request while it is forwarded: what its response and its end look like, and, where it
+ * becomes a stream, what it is decided about again by.
+ */
+import type { Exchange, Forwarded, ForwardObserver, ForwardOutcome } from "../http/exchange.ts";
+import type { Permit } from "../gate/decision.ts";
+import type { Fields } from "../model/http.ts";
+import type { Reason } from "../model/reason.ts";
+import type { ForwardDeps, ForwardRoute, StreamKind } from "./forward-route.ts";
+import { problemResponse } from "./problem.ts";
+
+const LIMITS = {
+  /**
+   * A response on a route without `lifetime` counts as a stream when it has gone on for so long: a
+   * plain one may finish, and what takes longer than this is no longer answering a click.
+   */
+  plainMs: 10_000,
+} as const;
+
+export class Forwarding implements ForwardObserver {
+  readonly permit: Permit;
+  /** What it was last permitted by. */
+  standing: Permit;
+  /** Whether it is being decided about again. */
+  deciding = false;
+  readonly #exchange: Exchange;
+  readonly #route: ForwardRoute;
+  readonly #deps: ForwardDeps;
+  /** What this answer gets beyond what all answers of the route get. */
+  readonly #answerFields: Fields | undefined;
+  #forwarded: Forwarded | undefined;
+  #over = false;
+
+  constructor(
+    permit: Permit,
+    given: {
+      readonly exchange: Exchange;
+      readonly route: ForwardRoute;
+      readonly deps: ForwardDeps;
+      readonly answerFields: Fields | undefined;
+    },
+  ) {
+    this.permit = permit;
+    this.standing = permit;
+    this.#exchange = given.exchange;
+    this.#route = given.route;
+    this.#deps = given.deps;
+    this.#answerFields = given.answerFields;
+  }
+
+  began(forwarded: Forwarded): void {
+    this.#forwarded = forwarded;
+    this.#exchange.owner = this;
+  }
+
+  /** What kind of stream it is; undefined while, or as long as, it is a plain request, and once it is over. */
+  kind(now: number): StreamKind | undefined {
+    if (this.#over || this.#forwarded === undefined) return undefined;
+    return this.#kind(this.#forwarded.status, now - this.#exchange.receivedAt);
+  }
+
+  /** Ends the stream. */
+  close(reason: Reason, detail: string): void {
+    this.#forwarded?.cancel(reason, detail);
+  }
+
+  responseFields(_status: number, fields: Fields): Fields {
+    const shown = this.#route.responseFields(fields, this.permit.decisionId);
+    const { admission } = this.permit;
+    if (admission !== undefined) shown.push(...admission.fields);
+    if (this.#answerFields !== undefined) shown.push(...this.#answerFields);
+    const { cors } = this.#route;
+    if (cors !== undefined) shown.push(...cors.answer(this.permit.request.head));
+    return shown;
+  }
+
+  fault(reason: Reason): { status: number; fields: Fields; body: string } {
+    const { decisionId, admission } = this.permit;
+    const cors = this.#route.cors?.answer(this.permit.request.head);
+    return problemResponse(reason, { decisionId, admission, cors });
+  }
+
+  done(outcome: ForwardOutcome): void {
+    this.#over = true;
+    const { clock, audit, completed, streamEnded } = this.#deps;
+    const durationMs = clock.monotonic() - this.#exchange.receivedAt;
+    audit.completion({
+      timeMs: clock.now(),
+      decisionId: this.permit.decisionId,
+      upstream: outcome.upstream,
+      status: outcome.status,
+      requestBytes: outcome.requestBytes,
+      responseBytes: outcome.responseBytes,
+      durationMs,
+      upstreamMs: outcome.upstreamMs,
+      end: outcome.end,
+    });
+    completed(this.permit.route.name, outcome, this.permit.decisionId);
+    const kind = this.#kind(outcome.status, durationMs);
+    if (kind !== undefined) streamEnded(kind, outcome.end);
+  }
+
+  #kind(status: number, ageMs: number): StreamKind | undefined {
+    if (status === 101) return "upgrade";
+    const plain = this.#route.plan.lifetimeMs === undefined && ageMs <= LIMITS.plainMs;
+    return plain || status === 0 ? undefined : "response";
+  }
+}
