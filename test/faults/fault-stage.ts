@@ -41,11 +41,14 @@ export interface Ending {
   readonly statuses: readonly number[];
 }
 
-export async function startFaultStage(extra: { config?: string } = {}): Promise<FaultStage> {
+export async function startFaultStage(
+  extra: { config?: string; retries?: string } = {},
+): Promise<FaultStage> {
   const rogue = await startRogueService();
   const closedPort = await portThatRefuses();
   const deaf = await startDeafService();
   const service = (address: string): string => `{ endpoints: ["http://${address}"],
+      ${extra.retries === undefined ? "" : `retries: ${extra.retries},`}
       connections: 10000, connectTimeout: ${BOUNDS.connect}ms, keepAlive: 500ms }`;
   const route = (name: string): string => `
   - name: ${name}
@@ -57,7 +60,7 @@ export async function startFaultStage(extra: { config?: string } = {}): Promise<
     idleTimeout: ${BOUNDS.idle}ms
     limits: { bodyBytes: 1MiB }`;
   const stage = await startStage({
-    ...extra,
+    ...(extra.config === undefined ? {} : { config: extra.config }),
     listener: `    limits: { headTimeout: ${BOUNDS.head}ms, bodyTimeout: ${BOUNDS.body}ms, idleTimeout: 5s }`,
     services: `  fault: ${service(rogue.address)}
   refusing: ${service(`127.0.0.1:${closedPort}`)}

@@ -58,6 +58,10 @@ export const FAULTS = {
   "two-answers": says(OK + OK),
   "two-framings": says(`${HEAD}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`),
   "bent-chunks": says(`${HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\nzz\r\n`),
+  unavailable: ends(
+    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbusy",
+  ),
+  "unavailable-and-cut": ends("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 40\r\n\r\nbusy"),
   "answers-early": says(
     "HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!",
   ),
@@ -85,16 +89,19 @@ export interface RogueService {
   readonly address: string;
   /** Connections that are open now. */
   readonly open: number;
+  /** Request lines and what came behind their heads in one piece, as they arrived. */
+  readonly arrived: readonly string[];
   close(): Promise<void>;
 }
 
 export async function startRogueService(): Promise<RogueService> {
   const sockets = new Set<Socket>();
+  const arrived: string[] = [];
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on("error", () => undefined);
     socket.on("close", () => sockets.delete(socket));
-    serve(socket);
+    serve(socket, arrived);
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -106,6 +113,7 @@ export async function startRogueService(): Promise<RogueService> {
     get open() {
       return sockets.size;
     },
+    arrived,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -115,12 +123,19 @@ export async function startRogueService(): Promise<RogueService> {
 }
 
 /** Looks for heads; bodies are passed over by what they announce. */
-function serve(socket: Socket): void {
+function serve(socket: Socket, arrived: string[]): void {
   let text = "";
   let skip = 0;
+  let chunked = false;
   socket.on("data", (chunk: Buffer) => {
     text += chunk.toString("latin1");
     for (;;) {
+      if (chunked) {
+        const last = text.indexOf("0\r\n\r\n");
+        if (last === -1) return;
+        text = text.slice(last + 5);
+        chunked = false;
+      }
       const dropped = Math.min(skip, text.length);
       text = text.slice(dropped);
       skip -= dropped;
@@ -128,7 +143,9 @@ function serve(socket: Socket): void {
       if (end === -1) return;
       const head = text.slice(0, end);
       text = text.slice(end + 4);
+      arrived.push(`${head.slice(0, head.indexOf(" HTTP/"))} ${text}`);
       skip = Number(/^content-length: (\d+)$/m.exec(head)?.[1] ?? 0);
+      chunked = /^transfer-encoding: chunked$/m.test(head);
       faultOf(head)(socket, head);
     }
   });
