@@ -13,6 +13,7 @@ import { ConfigError } from "../model/errors.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { createCors, isCorsField } from "../proxy/cors.ts";
+import { createBodyRules, DIGEST_FIELDS, forWholeAnswers } from "../proxy/body-rules.ts";
 import { createTrailers } from "../proxy/field-names.ts";
 import type { ForwardRoute } from "../proxy/forward-route.ts";
 import type { RedirectRoute } from "../proxy/handler.ts";
@@ -43,8 +44,9 @@ function forwardRoute(options: RouteOptions, deps: RouteDeps): ForwardRoute {
   const plan = createPlan(options, deps);
   return {
     plan,
-    ...answers(options, plan.request, deps),
+    ...answers(options, plan, deps),
     requestFields: createRequestFields(plan, deps.instruments.newTraceparent),
+    bodies: createBodyRules(options.request?.body, options.response?.body),
     requestTrailers: createTrailers(plan.request),
     responseTrailers: createTrailers(plan.response),
   };
@@ -57,8 +59,9 @@ function redirectRoute(
 ): RedirectRoute {
   const open = options.authenticate.every((name) => name === ANONYMOUS_NAME);
   const { path } = options;
+  const response = headerRules(options.response?.headers);
   return {
-    ...answers(options, headerRules(), deps),
+    ...answers(options, { request: headerRules(), response }, deps),
     redirect: createRedirect(redirect, {
       path,
       pathParameters: options.pathParameters === "allow",
@@ -70,10 +73,9 @@ function redirectRoute(
 /** What redirects and forwards have in common. */
 function answers(
   options: RouteOptions,
-  request: HeaderRules,
+  { request, response }: Pick<ForwardPlan, "request" | "response">,
   { challenges }: RouteDeps,
 ): Pick<ForwardRoute, "challenge" | "cors" | "responseFields" | "prepare"> {
-  const response = headerRules(options.response?.headers);
   const { cors, methods = METHODS } = options;
   return {
     challenge: challenges([options.service ?? options.name]),
@@ -96,8 +98,8 @@ function createPlan(options: RouteOptions, { config, upstreams }: RouteDeps): Fo
     hashKey: service.hash === undefined ? undefined : createHashKey(service.hash),
     rewrite: createPathRewrite(options.rewrite, options.path, pathParameters),
     host: options.rewrite?.host,
-    request: withCredential(headerRules(options.request?.headers), options.credentials),
-    response: headerRules(options.response?.headers),
+    request: requestRules(options),
+    response: responseRules(options),
     forwardCredentials: options.credentials === "forward",
     connectTimeoutMs: service.connectTimeout,
     responseTimeoutMs: options.responseTimeout,
@@ -106,6 +108,22 @@ function createPlan(options: RouteOptions, { config, upstreams }: RouteDeps): Fo
     lifetimeMs: options.lifetime,
     maxBodyBytes: options.limits.bodyBytes,
   };
+}
+
+function requestRules({ request, response, credentials }: RouteOptions): HeaderRules {
+  let rules = withCredential(headerRules(request?.headers), credentials);
+  // A changed answer has to come whole and without a coding over it.
+  if (response?.body !== undefined) rules = forWholeAnswers(rules);
+  if (request?.body === undefined) return rules;
+  // `content_encoding` would pack the new body in the eyes of a service that takes it for the field.
+  const remove = [...rules.remove, ...DIGEST_FIELDS, "content-encoding"];
+  return { ...rules, remove };
+}
+
+function responseRules({ response }: RouteOptions): HeaderRules {
+  const rules = headerRules(response?.headers);
+  if (response?.body === undefined) return rules;
+  return { ...rules, remove: [...rules.remove, ...DIGEST_FIELDS, "accept-ranges"] };
 }
 
 /** The static credential is one more field that is set: what the caller sends under its name is gone. */

@@ -9,6 +9,8 @@ import type { Path } from "./place.ts";
 const PLACES: readonly (readonly string[])[] = [
   ["request", "headers", "set", "*"],
   ["request", "headers", "add", "*"],
+  ["request", "body", "set", "*"],
+  ["response", "body", "set", "*"],
   ["request", "query", "set", "*"],
   ["request", "query", "add", "*"],
   ["response", "headers", "set", "*"],

@@ -53,6 +53,9 @@ function checkEnd(route: Route, report: Report): void {
   if (route.upgrades.length > 0) {
     report(["upgrades"], "no upgrades with redirect: nothing is forwarded");
   }
+  if (route.response?.body !== undefined) {
+    report(["response", "body"], "no response.body with redirect: nothing is forwarded");
+  }
   if (route.credentials !== "strip") {
     report(["credentials"], "no credentials with redirect: nothing is forwarded");
   }
@@ -91,6 +94,9 @@ function checkRedirect({ host, redirect }: Route, report: Report): void {
   report(["redirect", "scheme"], "a host too, here or on the route: a caller could choose it");
 }
 
+/** What decides whether an answer comes whole and as it is. */
+const ASKED_WHOLE: ReadonlySet<string> = new Set(["accept-encoding", "if-range", "range"]);
+
 /** Fields that another option of the route writes. */
 function checkFields(route: Route, report: Report): void {
   const injected = credentialField(route.credentials);
@@ -98,6 +104,13 @@ function checkFields(route: Route, report: Report): void {
     for (const { name, path } of changed("request", route.request)) {
       if (spokenName(name) === spokenName(injected)) {
         report(path, "another name: credentials writes this one");
+      }
+    }
+  }
+  if (route.response?.body !== undefined) {
+    for (const { name, path } of changed("request", route.request)) {
+      if (ASKED_WHOLE.has(spokenName(name))) {
+        report(path, "another name: response.body asks for whole answers without a coding");
       }
     }
   }

@@ -62,6 +62,20 @@ export const REASONS = {
     meaning:
       "A trusted proxy sent `Forwarded` or `X-Forwarded-*` that is malformed, contradicts itself, or names no address where one is needed; the detail says which. Who the caller is would have to be guessed.",
   },
+  "invalid-body": {
+    status: 400,
+    title: "The body is not what this route takes",
+    fault: "caller",
+    meaning:
+      "The route changes JSON bodies, and this one is not JSON in one reading only (a repeated name, a stray byte, too deep), or a value stands where a change needs an object. Nothing was sent.",
+  },
+  "unsupported-body": {
+    status: 415,
+    title: "The type or coding of the body is not taken here",
+    fault: "caller",
+    meaning:
+      "The route changes JSON bodies, and this one is of another type, in another charset, or has a content coding. Nothing was sent.",
+  },
   "duplicate-authorization": {
     status: 400,
     title: "More than one Authorization field",
@@ -312,6 +326,13 @@ export const REASONS = {
     title: "The service's answer is not valid HTTP",
     fault: "service",
     meaning: "The answer is ambiguous or breaks RFC 9112, or the connection closed within it.",
+  },
+  "upstream-body": {
+    status: 502,
+    title: "The service's answer cannot be passed on",
+    fault: "service",
+    meaning:
+      "The route changes JSON bodies of answers, and this one is of another type, has a content coding, is a part, is too large, is not JSON in one reading only, or has a value where a change needs an object. What a change was to remove is never passed on.",
   },
   "upstream-timeout": {
     status: 504,

@@ -5,6 +5,7 @@ import type { Permit } from "../gate/decision.ts";
 import type { Fields } from "../model/http.ts";
 import type { AuditLog } from "../model/records.ts";
 import type { Clock } from "../model/ports.ts";
+import type { BodyRules } from "./body-rules.ts";
 import type { Cors } from "./cors.ts";
 import type { ForwardPlan } from "./plan.ts";
 import type { Prepare } from "./prepare.ts";
@@ -34,6 +35,8 @@ export interface ForwardRoute extends RouteAnswers {
   readonly plan: ForwardPlan;
   readonly redirect?: undefined;
   readonly requestFields: (permit: Permit) => string[];
+  /** Undefined: bodies stream through. */
+  readonly bodies: BodyRules | undefined;
   readonly requestTrailers: ((trailers: Fields) => Fields) | undefined;
   readonly responseTrailers: ((trailers: Fields) => Fields) | undefined;
 }

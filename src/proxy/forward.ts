@@ -3,6 +3,8 @@ import type { Exchange, UpstreamRequest } from "../http/exchange.ts";
 import type { Permit } from "../gate/decision.ts";
 import type { Fields } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
+import { bodyWorks } from "./body-rules.ts";
+import { forwardStaged } from "./body-stage.ts";
 import type { ForwardDeps, ForwardRoute } from "./forward-route.ts";
 import { Forwarding } from "./forwarding.ts";
 import { Unfit } from "./render.ts";
@@ -33,6 +35,8 @@ export function forward(
     query = prepared.query;
     answerFields = prepared.responseFields;
   }
+  const works = route.bodies === undefined ? undefined : bodyWorks(route.bodies, permit);
+  if (works instanceof Unfit) return { reason: "unfit-value", detail: works.detail };
   const upstreamRequest: UpstreamRequest = {
     method: request.method,
     target: query === undefined ? path : `${path}?${query}`,
@@ -49,7 +53,18 @@ export function forward(
     lifetimeMs: plan.lifetimeMs,
   };
   const forwarding = new Forwarding(permit, { exchange, route, deps, answerFields });
-  forwarding.began(plan.upstream.forward(exchange, upstreamRequest, forwarding));
+  const { upstream } = plan;
+  const forwarded =
+    works === undefined
+      ? upstream.forward(exchange, upstreamRequest, forwarding)
+      : forwardStaged({
+          exchange,
+          upstream,
+          request: upstreamRequest,
+          observer: forwarding,
+          ...works,
+        });
+  forwarding.began(forwarded);
   return undefined;
 }
 

@@ -69,6 +69,28 @@ export function renderText(template: Template, permit: Permit): Rendered {
   return text.isWellFormed() ? text : NOT_TEXT;
 }
 
+/** A value as JSON. A lone attribute or list keeps its type; everything else is a text. */
+export function renderJson(template: Template, permit: Permit): Rendered {
+  const [only, ...more] = template;
+  if (more.length === 0 && only !== undefined && typeof only !== "string") {
+    const typed = typedValue(only, permit);
+    if (typed !== undefined) return typed;
+  }
+  const text = renderText(template, permit);
+  return typeof text === "string" ? JSON.stringify(text) : text;
+}
+
+function typedValue(placeholder: Placeholder, { principal }: Permit): string | undefined {
+  if (placeholder.source === "principal.roles") return JSON.stringify(principal.roles);
+  if (placeholder.source !== "principal.attributes") return undefined;
+  const { attributes } = principal;
+  const value = Object.hasOwn(attributes, placeholder.name)
+    ? attributes[placeholder.name]
+    : undefined;
+  if (value === undefined || typeof value === "string") return undefined;
+  return typeof value === "bigint" ? String(value) : JSON.stringify(value);
+}
+
 const ASCII = /^[\t\x20-\x7e]*$/;
 const NOT_ASCII = new Unfit("a value with control bytes or beyond ASCII");
 const NOT_A_VALUE = new Unfit("control bytes, or white space at the ends of the value");

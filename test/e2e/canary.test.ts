@@ -54,6 +54,12 @@ const stage = await startStage({
     service: nowhere
     authenticate: [anonymous]
     credentials: { header: { name: x-key, valueFile: key, prefix: "Key " } }
+  - name: bodies
+    path: "/bodies/*"
+    service: recorder
+    authenticate: [anonymous]
+    request: { body: { set: { /a: 1 } } }
+    response: { body: { remove: [/a] } }
   - name: unfit
     path: /unfit
     service: recorder
@@ -134,6 +140,19 @@ const CASES: readonly [reason: Reason, bytes: string][] = [
   ],
   ["missing-proof", secretive("GET /guarded/x", token({ ...claims, cnf: { jkt: CANARY } }))],
   ["identity-unavailable", secretive("GET /silent/x", token({ ...claims, iss: NOWHERE }))],
+  [
+    "invalid-body",
+    secretive(`POST /bodies/a${query}`, good, [
+      "Content-Type: application/json",
+      "Content-Length: 23",
+    ]) + CANARY,
+  ],
+  [
+    "unsupported-body",
+    secretive(`POST /bodies/a${query}`, good, ["Content-Type: text/x", "Content-Length: 23"]) +
+      CANARY,
+  ],
+  ["upstream-body", secretive(`GET /bodies/rogue${query}`)],
   ["unfit-value", secretive(`GET /unfit${query}%0d%0aa`)],
   ["no-permit", secretive(`GET /guarded/x${query}`, token({ password: CANARY }))],
   ["forbidden", secretive(`GET /free/never${query}`)],
@@ -148,6 +167,10 @@ let answers = "";
 stage.service.script((request) => {
   if (request.target.startsWith("/slow")) return undefined;
   if (request.target.startsWith("/free/hold")) return undefined;
+  if (request.target.startsWith("/bodies/rogue")) {
+    const type = "Content-Type: application/json";
+    return { bytes: `HTTP/1.1 200 OK\r\n${type}\r\nContent-Length: 23\r\n\r\n${CANARY}` };
+  }
   if (!request.target.startsWith("/free/rogue")) return ordinaryAnswer(request);
   return { bytes: `HTTP/1.1 200 OK\r\nX-A : ${CANARY}\r\n\r\n${CANARY}`, close: true };
 });
