@@ -6,6 +6,8 @@ import type { Site } from "./machine/site.ts";
 import type { BenchOptions } from "./options.ts";
 import { PEERS } from "./peers/all.ts";
 import type { Peer } from "./peers/peer.ts";
+import { benchHandshakes, TLS_PEERS } from "./handshakes.ts";
+import { benchIdle } from "./idle.ts";
 import { runPolicyBench } from "./policy-report.ts";
 import type { Section } from "./report.ts";
 import { benchRouting } from "./routing.ts";
@@ -13,6 +15,7 @@ import { benchThroughput } from "./throughput.ts";
 import { reportThroughput } from "./throughput-report.ts";
 import { benchTokens } from "./tokens.ts";
 import { benchTransfer } from "./transfer.ts";
+import { benchWorkers } from "./workers.ts";
 
 export interface SectionOptions extends BenchOptions {
   readonly cores: Cores;
@@ -28,7 +31,7 @@ export interface SectionPlan {
 }
 
 /** What every section with wrk in it needs. */
-const LOAD = [REQUIREMENTS.taskset, REQUIREMENTS.wrk, REQUIREMENTS.nginx];
+const LOAD = [REQUIREMENTS.taskset, REQUIREMENTS.wrk, REQUIREMENTS.nginx, REQUIREMENTS.openssl];
 
 export const SECTIONS: readonly SectionPlan[] = [
   {
@@ -63,6 +66,24 @@ export const SECTIONS: readonly SectionPlan[] = [
     title: "A gigabyte to a slow reader",
     requires: () => [REQUIREMENTS.taskset],
     run: benchTransfer,
+  },
+  {
+    name: "handshakes",
+    title: "TLS handshakes, whole and resumed",
+    requires: () => [...LOAD, ...TLS_PEERS.flatMap((peer) => peer.requires)],
+    run: benchHandshakes,
+  },
+  {
+    name: "idle",
+    title: "Ten thousand idle connections",
+    requires: () => [REQUIREMENTS.taskset, REQUIREMENTS.nginx],
+    run: benchIdle,
+  },
+  {
+    name: "workers",
+    title: "One worker and two, load on the same two cores",
+    requires: () => LOAD,
+    run: benchWorkers,
   },
 ];
 

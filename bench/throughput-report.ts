@@ -10,6 +10,7 @@ const RATIO_GOALS = [
   { peer: "sallyport-bun", to: "haproxy-rs256", atLeast: 2.5 },
   { peer: "sallyport-bun", to: "haproxy-es256", atLeast: 5 },
   { peer: "sallyport-node", to: "haproxy-rs256", atLeast: 1.5 },
+  { peer: "sallyport-bun-tls", to: "haproxy-tls", atLeast: 0.7 },
 ] as const;
 
 const RESIDENT_GOAL_MB = 150;

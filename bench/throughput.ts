@@ -5,6 +5,7 @@
  * Compare by CPU per request. Rates and latencies swing with whatever else the machine does; the CPU
  * that a request costs holds.
  */
+import { createCertificate } from "./load/certificate.ts";
 import { createCredentials } from "./load/credentials.ts";
 import { runLoad, writeLoadScript } from "./load/wrk.ts";
 import type { LoadResult } from "./load/wrk.ts";
@@ -67,6 +68,7 @@ export async function benchThroughput(site: Site, options: ThroughputOptions): P
     core: options.cores.proxy,
     service,
     profile: options.profile,
+    certificate: createCertificate(site),
     credentials: { RS256: createCredentials("RS256"), ES256: createCredentials("ES256") },
   };
   const seats: Seat[] = [];
@@ -109,7 +111,7 @@ async function measure(
   const { peer, started, script } = seat;
   const { pid: group } = started.program;
   const load = {
-    url: `http://127.0.0.1:${started.port}/`,
+    url: `${peer.tls === true ? "https" : "http"}://127.0.0.1:${started.port}/`,
     script,
     connections: options.connections,
     core: options.cores.load,

@@ -1,5 +1,6 @@
 /** One plain request on a connection of its own: for checks, never for load. */
 import { request } from "node:http";
+import { request as requestTls } from "node:https";
 
 export interface Answer {
   readonly status: number;
@@ -12,9 +13,12 @@ export function get(options: {
   readonly port: number;
   readonly path: string;
   readonly token?: string;
+  /** Over TLS, to whoever answers: every certificate of a bench is its own. */
+  readonly tls?: boolean;
 }): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({
+    const outgoing = (options.tls === true ? requestTls : request)({
+      rejectUnauthorized: false,
       host: "127.0.0.1",
       port: options.port,
       path: options.path,

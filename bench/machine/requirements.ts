@@ -15,6 +15,7 @@ export const REQUIREMENTS = {
   taskset: { program: "taskset", why: "gives each side its core", package: "util-linux" },
   wrk: { program: "wrk", why: "makes the load", package: "wrk" },
   nginx: { program: "nginx", why: "is the service, and a peer", package: "nginx-light" },
+  openssl: { program: "openssl", why: "makes the certificate of TLS peers", package: "openssl" },
   haproxy: { program: "haproxy", why: "is a peer", package: "haproxy" },
   envoy: {
     program: "envoy",

@@ -17,7 +17,8 @@ const PRIORITY = -16;
 const SHOWN_OUTPUT = 2_000;
 
 export interface StartOptions {
-  readonly core: number;
+  /** A core, or a list of them as taskset takes it. */
+  readonly core: number | string;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
 }

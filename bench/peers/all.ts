@@ -3,6 +3,6 @@ import type { Peer } from "./peer.ts";
 import { envoys } from "./envoy.ts";
 import { haproxies } from "./haproxy.ts";
 import { sallyports } from "./sallyport.ts";
-import { nginx } from "./nginx.ts";
+import { nginxes } from "./nginx.ts";
 
-export const PEERS: readonly Peer[] = [...sallyports, nginx, ...haproxies, ...envoys];
+export const PEERS: readonly Peer[] = [...sallyports, ...nginxes, ...haproxies, ...envoys];

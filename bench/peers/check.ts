@@ -13,7 +13,7 @@ export async function checkPeer(peer: Peer, started: StartedPeer, place: PeerPla
   const credentials =
     peer.authenticates === "none" ? undefined : place.credentials[peer.authenticates];
   const token = credentials?.tokens[0];
-  const good = { port, path, ...(token === undefined ? {} : { token }) };
+  const good = { port, path, tls: peer.tls === true, ...(token === undefined ? {} : { token }) };
 
   await until(`${peer.name} answers the right request with 200`, started.program, async () => {
     const { status, body } = await get(good);
@@ -36,13 +36,11 @@ export async function checkPeer(peer: Peer, started: StartedPeer, place: PeerPla
 
 async function refuses(
   peer: Peer,
-  place: { readonly port: number; readonly path: string },
+  place: { readonly port: number; readonly path: string; readonly tls: boolean },
   wrong: { readonly what: string; readonly token: string | undefined; readonly status: number },
 ): Promise<void> {
-  const { port, path } = place;
   const answer = await get({
-    port,
-    path,
+    ...place,
     ...(wrong.token === undefined ? {} : { token: wrong.token }),
   });
   if (answer.status === wrong.status) return;

@@ -12,10 +12,16 @@ import { REQUIREMENTS, findProgram } from "../machine/requirements.ts";
 export const haproxies: readonly Peer[] = [
   haproxy("haproxy", "HAProxy, no authentication", "none"),
   haproxy("haproxy-rs256", "HAProxy, RS256 `jwt_verify`", "RS256"),
+  haproxy("haproxy-tls", "HAProxy over TLS, no authentication", "none", { tls: true }),
   haproxy("haproxy-es256", "HAProxy, ES256 `jwt_verify`", "ES256"),
 ];
 
-function haproxy(name: string, title: string, authenticates: Peer["authenticates"]): Peer {
+function haproxy(
+  name: string,
+  title: string,
+  authenticates: Peer["authenticates"],
+  { tls = false } = {},
+): Peer {
   return {
     name,
     title,
@@ -23,7 +29,8 @@ function haproxy(name: string, title: string, authenticates: Peer["authenticates
     authorizes: false,
     paths: RECORD_PATHS,
     requires: [REQUIREMENTS.haproxy],
-    async start({ site, core, service, credentials }) {
+    tls,
+    async start({ site, core, service, credentials, certificate }) {
       const [port = 0] = await freePorts(1);
       let rules = "";
       if (authenticates !== "none") {
@@ -32,7 +39,8 @@ function haproxy(name: string, title: string, authenticates: Peer["authenticates
         rules = verifyRules(authenticates, pem);
       }
       const config = site.path(`${name}.cfg`);
-      writeFileSync(config, haproxyConfig({ port, service: service.port, rules }));
+      const bind = tls ? ` ssl crt ${certificate.both}` : "";
+      writeFileSync(config, haproxyConfig({ port, bind, service: service.port, rules }));
       const command = [findProgram("haproxy") ?? "haproxy", "-db", "-f", config];
       return { port, program: site.start(name, command, { core }) };
     },
@@ -52,6 +60,7 @@ function verifyRules(algorithm: string, pem: string): string {
 
 function haproxyConfig(options: {
   readonly port: number;
+  readonly bind: string;
   readonly service: number;
   readonly rules: string;
 }): string {
@@ -65,7 +74,7 @@ defaults
   timeout server 3600s
   timeout http-keep-alive 3600s
 frontend edge
-  bind 127.0.0.1:${options.port}
+  bind 127.0.0.1:${options.port}${options.bind}
 ${options.rules}  default_backend billing
 backend billing
   http-reuse always

@@ -5,30 +5,44 @@ import { RECORD_PATHS } from "./peer.ts";
 import { freePorts } from "../machine/ports.ts";
 import { REQUIREMENTS, findProgram } from "../machine/requirements.ts";
 
-export const nginx: Peer = {
-  name: "nginx",
-  title: "nginx `proxy_pass`, no authentication",
-  authenticates: "none",
-  authorizes: false,
-  paths: RECORD_PATHS,
-  requires: [REQUIREMENTS.nginx],
-  async start({ site, core, service }) {
-    const [port = 0] = await freePorts(1);
-    const config = site.path("nginx.conf");
-    writeFileSync(config, nginxConfig({ folder: site.folder, port, service: service.port }));
-    const command = [findProgram("nginx") ?? "nginx", "-p", site.folder, "-c", config];
-    return { port, program: site.start("nginx", command, { core }) };
-  },
-};
+export const nginxes: readonly Peer[] = [
+  nginx("nginx", "nginx `proxy_pass`, no authentication", false),
+  nginx("nginx-tls", "nginx `proxy_pass` over TLS, no authentication", true),
+];
+
+function nginx(name: string, title: string, tls: boolean): Peer {
+  return {
+    name,
+    title,
+    authenticates: "none",
+    authorizes: false,
+    paths: RECORD_PATHS,
+    requires: [REQUIREMENTS.nginx],
+    tls,
+    async start({ site, core, service, certificate }) {
+      const [port = 0] = await freePorts(1);
+      const config = site.path(`${name}.conf`);
+      const lines = tls
+        ? `ssl_certificate ${certificate.certificate}; ssl_certificate_key ${certificate.key}; ssl_session_cache shared:tls:4m;`
+        : "";
+      const options = { name, folder: site.folder, port, service: service.port, tls: lines };
+      writeFileSync(config, nginxConfig(options));
+      const command = [findProgram("nginx") ?? "nginx", "-p", site.folder, "-c", config];
+      return { port, program: site.start(name, command, { core }) };
+    },
+  };
+}
 
 function nginxConfig(options: {
+  readonly name: string;
+  readonly tls: string;
   readonly folder: string;
   readonly port: number;
   readonly service: number;
 }): string {
   return `daemon off;
 worker_processes 1;
-pid ${options.folder}/nginx.pid;
+pid ${options.folder}/${options.name}.pid;
 error_log stderr warn;
 events { worker_connections 4096; }
 http {
@@ -47,7 +61,8 @@ http {
     keepalive_requests 100000000;
   }
   server {
-    listen 127.0.0.1:${options.port} backlog=4096;
+    listen 127.0.0.1:${options.port}${options.tls === "" ? "" : " ssl"} backlog=4096;
+    ${options.tls}
     location / {
       proxy_pass http://service;
       proxy_http_version 1.1;

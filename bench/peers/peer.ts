@@ -2,6 +2,7 @@
  * A proxy that is measured. All are written to one outline: what it needs, and how it is started in
  * front of the service; what it must answer before a figure of it counts follows from its algorithm.
  */
+import type { Certificate } from "../load/certificate.ts";
 import type { Credentials } from "../load/credentials.ts";
 import type { Service } from "../load/service.ts";
 import type { Requirement } from "../machine/requirements.ts";
@@ -19,6 +20,8 @@ export interface Peer {
   /** What its callers ask for in turn. */
   readonly paths: readonly string[];
   readonly requires: readonly Requirement[];
+  /** Callers come over TLS. */
+  readonly tls?: boolean;
   /** Takes part only where its program is there, or where it is named. */
   readonly optional?: boolean;
   /** Starts it on the core; it may not accept connections yet. */
@@ -32,6 +35,8 @@ export interface PeerPlace {
   /** Where Sallyport writes CPU profiles, when they are asked for. */
   readonly profile: string | undefined;
   readonly credentials: Readonly<Record<"RS256" | "ES256", Credentials>>;
+  /** What those that speak TLS show their callers. */
+  readonly certificate: Certificate;
 }
 
 export interface StartedPeer {

@@ -1,4 +1,5 @@
 /** The configuration and the policies that Sallyport is measured with. */
+import type { Certificate } from "../load/certificate.ts";
 import { AUDIENCE, ISSUER } from "../load/credentials.ts";
 
 export interface BenchRoute {
@@ -33,17 +34,25 @@ export function sallyportConfig(options: {
   readonly adminPort: number;
   readonly service: number;
   readonly routes: readonly BenchRoute[];
+  readonly certificate?: Certificate;
+  readonly workers?: number;
+  readonly limits?: string;
 }): string {
+  const { certificate, workers, limits } = options;
+  const tls =
+    certificate === undefined
+      ? ""
+      : `    tls: { certificate: ${certificate.certificate}, key: ${certificate.key} }\n`;
   const routes = options.routes.map(
     ({ name, path }) =>
       `  - { name: ${name}, path: "${path}", service: billing, authenticate: [corp], timeout: 10m }`,
   );
   return `version: 1
-listeners:
+${workers === undefined ? "" : `workers: ${workers}\n`}listeners:
   - name: edge
     address: 127.0.0.1:${options.port}
     publicOrigin: ${AUDIENCE}
-admin:
+${tls}${limits === undefined ? "" : `    limits:\n${limits}\n`}admin:
   address: 127.0.0.1:${options.adminPort}
 authenticators:
   corp:

@@ -9,6 +9,7 @@ import type { Peer, PeerPlace, StartedPeer } from "./peer.ts";
 import { RECORD_PATHS } from "./peer.ts";
 import { BILLING_POLICIES, sallyportConfig } from "./sallyport-config.ts";
 import type { BenchRoute } from "./sallyport-config.ts";
+import type { Certificate } from "../load/certificate.ts";
 import { keySet } from "../load/credentials.ts";
 import type { Signer } from "../load/credentials.ts";
 import { get } from "../load/request.ts";
@@ -26,10 +27,19 @@ const BILLING_ROUTE = [{ name: "billing", path: "/billing/*" }];
 export const sallyports: readonly Peer[] = [
   sallyportPeer("sallyport-bun", "Sallyport on Bun: RS256, policy, audit", { runtime: "bun" }),
   sallyportPeer("sallyport-node", "Sallyport on Node: RS256, policy, audit", { runtime: "node" }),
+  sallyportPeer("sallyport-bun-tls", "Sallyport on Bun over TLS: RS256, policy, audit", {
+    runtime: "bun",
+    tls: true,
+  }),
+  sallyportPeer("sallyport-node-tls", "Sallyport on Node over TLS: RS256, policy, audit", {
+    runtime: "node",
+    tls: true,
+  }),
 ];
 
 export interface SallyportOptions {
   readonly runtime: Runtime;
+  readonly tls?: boolean;
   readonly routes?: readonly BenchRoute[];
   /** Paths that callers ask for; those of billing records unless given. */
   readonly paths?: readonly string[];
@@ -44,12 +54,14 @@ export function sallyportPeer(name: string, title: string, options: SallyportOpt
     authorizes: true,
     paths: options.paths ?? RECORD_PATHS,
     requires: [],
-    start: ({ site, core, service, credentials, profile }: PeerPlace) =>
+    tls: options.tls === true,
+    start: ({ site, core, service, credentials, certificate, profile }: PeerPlace) =>
       startSallyport(site, {
         name,
         core,
         runtime: options.runtime,
         profile,
+        ...(options.tls === true ? { certificate } : {}),
         service: service.port,
         signers: [credentials.RS256.signer, credentials.ES256.signer],
         routes: options.routes ?? BILLING_ROUTE,
@@ -59,10 +71,16 @@ export function sallyportPeer(name: string, title: string, options: SallyportOpt
 
 export interface StartSallyportOptions {
   readonly name: string;
-  readonly core: number;
+  readonly core: number | string;
   readonly runtime: Runtime;
   /** Folder for a CPU profile, written when it stops. */
   readonly profile?: string | undefined;
+  /** Serves TLS with it. */
+  readonly certificate?: Certificate;
+  /** Processes that serve; one where left out. */
+  readonly workers?: number;
+  /** YAML lines of the listener's `limits`, indented by six spaces. */
+  readonly limits?: string;
   /** Port of the one service. */
   readonly service: number;
   /** Whose tokens are good. */
