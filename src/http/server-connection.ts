@@ -23,6 +23,7 @@ import { SectionMemo } from "../wire/http1/section-memo.ts";
 import { writeResponseHead } from "../wire/http1/write-head.ts";
 import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
 import type { ExchangeHandler } from "./exchange.ts";
+import { readDirectly } from "./direct-read.ts";
 import { InputBuffer } from "./input-buffer.ts";
 import { asError, invariant } from "./invariant.ts";
 import { MessageWriter } from "./message-writer.ts";
@@ -118,7 +119,7 @@ export class ServerConnection implements ExchangeHost, Expirable {
     this.body = new RequestBody(context.limits, context.deadlines);
     context.deadlines.add(this);
     this.#deadline = context.deadlines.coarseNow + context.limits.headTimeoutMs;
-    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    readDirectly(socket, (chunk) => this.#received(chunk));
     socket.on("drain", () => this.#drained());
     socket.on("end", () => this.#finished());
     // What the error was does not matter: `close` follows, and the caller is gone.

@@ -17,6 +17,7 @@ import { SectionMemo } from "../wire/http1/section-memo.ts";
 import { BodyDecoder } from "./body-decoder.ts";
 import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
 import { asError } from "./invariant.ts";
+import { readDirectly } from "./direct-read.ts";
 import { InputBuffer } from "./input-buffer.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { invariant } from "./invariant.ts";
@@ -112,7 +113,7 @@ export class UpstreamConnection implements Expirable {
     this.#owner = owner;
     this.#writer = new MessageWriter(socket);
     socket.on("connect", () => this.#guarded(() => this.#connected()));
-    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    readDirectly(socket, (chunk) => this.#received(chunk));
     socket.on("drain", () => this.#guarded(() => this.#drained()));
     socket.on("end", () => this.#guarded(() => this.#finished()));
     socket.on("error", (error: Error) => this.#guarded(() => this.#broken(errorCode(error))));

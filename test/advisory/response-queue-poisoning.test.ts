@@ -18,8 +18,8 @@ const answer = (body: string): string =>
 /** The victim's request gets its own answer, from a connection that was not poisoned. */
 async function assertOwnAnswer(proxy: MemoryProxy, whenTaken?: () => void): Promise<void> {
   const victim = proxy.caller();
-  if (whenTaken !== undefined) victim.once("data", whenTaken);
   victim.feed(get("/victim"));
+  whenTaken?.();
   await settled();
   assert.equal(proxy.opened.length, 2, "the poisoned connection is used again");
   assert.ok(proxy.opened[0]?.destroyed);
@@ -74,11 +74,9 @@ for (const surplus of [answer("evil"), "HTTP/1.1 100 Continue\r\n\r\n", "\r\n", 
 test("what a service says before it was asked is not the answer to the first request", async () => {
   using proxy = new MemoryProxy();
   const caller = proxy.caller();
-  caller.once("data", () => {
-    const { service } = proxy;
-    service.once("connect", () => service.feed(answer("evil")));
-  });
   caller.feed(get("/first"));
+  const { service } = proxy;
+  service.once("connect", () => service.feed(answer("evil")));
   await settled();
   assert.match(caller.text, /^HTTP\/1\.1 502 /);
   assert.doesNotMatch(caller.text, /evil/);
