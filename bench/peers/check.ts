@@ -39,8 +39,11 @@ async function refuses(
   place: { readonly port: number; readonly path: string; readonly tls: boolean },
   wrong: { readonly what: string; readonly token: string | undefined; readonly status: number },
 ): Promise<void> {
+  const { port, path, tls } = place;
   const answer = await get({
-    ...place,
+    port,
+    path,
+    tls,
     ...(wrong.token === undefined ? {} : { token: wrong.token }),
   });
   if (answer.status === wrong.status) return;
