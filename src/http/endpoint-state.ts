@@ -1,12 +1,14 @@
 /**
- * One endpoint as its service sees it: its connections, how many requests it has, and whether it is
- * passed over.
+ * One endpoint as its service sees it: its connections, how many requests it has, what is known of
+ * its health, and whether it is passed over.
  */
+import type { Socket } from "node:net";
+import type { EndpointStateName, EndpointView } from "../telemetry/upstream-metrics.ts";
+import type { FailureKind } from "./attempt-failure.ts";
 import type { Candidate } from "./balance/balancer.ts";
-import type { EndpointStateName } from "../telemetry/upstream-metrics.ts";
 import { hashText } from "./balance/hash.ts";
 import type { Deadlines } from "./deadlines.ts";
-import type { FailureKind } from "./attempt-failure.ts";
+import { type EndpointRecord, isFit, newRecord } from "./health/endpoint-record.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
 
 const LIMITS = {
@@ -15,26 +17,44 @@ const LIMITS = {
 } as const;
 
 export interface EndpointOptions {
+  /** As the configuration writes it: what metrics call it. */
+  readonly label: string;
   readonly weight: number;
   /** Requests at once. */
   readonly capacity: number;
+  /** What was known of it before a reload. */
+  readonly record?: EndpointRecord | undefined;
+}
+
+/** Who hears of how it does. */
+export interface EndpointWatch {
+  readonly deadlines: Deadlines;
+  failed(endpoint: EndpointState, kind: FailureKind): void;
+  /** It refused a connection and is passed over for a while. */
+  rests(endpoint: EndpointState): void;
+  /** Undefined where nobody looks at statuses. */
+  readonly answered: ((endpoint: EndpointState, status: number) => void) | undefined;
 }
 
 export class EndpointState implements Candidate {
   readonly pool: UpstreamPool;
+  readonly label: string;
   readonly weight: number;
   readonly seed: number;
-  readonly #deadlines: Deadlines;
+  readonly record: EndpointRecord;
+  readonly #watch: EndpointWatch;
   readonly #capacity: number;
   #active = 0;
   #restsUntil = 0;
 
-  constructor(pool: UpstreamPool, options: EndpointOptions, deadlines: Deadlines) {
+  constructor(pool: UpstreamPool, options: EndpointOptions, watch: EndpointWatch) {
     this.pool = pool;
+    this.label = options.label;
     this.weight = options.weight;
     this.seed = hashText(pool.name);
+    this.record = options.record === undefined ? newRecord() : { ...options.record };
     this.#capacity = options.capacity;
-    this.#deadlines = deadlines;
+    this.#watch = watch;
   }
 
   /** `host:port`, as records name it. */
@@ -50,6 +70,11 @@ export class EndpointState implements Candidate {
     return !this.full && !this.resting;
   }
 
+  /** Whether it is in order, as far as anybody knows. */
+  get fit(): boolean {
+    return isFit(this.record);
+  }
+
   /** Whether it has as many requests as it may have at once. */
   get full(): boolean {
     return this.#active >= this.#capacity;
@@ -57,12 +82,13 @@ export class EndpointState implements Candidate {
 
   /** Whether it refused a connection a moment ago. */
   get resting(): boolean {
-    return this.#restsUntil > this.#deadlines.coarseNow;
+    return this.#restsUntil > this.#watch.deadlines.coarseNow;
   }
 
-  /** What operators see it as. */
-  get state(): EndpointStateName {
-    return this.resting ? "resting" : "ready";
+  /** How operators see it. */
+  get view(): EndpointView {
+    const { name, active, pool } = this;
+    return { name, state: this.#state, requests: active, connections: pool.size };
   }
 
   /** A request goes to it; `left` follows once. */
@@ -74,8 +100,28 @@ export class EndpointState implements Candidate {
     this.#active -= 1;
   }
 
+  /** The head of an answer has come. */
+  answered(status: number): void {
+    this.#watch.answered?.(this, status);
+  }
+
   /** It failed a request; what callers do wrong does not count. */
   failed(kind: FailureKind): void {
-    if (kind === "connect") this.#restsUntil = this.#deadlines.coarseNow + LIMITS.restMs;
+    this.#watch.failed(this, kind);
+    if (kind !== "connect") return;
+    const { resting } = this;
+    this.#restsUntil = this.#watch.deadlines.coarseNow + LIMITS.restMs;
+    if (!resting) this.#watch.rests(this);
+  }
+
+  /** A connection that is connecting, beside those of the pool. */
+  openSocket(): Socket {
+    return this.pool.openSocket();
+  }
+
+  get #state(): EndpointStateName {
+    if (this.record.ejected) return "ejected";
+    if (this.record.health === "unhealthy") return "unhealthy";
+    return this.resting ? "resting" : "ready";
   }
 }

@@ -128,6 +128,7 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
 
   responseHead(head: ResponseHead): void {
     const { retries } = this.service;
+    this.endpoint?.answered(head.status);
     if (retries?.covers(head.status) === true && this.again(head.status, head)) return;
     this.replay = undefined;
     this.#upstreamMs = this.service.clock.monotonic() - this.#sentAt;

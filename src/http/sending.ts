@@ -36,6 +36,8 @@ export interface ForwardService {
   readonly line: WaitingLine | undefined;
   readonly requestTrailers: (trailers: Fields) => Fields;
   readonly responseTrailers: (trailers: Fields) => Fields;
+  /** Whether no endpoint is there or in order. */
+  readonly empty: boolean;
   /** The endpoint that takes the next attempt, without those tried; undefined when none can. */
   pick(tried: readonly EndpointState[], key: string | undefined): EndpointState | undefined;
 }
@@ -109,7 +111,11 @@ export abstract class Sending implements Waiter {
   }
 
   #enterLine(): void {
-    const { line } = this.service;
+    const { line, empty } = this.service;
+    if (empty) {
+      this.fail("no-endpoint", "no endpoint is there or in order");
+      return;
+    }
     if (line?.enter(this) !== true) {
       this.fail("overloaded", "as many requests as allowed");
       return;

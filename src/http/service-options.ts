@@ -3,6 +3,7 @@ import { z } from "zod";
 import { duration } from "../model/options.ts";
 import { hashSchema } from "./balance/balance-options.ts";
 import { BALANCERS } from "./balance/create.ts";
+import { healthSchema, outliersSchema } from "./health/health-options.ts";
 import { breakerSchema, retriesSchema } from "./retry/retry-options.ts";
 import type { Endpoint } from "./upstream-pool.ts";
 
@@ -46,6 +47,20 @@ export const serviceSchema = z.strictObject({
       "How an endpoint is chosen, by its weight. `round-robin` takes them in turn; `least-requests` draws two and takes the one with fewer requests; `random` draws one; `consistent-hash` takes the same one for the same `hash` key. One that just refused a connection is passed over.",
     ),
   hash: hashSchema.optional().describe("What `balance: consistent-hash` goes by."),
+  health: healthSchema
+    .optional()
+    .describe("How endpoints are asked whether they are well. Without it nobody asks."),
+  outliers: outliersSchema
+    .optional()
+    .describe("When endpoints that fail are put out for a while. Without it they are not."),
+  panic: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(25)
+    .describe(
+      "Percent of the endpoints below which, when fewer are in order, all are used all the same; from 0 to 100, 25 when left out. 0: never; with none in order the answer is 503.",
+    ),
   retries: retriesSchema
     .optional()
     .describe(

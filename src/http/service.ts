@@ -7,7 +7,8 @@ import type { ServiceMetrics, ServiceView } from "../telemetry/upstream-metrics.
 import type { Fields } from "../model/http.ts";
 import type { Balancer } from "./balance/balancer.ts";
 import { createBalancer } from "./balance/create.ts";
-import { EndpointState } from "./endpoint-state.ts";
+import { EndpointSet } from "./endpoint-set.ts";
+import type { EndpointState } from "./endpoint-state.ts";
 import type {
   Exchange,
   Forwarded,
@@ -22,7 +23,7 @@ import type { Deadlines } from "./deadlines.ts";
 import { Retries } from "./retry/retries.ts";
 import { WaitingLine } from "./retry/waiting-line.ts";
 import { connectTcp } from "./sockets.ts";
-import { type PoolDeps, UpstreamPool } from "./upstream-pool.ts";
+import type { PoolDeps } from "./upstream-pool.ts";
 
 export interface UpstreamDeps {
   /** As the configuration names it. */
@@ -57,7 +58,7 @@ class Service implements Upstream, ForwardService {
   readonly responseTrailers: (trailers: Fields) => Fields;
   readonly retries: Retries | undefined;
   readonly line: WaitingLine | undefined;
-  readonly #endpoints: readonly EndpointState[];
+  readonly #endpoints: EndpointSet;
   readonly #balancer: Balancer;
   readonly #stopShowing: () => void;
 
@@ -70,7 +71,6 @@ class Service implements Upstream, ForwardService {
     this.responseTrailers = deps.responseTrailers;
     const { random = Math.random } = deps;
     this.#balancer = balancerOf(options, random);
-    this.#endpoints = createEndpoints(options, deps);
     this.retries =
       options.retries &&
       new Retries(options.retries, {
@@ -79,6 +79,10 @@ class Service implements Upstream, ForwardService {
         noted: (outcome) => deps.metrics.retry(outcome),
       });
     this.line = this.#lineOf(options, deps);
+    const { openSocket = connectTcp } = deps;
+    const changed = (): void => this.line?.wake();
+    this.#endpoints = new EndpointSet(options, { ...deps, random, openSocket, changed }, new Map());
+    this.#endpoints.start();
     this.#stopShowing = deps.metrics.show(() => this.#view());
   }
 
@@ -90,18 +94,22 @@ class Service implements Upstream, ForwardService {
 
   close(): void {
     this.#stopShowing();
-    for (const endpoint of this.#endpoints) endpoint.pool.close();
+    this.#endpoints.close();
   }
 
   pick(tried: readonly EndpointState[], key: string | undefined): EndpointState | undefined {
-    const endpoints = this.#endpoints;
+    const endpoints = this.#endpoints.ready;
     const only = endpoints.length === 1 ? endpoints[0] : undefined;
     if (only !== undefined) return only.full || tried.length > 0 ? undefined : only;
     return this.#balancer.pick(endpoints, tried, key) ?? firstWithRoom(endpoints, tried);
   }
 
+  get empty(): boolean {
+    return this.#endpoints.ready.length === 0;
+  }
+
   get #inFlight(): number {
-    return this.#endpoints.reduce((sum, endpoint) => sum + endpoint.active, 0);
+    return this.#endpoints.all.reduce((sum, endpoint) => sum + endpoint.active, 0);
   }
 
   #lineOf({ breaker }: ServiceOptions, { metrics }: UpstreamDeps): WaitingLine | undefined {
@@ -109,7 +117,7 @@ class Service implements Upstream, ForwardService {
     return new WaitingLine(
       { max: breaker.queue, timeoutMs: breaker.queueTimeout },
       {
-        hasRoom: () => this.#endpoints.some((endpoint) => !endpoint.full),
+        hasRoom: () => this.#endpoints.ready.some((endpoint) => !endpoint.full),
         noted: (outcome) => metrics.queue(outcome),
       },
     );
@@ -117,33 +125,15 @@ class Service implements Upstream, ForwardService {
 
   #view(): ServiceView {
     return {
-      endpoints: this.#endpoints.map((endpoint) => ({
-        name: endpoint.name,
-        state: endpoint.state,
-        requests: endpoint.active,
-        connections: endpoint.pool.size,
-      })),
+      endpoints: this.#endpoints.all.map(({ view }) => view),
       waiting: this.line?.length ?? 0,
-      panic: false,
+      panic: this.#endpoints.panic,
     };
   }
 }
 
 function balancerOf({ balance, hash }: ServiceOptions, random: () => number): Balancer {
   return createBalancer(balance, { maxLoad: hash?.maxLoad ?? Number.POSITIVE_INFINITY }, random);
-}
-
-function createEndpoints(options: ServiceOptions, deps: UpstreamDeps): EndpointState[] {
-  const { connections, keepAlive, breaker } = options;
-  const poolOptions = { maxConnections: connections, idleTimeoutMs: keepAlive };
-  const { deadlines, log, openSocket = connectTcp } = deps;
-  const capacity = Math.min(connections, breaker?.requests ?? connections);
-  return options.endpoints
-    .filter(({ weight }) => weight > 0)
-    .map((endpoint) => {
-      const pool = new UpstreamPool(endpoint, poolOptions, { deadlines, log, openSocket });
-      return new EndpointState(pool, { weight: endpoint.weight, capacity }, deadlines);
-    });
 }
 
 /** Where all that have room are resting, one of them is better than none. */

@@ -66,9 +66,14 @@ export class UpstreamPool implements ConnectionOwner {
   /** A connection that is connecting; undefined when as many as allowed are open. */
   connect(): UpstreamConnection | undefined {
     if (this.#open.size >= this.#maxConnections) return undefined;
-    const connection = new UpstreamConnection(this.#openSocket(this.#endpoint), this);
+    const connection = new UpstreamConnection(this.openSocket(), this);
     this.#open.add(connection);
     return connection;
+  }
+
+  /** A socket to the endpoint, connecting, that does not count as one of the pool. */
+  openSocket(): Socket {
+    return this.#openSocket(this.#endpoint);
   }
 
   /** Closes idle connections now and the others as they end. */

@@ -308,6 +308,13 @@ export const REASONS = {
     fault: "us",
     meaning: "A limit on connections or on requests in flight is reached.",
   },
+  "no-endpoint": {
+    status: 503,
+    title: "No endpoint of the service is available",
+    fault: "service",
+    meaning:
+      "Every endpoint is unhealthy or put out, or the service's name resolves to none. The log says since when; `sallyport_upstream_endpoints` shows how many are in which state.",
+  },
   "upstream-unreachable": {
     status: 502,
     title: "The service cannot be reached",

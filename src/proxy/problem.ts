@@ -30,6 +30,7 @@ const RETRY_AFTER: Partial<Record<Reason, string>> = {
   "identity-unavailable": "5",
   "audit-unavailable": "5",
   overloaded: "1",
+  "no-endpoint": "5",
   "shutting-down": "1",
 };
 
