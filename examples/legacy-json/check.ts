@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Example, World } from "../example.ts";
 import { startService } from "../services.ts";
@@ -58,6 +59,19 @@ export const example: Example = {
           CHANGED_BY: "anonymous",
           FORMAT: 2,
         });
+      },
+    },
+    {
+      shows: "a new password is taken up by SIGHUP",
+      async run(world) {
+        const file = join(world.folder, "secrets", "crm");
+        writeFileSync(file, "battery staple\n", { mode: 0o600 });
+        process.kill(world.proxy.pid, "SIGHUP");
+        while (!world.log().includes("reloaded")) await setTimeout(20);
+        await send(world, "7", "{}", "application/json");
+        const password = Buffer.from("gate:battery staple").toString("base64");
+        assert.equal(seen.authorization, `Basic ${password}`);
+        assert.ok(!world.log().includes("staple"));
       },
     },
     {

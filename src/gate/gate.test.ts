@@ -123,6 +123,31 @@ const CERTIFICATE = {
   spiffeId: undefined,
 } as const;
 
+test("decide() answers the preflight of a route with cors before identity, and no other OPTIONS", async () => {
+  const origin = ["origin", "https://app.example.com"];
+  const asked = (method: string): string[] => ["access-control-request-method", method];
+  const reason = async (target: string, fields: string[]): Promise<string> => {
+    const { decide } = fixture();
+    const outcome = await decide(request(target, undefined, { method: "OPTIONS", fields }));
+    assert.ok(isDenial(outcome));
+    if (outcome.denied === "answered-by-proxy") assert.equal(outcome.route?.name, "shared");
+    return outcome.denied;
+  };
+  assert.equal(await reason("/shared", [...origin, ...asked("GET")]), "answered-by-proxy");
+  for (const fields of [
+    origin,
+    asked("GET"),
+    [...origin, ...asked("PUT")],
+    [...origin, ...asked("get")],
+    [...origin, ...asked("GET"), ...asked("GET")],
+    [...origin, ...origin, ...asked("GET")],
+  ]) {
+    assert.equal(await reason("/shared", fields), "method-not-allowed", fields.join());
+  }
+  // Without cors, a service answers its preflights itself.
+  assert.equal(await reason("/open", [...origin, ...asked("GET")]), "method-not-allowed");
+});
+
 test("decide() lets anonymous in only where written, and says so to policy", () => {
   const { decide, asked } = fixture();
   assert.ok(decide(request("/open")) instanceof Permit);
@@ -352,6 +377,7 @@ function fixture(options: FixtureOptions = {}) {
       [
         route("items", "/items/{id}", bearer, false, options.limits),
         route("open", "/open", bearer, true),
+        shared(route("shared", "/shared", bearer, false)),
       ],
       METHODS,
     ),
@@ -405,6 +431,11 @@ function route(
     limits,
   };
   return { name, host: undefined, path, methods: ["GET"], value };
+}
+
+/** The same for pages of other origins. */
+function shared(one: ReturnType<typeof route>): ReturnType<typeof route> {
+  return { ...one, value: { ...one.value, cors: true } };
 }
 
 const silent: Log = {
