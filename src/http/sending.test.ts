@@ -61,6 +61,27 @@ test("a request that was reset before a byte of an answer is sent again, with it
   }
 });
 
+test("a large body is sent again as it was, as often as it takes", async () => {
+  await using proxy = await started({ service: { retries: { attempts: 2 } } });
+  const caller = await proxy.caller();
+  const body = "0123456789".repeat(2000);
+  // By itself, so that it comes in pieces of their own, whose memory is given back once they are sent.
+  caller.send(`PUT /p HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
+  const first = await proxy.service.accepted();
+  caller.send(body);
+  await first.until(body);
+  first.socket.resetAndDestroy();
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    await passBackoff(proxy);
+    const next = await proxy.service.accepted();
+    await next.until(body);
+    assert.equal(next.text, first.text);
+    if (attempt === 1) next.socket.resetAndDestroy();
+    else next.send(OK);
+  }
+  assert.match(await caller.until("ok"), /^HTTP\/1.1 200 /);
+});
+
 test("what may have been acted on is not sent again", async (t) => {
   const retries = { on: ["connect", "reset", "timeout", 502, 503, 504], bodyBytes: "4B" };
   const cases: [

@@ -20,14 +20,15 @@ export class ReplayBody {
     return this.#whole;
   }
 
+  /** To be written: each in memory of its own, which the writer gives back. */
   get pieces(): readonly Buffer[] {
-    return this.#pieces;
+    return this.#pieces.map((piece) => Buffer.from(piece));
   }
 
   /** `sent`: it went out as well; what did not is kept whatever its size, and there is little of it. */
   add(bytes: Buffer, sent: boolean): void {
     if (!this.#whole) return;
-    this.#pieces.push(bytes);
+    this.#pieces.push(sent ? Buffer.from(bytes) : bytes);
     this.#bytes += bytes.length;
     if (!sent || (this.#bytes <= this.#maxBytes && this.#pieces.length <= LIMITS.pieces)) return;
     this.#whole = false;
