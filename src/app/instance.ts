@@ -119,7 +119,7 @@ class RunningInstance implements Instance {
       completed: reportCompleted(requests, log),
       streamEnded: (kind, end) => this.#streams.ended(kind, end),
     });
-    const deps = { clock, deadlines, log, handler, reusePort: seat.reusePort };
+    const deps = { clock, deadlines, log, handler, metrics, reusePort: seat.reusePort };
     this.#set = new ListenerSet((options) =>
       listen(options, { ...deps, tls: listenerTls(options, instruments) }),
     );

@@ -31,11 +31,24 @@ export function seated(config: Config, seat: Seat): Config {
     listeners: config.listeners.map((listener) => ({
       ...listener,
       address: seat.addresses.get(listener.name) ?? listener.address,
-      limits: { ...listener.limits, connections: part(listener.limits.connections) },
+      limits: { ...listener.limits, ...connectionParts(listener.limits, part) },
     })),
     limits: {
       ...config.limits,
       failures: { burst: part(failures.burst), perSecond: failures.perSecond / seat.of },
     },
+  };
+}
+
+/** Connections are spread over the processes by the system; each has its part of the limits. */
+function connectionParts(
+  limits: Config["listeners"][number]["limits"],
+  part: (whole: number) => number,
+): Pick<typeof limits, "connections" | "connectionsPerAddress"> {
+  const { connections, connectionsPerAddress } = limits;
+  return {
+    connections: part(connections),
+    connectionsPerAddress:
+      connectionsPerAddress === undefined ? undefined : part(connectionsPerAddress),
   };
 }

@@ -14,6 +14,7 @@ test("listenerSchema fills in every limit", () => {
     idleTimeout: 75_000,
     bodyTimeout: 30_000,
     bodyRate: 1024,
+    readTimeout: 60_000,
     connections: 10_000,
     pipelinedBytes: 65_536,
     drainedBytes: 65_536,

@@ -49,6 +49,11 @@ export const listenerLimitsSchema = z.strictObject({
     .describe(
       "Bytes per second that the sender of a body must keep up, from 1B to 1GiB, 1KiB when left out. Time in which the service does not read is not counted.",
     ),
+  readTimeout: duration({ min: "1s", max: "1h" })
+    .prefault("1m")
+    .describe(
+      "How long a caller may take to make room again once 256 KiB of its answer wait to be read, and to read the last of it, from 1s to 1h, 1m when left out. Then it is cut off.",
+    ),
   connections: z
     .int()
     .min(1)
@@ -56,6 +61,14 @@ export const listenerLimitsSchema = z.strictObject({
     .default(10_000)
     .describe(
       "Connections open at once on this listener, from 1 to 1000000, 10000 when left out. Further ones are closed as they come.",
+    ),
+  connectionsPerAddress: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .optional()
+    .describe(
+      "Connections open at once from one address (of IPv6 from one /64), from 1 to 1000000; as many as `connections` when left out. Further ones are closed as they come. Not counted for `trustedProxies`; behind `proxyProtocol` it counts by the address in its header.",
     ),
   pipelinedBytes: byteSize({ min: "0B", max: "16MiB" })
     .prefault("64KiB")
@@ -90,6 +103,17 @@ export const listenerSchema = z.strictObject({
   tls: listenerTlsSchema
     .optional()
     .describe("Speaks TLS, with HTTP/1.1 in it. Plain HTTP when left out."),
+  proxyProtocol: z
+    .strictObject({
+      from: blocksSchema.describe(
+        "CIDR blocks of the balancers in front, such as [10.0.0.0/8]. Connections from anywhere else are closed.",
+      ),
+    })
+    .readonly()
+    .optional()
+    .describe(
+      "Each connection begins with a PROXY protocol header of version 2, which names the caller. One that comes without, with another version, or with a header that is malformed or not whole within `headTimeout` is closed.",
+    ),
   limits: listenerLimitsSchema.prefault({}).describe("What one caller may take."),
 });
 

@@ -4,9 +4,9 @@
  */
 import type { Server, Socket } from "node:net";
 import { SallyportError } from "../model/errors.ts";
-import type { TrustProxy } from "../model/http.ts";
+import type { Peer, TrustProxy } from "../model/http.ts";
 import type { PeerTls } from "../model/peer-tls.ts";
-import type { Clock, Log } from "../model/ports.ts";
+import type { Clock, Log, Metrics } from "../model/ports.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { ExchangeHandler } from "./exchange.ts";
 import type { ListenerLimits, ListenerOptions } from "./listener-options.ts";
@@ -16,6 +16,9 @@ import {
   ServerConnection,
 } from "./server-connection.ts";
 import type { ListenerTls } from "./listener-tls.ts";
+import { type AddressCounts, createAddressCounts } from "./address-counts.ts";
+import { createLimitHits, type LimitHit } from "./listener-hits.ts";
+import { ProxyHeaders } from "./proxy-header.ts";
 import { createTcpServer } from "./sockets.ts";
 import { createTrust } from "../wire/trusted-proxies.ts";
 import { TlsAcceptor } from "./tls-acceptor.ts";
@@ -29,6 +32,8 @@ export interface ListenerDeps {
   readonly reusePort?: boolean;
   /** What `options.tls` was made into; closed with the listener. */
   readonly tls?: ListenerTls | undefined;
+  /** Where it counts what its limits refused. */
+  readonly metrics?: Metrics | undefined;
 }
 
 export interface Listener {
@@ -73,6 +78,7 @@ class TcpListener implements Listener, ConnectionContext {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly log: Log;
+  readonly hit: LimitHit;
   draining = false;
   refused = 0;
   address = { host: "", port: 0 };
@@ -82,6 +88,11 @@ class TcpListener implements Listener, ConnectionContext {
   readonly #open = new Set<ServerConnection>();
   #maxConnections: number;
   #trust: TrustProxy | undefined;
+  #perAddress: AddressCounts | undefined;
+  /** Connections whose PROXY header is not complete; undefined where none is asked for. */
+  readonly #headers: ProxyHeaders | undefined;
+  /** Whom a balancer named, by the connection's own address, while its TLS handshake is under way. */
+  readonly #named = new Map<string, Peer>();
   #closing = false;
   #closed: Promise<void> | undefined;
   #allEnded: (() => void) | undefined;
@@ -103,11 +114,14 @@ class TcpListener implements Listener, ConnectionContext {
     if ((options.tls === undefined) !== (deps.tls === undefined)) {
       throw new TypeError("a listener with TLS options needs what they were made into");
     }
+    this.hit = createLimitHits(deps.metrics, options.name);
+    this.#perAddress = this.#countAddresses(options.limits);
     this.#tls = deps.tls;
     this.scheme = deps.tls === undefined ? "http" : "https";
     this.#acceptor = deps.tls === undefined ? undefined : this.#createAcceptor(deps.tls);
-    this.#server =
-      this.#acceptor?.server ?? createTcpServer((socket) => this.#accept(socket, undefined));
+    const { proxyProtocol } = options;
+    this.#headers = proxyProtocol === undefined ? undefined : this.#createHeaders(proxyProtocol);
+    this.#server = this.#createServer();
   }
 
   get connections(): number {
@@ -141,6 +155,7 @@ class TcpListener implements Listener, ConnectionContext {
     this.limits = connectionLimits(limits);
     this.#maxConnections = limits.connections;
     this.#trust = trustedProxies === undefined ? undefined : createTrust(trustedProxies);
+    this.#perAddress = this.#countAddresses(limits);
     this.#tls?.reload();
   }
 
@@ -164,6 +179,7 @@ class TcpListener implements Listener, ConnectionContext {
   async #close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#acceptor?.close();
+    this.#headers?.close();
     if (this.#open.size > 0) {
       const ended = new Promise<void>((resolve) => {
         this.#allEnded = resolve;
@@ -188,37 +204,121 @@ class TcpListener implements Listener, ConnectionContext {
 
   ended(connection: ServerConnection): void {
     this.#open.delete(connection);
+    if (connection.trust === undefined) this.#perAddress?.release(connection.peer.address);
     if (this.#open.size === 0) this.#allEnded?.();
+  }
+
+  /** Counts those that are open, so that a limit can come with a reload. */
+  #countAddresses({ connectionsPerAddress }: ListenerLimits): AddressCounts | undefined {
+    if (connectionsPerAddress === undefined) return undefined;
+    const counts = createAddressCounts(connectionsPerAddress);
+    for (const { trust, peer } of this.#open) if (trust === undefined) counts.add(peer.address);
+    return counts;
+  }
+
+  #createServer(): Server {
+    const headers = this.#headers;
+    const acceptor = this.#acceptor;
+    if (headers === undefined) {
+      return acceptor?.server ?? createTcpServer((socket) => this.#accept(socket, undefined));
+    }
+    // The header comes before TLS: handshakes begin on sockets that already have been read from.
+    const halfOpen = acceptor === undefined;
+    return createTcpServer((socket) => this.#readHeader(socket, headers), halfOpen);
   }
 
   #createAcceptor(tls: ListenerTls): TlsAcceptor {
     const acceptor: TlsAcceptor = new TlsAcceptor(tls, {
       deadlines: this.deadlines,
       handshakeTimeoutMs: this.limits.headTimeoutMs,
-      admits: () => {
-        if (this.#closing) return false;
-        if (this.#open.size + acceptor.size < this.#maxConnections) return true;
-        this.refused += 1;
-        return false;
-      },
+      admits: () => this.#hasRoom(acceptor.size),
       accept: (socket, peerTls) => this.#accept(socket, peerTls),
     });
     return acceptor;
   }
 
-  #accept(socket: Socket, tls: PeerTls | undefined): void {
-    const { remoteAddress, remotePort } = socket;
-    if (this.#open.size >= this.#maxConnections) this.refused += 1;
-    else if (remoteAddress !== undefined && remotePort !== undefined && !this.#closing) {
-      const peer = { address: remoteAddress.replace(MAPPED, ""), port: remotePort, tls };
-      const trust = this.#trust?.(peer.address) === true ? this.#trust : undefined;
-      this.#open.add(new ServerConnection(socket, { peer, trust }, this));
+  #createHeaders({ from }: NonNullable<ListenerOptions["proxyProtocol"]>): ProxyHeaders {
+    return new ProxyHeaders({
+      listener: this.name,
+      from: createTrust(from),
+      deadlines: this.deadlines,
+      timeoutMs: this.limits.headTimeoutMs,
+      log: this.log,
+      refused: () => this.hit("proxyProtocol"),
+      begin: (socket, source) => this.#begin(socket, source),
+    });
+  }
+
+  /** Nothing of a connection is looked at before its PROXY header. */
+  #readHeader(socket: Socket, headers: ProxyHeaders): void {
+    const own = peerOf(socket);
+    const waiting = headers.size + (this.#acceptor?.size ?? 0);
+    if (own === undefined || !this.#hasRoom(waiting)) turnAway(socket);
+    else headers.read(socket, own.address);
+  }
+
+  /** `source`: whom a balancer named. The socket is paused; what came behind the header is in it. */
+  #begin(socket: Socket, source: Peer | undefined): void {
+    const own = peerOf(socket);
+    if (own === undefined) {
+      turnAway(socket);
       return;
     }
-    // Beyond the limit, or reset before it was accepted.
-    socket.on("error", () => {});
-    socket.destroy();
+    const key = keyOf(own);
+    if (source !== undefined) {
+      this.#named.set(key, { ...source, balancer: own });
+      socket.once("close", () => this.#named.delete(key));
+    }
+    if (this.#acceptor === undefined) {
+      this.#accept(socket, undefined);
+      socket.resume();
+      return;
+    }
+    // Resumed by the handshake itself: a socket that flows before would lose its first bytes.
+    this.#acceptor.server.emit("connection", socket);
   }
+
+  #accept(socket: Socket, tls: PeerTls | undefined): void {
+    const own = peerOf(socket);
+    if (own === undefined || !this.#hasRoom(0)) {
+      turnAway(socket);
+      return;
+    }
+    const named = this.#headers === undefined ? undefined : this.#named.get(keyOf(own));
+    const peer = { ...(named ?? own), tls };
+    const trust = this.#trust?.(peer.address) === true ? this.#trust : undefined;
+    // All callers of a trusted proxy share its address.
+    if (trust === undefined && this.#perAddress?.take(peer.address) === false) {
+      this.hit("connectionsPerAddress");
+      turnAway(socket);
+      return;
+    }
+    this.#open.add(new ServerConnection(socket, { peer, trust }, this));
+  }
+
+  /** `waiting`: connections that count though no request can come on them yet. */
+  #hasRoom(waiting: number): boolean {
+    if (this.#closing) return false;
+    if (this.#open.size + waiting < this.#maxConnections) return true;
+    this.refused += 1;
+    this.hit("connections");
+    return false;
+  }
+}
+
+/** Undefined: reset before it was accepted. */
+function peerOf({ remoteAddress, remotePort }: Socket): Peer | undefined {
+  if (remoteAddress === undefined || remotePort === undefined) return undefined;
+  return { address: remoteAddress.replace(MAPPED, ""), port: remotePort };
+}
+
+function keyOf({ address, port }: Peer): string {
+  return `${address} ${port}`;
+}
+
+function turnAway(socket: Socket): void {
+  socket.on("error", () => {});
+  socket.destroy();
 }
 
 /** The prefix of an IPv4-mapped IPv6 address, as a dual-stack socket reports IPv4 callers. */
@@ -234,6 +334,7 @@ function connectionLimits(limits: ListenerLimits): ConnectionLimits {
     minBodyRate: limits.bodyRate,
     headTimeoutMs: limits.headTimeout,
     idleTimeoutMs: limits.idleTimeout,
+    readTimeoutMs: limits.readTimeout,
     maxPipelinedBytes: limits.pipelinedBytes,
     maxDrainedBytes: limits.drainedBytes,
   };

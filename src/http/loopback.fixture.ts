@@ -143,6 +143,8 @@ export class ManualService {
 
 export interface LoopbackOptions {
   readonly limits?: Record<string, unknown>;
+  /** Further options of the listener. */
+  readonly listener?: Record<string, unknown>;
   readonly service?: Record<string, unknown>;
   /** Ports of the endpoints; the manual service alone when left out. */
   readonly endpoints?: readonly number[];
@@ -208,13 +210,20 @@ export class Loopback {
     );
     const made = this.#options.tls?.({ clock: this.clock, log: this.#log() });
     const limits = this.#options.limits ?? {};
-    const listener = { name: "test", address: "127.0.0.1:0", limits, tls: made?.options };
+    const listener = {
+      name: "test",
+      address: "127.0.0.1:0",
+      limits,
+      tls: made?.options,
+      ...this.#options.listener,
+    };
     this.#listener = await listen(listenerSchema.parse(listener), {
       clock: this.clock,
       deadlines: this.deadlines,
       log: this.#log(),
       handler: this.#handler(),
       tls: made?.tls,
+      metrics: this.metrics,
     });
     return this;
   }
@@ -241,6 +250,13 @@ export class Loopback {
     this.#callers.push(caller);
     await new Promise((resolve) => socket.once("connect", resolve));
     return caller;
+  }
+
+  /** How often this limit of the listener struck. */
+  hits(limit: string): number {
+    const { body } = this.metrics.render();
+    const series = `sallyport_listener_limits_total{listener="test",limit="${limit}"} `;
+    return Number(body.split(series)[1]?.split("\n", 1)[0]);
   }
 
   /** Turns the clock and lets what is due expire. */

@@ -58,6 +58,11 @@ export class MessageWriter {
     return this.#socket.writableLength >= LIMITS.backlog;
   }
 
+  /** Whether anything waits for the peer to read. */
+  get unread(): boolean {
+    return this.#socket.writableLength > 0;
+  }
+
   /** Begins a message. `kind` is how its body goes out; the head says the same. */
   begin(head: string, kind: BodyKind, contentLength: number): void {
     invariant(!this.#open, "the message before has not ended");

@@ -11,6 +11,7 @@ import type { Reason } from "../model/reason.ts";
 import { BodyDecoder } from "./body-decoder.ts";
 import { type Deadlines, NEVER } from "./deadlines.ts";
 import type { BodyReader } from "./exchange.ts";
+import type { LimitHit } from "./listener-hits.ts";
 import type { InputBuffer } from "./input-buffer.ts";
 import { invariant } from "./invariant.ts";
 
@@ -28,6 +29,7 @@ export class RequestBody {
   faulty = false;
   readonly #limits: RequestBodyLimits;
   readonly #deadlines: Deadlines;
+  readonly #hit: LimitHit;
   readonly #decoder = new BodyDecoder();
   readonly #onData = (bytes: Buffer): void => this.#deliver(bytes);
   #chunked = false;
@@ -39,9 +41,10 @@ export class RequestBody {
   /** Milliseconds that the sender had left when it was paused. */
   #spared = 0;
 
-  constructor(limits: RequestBodyLimits, deadlines: Deadlines) {
+  constructor(limits: RequestBodyLimits, deadlines: Deadlines, hit: LimitHit) {
     this.#limits = limits;
     this.#deadlines = deadlines;
+    this.#hit = hit;
   }
 
   start(head: RequestHead): void {
@@ -128,6 +131,8 @@ export class RequestBody {
   /** Tells the reader that no more of the body comes. */
   fault(reason: Reason, detail: string): void {
     this.faulty = true;
+    if (reason === "body-too-large") this.#hit("bodyBytes");
+    else if (reason === "request-timeout") this.#hit("bodyTimeout");
     this.detach()?.bodyFault(reason, detail);
   }
 

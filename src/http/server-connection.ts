@@ -24,6 +24,7 @@ import { writeResponseHead } from "../wire/http1/write-head.ts";
 import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
 import type { ExchangeHandler } from "./exchange.ts";
 import { readDirectly } from "./direct-read.ts";
+import type { LimitHit, ListenerLimit } from "./listener-hits.ts";
 import { InputBuffer } from "./input-buffer.ts";
 import { asError, invariant } from "./invariant.ts";
 import { MessageWriter } from "./message-writer.ts";
@@ -37,6 +38,8 @@ export interface ConnectionLimits extends HeadLimits, RequestBodyLimits {
   readonly headTimeoutMs: number;
   /** Between requests. */
   readonly idleTimeoutMs: number;
+  /** From the moment that too much waits to be read until there is room again. */
+  readonly readTimeoutMs: number;
   /** Bytes that may wait behind a request in flight; beyond it the socket is not read. */
   readonly maxPipelinedBytes: number;
   /** Bytes of an unread request body that are dropped to keep the connection open. */
@@ -63,6 +66,8 @@ export interface ConnectionContext {
   readonly draining: boolean;
   /** The `date` of now. */
   date(): string;
+  /** A limit struck. */
+  readonly hit: LimitHit;
   /** The connection has ended. */
   ended(connection: ServerConnection): void;
 }
@@ -73,6 +78,13 @@ const LIMITS = {
   /** What a closing connection drops of what the caller goes on sending; then it is reset. */
   lingerBytes: 1024 * 1024,
 } as const;
+
+/** The limits that a head can break, by the reason with which it is refused. */
+const HEAD_LIMITS: Readonly<Partial<Record<Reason, ListenerLimit>>> = {
+  "head-too-large": "headBytes",
+  "uri-too-long": "targetBytes",
+  "request-timeout": "headTimeout",
+};
 
 /**
  * `head`: between requests or within a head. `busy`: a request is in flight. `drain`: its answer is
@@ -101,6 +113,8 @@ export class ServerConnection implements ExchangeHost, Expirable {
   #searched = 0;
   #headBegun = true;
   #deadline = NEVER;
+  /** When a caller that does not read its answer is cut off. */
+  #readBy = NEVER;
   #paused = false;
   #advancing = false;
   /** Bytes that may still be dropped in `drain` and `linger`. */
@@ -116,7 +130,7 @@ export class ServerConnection implements ExchangeHost, Expirable {
     const { maxHeadBytes, maxTargetBytes, maxFields } = context.limits;
     this.#headLimits = { maxHeadBytes, maxTargetBytes, maxFields, memo: new SectionMemo() };
     this.writer = new MessageWriter(socket);
-    this.body = new RequestBody(context.limits, context.deadlines);
+    this.body = new RequestBody(context.limits, context.deadlines, context.hit);
     context.deadlines.add(this);
     this.#deadline = context.deadlines.coarseNow + context.limits.headTimeoutMs;
     readDirectly(socket, (chunk) => this.#received(chunk));
@@ -130,7 +144,7 @@ export class ServerConnection implements ExchangeHost, Expirable {
   // Expirable
 
   get expiresAt(): number {
-    return this.#phase === "busy" ? this.body.deadline : this.#deadline;
+    return this.#phase === "busy" ? Math.min(this.body.deadline, this.#readBy) : this.#deadline;
   }
 
   get owner(): unknown {
@@ -155,12 +169,19 @@ export class ServerConnection implements ExchangeHost, Expirable {
     return this.#context.date();
   }
 
+  stalled(): void {
+    if (this.#readBy !== NEVER) return;
+    const { deadlines, limits } = this.#context;
+    this.#readBy = deadlines.coarseNow + limits.readTimeoutMs;
+  }
+
   bodyWanted(): void {
     this.#advance();
   }
 
   answered(close: boolean): void {
     this.#exchange = undefined;
+    this.#readBy = NEVER;
     this.body.detach();
     if (close) this.#linger();
     else if (this.body.done) this.#awaitHead();
@@ -218,6 +239,7 @@ export class ServerConnection implements ExchangeHost, Expirable {
   }
 
   #drained(): void {
+    this.#readBy = NEVER;
     if (this.#side !== undefined) this.#guarded(() => this.#side?.drained());
     else this.#guarded(() => this.body.reader?.drained());
     this.#advance();
@@ -247,13 +269,20 @@ export class ServerConnection implements ExchangeHost, Expirable {
   }
 
   #expire(): void {
-    if (this.#phase === "busy") {
+    const { hit, deadlines } = this.#context;
+    if (this.#phase === "busy" && this.#readBy <= deadlines.coarseNow) {
+      hit("readTimeout");
+      this.destroy();
+    } else if (this.#phase === "busy") {
       this.body.fault("request-timeout", "the body came slower than the limit");
     } else if (this.#phase === "head" && this.#input.length > 0) {
       this.#refuse("request-timeout", "the head took longer than the limit");
     } else if (this.#phase === "head") {
+      // A connection on which nothing was ever sent; between requests it is no fault to rest.
+      if (this.#headBegun) hit("headTimeout");
       this.#linger();
     } else {
+      if (this.#phase === "linger" && this.writer.unread) hit("readTimeout");
       this.destroy();
     }
   }
@@ -380,8 +409,8 @@ export class ServerConnection implements ExchangeHost, Expirable {
     const { deadlines, limits } = this.#context;
     this.#phase = "linger";
     this.#droppable = LIMITS.lingerBytes;
-    // A caller that reads slowly has as long for the rest of its answer as it had between requests.
-    this.#deadline = deadlines.coarseNow + Math.max(limits.idleTimeoutMs, LIMITS.lingerMs);
+    // A caller that reads slowly has as long for the rest of its answer.
+    this.#deadline = deadlines.coarseNow + Math.max(limits.readTimeoutMs, LIMITS.lingerMs);
     this.writer.flush();
     this.#socket.end(() => {
       this.#deadline = deadlines.coarseNow + LIMITS.lingerMs;
@@ -390,6 +419,8 @@ export class ServerConnection implements ExchangeHost, Expirable {
 
   /** Answers what is not a request, or what failed before it had an answer, and closes. */
   #refuse(reason: Reason, detail: string): boolean {
+    const limit = HEAD_LIMITS[reason];
+    if (limit !== undefined) this.#context.hit(limit);
     const exchange = this.#exchange;
     this.#exchange = undefined;
     exchange?.drop();

@@ -31,6 +31,8 @@ export interface ExchangeHost extends ClientConnection {
   readonly drainBytes: number;
   /** The `date` of an answer that is made now (RFC 9110 section 6.6.1). */
   date(): string;
+  /** More waits to be read than may: the time that the caller has for it begins. */
+  stalled(): void;
   /** Takes up input that waited for a reader. */
   bodyWanted(): void;
   /** The answer is complete; `close` when the connection must not carry another request. */
@@ -124,7 +126,9 @@ export class ServerExchange implements Exchange, ExchangeStream {
 
   write(bytes: Buffer): boolean {
     if (this.#phase !== "answering") return true;
-    return this.connection.writer.write(bytes);
+    const room = this.connection.writer.write(bytes);
+    if (!room) this.connection.stalled();
+    return room;
   }
 
   flush(): void {

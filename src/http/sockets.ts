@@ -7,7 +7,10 @@ export function connectTcp(endpoint: Endpoint): Socket {
   return connect({ host: endpoint.host, port: endpoint.port, noDelay: true, allowHalfOpen: true });
 }
 
-/** A plain TCP server whose connections stay open for our side when the caller has closed its own. */
-export function createTcpServer(onSocket: (socket: Socket) => void): Server {
-  return createServer({ noDelay: true, allowHalfOpen: true }, onSocket);
+/**
+ * A plain TCP server. `halfOpen`: its connections stay open for our side when the caller has closed
+ * its own.
+ */
+export function createTcpServer(onSocket: (socket: Socket) => void, halfOpen = true): Server {
+  return createServer({ noDelay: true, allowHalfOpen: halfOpen }, onSocket);
 }

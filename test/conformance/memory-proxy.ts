@@ -155,6 +155,7 @@ export class MemoryProxy {
         minBodyRate: limits.bodyRate,
         headTimeoutMs: limits.headTimeout,
         idleTimeoutMs: limits.idleTimeout,
+        readTimeoutMs: limits.readTimeout,
         maxPipelinedBytes: limits.pipelinedBytes,
         maxDrainedBytes: limits.drainedBytes,
       },
@@ -162,6 +163,7 @@ export class MemoryProxy {
       deadlines: this.deadlines,
       log: this.#log,
       draining: false,
+      hit: () => undefined,
       date: () => "today",
       ended: () => undefined,
     };
