@@ -15,6 +15,7 @@ import { benchThroughput } from "./throughput.ts";
 import { reportThroughput } from "./throughput-report.ts";
 import { benchTokens } from "./tokens.ts";
 import { benchTransfer } from "./transfer.ts";
+import { benchWebSockets } from "./websockets.ts";
 import { benchWorkers } from "./workers.ts";
 
 export interface SectionOptions extends BenchOptions {
@@ -84,6 +85,12 @@ export const SECTIONS: readonly SectionPlan[] = [
     title: "One worker and two, load on the same two cores",
     requires: () => LOAD,
     run: benchWorkers,
+  },
+  {
+    name: "websockets",
+    title: "A thousand WebSockets, ten minutes' worth of messages",
+    requires: () => [REQUIREMENTS.taskset],
+    run: benchWebSockets,
   },
 ];
 

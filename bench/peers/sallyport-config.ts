@@ -5,6 +5,8 @@ import { AUDIENCE, ISSUER } from "../load/credentials.ts";
 export interface BenchRoute {
   readonly name: string;
   readonly path: string;
+  /** More of its options, as they stand in a mapping on one line. */
+  readonly options?: string;
 }
 
 /** Both are evaluated for each request: the first permits it, the second looks and does not forbid. */
@@ -44,8 +46,8 @@ export function sallyportConfig(options: {
       ? ""
       : `    tls: { certificate: ${certificate.certificate}, key: ${certificate.key} }\n`;
   const routes = options.routes.map(
-    ({ name, path }) =>
-      `  - { name: ${name}, path: "${path}", service: billing, authenticate: [corp], timeout: 10m }`,
+    ({ name, path, options: more = "pathParameters: refuse" }) =>
+      `  - { name: ${name}, path: "${path}", service: billing, authenticate: [corp], timeout: 10m, ${more} }`,
   );
   return `version: 1
 ${workers === undefined ? "" : `workers: ${workers}\n`}listeners:

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Denial, Permit } from "../gate/decision.ts";
+import type { GateSnapshot } from "../gate/snapshot.ts";
+import { Deadlines } from "../http/deadlines.ts";
+import type { Exchange, ForwardOutcome } from "../http/exchange.ts";
+import { ManualClock } from "../platform/clock.ts";
+import { ManualTimers } from "../platform/timers.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
+import type { ForwardDeps, ForwardRoute } from "./forward-route.ts";
+import { Forwarding } from "./forwarding.ts";
+import { createStreams } from "./streams.ts";
+
+const DENIED = { denied: "forbidden", decisionId: "second" } as Denial;
+
+test("redecide() asks about every stream once for each snapshot, and closes those denied", () => {
+  using world = fixture();
+  const kept = world.stream({ status: 101 });
+  const denied = world.stream({ status: 101 });
+  world.streams.redecide();
+  assert.equal(world.asked.length, 0, "the snapshot is still the one that they were let in by");
+  world.answer = (standing) => (standing === denied.permit ? DENIED : world.permit(world.snapshot));
+  world.snapshot = {} as GateSnapshot;
+  world.streams.redecide();
+  assert.equal(world.asked.length, 2);
+  assert.deepEqual([kept.cancelled, denied.cancelled], [[], ["forbidden"]]);
+  world.timers.runAll();
+  assert.equal(world.asked.length, 2, "what was kept stands by the new snapshot");
+  assert.match(world.metrics(), /sallyport_open_streams\{kind="upgrade"\} 1\n/);
+  assert.match(world.metrics(), /sallyport_stream_decisions_total\{decision="deny"\} 1\n/);
+});
+
+test("a plain request may finish; one with a lifetime, or that goes on for long, is a stream", () => {
+  using world = fixture();
+  world.stream({ status: 0 });
+  world.stream({ status: 200 });
+  world.stream({ status: 200, lifetimeMs: Number.POSITIVE_INFINITY });
+  world.snapshot = {} as GateSnapshot;
+  world.answer = () => world.permit(world.snapshot);
+  world.streams.redecide();
+  assert.equal(world.asked.length, 1);
+  world.clock.advance(10_001);
+  world.timers.runAll();
+  assert.equal(world.asked.length, 2, "the response has become a stream, and was let in before");
+});
+
+test("an identity that expires, a key that is gone and a certificate that lapses are noticed by the sweep", () => {
+  for (const lapse of ["expiry", "key", "certificate"] as const) {
+    using world = fixture();
+    const stream = world.stream({ status: 101 });
+    world.answer = () => DENIED;
+    world.timers.runAll();
+    assert.equal(world.asked.length, 0);
+    if (lapse === "expiry") world.clock.advance(60_000);
+    if (lapse === "key") world.state.valid = false;
+    if (lapse === "certificate") world.state.refusal = "certificate-revoked";
+    world.timers.runAll();
+    assert.deepEqual(stream.cancelled, ["forbidden"], lapse);
+  }
+});
+
+test("many streams are decided about in slices, requests have their turn between", () => {
+  using world = fixture();
+  const streams = Array.from({ length: 10 }, () => world.stream({ status: 101 }));
+  world.snapshot = {} as GateSnapshot;
+  world.answer = () => {
+    world.clock.advance(2);
+    return DENIED;
+  };
+  world.streams.redecide();
+  assert.equal(world.asked.length, 3, "5 ms and the decision within which they passed");
+  assert.deepEqual(world.timers.delays, [0]);
+  while (world.timers.delays[0] === 0) world.timers.runAll();
+  assert.ok(streams.every(({ cancelled }) => cancelled.length === 1));
+});
+
+test("a decision that has to wait is not asked for twice, and one that fails denies", async () => {
+  using world = fixture();
+  const waiting = world.stream({ status: 101 });
+  const settled = Promise.withResolvers<Denial>();
+  world.answer = () => settled.promise;
+  world.snapshot = {} as GateSnapshot;
+  world.streams.redecide();
+  world.timers.runAll();
+  assert.equal(world.asked.length, 1);
+  settled.resolve(DENIED);
+  await settled.promise;
+  await Promise.resolve();
+  assert.deepEqual(waiting.cancelled, ["forbidden"]);
+  const failing = world.stream({ status: 101 });
+  const other = world.stream({ status: 101 });
+  world.answer = (standing) => {
+    if (standing === failing.permit) throw new Error("defect");
+    return DENIED;
+  };
+  world.snapshot = {} as GateSnapshot;
+  world.streams.redecide();
+  assert.deepEqual([failing.cancelled, other.cancelled], [["internal-error"], ["forbidden"]]);
+  world.streams.close();
+  world.timers.runAll();
+  assert.deepEqual(world.timers.delays, []);
+});
+
+function fixture() {
+  const clock = new ManualClock(Date.UTC(2026, 0, 2));
+  const timers = new ManualTimers();
+  const deadlines = new Deadlines(clock);
+  const metrics = createMetrics();
+  const silent = (): void => undefined;
+  const state = { valid: true, refusal: undefined as string | undefined };
+  const expiresAt = clock.now() / 1000 + 50;
+  const asked: Permit[] = [];
+  const world = {
+    clock,
+    timers,
+    state,
+    asked,
+    snapshot: {} as GateSnapshot,
+    answer: (_standing: Permit): Permit | Denial | Promise<Denial> => DENIED,
+    metrics: () => metrics.render().body,
+    permit: (snapshot: GateSnapshot) =>
+      ({
+        decisionId: "first",
+        route: { name: "chat", service: "chat" },
+        snapshot,
+        facts: { expiresAt, clockSkew: 0, valid: () => state.valid },
+        request: { peer: { tls: { refusal: () => state.refusal } } },
+      }) as unknown as Permit,
+    stream(given: { status: number; lifetimeMs?: number }) {
+      const permit = world.permit(world.snapshot);
+      const exchange = { receivedAt: clock.monotonic() } as Exchange;
+      const forwarding = new Forwarding(permit, {
+        exchange,
+        route: { plan: { lifetimeMs: given.lifetimeMs } } as ForwardRoute,
+        deps: {
+          clock,
+          audit: { completion: silent },
+          completed: silent,
+          streamEnded: silent,
+        } as unknown as ForwardDeps,
+        answerFields: undefined,
+      });
+      const cancelled: string[] = [];
+      forwarding.began({
+        status: given.status,
+        cancel(reason) {
+          cancelled.push(reason);
+          forwarding.done({ status: given.status, end: reason } as ForwardOutcome);
+        },
+      });
+      deadlines.add({
+        expiresAt: Number.POSITIVE_INFINITY,
+        expired: silent,
+        owner: exchange.owner,
+      });
+      return { permit, cancelled };
+    },
+    /** What is registered keeps the process alive. */
+    [Symbol.dispose]() {
+      for (const item of deadlines.registered()) deadlines.delete(item);
+    },
+  };
+  const streams = createStreams({
+    clock,
+    timers,
+    deadlines,
+    metrics,
+    log: { debug: silent, info: silent, warn: silent, error: silent },
+    gate: {
+      decideAgain(standing) {
+        asked.push(standing);
+        return world.answer(standing);
+      },
+    },
+    snapshot: () => world.snapshot,
+  });
+  return Object.assign(world, { streams });
+}
