@@ -16,17 +16,24 @@ import { encode } from "./test-issuer.ts";
 const CANARY = "canary-7f3a9c51d2e84b06";
 const NOWHERE = "http://127.0.0.1:1";
 
-/** Not for a caller to bring about; their own tests say what they give away. */
+/** Not for a caller of this stage to bring about; their own tests say what they give away. */
 const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
   "audit-unavailable", // needs a disk that fails
+  "certificate-expired", // these five need a listener that asks for certificates
+  "certificate-revoked",
+  "missing-certificate",
+  "revocation-unknown",
+  "untrusted-certificate",
   "internal-error", // needs a defect
+  "no-endpoint", // needs endpoints that are not well
   "overloaded", // needs a crowd
   "shutting-down", // needs an end of the proxy in the midst of it
+  "upstream-tls", // needs a service with a certificate
 ]);
 
 const stage = await startStage({
   listener:
-    "    limits: { bodyBytes: 1KiB, headTimeout: 300ms, headBytes: 8KiB, targetBytes: 2KiB }",
+    "    trustedProxies: [127.0.0.0/8]\n    limits: { bodyBytes: 1KiB, headTimeout: 300ms, headBytes: 8KiB, targetBytes: 2KiB }",
   authenticators: `  silent:
     { type: jwt, issuer: "${NOWHERE}", audience: [a], algorithms: [ES256], principal: { kind: user } }
   strict:
@@ -65,6 +72,27 @@ const stage = await startStage({
     service: recorder
     authenticate: [anonymous]
     request: { headers: { set: { x-a: "\${request.query.password}" } } }
+  - name: limited
+    path: /limited
+    service: recorder
+    authenticate: [anonymous]
+    limit: { requests: 1, per: 1h, by: route }
+  - name: single
+    path: /free/hold/one
+    service: recorder
+    authenticate: [anonymous]
+    concurrency: { requests: 1, by: route }
+  - name: endless
+    path: /endless
+    service: recorder
+    authenticate: [anonymous]
+    lifetime: 1s
+  - name: socket
+    path: /socket
+    service: recorder
+    authenticate: [anonymous]
+    upgrades: [websocket]
+    idleTimeout: 300ms
   - { name: free, path: "/free/*", service: recorder, authenticate: [anonymous] }`,
   catchAll: false,
   secrets: { password: `${CANARY}\n`, key: CANARY },
@@ -98,6 +126,14 @@ function secretive(line: string, bearer: string = good, more: readonly string[] 
     "",
     "",
   ].join("\r\n");
+}
+
+/** The pair of RFC 6455 section 1.3. */
+const WEBSOCKET = { key: "dGhlIHNhbXBsZSBub25jZQ==", accept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" };
+
+function upgrade(key: string): string[] {
+  const version = "Sec-WebSocket-Version: 13";
+  return ["Connection: upgrade", "Upgrade: websocket", version, `Sec-WebSocket-Key: ${key}`];
 }
 
 const query = `?access_token=${CANARY}&password=${CANARY}`;
@@ -154,6 +190,14 @@ const CASES: readonly [reason: Reason, bytes: string][] = [
   ],
   ["upstream-body", secretive(`GET /bodies/rogue${query}`)],
   ["unfit-value", secretive(`GET /unfit${query}%0d%0aa`)],
+  [
+    "invalid-forwarded",
+    secretive(`GET /free/a${query}`, good, [`Forwarded: for=${CANARY} ${CANARY}`]),
+  ],
+  ["upgrade-not-allowed", secretive(`GET /free/a${query}`, good, upgrade(WEBSOCKET.key))],
+  ["invalid-upgrade", secretive(`GET /socket${query}`, good, upgrade(CANARY))],
+  ["permitted", secretive(`GET /limited${query}`)],
+  ["rate-limited", secretive(`GET /limited${query}`)],
   ["no-permit", secretive(`GET /guarded/x${query}`, token({ password: CANARY }))],
   ["forbidden", secretive(`GET /free/never${query}`)],
   ["policy-error", secretive(`GET /free/erring${query}`)],
@@ -167,6 +211,14 @@ let answers = "";
 stage.service.script((request) => {
   if (request.target.startsWith("/slow")) return undefined;
   if (request.target.startsWith("/free/hold")) return undefined;
+  if (request.target.startsWith("/endless")) {
+    return { bytes: `HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nmore` };
+  }
+  if (request.target.startsWith("/socket")) {
+    const accept = `Sec-WebSocket-Accept: ${WEBSOCKET.accept}`;
+    const lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: upgrade"];
+    return { bytes: [...lines, accept, "", ""].join("\r\n") };
+  }
   if (request.target.startsWith("/bodies/rogue")) {
     const type = "Content-Type: application/json";
     return { bytes: `HTTP/1.1 200 OK\r\n${type}\r\nContent-Length: 23\r\n\r\n${CANARY}` };
@@ -202,6 +254,34 @@ test("a caller that goes away gives no secret away", async () => {
   while (!stage.records().some(({ end }) => end === "caller-gone")) {
     await new Promise(setImmediate);
   }
+});
+
+test("a caller that asks for too much at once gives no secret away", async () => {
+  const first = await RawConnection.open(stage.proxy);
+  first.write(secretive(`GET /free/hold/one${query}`));
+  const arrived = (): boolean =>
+    stage.service.connections.some(({ text }) => text.includes("/free/hold/one"));
+  while (!arrived()) await new Promise(setImmediate);
+  const second = await RawConnection.open(stage.proxy);
+  second.write(secretive(`GET /free/hold/one${query}`));
+  assert.ok(await second.until(() => second.text.includes("too-many-concurrent")));
+  answers += second.text;
+  first.destroy();
+  second.destroy();
+});
+
+test("streams that come to their end give no secret away", async () => {
+  for (const bytes of [
+    secretive(`GET /endless${query}`),
+    secretive(`GET /socket${query}`, good, upgrade(WEBSOCKET.key)),
+  ]) {
+    const connection = await RawConnection.open(stage.proxy);
+    connection.write(bytes);
+    assert.ok(await connection.until(() => connection.closed));
+    answers += connection.text;
+  }
+  const ended = (reason: string): boolean => stage.records().some(({ end }) => end === reason);
+  while (!ended("stream-lifetime") || !ended("stream-idle")) await new Promise(setImmediate);
 });
 
 test("a caller that is out of budget gives no secret away", async () => {
