@@ -20,6 +20,7 @@ import { listen } from "../src/http/listener.ts";
 import { createUpstream } from "../src/http/service.ts";
 import type { Log } from "../src/model/ports.ts";
 import { systemClock } from "../src/platform/clock.ts";
+import { createNameResolver } from "../src/platform/name-resolver.ts";
 import { systemTimers } from "../src/platform/timers.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { createUpstreamMetrics } from "../src/telemetry/upstream-metrics.ts";
@@ -45,6 +46,7 @@ async function serve(port: number, servicePort: number): Promise<void> {
       clock: systemClock,
       timers: systemTimers,
       metrics: createUpstreamMetrics(createMetrics()).service("bench"),
+      resolver: createNameResolver(),
       deadlines,
       log,
       requestTrailers: (trailers) => trailers,

@@ -7,6 +7,7 @@ import { ANONYMOUS_NAME, type RouteOptions } from "../gate/route-options.ts";
 import { createRouter, pathParams } from "../gate/router.ts";
 import type { BearerVerifier, GateRoute } from "../gate/snapshot.ts";
 import type { Upstream } from "../http/exchange.ts";
+import type { Records } from "../http/running-services.ts";
 import { createUpstream } from "../http/service.ts";
 import { createBearerSet } from "../identity/bearer.ts";
 import { createChallenge } from "../identity/challenge.ts";
@@ -27,7 +28,7 @@ import type { Prepared } from "./prepare.ts";
 export interface RunningSnapshot extends ProxySnapshot {
   /** `sha256-…` of the configuration that it was made from. */
   readonly configHash: string;
-  /** Fetches the first keys. Resolves after the first try of each issuer; never rejects. */
+  /** Fetches the first keys and addresses. Resolves after the first try of each; never rejects. */
   start(): Promise<void>;
   /** Stops fetching keys and closes idle connections to services. */
   close(): void;
@@ -71,7 +72,8 @@ export async function buildSnapshot(
     },
     forwards,
     async start() {
-      await Promise.all([...authenticators.values()].map((one) => one.start()));
+      const parts = [...authenticators.values(), ...upstreams.values()];
+      await Promise.all(parts.map((one) => one.start()));
     },
     close,
   };
@@ -108,20 +110,25 @@ function createAuthenticators(
 
 function createUpstreams(
   services: Config["services"],
-  { clock, timers, deadlines, log, upstreams }: Instruments,
+  { clock, timers, deadlines, log, upstreams, resolver, services: running }: Instruments,
 ): Map<string, Upstream> {
   const deps = {
     clock,
     timers,
     deadlines,
     log,
+    resolver,
     requestTrailers: stripIdentityFields,
     responseTrailers: stripIdentityFields,
   };
   return new Map(
     Object.entries(services).map(([name, service]) => {
       const metrics = upstreams.service(name);
-      return [name, createUpstream(service, { ...deps, name, metrics })];
+      // What policies know of it changes nothing about how it is reached.
+      const { attributes: _, ...options } = service;
+      const create = (records: Records) =>
+        createUpstream(options, { ...deps, name, metrics, records });
+      return [name, running.open(name, options, create)];
     }),
   );
 }

@@ -4,8 +4,10 @@ import { createFactsCache } from "../identity/facts-cache.ts";
 import { createKeySetPool, type KeySetPool } from "../identity/key-set-pool.ts";
 import { createLimitPool, type LimitPool } from "../limits/limit-pool.ts";
 import { Deadlines } from "../http/deadlines.ts";
-import type { Clock, Log, Timers } from "../model/ports.ts";
+import { createRunningServices, type RunningServices } from "../http/running-services.ts";
+import type { Clock, Log, Timers, NameResolver } from "../model/ports.ts";
 import { systemClock } from "../platform/clock.ts";
+import { createNameResolver } from "../platform/name-resolver.ts";
 import { systemTimers } from "../platform/timers.ts";
 import { createTraceparents } from "../platform/trace-ids.ts";
 import { createMetrics, type RunningMetrics } from "../telemetry/metrics.ts";
@@ -19,6 +21,8 @@ export interface Instruments {
   readonly metrics: RunningMetrics;
   readonly requests: RequestMetrics;
   readonly upstreams: UpstreamMetrics;
+  readonly services: RunningServices;
+  readonly resolver: NameResolver;
   readonly deadlines: Deadlines;
   readonly facts: FactsCache;
   readonly keySets: KeySetPool;
@@ -35,6 +39,8 @@ export function createInstruments(log: Log, clock: Clock = systemClock): Instrum
     metrics,
     requests: createRequestMetrics(metrics),
     upstreams: createUpstreamMetrics(metrics),
+    services: createRunningServices(),
+    resolver: createNameResolver(),
     deadlines: new Deadlines(clock),
     facts: createFactsCache({}, { clock, metrics }),
     keySets: createKeySetPool(),

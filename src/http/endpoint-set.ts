@@ -3,7 +3,8 @@
  * Where too few are in order all are used (panic): to spread requests over endpoints that may be well
  * is better than to finish off the few that certainly are.
  */
-import type { Clock, Log, LogFields, Timers } from "../model/ports.ts";
+import { isIPv6 } from "node:net";
+import type { Clock, Log, LogFields, NameResolver, Timers } from "../model/ports.ts";
 import type { ServiceMetrics } from "../telemetry/upstream-metrics.ts";
 import type { FailureKind } from "./attempt-failure.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -11,6 +12,7 @@ import { EndpointState, type EndpointWatch } from "./endpoint-state.ts";
 import type { EndpointRecord } from "./health/endpoint-record.ts";
 import { HealthChecks } from "./health/health-checks.ts";
 import { Outliers } from "./health/outliers.ts";
+import { NameWatch } from "./name-watch.ts";
 import type { ServiceEndpoint, ServiceOptions } from "./service-options.ts";
 import { type PoolDeps, UpstreamPool } from "./upstream-pool.ts";
 
@@ -25,6 +27,7 @@ export interface EndpointSetDeps {
   /** From 0 to below 1. */
   readonly random: () => number;
   readonly openSocket: PoolDeps["openSocket"];
+  readonly resolver: NameResolver;
   /** There may be room where there was none. */
   readonly changed: () => void;
 }
@@ -36,12 +39,16 @@ export class EndpointSet implements EndpointWatch {
   readonly #deps: EndpointSetDeps;
   readonly #checks: HealthChecks<EndpointState> | undefined;
   readonly #outliers: Outliers<EndpointState> | undefined;
+  /** What was known before a reload, by the endpoints' names. */
+  readonly #records: ReadonlyMap<string, EndpointRecord>;
+  readonly #names: readonly NameWatch[];
+  /** Addresses of the names that are resolved, by the name and port as they are written. */
+  readonly #found = new Map<ServiceEndpoint, readonly string[]>();
   #all: readonly EndpointState[] = [];
   #ready: readonly EndpointState[] = [];
   #panic = false;
-  #running = false;
+  #started: Promise<unknown> | undefined;
 
-  /** `records` is what was known before a reload, by the endpoints' names. */
   constructor(
     options: ServiceOptions,
     deps: EndpointSetDeps,
@@ -55,10 +62,11 @@ export class EndpointSet implements EndpointWatch {
     if (health !== undefined) this.#checks = this.#newChecks(health);
     const watcher = this.#outliers;
     this.answered = watcher && ((endpoint, status) => watcher.answered(endpoint, status));
-    this.#all = options.endpoints
-      .filter(({ weight }) => weight > 0)
-      .map((endpoint) => this.#newEndpoint(endpoint, records));
-    this.#refresh();
+    this.#records = records;
+    this.#names = options.endpoints
+      .filter(({ discover, weight }) => discover !== undefined && weight > 0)
+      .map((endpoint) => this.#newName(endpoint));
+    this.#arrange();
   }
 
   /** All, in order or not. */
@@ -80,14 +88,17 @@ export class EndpointSet implements EndpointWatch {
     return new Map(this.#all.map(({ name, record }) => [name, record]));
   }
 
-  /** From now on endpoints are checked. */
-  start(): void {
-    if (this.#running) return;
-    this.#running = true;
-    for (const endpoint of this.#all) this.#watch(endpoint);
+  /** From now on names are resolved and endpoints are checked. Resolves with the first addresses. */
+  async start(): Promise<void> {
+    if (this.#started === undefined) {
+      for (const endpoint of this.#all) this.#watch(endpoint);
+      this.#started = Promise.all(this.#names.map((name) => name.start()));
+    }
+    await this.#started;
   }
 
   close(): void {
+    for (const name of this.#names) name.close();
     for (const endpoint of this.#all) this.#forget(endpoint);
   }
 
@@ -102,18 +113,76 @@ export class EndpointSet implements EndpointWatch {
     this.#note(endpoint, "resting", "an endpoint takes no connection and is passed over");
   }
 
+  #newName(endpoint: ServiceEndpoint): NameWatch {
+    const { resolver, timers, metrics, log, name: service } = this.#deps;
+    const label = labelOf(endpoint);
+    return new NameWatch(endpoint.discover ?? "", {
+      resolver,
+      timers,
+      resolved: () => metrics.resolution(label, "resolved"),
+      changed: (addresses) => {
+        metrics.resolution(label, "changed");
+        log.info("a name has other addresses", {
+          service,
+          endpoint: label,
+          addresses: addresses.length,
+        });
+        this.#found.set(endpoint, addresses);
+        this.#arrange();
+      },
+      failed: (error, again) => {
+        metrics.resolution(label, "failed");
+        const kept = this.#found.get(endpoint)?.length ?? 0;
+        if (!again)
+          log.warn("a name cannot be resolved; what it stood for is kept", {
+            service,
+            endpoint: label,
+            kept,
+            error,
+          });
+      },
+    });
+  }
+
+  /** Puts together who is there now: those that stay keep their state, those that go end in their own time. */
+  #arrange(): void {
+    const wanted = new Map<string, { readonly written: ServiceEndpoint; readonly host: string }>();
+    for (const written of this.#options.endpoints) {
+      if (written.weight === 0) continue;
+      const hosts =
+        written.discover === undefined ? [written.host] : (this.#found.get(written) ?? []);
+      for (const host of hosts) {
+        const name = nameOf(host, written.port);
+        // Two names may lead to one address: it is one endpoint, of the first.
+        if (!wanted.has(name)) wanted.set(name, { written, host });
+      }
+    }
+    const known = new Map(this.#all.map((endpoint) => [endpoint.name, endpoint]));
+    this.#all = [...wanted].map(([name, { written, host }]) => {
+      const before = known.get(name);
+      if (before?.weight === written.weight) return before;
+      const made = this.#newEndpoint(written, host, before?.record ?? this.#records.get(name));
+      if (this.#started !== undefined) this.#watch(made);
+      return made;
+    });
+    const here = new Set(this.#all);
+    for (const endpoint of known.values()) if (!here.has(endpoint)) this.#forget(endpoint);
+    this.#refresh();
+  }
+
   #newEndpoint(
-    endpoint: ServiceEndpoint,
-    records: ReadonlyMap<string, EndpointRecord>,
+    written: ServiceEndpoint,
+    host: string,
+    record: EndpointRecord | undefined,
   ): EndpointState {
     const { connections, keepAlive, breaker } = this.#options;
     const poolOptions = { maxConnections: connections, idleTimeoutMs: keepAlive };
-    const pool = new UpstreamPool(endpoint, poolOptions, this.#deps);
+    const pool = new UpstreamPool({ ...written, host }, poolOptions, this.#deps);
     const options = {
-      label: pool.name,
-      weight: endpoint.weight,
+      label: labelOf(written),
+      weight: written.weight,
       capacity: Math.min(connections, breaker?.requests ?? connections),
-      record: records.get(pool.name),
+      record,
     };
     return new EndpointState(pool, options, this);
   }
@@ -170,6 +239,7 @@ export class EndpointSet implements EndpointWatch {
 
   #refresh(): void {
     const fit = this.#all.filter((endpoint) => endpoint.fit);
+    // Of nobody at all there is nobody to use.
     const panic = fit.length * 100 < this.#options.panic * this.#all.length;
     this.#ready = panic ? this.#all : fit;
     if (panic !== this.#panic) this.#panicChanged(panic, fit.length);
@@ -184,4 +254,13 @@ export class EndpointSet implements EndpointWatch {
     if (panic) log.warn("too few endpoints are in order; all are used", fields);
     else log.info("enough endpoints are in order again", fields);
   }
+}
+
+/** As the configuration writes it: what metrics call it, so that addresses that come and go leave no series. */
+function labelOf({ host, port, discover }: ServiceEndpoint): string {
+  return discover === undefined ? nameOf(host, port) : `dns://${discover}:${port}`;
+}
+
+function nameOf(host: string, port: number): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -186,6 +186,11 @@ export interface Forwarded {
 export interface Upstream {
   /** Sends the request with the exchange's body to an endpoint and its answer to the caller. */
   forward(exchange: Exchange, request: UpstreamRequest, observer: ForwardObserver): Forwarded;
+  /**
+   * Begins to look after its endpoints: names are resolved, health is checked. Resolves when the first
+   * answers of names are there or too long in coming; never rejects. More than once does no more.
+   */
+  start(): Promise<void>;
   /** Closes idle connections now and the others as they end. */
   close(): void;
 }

@@ -201,6 +201,7 @@ export class Loopback {
         timers: this.timers,
         metrics: createUpstreamMetrics(this.metrics).service("test"),
         random: () => this.random,
+        resolver: { resolve: () => Promise.reject(new Error("no names here")) },
         deadlines: this.deadlines,
         log: this.#log(),
         requestTrailers: (trailers) => trailers,
@@ -217,6 +218,7 @@ export class Loopback {
       tls: made?.options,
       ...this.#options.listener,
     };
+    await this.#upstream.start();
     this.#listener = await listen(listenerSchema.parse(listener), {
       clock: this.clock,
       deadlines: this.deadlines,

@@ -7,8 +7,14 @@ import { healthSchema, outliersSchema } from "./health/health-options.ts";
 import { breakerSchema, retriesSchema } from "./retry/retry-options.ts";
 import type { Endpoint } from "./upstream-pool.ts";
 
+/** What a URL says: an endpoint, or a name that stands for several. */
+interface WrittenEndpoint extends Endpoint {
+  /** The name as it is asked for (`dns:`); each of its addresses is an endpoint. */
+  readonly discover?: string;
+}
+
 /** Where a service listens, and its share. */
-export interface ServiceEndpoint extends Endpoint {
+export interface ServiceEndpoint extends WrittenEndpoint {
   /** Share of requests beside the other endpoints; 0: none. */
   readonly weight: number;
 }
@@ -38,7 +44,7 @@ export const serviceSchema = z.strictObject({
     .min(1)
     .max(256)
     .describe(
-      "Where the service listens: 1 to 256 URLs http://host:port without path, or { url, weight }. A service is reached over plain HTTP/1.1.",
+      "Where the service listens: 1 to 256 URLs http://host:port without path, or { url, weight }. A service is reached over plain HTTP/1.1. With dns://name:port each address of the name is an endpoint, and they come and go with it: a fully qualified name (dns://billing.internal.:9001, with the dot) is asked of DNS and holds for its TTL (1 to 300 s), any other is looked up every 5 s as the system does.",
     ),
   balance: z
     .enum(BALANCERS)
@@ -91,10 +97,15 @@ export const serviceSchema = z.strictObject({
 
 export type ServiceOptions = z.output<typeof serviceSchema>;
 
-/** Port of `http:` when the URL names none. */
+const DNS = "dns:";
+
+/** What may be asked of DNS: labels of letters, digits, `-` and `_`, and a dot at the end or not. */
+const DNS_NAME = /^(?=.{1,254}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/i;
+
+/** Port of `http:` and `dns:` when the URL names none. */
 const HTTP_PORT = 80;
 
-function parseEndpoint(text: string, context: z.core.$RefinementCtx): Endpoint {
+function parseEndpoint(text: string, context: z.core.$RefinementCtx): WrittenEndpoint {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const problem = endpointProblem(text, url);
   if (problem !== undefined || url === undefined) {
@@ -102,20 +113,25 @@ function parseEndpoint(text: string, context: z.core.$RefinementCtx): Endpoint {
     return z.NEVER;
   }
   // Sockets take IPv6 addresses without brackets.
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  return { host, port: url.port === "" ? HTTP_PORT : Number(url.port) };
+  const host = url.hostname.replace(/^\[|\]$/g, "").toLowerCase();
+  const port = url.port === "" ? HTTP_PORT : Number(url.port);
+  return url.protocol === DNS ? { host, port, discover: host } : { host, port };
 }
 
 function endpointProblem(text: string, url: URL | undefined): string | undefined {
   if (url === undefined || url.hostname === "") {
     return "a URL such as http://127.0.0.1:9001";
   }
-  if (url.protocol !== "http:") {
+  if (url.protocol === DNS) {
+    const name = url.hostname;
+    if (!DNS_NAME.test(name) || /^[\d.]+$/.test(name))
+      return "a name, such as dns://billing.internal.:9001";
+  } else if (url.protocol !== "http:") {
     return `http://host:port: services are reached over plain HTTP/1.1, not ${url.protocol}`;
   }
   if (url.port === "0") return "a port from 1 to 65535";
   const bare = `${url.protocol}//${url.host}`;
   if (text.toLowerCase().replace(/\/$/, "") === bare) return undefined;
   if (url.port === "" && text.toLowerCase().replace(/\/$/, "") === `${bare}:80`) return undefined;
-  return "only http://host:port, without user, path, query or fragment";
+  return `only ${url.protocol}//host:port, without user, path, query or fragment`;
 }

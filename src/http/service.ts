@@ -2,26 +2,21 @@
  * The endpoints of one service. A balancer chooses among them; one that just refused a connection is
  * passed over for a short while, as long as another one is there.
  */
-import type { Clock, Log, Timers } from "../model/ports.ts";
+import type { Clock, Log, NameResolver, Timers } from "../model/ports.ts";
 import type { ServiceMetrics, ServiceView } from "../telemetry/upstream-metrics.ts";
 import type { Fields } from "../model/http.ts";
 import type { Balancer } from "./balance/balancer.ts";
 import { createBalancer } from "./balance/create.ts";
 import { EndpointSet } from "./endpoint-set.ts";
 import type { EndpointState } from "./endpoint-state.ts";
-import type {
-  Exchange,
-  Forwarded,
-  ForwardObserver,
-  Upstream,
-  UpstreamRequest,
-} from "./exchange.ts";
+import type { Exchange, Forwarded, ForwardObserver, UpstreamRequest } from "./exchange.ts";
 import { Forward } from "./forward.ts";
 import type { ForwardService } from "./sending.ts";
 import type { ServiceOptions } from "./service-options.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { Retries } from "./retry/retries.ts";
 import { WaitingLine } from "./retry/waiting-line.ts";
+import type { Records, RunningService } from "./running-services.ts";
 import { connectTcp } from "./sockets.ts";
 import type { PoolDeps } from "./upstream-pool.ts";
 
@@ -38,6 +33,9 @@ export interface UpstreamDeps {
   /** Trailers that a caller may see. */
   readonly responseTrailers: (trailers: Fields) => Fields;
   readonly metrics: ServiceMetrics;
+  readonly resolver: NameResolver;
+  /** What is known of endpoints from before a reload. */
+  readonly records?: Records;
   /** From 0 to below 1, for balancers that draw and back-off; `Math.random` when left out. */
   readonly random?: () => number;
   /** How sockets are opened; plain TCP when left out. */
@@ -45,11 +43,11 @@ export interface UpstreamDeps {
 }
 
 /** The service's endpoints as one `Upstream`. `options` are as the schema checked them. */
-export function createUpstream(options: ServiceOptions, deps: UpstreamDeps): Upstream {
+export function createUpstream(options: ServiceOptions, deps: UpstreamDeps): RunningService {
   return new Service(options, deps);
 }
 
-class Service implements Upstream, ForwardService {
+class Service implements RunningService, ForwardService {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly timers: Timers;
@@ -60,7 +58,8 @@ class Service implements Upstream, ForwardService {
   readonly line: WaitingLine | undefined;
   readonly #endpoints: EndpointSet;
   readonly #balancer: Balancer;
-  readonly #stopShowing: () => void;
+  readonly #metrics: ServiceMetrics;
+  #stopShowing: (() => void) | undefined;
 
   constructor(options: ServiceOptions, deps: UpstreamDeps) {
     this.clock = deps.clock;
@@ -79,11 +78,11 @@ class Service implements Upstream, ForwardService {
         noted: (outcome) => deps.metrics.retry(outcome),
       });
     this.line = this.#lineOf(options, deps);
-    const { openSocket = connectTcp } = deps;
+    const { openSocket = connectTcp, records = new Map() } = deps;
     const changed = (): void => this.line?.wake();
-    this.#endpoints = new EndpointSet(options, { ...deps, random, openSocket, changed }, new Map());
-    this.#endpoints.start();
-    this.#stopShowing = deps.metrics.show(() => this.#view());
+    const setDeps = { ...deps, random, openSocket, changed };
+    this.#endpoints = new EndpointSet(options, setDeps, records);
+    this.#metrics = deps.metrics;
   }
 
   forward(exchange: Exchange, request: UpstreamRequest, observer: ForwardObserver): Forwarded {
@@ -92,8 +91,17 @@ class Service implements Upstream, ForwardService {
     return forward;
   }
 
+  async start(): Promise<void> {
+    this.#stopShowing ??= this.#metrics.show(() => this.#view());
+    await this.#endpoints.start();
+  }
+
+  records(): Records {
+    return this.#endpoints.records();
+  }
+
   close(): void {
-    this.#stopShowing();
+    this.#stopShowing?.();
     this.#endpoints.close();
   }
 

@@ -64,6 +64,15 @@ export interface Metrics {
   ): void;
 }
 
+/** Finds the addresses of names. Rejects where none can be found out. */
+export interface NameResolver {
+  /** A name with a dot at its end is asked of DNS and has a TTL; others as the system does. */
+  resolve(name: string): Promise<{
+    readonly addresses: readonly string[];
+    readonly ttlSeconds: number | undefined;
+  }>;
+}
+
 /** Fetches a JSON document that configuration names. Bounded in time and size; follows no redirect. */
 export interface DocumentFetcher {
   fetchJson(

@@ -13,6 +13,7 @@ import { createUpstream } from "../../src/http/service.ts";
 import type { Log } from "../../src/model/ports.ts";
 import { reasonInfo } from "../../src/model/reason.ts";
 import { ManualClock } from "../../src/platform/clock.ts";
+import { createNameResolver } from "../../src/platform/name-resolver.ts";
 import { ManualTimers } from "../../src/platform/timers.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { createUpstreamMetrics } from "../../src/telemetry/upstream-metrics.ts";
@@ -89,6 +90,7 @@ export class MemoryProxy {
       clock: this.clock,
       timers: new ManualTimers(),
       metrics: createUpstreamMetrics(createMetrics()).service("memory"),
+      resolver: createNameResolver(),
       deadlines: this.deadlines,
       log: this.#log,
       requestTrailers: (trailers) => trailers,
