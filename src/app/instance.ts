@@ -22,6 +22,7 @@ import type { Instruments } from "./instruments.ts";
 import { reportCompleted } from "./report-completed.ts";
 import { ListenerSet } from "./listener-set.ts";
 import type { Prepared } from "./prepare.ts";
+import { warnOfOpenFiles } from "./open-files.ts";
 import { ALONE, type Seat, seated } from "./seat.ts";
 
 const LIMITS = {
@@ -61,6 +62,7 @@ export async function startInstance(
   seat: Seat = ALONE,
 ): Promise<Instance> {
   const config = seated(prepared.loaded.config, seat);
+  warnOfOpenFiles(config, instruments.log);
   const snapshot = await buildSnapshot(prepared, instruments);
   const instance = seat.instance === undefined ? {} : { instance: seat.instance };
   const audit = await createAuditLog(config.audit, { ...instruments, ...instance });
