@@ -132,13 +132,12 @@ export class Tunnel implements Expirable {
         if (this.#up.ended && this.#down.ended) this.#finish("complete", undefined);
       },
       gone: () => {
-        // Who ends its side and then closes has said all that it had to say; what the other one
-        // still sends has nobody to go to.
-        const orderly = direction.ended && gone === "upstream-unreachable";
-        this.#finish(
-          orderly ? "complete" : gone,
-          orderly ? undefined : "within an upgraded connection",
-        );
+        // With a Close on either side all has been said, whichever connection goes first. So it has by
+        // a service that ends its side and then closes: what the caller still sends has nobody to go to.
+        const closed = this.#up.boundaries.closed && this.#down.boundaries.closed;
+        const orderly = closed || (direction === this.#down && direction.ended);
+        if (orderly) this.#finish("complete", undefined);
+        else this.#finish(gone, "within an upgraded connection");
       },
       draining: () => this.close("shutting-down", "the listener is closing", CLOSE.goingAway),
     };

@@ -31,6 +31,11 @@ export class FrameBoundaries {
     return this.#left === 0 && this.#headLength === 0 && !this.#closing;
   }
 
+  /** Whether a Close has passed: nothing of meaning follows. */
+  get closed(): boolean {
+    return this.#closing;
+  }
+
   /** These bytes were passed on. */
   pass(bytes: Uint8Array): void {
     let position = 0;
