@@ -36,8 +36,8 @@ export interface StageOptions {
   readonly listener?: string;
   /** Whether everything else is open to anybody; true when left out. */
   readonly catchAll?: boolean;
-  /** YAML lines beside `endpoints` of the stage's own service, indented by four spaces. */
-  readonly service?: string;
+  /** Adds to the stage's folder before the proxy starts in it. */
+  readonly prepare?: (folder: string) => void;
   /** YAML of `authenticators:` and of `services:` beside the stage's own, indented by two spaces. */
   readonly authenticators?: string;
   readonly services?: string;
@@ -53,6 +53,8 @@ export interface Stage {
   readonly admin: string;
   /** Of the proxy's process. */
   readonly pid: number;
+  /** Where the proxy runs: its configuration, its policies, its audit log. */
+  readonly folder: string;
   /** All that the proxy has written to its standard output and error. */
   readonly log: () => string;
   /** Every record until now. */
@@ -82,6 +84,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const issuer = createTestIssuer();
   const service = await startRecordingService();
   writeFolder(folder, { issuer, service, options });
+  options.prepare?.(folder);
   const { child, log, addresses } = await startProxy(folder);
   const close = async (): Promise<void> => {
     const ended = new Promise((resolve) => {
@@ -99,6 +102,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     proxy: addresses.edge,
     admin: addresses.admin,
     pid: child.pid ?? 0,
+    folder,
     log,
     records,
     async reload(next) {

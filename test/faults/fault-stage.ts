@@ -12,19 +12,19 @@ import { type RogueService, startRogueService } from "./rogue-service.ts";
 
 /** Milliseconds, as the stage's configuration has them. */
 export const BOUNDS = {
-  connect: 1000,
-  response: 1000,
-  idle: 1500,
-  total: 3000,
-  head: 1000,
-  body: 1000,
+  connect: 1500,
+  response: 2000,
+  idle: 2500,
+  total: 5000,
+  head: 2500,
+  body: 2500,
   /** What a tick of the deadlines, a second attempt and a busy machine may add. */
-  slack: 8000,
+  slack: 20_000,
 } as const;
 
 const LIMITS = {
   /** Milliseconds for records to reach the disk. */
-  records: 15_000,
+  records: 30_000,
   poll: 50,
 } as const;
 

@@ -5,11 +5,9 @@
  */
 import { strict as assert } from "node:assert";
 import test, { after } from "node:test";
-import { requestBytes } from "../e2e/stage.ts";
 import { type Counts, countsOf, countsOnce, COUNTS_ABSENT, metricOf } from "./counts.ts";
 import { startFaultStage } from "./fault-stage.ts";
-import { RogueCaller } from "./rogue-caller.ts";
-import type { FaultName } from "./rogue-service.ts";
+import { mixedExchange } from "./mixed.ts";
 
 const LIMITS = {
   batch: 2500,
@@ -23,60 +21,15 @@ const LIMITS = {
   growth: 32 * 1024 * 1024,
 } as const;
 
-/** Each ends at once: what waits for a timeout is in service-faults.test.ts. */
-const SERVICES: readonly FaultName[] = [
-  "fine",
-  "closes-at-once",
-  "resets-at-once",
-  "closes-in-head",
-  "closes-in-body",
-  "closes-in-chunks",
-  "garbage",
-  "floods-interim",
-  "two-answers",
-  "bent-chunks",
-  "endless-head",
-];
-
 const stage = await startFaultStage();
 after(() => stage.close());
-
-/** Some callers wait for the end, some leave when they have sent, some break their request. */
-const CALLERS: readonly ((caller: RogueCaller, path: string) => Promise<void>)[] = [
-  async (caller, path) => {
-    caller.send(requestBytes(path, ["Connection: close"]));
-    await caller.closed();
-  },
-  async (caller, path) => {
-    caller.send(requestBytes(path, ["Connection: close"]));
-    await caller.closed();
-  },
-  async (caller, path) => {
-    caller.send(requestBytes(path, ["X-Filler: ".padEnd(2000, "f")]));
-    await new Promise(setImmediate);
-    caller.leave("reset");
-  },
-  async (caller, path) => {
-    caller.send(
-      `POST ${path} HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\nzz\r\n`,
-    );
-    await caller.closed();
-  },
-];
-
-async function exchange(index: number): Promise<void> {
-  const caller = await RogueCaller.open(stage.proxy);
-  const service = SERVICES[index % SERVICES.length] ?? "fine";
-  const play = CALLERS[index % CALLERS.length];
-  await play?.(caller, index % 50 === 7 ? `/refusing/${index}` : `/fault/${service}/${index}`);
-}
 
 async function batch(first: number): Promise<Counts> {
   let next = first;
   const lane = async (): Promise<void> => {
     while (next < first + LIMITS.batch) {
       next += 1;
-      await exchange(next - 1);
+      await mixedExchange(stage.proxy, next - 1);
     }
   };
   await Promise.all(Array.from({ length: LIMITS.width }, lane));
