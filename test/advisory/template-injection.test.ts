@@ -12,6 +12,7 @@ import { requestBytes, startStage } from "../e2e/stage.ts";
 import { valuesOf } from "../e2e/strict-http1.ts";
 
 const stage = await startStage({
+  secrets: { key: "own-secret\n" },
   routes: `  - name: items
     path: "/items/{id}"
     service: recorder
@@ -29,12 +30,28 @@ const stage = await startStage({
     service: recorder
     authenticate: [anonymous]
     request: { query: { set: { id: "\${params.id}", role: reader }, remove: [admin] } }
+  - name: keyed
+    path: "/keyed"
+    service: recorder
+    authenticate: [anonymous]
+    credentials: { header: { name: X-Key, valueFile: key } }
+  - name: basic
+    path: "/basic"
+    service: recorder
+    authenticate: [test]
+    credentials: { basic: { username: gate, passwordFile: key } }
+  - name: shaped
+    path: "/shaped/{id}/*"
+    service: recorder
+    authenticate: [anonymous]
+    rewrite: { pattern: "/v2/{id}/items/*", host: "inner.example:8080" }
   - name: me
     path: "/me"
     service: recorder
     authenticate: [test]
     request: { headers: { set: { x-user: "\${principal.subject}", x-roles: "\${principal.roles}" } } }`,
-  policies: `@id("me") permit (principal is Sallyport::Workload, action, resource == Sallyport::Route::"me");`,
+  policies: `@id("me") permit (principal is Sallyport::Workload, action, resource == Sallyport::Route::"me");
+@id("basic") permit (principal is Sallyport::Workload, action, resource == Sallyport::Route::"basic");`,
 });
 after(() => stage.close());
 
@@ -136,4 +153,69 @@ test("what a route removes or sets does not come in as a trailer, in no spelling
   assertHarmless(evidence);
   assert.doesNotMatch(evidence.arrived.join(""), /forged/);
   assert.match(evidence.arrived.join(""), /x-fine: kept/);
+});
+
+test("nobody speaks beside a static credential: not in another spelling, not behind the body", async () => {
+  const evidence = await stage.attack(
+    [
+      "POST /keyed HTTP/1.1",
+      "Host: api.example",
+      "X-Key: forged",
+      "x_key: forged",
+      "X.Key: forged",
+      "Connection: x-key",
+      "Transfer-Encoding: chunked",
+      "",
+      "1\r\na\r\n0",
+      "X-Key: forged",
+      "X_Key: forged",
+      "",
+      "",
+    ].join("\r\n"),
+  );
+  const keyed = arrivalsOf(evidence).find(({ target }) => target === "/keyed");
+  assert.ok(keyed !== undefined);
+  assert.deepEqual(valuesOf(keyed, "x-key"), ["own-secret"]);
+  assert.doesNotMatch(evidence.arrived.join(""), /forged/);
+});
+
+test("a service with a password of its own does not see the caller's credential", async () => {
+  const token = stage.issuer.token();
+  const fields = [`Authorization: Bearer ${token}`, "Authorization_: forged"];
+  const evidence = await stage.attack(requestBytes("/basic", fields));
+  const basic = arrivalsOf(evidence).find(({ target }) => target === "/basic");
+  assert.ok(basic !== undefined);
+  const password = Buffer.from("gate:own-secret").toString("base64");
+  assert.deepEqual(valuesOf(basic, "authorization"), [`Basic ${password}`]);
+  assert.ok(!evidence.arrived.join("").includes(token));
+});
+
+for (const target of [
+  "/shaped/%2e%2e/x",
+  "/shaped/../x",
+  "/shaped/a/%2e%2e/%2e%2e/secret",
+  "/shaped/a/..%2f..%2fsecret",
+  "/shaped/a%2f..%2fsecret/x",
+  "/shaped/%252e%252e/x",
+  "/shaped/a\\b/x",
+  "/shaped//x/y",
+  "/shaped/a;b/x",
+]) {
+  test(`a rewritten path stays below what the route says: ${target}`, async () => {
+    const evidence = await stage.attack(requestBytes(target));
+    for (const request of arrivalsOf(evidence)) {
+      assert.doesNotMatch(request.target, /\/\.\.?(?:\/|$)|\/\/|%2f|;|\\/i);
+      const shaped = valuesOf(request, "host").includes("inner.example:8080");
+      if (shaped) assert.match(request.target, /^\/v2\/[^/]+\/items\//);
+    }
+  });
+}
+
+test("the service gets the shaped path and its own Host; the caller's is told beside it", async () => {
+  const evidence = await stage.attack(requestBytes("/shaped/a%20b/c%3F/d?x=1"));
+  const [request] = arrivalsOf(evidence);
+  assert.ok(request !== undefined);
+  assert.equal(request.target, "/v2/a%20b/items/c%3F/d?x=1");
+  assert.deepEqual(valuesOf(request, "host"), ["inner.example:8080"]);
+  assert.deepEqual(valuesOf(request, "x-forwarded-host"), ["api.example"]);
 });
