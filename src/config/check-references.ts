@@ -8,7 +8,7 @@ export function checkReferences({ names }: Draft): PathProblem[] {
   const credentials = names.usedAuthenticators.filter(({ name }) => name !== ANONYMOUS_NAME);
   return [
     ...unknown("service", names.usedServices, names.services),
-    ...unknown("authenticator", credentials, names.authenticators),
+    ...unknown("authenticator", credentials, new Set([...names.authenticators, ANONYMOUS_NAME])),
   ];
 }
 

@@ -52,6 +52,7 @@ test("parseYaml() refuses what can be read in two ways or not at all, at its pla
   assert.match(problems("a: !secret x\n")[0] ?? "", /^1:4 Unresolved tag/);
   assert.match(problems("a: *gone\n")[0] ?? "", /^1:4 the alias \*gone refers to nothing/);
   assert.match(problems("a: {s: ${env:X}}\n")[0] ?? "", /quotes around it/);
+  assert.equal(problems("a: {s: ${env:X}, t: 1}\nb: 2\nc: {d: 3}\n").length, 1);
   assert.match(problems('a: "x\n')[0] ?? "", /^\d:\d Missing closing "quote/);
   assert.match(problems("")[0] ?? "", /^1:1 the file is empty begin with: version: 1$/);
   assert.match(problems("# nothing\n")[0] ?? "", /the file is empty/);

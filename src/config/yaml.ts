@@ -65,7 +65,7 @@ export function parseYaml(text: string): YamlDocument {
   if (first?.contents === undefined || first.contents === null) {
     return broken({ offset: 0, message: "the file is empty", remedy: "begin with: version: 1" });
   }
-  const problems: YamlProblem[] = [...first.errors, ...first.warnings].map((error) => ({
+  const problems: YamlProblem[] = untilLost([...first.errors, ...first.warnings]).map((error) => ({
     offset: error.pos[0],
     message: withoutStop(error.message),
     ...remedyFor(text, error.pos[0]),
@@ -201,6 +201,12 @@ function scalarValue(node: Scalar): unknown {
 function broken(problem: YamlProblem): YamlDocument {
   const place = { value: 0, key: undefined, children: undefined };
   return { value: undefined, place, problems: [problem] };
+}
+
+/** Behind a token that stands where none may, each further one would be a problem: 170 for one missing quote. */
+function untilLost<T extends { readonly code: string }>(errors: readonly T[]): readonly T[] {
+  const lost = errors.findIndex(({ code }) => code === "UNEXPECTED_TOKEN");
+  return lost === -1 ? errors : errors.slice(0, lost + 1);
 }
 
 function withoutStop(message: string): string {

@@ -51,6 +51,7 @@ function segmentRemedy(text: string, last: boolean): string | undefined {
   if (text === "" && !last) return "a path without empty segments ('//')";
   const canonical = canonicalPath(`/${text}`, { pathParameters: "allow" });
   if ("detail" in canonical) return `a path without ${canonical.detail}: such requests are refused`;
+  if (text === "." || text === "..") return "the canonical form, without '.' and '..'";
   if (canonical.path !== `/${text}`) return `the canonical form, here "${canonical.path.slice(1)}"`;
   return undefined;
 }

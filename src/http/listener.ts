@@ -137,9 +137,10 @@ class TcpListener implements Listener, ConnectionContext {
       server.once("error", reject);
       server.listen({ port: address.port, host: address.host, reusePort }, resolve);
     }).catch((cause: unknown) => {
+      const why = (cause as NodeJS.ErrnoException).code ?? "failed";
       throw new SallyportError(
         "listen-failed",
-        `listener ${this.name}: cannot listen on ${address.host}:${address.port}`,
+        `listener ${this.name}: cannot listen on ${address.host}:${address.port} (${why})`,
         { cause },
       );
     });

@@ -19,8 +19,19 @@ export function duration(bounds: { readonly min: string; readonly max: string })
   return scalar(/^(0|[1-9]\d{0,8})(ms|s|m|h|d)$/, DURATION_UNITS, {
     min,
     max,
-    text: `a duration from ${bounds.min} to ${bounds.max}, such as 500ms, 30s or 5m`,
+    text: `a duration from ${bounds.min} to ${bounds.max}${examples(min, max)}`,
   });
+}
+
+/** Of ways to write a duration, those that the bounds take. */
+function examples(min: number, max: number): string {
+  const fit = ["500ms", "30s", "5m"].filter((text) => {
+    const value = parseUnit(text, DURATION_UNITS);
+    return value >= min && value <= max;
+  });
+  const last = fit.pop();
+  if (last === undefined) return "";
+  return fit.length === 0 ? `, such as ${last}` : `, such as ${fit.join(", ")} or ${last}`;
 }
 
 /** `512B`, `16KiB`, `10MiB`, `1GiB` → bytes, within the bounds. */

@@ -46,8 +46,26 @@ export function descriptionOf(schema: Schema): string {
   }
 }
 
-/** Objects that a value holds: itself, a list's items, a mapping's values, a union's mappings. */
-function innerOf(schema: Schema): { readonly suffix: string; readonly inner: Schema }[] {
+interface Inner {
+  readonly suffix: string;
+  readonly inner: Schema;
+}
+
+/**
+ * Objects that a value holds: itself, a list's items, a mapping's values, a union's mappings. One
+ * that may stand alone or in a list is described once.
+ */
+function innerOf(schema: Schema): Inner[] {
+  const seen = new Set<unknown>();
+  return everyInner(schema).filter(({ inner }) => {
+    const shape = shapeOf(inner);
+    if (seen.has(shape)) return false;
+    seen.add(shape);
+    return true;
+  });
+}
+
+function everyInner(schema: Schema): Inner[] {
   return alternatives(schema).flatMap((one) => {
     if (shapeOf(one) !== undefined) return [{ suffix: "", inner: one }];
     const def = definitionOf(unwrap(one));
@@ -56,8 +74,10 @@ function innerOf(schema: Schema): { readonly suffix: string; readonly inner: Sch
   });
 }
 
-function within(schema: Schema, suffix: string): { suffix: string; inner: Schema }[] {
-  return shapeOf(schema) === undefined ? [] : [{ suffix, inner: schema }];
+function within(schema: Schema, suffix: string): Inner[] {
+  return alternatives(schema)
+    .filter((one) => shapeOf(one) !== undefined)
+    .map((inner) => ({ suffix, inner }));
 }
 
 function isOptional(schema: Schema): boolean {
@@ -117,6 +137,6 @@ function textOf(schema: Schema): string {
     ? "text"
     : own
         .replace(/^an? /, "")
-        .replace(/, such as (?:500ms|512B),.*/, "")
+        .replace(/, such as (?:500ms|30s|5m|512B)(?:[, ].*)?$/, "")
         .replaceAll(/[|*]/g, "\\$&");
 }
