@@ -14,12 +14,14 @@ export interface Readiness {
 }
 
 export interface HealthDeps {
-  readonly readiness: () => Readiness;
+  readonly readiness: () => Readiness | Promise<Readiness>;
   /** Metrics as text, in the format that `accept` asks for. */
-  readonly metrics: (accept: string | undefined) => {
-    readonly contentType: string;
-    readonly body: string;
-  };
+  readonly metrics: (accept: string | undefined) => MetricsText | Promise<MetricsText>;
+}
+
+export interface MetricsText {
+  readonly contentType: string;
+  readonly body: string;
 }
 
 export function createHealthHandler(deps: HealthDeps): ExchangeHandler {
@@ -47,19 +49,30 @@ function endpoint(exchange: Exchange, deps: HealthDeps): void {
     case "/livez":
       answer(exchange, 200, { status: "alive" });
       break;
-    case "/readyz": {
-      const { ready, ...detail } = deps.readiness();
-      answer(exchange, ready ? 200 : 503, { status: ready ? "ready" : "not ready", ...detail });
+    case "/readyz":
+      once(deps.readiness(), exchange, ({ ready, ...detail }) => {
+        answer(exchange, ready ? 200 : 503, { status: ready ? "ready" : "not ready", ...detail });
+      });
       break;
-    }
-    case "/metrics": {
-      const { contentType, body } = deps.metrics(fieldOf(exchange, "accept"));
-      exchange.reply(200, ["content-type", contentType, "cache-control", "no-store"], body);
+    case "/metrics":
+      once(deps.metrics(fieldOf(exchange, "accept")), exchange, ({ contentType, body }) => {
+        exchange.reply(200, ["content-type", contentType, "cache-control", "no-store"], body);
+      });
       break;
-    }
     default:
       answer(exchange, 404, { error: "there are /livez, /readyz and /metrics" });
   }
+}
+
+/** At once where it is at hand; workers have to be asked. */
+function once<T>(value: T | Promise<T>, exchange: Exchange, then: (value: T) => void): void {
+  if (!(value instanceof Promise)) {
+    then(value);
+    return;
+  }
+  value.then(then).catch(() => {
+    if (!exchange.gone) answer(exchange, 500, { error: "the log says why" });
+  });
 }
 
 function answer(exchange: Exchange, status: number, body: unknown): void {

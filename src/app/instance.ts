@@ -20,7 +20,7 @@ import { registerProcessMetrics } from "../telemetry/process-metrics.ts";
 import { buildSnapshot, type RunningSnapshot } from "./build-snapshot.ts";
 import type { Instruments } from "./instruments.ts";
 import { reportCompleted } from "./report-completed.ts";
-import { ListenerSet } from "./listener-set.ts";
+import { ListenerSet, textOf } from "./listener-set.ts";
 import type { Prepared } from "./prepare.ts";
 import { warnOfOpenFiles } from "./open-files.ts";
 import { ALONE, type Seat, seated } from "./seat.ts";
@@ -46,7 +46,7 @@ export interface Instance {
    * ConfigError (or SallyportError where an address cannot be had), and changes nothing, where it
    * changes what only a restart can change.
    */
-  reload(prepared: Prepared): Promise<void>;
+  reload(prepared: Prepared, seat?: Seat): Promise<void>;
   /**
    * Not ready; after `shutdown.delay` accepts no more; lets what is in flight end, at most as long as
    * `shutdown.grace`; closes the audit log last. With `atOnce` neither is waited for, also in a
@@ -61,12 +61,13 @@ export async function startInstance(
   instruments: Instruments,
   seat: Seat = ALONE,
 ): Promise<Instance> {
-  const config = seated(prepared.loaded.config, seat);
+  const written = prepared.loaded.config;
+  const config = seated(written, seat);
   warnOfOpenFiles(config, instruments.log);
   const snapshot = await buildSnapshot(prepared, instruments);
   const instance = seat.instance === undefined ? {} : { instance: seat.instance };
   const audit = await createAuditLog(config.audit, { ...instruments, ...instance });
-  const running = new RunningInstance({ snapshot, audit, instruments, config, seat });
+  const running = new RunningInstance({ snapshot, audit, instruments, config, written, seat });
   await snapshot.start();
   try {
     await running.open(prepared.loaded.file);
@@ -78,13 +79,14 @@ export async function startInstance(
 }
 
 /** What is opened once, at start. */
-const FIXED = ["admin", "audit"] as const;
+const FIXED = ["admin", "audit", "workers", "supervisor"] as const;
 
 interface Parts {
   readonly snapshot: RunningSnapshot;
   readonly audit: RunningAuditLog;
   readonly instruments: Instruments;
   readonly config: Config;
+  readonly written: Config;
   readonly seat: Seat;
 }
 
@@ -92,22 +94,23 @@ class RunningInstance implements Instance {
   readonly #audit: RunningAuditLog;
   readonly #instruments: Instruments;
   readonly #set: ListenerSet;
-  readonly #seat: Seat;
   readonly #stopProcessMetrics: () => void;
   readonly #streams: Streams;
   /** The one in force; a reload assigns it. */
   #snapshot: RunningSnapshot;
+  /** As this process runs it, and as it is written. */
   #config: Config;
+  #written: Config;
   #draining = false;
   #closed: Promise<void> | undefined;
   readonly #hurry = Promise.withResolvers<void>();
 
-  constructor({ snapshot, audit, instruments, config, seat }: Parts) {
+  constructor({ snapshot, audit, instruments, config, written, seat }: Parts) {
     this.#snapshot = snapshot;
     this.#audit = audit;
     this.#instruments = instruments;
     this.#config = config;
-    this.#seat = seat;
+    this.#written = written;
     this.#stopProcessMetrics = registerProcessMetrics(instruments.metrics);
     const { clock, deadlines, log, metrics, requests } = instruments;
     const gate = createRunningGate(config, audit, instruments);
@@ -169,10 +172,10 @@ class RunningInstance implements Instance {
     };
   }
 
-  async reload(prepared: Prepared): Promise<void> {
-    const { file } = prepared.loaded;
-    const config = seated(prepared.loaded.config, this.#seat);
-    refuseFixed(this.#config, config, file);
+  async reload(prepared: Prepared, seat: Seat = ALONE): Promise<void> {
+    const { file, config: written } = prepared.loaded;
+    refuseFixed(this.#written, written, file);
+    const config = seated(written, seat);
     const next = await buildSnapshot(prepared, this.#instruments);
     try {
       await next.start();
@@ -182,6 +185,7 @@ class RunningInstance implements Instance {
       const former = this.#snapshot;
       this.#snapshot = next;
       this.#config = config;
+      this.#written = written;
       this.#streams.redecide();
       void change.commit(config.shutdown.grace);
       this.#instruments.timers.after(LIMITS.formerMs, () => former.close());
@@ -229,7 +233,8 @@ function listenerTls(
   return createListenerTls(name, tls, { clock, timers, log, metrics, readFile: readFileBytes });
 }
 
-function refuseFixed(running: Config, wanted: Config, file: string): void {
+/** Throws ConfigError where a reload would have to change what is opened once. */
+export function refuseFixed(running: Config, wanted: Config, file: string): void {
   const changed: string[] = FIXED.filter(
     (key) => JSON.stringify(wanted[key]) !== JSON.stringify(running[key]),
   );
@@ -253,10 +258,4 @@ function createRunningGate(
     nextDecisionId: createDecisionIds(clock),
     decided: (route, reason, milliseconds) => requests.decided(route, reason, milliseconds),
   });
-}
-
-export function textOf(address: { readonly host: string; readonly port: number }): string {
-  return address.host.includes(":")
-    ? `[${address.host}]:${address.port}`
-    : `${address.host}:${address.port}`;
 }

@@ -2,7 +2,7 @@
 import type { FactsCache } from "../identity/facts-cache.ts";
 import { createFactsCache } from "../identity/facts-cache.ts";
 import { createKeySetPool, type KeySetPool } from "../identity/key-set-pool.ts";
-import { createLimitPool, type LimitPool } from "../limits/limit-pool.ts";
+import { createLimitPool, type CreateRateLimiter, type LimitPool } from "../limits/limit-pool.ts";
 import { Deadlines } from "../http/deadlines.ts";
 import { createRunningServices, type RunningServices } from "../http/running-services.ts";
 import type { Clock, Log, Timers, NameResolver } from "../model/ports.ts";
@@ -30,7 +30,16 @@ export interface Instruments {
   readonly newTraceparent: () => string;
 }
 
-export function createInstruments(log: Log, clock: Clock = systemClock): Instruments {
+export interface InstrumentsOptions {
+  readonly clock?: Clock;
+  /** Where several processes count rates as one. */
+  readonly createRateLimiter?: CreateRateLimiter;
+}
+
+export function createInstruments(
+  log: Log,
+  { clock = systemClock, ...limits }: InstrumentsOptions = {},
+): Instruments {
   const metrics = createMetrics();
   return {
     clock,
@@ -44,7 +53,7 @@ export function createInstruments(log: Log, clock: Clock = systemClock): Instrum
     deadlines: new Deadlines(clock),
     facts: createFactsCache({}, { clock, metrics }),
     keySets: createKeySetPool(),
-    limits: createLimitPool({ metrics }),
+    limits: createLimitPool({ metrics, ...limits }),
     newTraceparent: createTraceparents(),
   };
 }

@@ -7,7 +7,13 @@ import type { Listener } from "../http/listener.ts";
 import { ConfigError } from "../model/errors.ts";
 
 /** What an open listener can take while it is open. */
-const LIVE: ReadonlySet<string> = new Set(["name", "limits", "publicOrigin", "trustedProxies"]);
+const LIVE: ReadonlySet<string> = new Set([
+  "name",
+  "address",
+  "limits",
+  "publicOrigin",
+  "trustedProxies",
+]);
 
 interface Open {
   readonly options: ListenerOptions;
@@ -50,7 +56,10 @@ export class ListenerSet {
   async change(wanted: readonly ListenerOptions[], file: string): Promise<ListenerChange> {
     const stays = (options: ListenerOptions): Open | undefined => {
       const open = this.#open.get(options.name);
-      return open?.options.address === options.address ? open : undefined;
+      if (open === undefined) return undefined;
+      // Where it was bound to port 0, others may name it by what that became.
+      const names = [open.options.address, textOf(open.listener.address)];
+      return names.includes(options.address) ? open : undefined;
     };
     const fixed = wanted.flatMap((options) => fixedChanges(stays(options)?.options, options));
     if (fixed.length > 0) {
@@ -113,6 +122,12 @@ export class ListenerSet {
   #all(): readonly Listener[] {
     return [...this.listeners, ...this.#leaving];
   }
+}
+
+export function textOf(address: { readonly host: string; readonly port: number }): string {
+  return address.host.includes(":")
+    ? `[${address.host}]:${address.port}`
+    : `${address.host}:${address.port}`;
 }
 
 /** Names of what differs and cannot be changed on an open socket. */

@@ -6,7 +6,8 @@ import { listen, type Listener } from "../http/listener.ts";
 import type { ExchangeHandler } from "../http/exchange.ts";
 import type { Log } from "../model/ports.ts";
 import { createConfigStatus } from "./config-status.ts";
-import { type Instance, startInstance, textOf } from "./instance.ts";
+import { type Instance, startInstance } from "./instance.ts";
+import { textOf } from "./listener-set.ts";
 import { createInstruments, type Instruments } from "./instruments.ts";
 import { createPreparer, type Prepared } from "./prepare.ts";
 import { createReloads, type Reloads } from "./reloads.ts";
@@ -40,7 +41,22 @@ export interface Sallyport {
  */
 export async function startSallyport(file: string, log: Log): Promise<Sallyport> {
   const prepare = createPreparer(file);
-  const prepared = await prepare();
+  return await startPrepared({ file, prepare, prepared: await prepare() }, log);
+}
+
+/** The same, of what is prepared already. */
+export async function startPrepared(
+  {
+    file,
+    prepare,
+    prepared,
+  }: {
+    readonly file: string;
+    readonly prepare: () => Promise<Prepared>;
+    readonly prepared: Prepared;
+  },
+  log: Log,
+): Promise<Sallyport> {
   warnOf(prepared, log);
   const instruments = createInstruments(log);
   const instance = await startInstance(prepared, instruments);

@@ -30,8 +30,16 @@ export function seated(config: Config, seat: Seat): Config {
     ...config,
     listeners: config.listeners.map((listener) => ({
       ...listener,
-      address: seat.addresses.get(listener.name) ?? listener.address,
+      address: /:0+$/.test(listener.address)
+        ? (seat.addresses.get(listener.name) ?? listener.address)
+        : listener.address,
       limits: { ...listener.limits, ...connectionParts(listener.limits, part) },
+    })),
+    routes: config.routes.map(({ concurrency, ...route }) => ({
+      ...route,
+      ...(concurrency === undefined
+        ? {}
+        : { concurrency: concurrency.map((one) => ({ ...one, requests: part(one.requests) })) }),
     })),
     limits: {
       ...config.limits,

@@ -11,6 +11,7 @@ import { demo } from "./demo.ts";
 import { init, type InitOptions } from "./init.ts";
 import { policySchema } from "./policy-schema.ts";
 import { run } from "./run.ts";
+import { worker } from "./worker.ts";
 
 /** Runs what `args` (without runtime and script) say; resolves to the exit code. Never rejects. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -38,6 +39,14 @@ function createProgram(exit: (code: number) => void): Command {
     .description("run the proxy until SIGTERM")
     .action(async (options: { readonly config: string }) => {
       exit(await run(options.config));
+    });
+
+  program
+    .command("worker", { hidden: true })
+    .requiredOption("--socket <path>", "the supervisor's socket")
+    .requiredOption("--number <n>", "which of its workers", Number)
+    .action(async (options: { readonly socket: string; readonly number: number }) => {
+      exit(await worker(options.socket, options.number));
     });
 
   configured(program.command("check"))

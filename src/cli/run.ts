@@ -3,14 +3,14 @@
  * connections. A first signal lets what is in flight end; a second one ends at once. SIGHUP reads the
  * configuration again; one that does not validate leaves the running one in force.
  */
-import { startSallyport } from "../app/sallyport.ts";
+import { start } from "../app/start.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createLog } from "../telemetry/log.ts";
 
 /** Resolves to the exit code when the proxy has ended. Throws what `startSallyport` throws. */
 export async function run(file: string): Promise<number> {
   const log = createLog({ level: "info", clock: systemClock });
-  const sallyport = await startSallyport(file, log);
+  const sallyport = await start(file, log);
   process.stdout.write(`running  pid  ${process.pid}\n`);
   for (const { name, scheme, address } of sallyport.listeners) {
     process.stdout.write(`listening  ${name}  ${scheme}://${address}\n`);

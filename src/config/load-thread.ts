@@ -48,6 +48,11 @@ export async function loadConfigInThread(
   }
 }
 
+/** What came from another process is frozen as what was read here. */
+export function freezePrepared(loaded: LoadedConfig): LoadedConfig {
+  return deepFreeze(loaded);
+}
+
 async function gather(thread: Worker): Promise<LoadedConfig> {
   const routes: Config["routes"] = [];
   for (;;) {

@@ -28,5 +28,27 @@ export const reloadSchema = z
   })
   .readonly();
 
+export const workersSchema = z
+  .union(
+    [z.literal("auto"), z.int().min(1).max(256)],
+    "auto or a number of processes from 1 to 256",
+  )
+  .default(1)
+  .describe(
+    "Processes that serve: a number from 1 to 256, or `auto` for one per core that may be used. 1, when left out, is a single process; with more, `sallyport run` supervises them.",
+  );
+
+export const supervisorSchema = z
+  .strictObject({
+    folder: z
+      .string()
+      .min(1, "a folder, such as run")
+      .default("run")
+      .describe(
+        "Folder of the socket over which supervisor and workers speak, `run` when left out. Made with mode 0700 where it is absent; one that others can enter is refused. One for each `sallyport run`.",
+      ),
+  })
+  .readonly();
+
 export type ShutdownOptions = z.output<typeof shutdownSchema>;
 export type ReloadOptions = z.output<typeof reloadSchema>;

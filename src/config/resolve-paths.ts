@@ -27,6 +27,7 @@ export function resolvePaths(config: Config, folder: string): Config {
       ...config.policies,
       enforce: config.policies.enforce.map((path) => resolve(folder, path)),
     },
+    supervisor: { ...config.supervisor, folder: resolve(folder, config.supervisor.folder) },
     audit: { ...config.audit, path: resolve(folder, config.audit.path) },
   };
 }

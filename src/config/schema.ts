@@ -13,7 +13,12 @@ import { failureBudgetSchema } from "../limits/failure-budget.ts";
 import { sharedRateSchema } from "../limits/limit-options.ts";
 import { attributesSchema, nameSchema } from "../model/options.ts";
 import { policyOptionsSchema } from "../policy/policy-options.ts";
-import { reloadSchema, shutdownSchema } from "./process-options.ts";
+import {
+  reloadSchema,
+  shutdownSchema,
+  supervisorSchema,
+  workersSchema,
+} from "./process-options.ts";
 
 /** One way to know a caller; `type` tells which. */
 export const authenticatorSchema = z.discriminatedUnion("type", [jwtOptionsSchema]);
@@ -68,6 +73,8 @@ export const configSchema = z.strictObject({
   policies: policyOptionsSchema,
   audit: auditSchema.describe("The record of every decision."),
   reload: reloadSchema.prefault({}).describe("When the configuration is read again."),
+  workers: workersSchema,
+  supervisor: supervisorSchema.prefault({}).describe("Where workers find their supervisor."),
   shutdown: shutdownSchema.prefault({}).describe("How the process ends."),
 });
 

@@ -33,6 +33,8 @@ const OTHER = "other";
 export interface RunningMetrics extends Metrics {
   /** A gauge that is always 1 and says something by its one label, read when it is scraped. */
   info(name: string, help: string, label: string, read: () => string): void;
+  /** Everything as values, to be added to those of other processes. */
+  families(): FamilyText[];
   /** The text of everything, in the format that the `Accept` field asks for (OpenMetrics where it is named). */
   render(accept?: string): { readonly contentType: string; readonly body: string };
 }
@@ -87,16 +89,8 @@ export function createMetrics(options: MetricsOptions = {}): RunningMetrics {
       const spec = checkSpec({ name, help, labels, type: "gauge" });
       families.set(spec.name, { spec, family: undefined, text: () => samplesText(spec, read) });
     },
-    render(accept) {
-      const open = prefersOpenMetrics(accept);
-      const texts = [...families.values()]
-        .map((entry) => entry.text())
-        .toSorted((a, b) => (a.name < b.name ? -1 : 1));
-      return {
-        contentType: open ? OPENMETRICS_TYPE : PROMETHEUS_TYPE,
-        body: renderFamilies(texts, open),
-      };
-    },
+    families: () => [...families.values()].map((entry) => entry.text()),
+    render: (accept) => renderMetrics(metrics.families(), accept),
   };
   const overflows = metrics.counter(
     "sallyport_metrics_overflow",
@@ -104,6 +98,19 @@ export function createMetrics(options: MetricsOptions = {}): RunningMetrics {
     ["metric"],
   );
   return metrics;
+}
+
+/** The text of families, sorted by name, in the format that the `Accept` field asks for. */
+export function renderMetrics(
+  families: readonly FamilyText[],
+  accept: string | undefined,
+): { readonly contentType: string; readonly body: string } {
+  const open = prefersOpenMetrics(accept);
+  const sorted = families.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return {
+    contentType: open ? OPENMETRICS_TYPE : PROMETHEUS_TYPE,
+    body: renderFamilies(sorted, open),
+  };
 }
 
 interface FamilySpec {

@@ -70,13 +70,14 @@ export class Home {
     writeFileSync(join(this.path, "policies", "all.cedar"), text);
   }
 
-  write(extra = "", listeners = '- { name: edge, address: "127.0.0.1:0" }'): void {
+  /** `route`: further options of the one route there is. */
+  write(extra = "", listeners = '- { name: edge, address: "127.0.0.1:0" }', route = ""): void {
     const text = `version: 1
 listeners:
   ${listeners}
 admin: { address: "127.0.0.1:0" }
 services: { one: { endpoints: ["http://${this.#service.address}"] } }
-routes: [{ name: all, path: "/*", service: one, authenticate: [anonymous] }]
+routes: [{ name: all, path: "/*", service: one, authenticate: [anonymous]${route} }]
 policies: { enforce: [policies] }
 audit: { path: audit, unidentified: { perSecond: 100000, burst: 1000000 } }
 ${extra}
@@ -90,6 +91,21 @@ ${extra}
       .filter((name) => name.endsWith(".jsonl"))
       .flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n").slice(0, -1))
       .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  /** Completions of the requests to a path. */
+  completions(path: string): readonly Readonly<Record<string, unknown>>[] {
+    const records = this.records();
+    const ids = new Set(
+      records.filter((record) => record["path"] === path).map((record) => record["decisionId"]),
+    );
+    return records.filter(({ type, decisionId }) => type === "completion" && ids.has(decisionId));
+  }
+
+  /** How many processes have written records. */
+  auditWriters(): number {
+    const names = readdirSync(join(this.path, "audit")).filter((name) => name.endsWith(".jsonl"));
+    return new Set(names.map((name) => /-(\d+-w\d+)\.jsonl$/.exec(name)?.[1])).size;
   }
 
   remove(): void {
@@ -129,8 +145,11 @@ export async function startLife(home: Home): Promise<Life> {
     env: { ...process.env, SALLYPORT_RUNTIME: RUNTIME },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  left.add(() => child.kill("SIGKILL"));
   let text = "";
+  left.add(() => {
+    child.kill("SIGKILL");
+    for (const pid of workerPids(text)) end(pid);
+  });
   const ended = new Promise<string>((resolve) => {
     child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code ?? "none"}`));
   });
@@ -174,6 +193,20 @@ export async function startLife(home: Home): Promise<Life> {
       return { status: response.status, body: (await response.json()) as ReadyBody };
     },
   };
+}
+
+/** Process ids of the workers that have served, in the order in which they began to. */
+export function workerPids(output: string): readonly number[] {
+  const lines = output.split("\n").filter((line) => line.includes('"supervisor: a worker serves"'));
+  return lines.map((line) => Number(/"pid":(\d+)/.exec(line)?.[1]));
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended long ago.
+  }
 }
 
 /** Looks until it is so; rejects when it takes too long. */

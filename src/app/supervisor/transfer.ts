@@ -1,0 +1,66 @@
+/**
+ * A prepared configuration on its way to a worker, in pieces that each cost the receiving thread a
+ * millisecond or so. By value, not by file: every worker runs the same, and one that is started anew
+ * runs what is in force, whatever is on the disk by then.
+ */
+import { deserialize, serialize } from "node:v8";
+import type { Prepared } from "../prepare.ts";
+import { freezePrepared } from "../../config/load-thread.ts";
+
+const LIMITS = {
+  /** Routes or policies of one piece. */
+  items: 100,
+} as const;
+
+type Part =
+  | { readonly routes: Prepared["loaded"]["config"]["routes"] }
+  | { readonly policies: Prepared["policies"]["policies"] }
+  | { readonly rest: Prepared };
+
+/** Each text is one piece. */
+export function encodePrepared({ loaded, policies }: Prepared): string[] {
+  const parts: Part[] = [];
+  const { routes } = loaded.config;
+  for (let from = 0; from < routes.length; from += LIMITS.items) {
+    parts.push({ routes: routes.slice(from, from + LIMITS.items) });
+  }
+  for (let from = 0; from < policies.policies.length; from += LIMITS.items) {
+    parts.push({ policies: policies.policies.slice(from, from + LIMITS.items) });
+  }
+  const rest: Prepared = {
+    // The policies' text has done its work; their checked form goes in its place.
+    loaded: { ...loaded, policyFiles: [], config: { ...loaded.config, routes: [] } },
+    policies: { ...policies, policies: [] },
+  };
+  parts.push({ rest });
+  return parts.map((part) => serialize(part).toString("base64"));
+}
+
+/** Puts pieces together again. */
+export class PreparedReader {
+  #routes: Prepared["loaded"]["config"]["routes"] = [];
+  #policies: Prepared["policies"]["policies"][number][] = [];
+  #rest: Prepared | undefined;
+
+  add(text: string): void {
+    const part = deserialize(Buffer.from(text, "base64")) as Part;
+    if ("routes" in part) for (const route of part.routes) this.#routes.push(route);
+    else if ("policies" in part) for (const one of part.policies) this.#policies.push(one);
+    else this.#rest = part.rest;
+  }
+
+  /** What was added since the last time. */
+  take(): Prepared {
+    const rest = this.#rest;
+    if (rest === undefined) throw new TypeError("a configuration that is not whole");
+    const { loaded, policies } = rest;
+    const whole: Prepared = {
+      loaded: freezePrepared({ ...loaded, config: { ...loaded.config, routes: this.#routes } }),
+      policies: { ...policies, policies: this.#policies },
+    };
+    this.#routes = [];
+    this.#policies = [];
+    this.#rest = undefined;
+    return whole;
+  }
+}

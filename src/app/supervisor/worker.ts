@@ -1,0 +1,190 @@
+/**
+ * A worker process: serves what its supervisor gives it. When the supervisor is gone it goes on
+ * serving, with its share of the limits, and looks for the next one until that is there.
+ */
+import { connect } from "node:net";
+import { ConfigError } from "../../model/errors.ts";
+import type { Log } from "../../model/ports.ts";
+import { type Instance, startInstance } from "../instance.ts";
+import { createInstruments, type Instruments } from "../instruments.ts";
+import type { Seat } from "../seat.ts";
+import { type LeaseRequest, type LeaseSource, leasedLimiters } from "./leases.ts";
+import { type Channel, type FromWorker, openChannel, PROTOCOL, type ToWorker } from "./protocol.ts";
+import { PreparedReader } from "./transfer.ts";
+
+const LIMITS = {
+  /** Milliseconds between looks for a supervisor. */
+  retryMs: 200,
+} as const;
+
+export interface WorkerOptions {
+  /** The supervisor's socket. */
+  readonly socket: string;
+  readonly number: number;
+}
+
+/** Resolves to the exit code when it has ended. `atOnce` asks a drain not to wait any more. */
+export function startWorker(
+  options: WorkerOptions,
+  log: Log,
+): { readonly ended: Promise<number>; drain(atOnce: boolean): void } {
+  const worker = new Worker(options, log);
+  worker.connect();
+  return { ended: worker.ended, drain: (atOnce) => worker.drain(atOnce) };
+}
+
+class Worker implements LeaseSource {
+  readonly #options: WorkerOptions;
+  readonly #log: Log;
+  readonly #instruments: Instruments;
+  readonly #reader = new PreparedReader();
+  readonly #asked = new Map<number, (answer: Granted | undefined) => void>();
+  readonly #ended = Promise.withResolvers<number>();
+  #channel: Channel<FromWorker> | undefined;
+  #instance: Instance | undefined;
+  #draining = false;
+  #lost = false;
+  #seq = 0;
+  /** One configuration after the other. */
+  #turn: Promise<void> = Promise.resolve();
+  of = 1;
+
+  constructor(options: WorkerOptions, log: Log) {
+    this.#options = options;
+    this.#log = log;
+    this.#instruments = createInstruments(log, { createRateLimiter: leasedLimiters(this) });
+  }
+
+  get ended(): Promise<number> {
+    return this.#ended.promise;
+  }
+
+  connect(): void {
+    const socket = connect(this.#options.socket);
+    socket.once("connect", () => this.#connected());
+    this.#channel = openChannel<FromWorker>(socket, {
+      message: (message) => this.#received(message as ToWorker),
+      close: () => this.#disconnected(),
+    });
+  }
+
+  drain(atOnce: boolean): void {
+    if (!this.#draining) {
+      this.#draining = true;
+      void this.#turn.then(() => this.#end());
+    }
+    if (atOnce) void this.#instance?.close({ atOnce });
+  }
+
+  // LeaseSource
+
+  get connected(): boolean {
+    return this.#channel?.closed === false && !this.#lost;
+  }
+
+  ask(request: LeaseRequest): Promise<Granted | undefined> {
+    const seq = ++this.#seq;
+    return new Promise((resolve) => {
+      this.#asked.set(seq, resolve);
+      this.#channel?.send({ type: "lease", seq, ...request });
+    });
+  }
+
+  giveBack(id: string, key: string, cost: number): void {
+    this.#channel?.send({ type: "give-back", id, key, cost });
+  }
+
+  // Events
+
+  #connected(): void {
+    if (this.#lost) this.#log.info("worker: a supervisor is there again", this.#who());
+    this.#lost = false;
+    const { number } = this.#options;
+    const listeners = this.#instance?.listeners ?? [];
+    this.#send({ type: "hello", protocol: PROTOCOL, number, pid: process.pid, listeners });
+  }
+
+  #disconnected(): void {
+    for (const resolve of this.#asked.values()) resolve(undefined);
+    this.#asked.clear();
+    if (this.#draining) return;
+    if (this.#instance === undefined) {
+      this.#ended.resolve(1);
+      return;
+    }
+    if (!this.#lost) this.#log.warn("worker: the supervisor is gone; serving on", this.#who());
+    this.#lost = true;
+    setTimeout(() => {
+      if (!this.#draining) this.connect();
+    }, LIMITS.retryMs);
+  }
+
+  #received(message: ToWorker): void {
+    switch (message.type) {
+      case "part":
+        this.#reader.add(message.data);
+        break;
+      case "config":
+        this.#turn = this.#turn.then(() => this.#take(message));
+        break;
+      case "report":
+        this.#report(message.seq);
+        break;
+      case "granted":
+        this.#asked.get(message.seq)?.(message);
+        this.#asked.delete(message.seq);
+        break;
+      case "drain":
+        this.drain(message.atOnce);
+        break;
+    }
+  }
+
+  async #take({ revision, of, addresses }: ToWorker & { readonly type: "config" }): Promise<void> {
+    const prepared = this.#reader.take();
+    this.of = of;
+    const seat: Seat = {
+      of,
+      reusePort: true,
+      instance: `${process.pid}-w${this.#options.number}`,
+      addresses: new Map(addresses.map(({ name, address }) => [name, address])),
+    };
+    try {
+      if (this.#instance === undefined) {
+        this.#instance = await startInstance(prepared, this.#instruments, seat);
+      } else {
+        await this.#instance.reload(prepared, seat);
+      }
+      this.#send({ type: "serving", revision, listeners: this.#instance.listeners });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      const problems = error instanceof ConfigError ? error.problems : undefined;
+      this.#send({ type: "failed", revision, message, problems });
+      if (this.#instance === undefined) this.#ended.resolve(1);
+    }
+  }
+
+  #report(seq: number): void {
+    const { ready, checks } = this.#instance?.readiness() ?? { ready: false, checks: {} };
+    const families = this.#instruments.metrics.families();
+    this.#send({ type: "report", seq, report: { ready, checks, families } });
+  }
+
+  async #end(): Promise<void> {
+    await this.#instance?.close();
+    // What was counted until the end, so that the sum does not lose it.
+    this.#report(0);
+    this.#channel?.end();
+    this.#ended.resolve(0);
+  }
+
+  #send(message: FromWorker): void {
+    this.#channel?.send(message);
+  }
+
+  #who(): { readonly worker: number; readonly pid: number } {
+    return { worker: this.#options.number, pid: process.pid };
+  }
+}
+
+type Granted = Awaited<ReturnType<LeaseSource["ask"]>> & {};

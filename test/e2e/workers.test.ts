@@ -1,0 +1,174 @@
+/** Several processes behind one address: what each of their deaths costs, and what they share. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { Agent } from "node:http";
+import { fileURLToPath } from "node:url";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import { ask, type HeldService, Home, type Life, startHeldService, startLife } from "./life.ts";
+import { startLoad, stopAll, until, workerPids } from "./life.ts";
+
+let service: HeldService;
+let home: Home;
+
+before(async () => {
+  service = await startHeldService();
+});
+
+beforeEach(() => {
+  home = new Home(service);
+  home.write("workers: 2");
+});
+
+afterEach(() => {
+  stopAll();
+  home.remove();
+});
+
+after(() => service.close());
+
+const SLOW = { timeout: 300_000 };
+const REQUESTS =
+  'sallyport_requests_total{route="all",decision="permit",reason="permitted",status="200"}';
+
+async function ended(life: Life): Promise<void> {
+  life.signal("SIGTERM");
+  assert.equal(await life.ended, "exit code 0");
+}
+
+test(
+  "a worker that dies under load loses only what it had in flight, and another takes its place",
+  SLOW,
+  async () => {
+    const life = await startLife(home);
+    const [victim = 0] = workerPids(life.output());
+    const load = startLoad(life.address("edge"), 6, false);
+    await until("some load", () => load.answered > 50);
+    const counted = await life.metric(REQUESTS);
+    process.kill(victim, "SIGKILL");
+    await until("three have served", () => workerPids(life.output()).length === 3);
+    const answered = load.answered;
+    await until("more load", () => load.answered > answered + 50);
+    await load.stop();
+    const lost = load.answered - (load.seen.get("200") ?? 0);
+    assert.ok(lost <= 6, `of six callers at most six requests, not ${lost}`);
+    assert.ok((await life.metric(REQUESTS)) >= counted, "counters do not go back");
+    assert.equal(await life.metric('sallyport_worker_restarts_total{worker="1"}'), 1);
+    assert.equal((await life.ready()).body.checks["workers"], "2 of 2 ready");
+    await ended(life);
+  },
+);
+
+test(
+  "a supervisor that is killed leaves its workers serving, and the next one takes them over",
+  SLOW,
+  async () => {
+    const first = await startLife(home);
+    const edge = first.address("edge");
+    const pids = workerPids(first.output());
+    const load = startLoad(edge, 4, false);
+    await until("some load", () => load.answered > 20);
+    first.signal("SIGKILL");
+    await first.ended;
+    const without = load.answered;
+    await until("load without a supervisor", () => load.answered > without + 50);
+    // What is written meanwhile is what the next one puts in force.
+    home.write("workers: 2\n# changed");
+    const second = await startLife(home);
+    assert.equal(second.address("edge"), edge);
+    assert.deepEqual(new Set(workerPids(second.output())), new Set(pids));
+    const taken = load.answered;
+    await until("load with the next one", () => load.answered > taken + 50);
+    await load.stop();
+    assert.deepEqual([...load.seen.keys()], ["200"]);
+    await ended(second);
+  },
+);
+
+test("a supervisor that finds another in charge does not start", SLOW, async () => {
+  const life = await startLife(home);
+  const sallyport = fileURLToPath(new URL("../../bin/sallyport", import.meta.url));
+  const second = spawnSync(sallyport, ["run"], { cwd: home.path, encoding: "utf8" });
+  assert.equal(second.status, 2);
+  assert.match(second.stderr, /another sallyport run is in charge/);
+  await ended(life);
+});
+
+test("metrics and records are those of all workers, and ids are not repeated", SLOW, async () => {
+  const life = await startLife(home);
+  const edge = life.address("edge");
+  for (let request = 0; request < 60; request++) assert.equal((await ask(edge)).status, 200);
+  assert.equal(await life.metric(REQUESTS), 60);
+  assert.equal(await life.metric("sallyport_workers"), 2);
+  await ended(life);
+  const decisions = home.records().filter(({ type }) => type === "decision");
+  assert.equal(new Set(decisions.map(({ decisionId }) => decisionId)).size, 60);
+  assert.equal(home.auditWriters(), 2);
+});
+
+test("a reload reaches every worker, or none", SLOW, async () => {
+  const life = await startLife(home);
+  const edge = life.address("edge");
+  const load = startLoad(edge, 4, false);
+  const good = 'sallyport_reloads_total{outcome="success"}';
+  for (let reload = 1; reload <= 5; reload++) {
+    home.write(`workers: 2\n# ${reload}`);
+    life.signal("SIGHUP");
+    await until(`reload ${reload}`, async () => (await life.metric(good)) === reload);
+  }
+  home.write("workers: 3");
+  life.signal("SIGHUP");
+  const bad = 'sallyport_reloads_total{outcome="failure"}';
+  await until("it is refused", async () => (await life.metric(bad)) === 1);
+  assert.match((await life.ready()).body.config?.notReloaded?.why[0] ?? "", /workers changed/);
+  await load.stop();
+  assert.deepEqual([...load.seen.keys()], ["200"]);
+  home.write("workers: 2");
+  home.policy('@id("nobody") forbid (principal, action, resource);');
+  life.signal("SIGHUP");
+  await until("the last one", async () => (await life.metric(good)) === 6);
+  for (let request = 0; request < 20; request++) assert.equal((await ask(edge)).status, 403);
+  await ended(life);
+});
+
+test("SIGTERM lets every worker end what it has in flight", SLOW, async () => {
+  const life = await startLife(home);
+  const edge = life.address("edge");
+  const held = Array.from({ length: 8 }, () => ask(edge, "/held"));
+  await until("they are held", () => service.held.length === 8);
+  life.signal("SIGTERM");
+  await until("nothing is accepted", async () => (await ask(edge)).status === 0);
+  assert.equal((await life.ready()).status, 503);
+  service.release();
+  assert.deepEqual(new Set((await Promise.all(held)).map(({ status }) => status)), new Set([200]));
+  assert.equal(await life.ended, "exit code 0");
+  assert.equal(home.completions("/held").length, 8);
+});
+
+for (const workers of [1, 4]) {
+  for (const keepAlive of [true, false]) {
+    const over = keepAlive ? "one connection" : "many connections";
+    test(`workers: ${workers} lets exactly its rate through over ${over}`, SLOW, async () => {
+      const edge = '- { name: edge, address: "127.0.0.1:0" }';
+      const limit = ", limit: [{ requests: 100, per: 1h, by: address }]";
+      home.write(`workers: ${workers}`, edge, limit);
+      const life = await startLife(home);
+      const agent = new Agent({ keepAlive, maxSockets: keepAlive ? 1 : 8 });
+      const seen = new Map<number, number>();
+      const some = async (): Promise<void> => {
+        const asked = Array.from({ length: 40 }, () => ask(life.address("edge"), "/x", agent));
+        for (const { status } of await Promise.all(asked)) {
+          seen.set(status, (seen.get(status) ?? 0) + 1);
+        }
+      };
+      await until("all of it", async () => {
+        await some();
+        return (seen.get(200) ?? 0) >= 100;
+      });
+      await some();
+      agent.destroy();
+      assert.equal(seen.get(200), 100);
+      assert.deepEqual(new Set(seen.keys()), new Set([200, 429]));
+      await ended(life);
+    });
+  }
+}
