@@ -42,6 +42,11 @@ const REFUSED_LATER: readonly [status: number, why: string, ids: readonly string
     ],
   ],
   [
+    403,
+    "an upgrade that the route does not list",
+    ["llhttp:connection.md#Setting a flag and pausing"],
+  ],
+  [
     405,
     "a method that policies have no action for",
     [
