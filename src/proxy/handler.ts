@@ -103,7 +103,8 @@ function answer(
   const { decisionId } = outcome;
   const { reason, detail } = unsent;
   deps.log.debug("a permitted request was not sent", { decision: decisionId, reason, detail });
-  const problem = problemResponse(reason, { decisionId, cors: route.cors?.answer(exchange.head) });
+  const cors = route.cors?.answer(exchange.head);
+  const problem = problemResponse(reason, { decisionId, admission, cors });
   reply(problem, { decisionId, recorded: true, end: reason, exchange, deps });
 }
 
