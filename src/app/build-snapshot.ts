@@ -7,8 +7,10 @@ import { ANONYMOUS_NAME, type RouteOptions } from "../gate/route-options.ts";
 import { createRouter, pathParams } from "../gate/router.ts";
 import type { BearerVerifier, GateRoute } from "../gate/snapshot.ts";
 import type { Upstream } from "../http/exchange.ts";
-import type { Records } from "../http/running-services.ts";
+import type { Records, RunningService } from "../http/running-services.ts";
 import { createUpstream } from "../http/service.ts";
+import type { Endpoint } from "../http/upstream-pool.ts";
+import { UpstreamTls } from "../http/upstream-tls.ts";
 import { createBearerSet } from "../identity/bearer.ts";
 import { createChallenge } from "../identity/challenge.ts";
 import { createJwtAuthenticator, type JwtAuthenticator } from "../identity/jwt.ts";
@@ -46,13 +48,19 @@ export async function buildSnapshot(
     instruments.log.warn("policies", { finding: message, remedy });
   }
   const authenticators = createAuthenticators(config.authenticators, instruments);
-  const upstreams = createUpstreams(config.services, instruments);
+  const closeAuthenticators = (): void => {
+    for (const authenticator of authenticators.values()) authenticator.close();
+  };
+  const upstreams = orClose(
+    () => createUpstreams(config.services, instruments),
+    closeAuthenticators,
+  );
   const bearers = once((names) => createBearer(names, authenticators, instruments));
   const challenges = once(([service = ""]) => createChallenge(service));
   const deps = { config, upstreams, challenges, instruments };
   const forwards = new Map<GateRoute, ForwardRoute | RedirectRoute>();
   const close = (): void => {
-    for (const authenticator of authenticators.values()) authenticator.close();
+    closeAuthenticators();
     for (const upstream of upstreams.values()) upstream.close();
   };
   const build = (options: RouteOptions) => {
@@ -108,10 +116,35 @@ function createAuthenticators(
   return made;
 }
 
+/** What `https:` endpoints are reached by; undefined for a service that has none. */
+function createUpstreamTls(
+  name: string,
+  { endpoints, tls }: Config["services"][string],
+  { clock, timers, log, metrics }: Instruments,
+): UpstreamTls | undefined {
+  if (!endpoints.some(({ secure }) => secure === true)) return undefined;
+  const deps = { clock, timers, log, metrics, readFile: readFileBytes };
+  return new UpstreamTls(name, tls ?? { insecureSkipVerify: false }, deps);
+}
+
+/** Certificates are looked after for as long as their service, which may outlive a configuration. */
+function closingBoth(upstream: RunningService, tls: UpstreamTls): RunningService {
+  return {
+    forward: (exchange, request, observer) => upstream.forward(exchange, request, observer),
+    start: () => upstream.start(),
+    records: () => upstream.records(),
+    close() {
+      upstream.close();
+      tls.close();
+    },
+  };
+}
+
 function createUpstreams(
   services: Config["services"],
-  { clock, timers, deadlines, log, upstreams, resolver, services: running }: Instruments,
+  instruments: Instruments,
 ): Map<string, Upstream> {
+  const { clock, timers, deadlines, log, upstreams, resolver, services: running } = instruments;
   const deps = {
     clock,
     timers,
@@ -121,16 +154,25 @@ function createUpstreams(
     requestTrailers: stripIdentityFields,
     responseTrailers: stripIdentityFields,
   };
-  return new Map(
-    Object.entries(services).map(([name, service]) => {
+  const made = new Map<string, Upstream>();
+  try {
+    for (const [name, service] of Object.entries(services)) {
       const metrics = upstreams.service(name);
       // What policies know of it changes nothing about how it is reached.
       const { attributes: _, ...options } = service;
-      const create = (records: Records) =>
-        createUpstream(options, { ...deps, name, metrics, records });
-      return [name, running.open(name, options, create)];
-    }),
-  );
+      const create = (records: Records) => {
+        const tls = createUpstreamTls(name, service, instruments);
+        const opening = tls === undefined ? {} : { openSocket: (to: Endpoint) => tls.open(to) };
+        const upstream = createUpstream(options, { ...deps, ...opening, name, metrics, records });
+        return tls === undefined ? upstream : closingBoth(upstream, tls);
+      };
+      made.set(name, running.open(name, options, create));
+    }
+  } catch (error) {
+    for (const upstream of made.values()) upstream.close();
+    throw error;
+  }
+  return made;
 }
 
 /** Routes that name the same authenticators share one set, so that a connection's last credential serves them all. */

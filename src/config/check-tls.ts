@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { type ReadFile, readPair, readTrust } from "../http/tls-material.ts";
-import { certificatePairs, type ListenerTlsOptions } from "../http/tls-options.ts";
+import { certificatePairs, type ListenerTlsOptions, type PairFiles } from "../http/tls-options.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
@@ -11,6 +11,10 @@ import type { Path } from "./place.ts";
 /** Files that cannot be read, hold something else, or do not belong together. */
 export function checkTlsFiles(draft: Draft, folder: string): PathProblem[] {
   const read: ReadFile = (file) => readFileSync(resolve(folder, file));
+  return [...listenerProblems(draft, read), ...serviceProblems(draft, read)];
+}
+
+function listenerProblems(draft: Draft, read: ReadFile): PathProblem[] {
   return draft.listeners.flatMap(({ path, options: { tls } }) => {
     if (tls === undefined) return [];
     const problems = pairPlaces(tls, [...path, "tls"]).flatMap(({ pair, at }) =>
@@ -31,20 +35,63 @@ export function checkTlsFiles(draft: Draft, folder: string): PathProblem[] {
   });
 }
 
+function serviceProblems(draft: Draft, read: ReadFile): PathProblem[] {
+  return draft.services.flatMap(({ path, options: { tls, endpoints } }) => {
+    if (tls === undefined) return [];
+    const at = [...path, "tls"];
+    if (!endpoints.some(({ secure }) => secure === true)) {
+      const message = '"tls" has no effect: no endpoint is https:';
+      return [{ path: at, message, remedy: "an endpoint https://host:port, or no tls" }];
+    }
+    const { ca, certificate, key } = tls;
+    const problems: PathProblem[] = [];
+    if (ca !== undefined) {
+      const remedy = "a PEM file with the authorities of the service";
+      problems.push(...attempt([...at, "ca"], remedy, () => readTrust({ ca }, read)));
+    }
+    if (certificate !== undefined && key !== undefined) {
+      const pair = { certificate, key };
+      problems.push(
+        ...attempt([...at, "certificate"], "a PEM certificate and its key", () =>
+          readPair(pair, read),
+        ),
+      );
+    }
+    return problems;
+  });
+}
+
 /** Findings that do not keep it from running: keys that others can read, certificates that have expired. */
 export function checkTlsWarnings(draft: Draft, folder: string): PathProblem[] {
   const read: ReadFile = (file) => readFileSync(resolve(folder, file));
-  return draft.listeners.flatMap(({ path, options: { tls } }) => {
+  const judge = ({ pair, at }: PairPlace): PathProblem[] => {
+    try {
+      const { leaf } = readPair(pair, read);
+      return [...openKey(pair.key, { at, folder }), ...expiry(leaf, at)];
+    } catch {
+      return []; // it is a problem already
+    }
+  };
+  const listeners = draft.listeners.flatMap(({ path, options: { tls } }) =>
+    tls === undefined ? [] : pairPlaces(tls, [...path, "tls"]).flatMap(judge),
+  );
+  const services = draft.services.flatMap(({ path, options: { tls } }) => {
     if (tls === undefined) return [];
-    return pairPlaces(tls, [...path, "tls"]).flatMap(({ pair, at }) => {
-      try {
-        const { leaf } = readPair(pair, read);
-        return [...openKey(pair.key, { at, folder }), ...expiry(leaf, at)];
-      } catch {
-        return []; // it is a problem already
-      }
-    });
+    const at = [...path, "tls"];
+    const { certificate, key, insecureSkipVerify } = tls;
+    const own =
+      certificate === undefined || key === undefined
+        ? []
+        : judge({ pair: { certificate, key }, at });
+    return [...own, ...(insecureSkipVerify ? [unverified([...at, "insecureSkipVerify"])] : [])];
   });
+  return [...listeners, ...services];
+}
+
+function unverified(path: Path): PathProblem {
+  const message =
+    "any certificate is taken from this service: who is on the way can read and change all";
+  return { path, message, remedy: "ca, with the authority of the service" };
 }
 
 function openKey(
@@ -66,10 +113,12 @@ function expiry(
   return [{ path, message, remedy: "a new certificate; it is read without a restart" }];
 }
 
-function pairPlaces(
-  tls: ListenerTlsOptions,
-  path: Path,
-): { readonly pair: { readonly certificate: string; readonly key: string }; readonly at: Path }[] {
+interface PairPlace {
+  readonly pair: PairFiles;
+  readonly at: Path;
+}
+
+function pairPlaces(tls: ListenerTlsOptions, path: Path): PairPlace[] {
   return certificatePairs(tls).map((pair, index) => ({
     pair,
     at: tls.certificates === undefined ? path : [...path, "certificates", index],

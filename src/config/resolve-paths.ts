@@ -1,7 +1,7 @@
 /** Paths in a configuration are relative to its file, wherever the process was started. */
 import { resolve } from "node:path";
 import type { CredentialsOptions } from "../gate/credential-options.ts";
-import { mapListenerFiles } from "../http/tls-options.ts";
+import { mapListenerFiles, mapServiceFiles } from "../http/tls-options.ts";
 import type { Config } from "./schema.ts";
 
 export function resolvePaths(config: Config, folder: string): Config {
@@ -22,6 +22,13 @@ export function resolvePaths(config: Config, folder: string): Config {
       if (tls === undefined) return listener;
       return { ...listener, tls: mapListenerFiles(tls, (file) => resolve(folder, file)) };
     }),
+    services: Object.fromEntries(
+      Object.entries(config.services).map(([name, service]) => {
+        const { tls } = service;
+        if (tls === undefined) return [name, service];
+        return [name, { ...service, tls: mapServiceFiles(tls, (file) => resolve(folder, file)) }];
+      }),
+    ),
     authenticators: Object.fromEntries(authenticators) as Config["authenticators"],
     policies: {
       ...config.policies,

@@ -48,6 +48,7 @@ export interface CertificateExtensions {
   /** How many authorities may stand between this one and an end entity. */
   readonly pathLength: number | undefined;
   /** Undefined: the certificate does not say. */
+  readonly signsHandshakes: boolean | undefined;
   readonly signsCertificates: boolean | undefined;
   readonly signsLists: boolean | undefined;
   readonly usages: readonly string[] | undefined;
@@ -134,6 +135,7 @@ function readExtensions(
   const bits = keyUsage === undefined ? undefined : new DerReader(keyUsage).next(TAG.bitString);
   return {
     ...constraints,
+    signsHandshakes: bits === undefined ? undefined : bitOf(bits, 0),
     signsCertificates: bits === undefined ? undefined : bitOf(bits, 5),
     signsLists: bits === undefined ? undefined : bitOf(bits, 6),
     usages: readUsages(value("2.5.29.37")),

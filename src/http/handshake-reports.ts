@@ -3,12 +3,7 @@
  * anybody can make as many fail as they like.
  */
 import type { Clock, Counter, Log, LogFields, Metrics } from "../model/ports.ts";
-
-const LIMITS = {
-  /** Failures that are logged in a window; the others are counted, and the next window says how many. */
-  logged: 10,
-  windowMs: 10_000,
-} as const;
+import { LimitedLog } from "./limited-log.ts";
 
 export type HandshakeOutcome = "complete" | "resumed" | "failed" | "timeout";
 
@@ -16,12 +11,8 @@ const OUTCOMES: readonly HandshakeOutcome[] = ["complete", "resumed", "failed", 
 
 export class HandshakeReports {
   readonly #listener: string;
-  readonly #clock: Clock;
-  readonly #log: Log;
+  readonly #log: LimitedLog;
   readonly #counters: ReadonlyMap<HandshakeOutcome, Counter>;
-  #windowEnds = 0;
-  #logged = 0;
-  #unlogged = 0;
 
   constructor(
     listener: string,
@@ -32,8 +23,7 @@ export class HandshakeReports {
     }: { readonly clock: Clock; readonly log: Log; readonly metrics: Metrics },
   ) {
     this.#listener = listener;
-    this.#clock = clock;
-    this.#log = log;
+    this.#log = new LimitedLog({ clock, log });
     const family = metrics.counter(
       "sallyport_tls_handshakes_total",
       "TLS handshakes of callers, by listener and outcome: complete, resumed, failed, timeout.",
@@ -48,23 +38,6 @@ export class HandshakeReports {
 
   failed(outcome: "failed" | "timeout", fields: LogFields): void {
     this.#counters.get(outcome)?.inc();
-    const now = this.#clock.monotonic();
-    if (now >= this.#windowEnds) {
-      this.#windowEnds = now + LIMITS.windowMs;
-      this.#logged = 0;
-    }
-    if (this.#logged >= LIMITS.logged) {
-      this.#unlogged += 1;
-      return;
-    }
-    this.#logged += 1;
-    const before = this.#unlogged === 0 ? {} : { notLogged: this.#unlogged };
-    this.#unlogged = 0;
-    this.#log.warn("a TLS handshake failed", {
-      listener: this.#listener,
-      outcome,
-      ...fields,
-      ...before,
-    });
+    this.#log.warn("a TLS handshake failed", { listener: this.#listener, outcome, ...fields });
   }
 }

@@ -10,6 +10,9 @@ test("serviceSchema reads endpoints", () => {
       "http://[::1]:9002/",
       "http://billing",
       "http://billing:80",
+      "https://billing",
+      "https://billing:443",
+      "https://billing:80",
     ],
   });
   assert.deepEqual(endpoints, [
@@ -17,6 +20,9 @@ test("serviceSchema reads endpoints", () => {
     { host: "::1", port: 9002, weight: 1 },
     { host: "billing", port: 80, weight: 1 },
     { host: "billing", port: 80, weight: 1 },
+    { host: "billing", port: 443, secure: true, weight: 1 },
+    { host: "billing", port: 443, secure: true, weight: 1 },
+    { host: "billing", port: 80, secure: true, weight: 1 },
   ]);
   const weighted = serviceSchema.parse({ endpoints: [{ url: "http://billing:81", weight: 3 }] });
   assert.deepEqual(weighted.endpoints, [{ host: "billing", port: 81, weight: 3 }]);
@@ -24,8 +30,8 @@ test("serviceSchema reads endpoints", () => {
 
 test("serviceSchema says what an endpoint must be", () => {
   const cases: [endpoint: string, message: RegExp][] = [
-    ["https://billing:443", /plain HTTP\/1.1, not https:/],
-    ["h2c://billing:80", /plain HTTP\/1.1, not h2c:/],
+    ["h2c://billing:80", /over HTTP\/1.1, not h2c:/],
+    ["https://billing:443/path", /only https:\/\/host:port, without user, path/],
     ["billing:9001", /a URL such as/],
     ["127.0.0.1", /a URL such as/],
     ["http://billing:0", /a port from 1/],

@@ -5,6 +5,7 @@ import { hashSchema } from "./balance/balance-options.ts";
 import { BALANCERS } from "./balance/create.ts";
 import { healthSchema, outliersSchema } from "./health/health-options.ts";
 import { breakerSchema, retriesSchema } from "./retry/retry-options.ts";
+import { serviceTlsSchema } from "./tls-options.ts";
 import type { Endpoint } from "./upstream-pool.ts";
 
 /** What a URL says: an endpoint, or a name that stands for several. */
@@ -44,13 +45,18 @@ export const serviceSchema = z.strictObject({
     .min(1)
     .max(256)
     .describe(
-      "Where the service listens: 1 to 256 URLs http://host:port without path, or { url, weight }. A service is reached over plain HTTP/1.1. With dns://name:port each address of the name is an endpoint, and they come and go with it: a fully qualified name (dns://billing.internal.:9001, with the dot) is asked of DNS and holds for its TTL (1 to 300 s), any other is looked up every 5 s as the system does.",
+      "Where the service listens: 1 to 256 URLs http://host:port or https://host:port without path, or { url, weight }. A service is reached over HTTP/1.1. With dns://name:port each address of the name is an endpoint, and they come and go with it: a fully qualified name (dns://billing.internal.:9001, with the dot) is asked of DNS and holds for its TTL (1 to 300 s), any other is looked up every 5 s as the system does.",
     ),
   balance: z
     .enum(BALANCERS)
     .default("round-robin")
     .describe(
       "How an endpoint is chosen, by its weight. `round-robin` takes them in turn; `least-requests` draws two and takes the one with fewer requests; `random` draws one; `consistent-hash` takes the same one for the same `hash` key. One that just refused a connection is passed over.",
+    ),
+  tls: serviceTlsSchema
+    .optional()
+    .describe(
+      "How `https:` endpoints are verified, and what we show of ourselves. By the runtime's authorities, without a certificate of ours, when left out.",
     ),
   hash: hashSchema.optional().describe("What `balance: consistent-hash` goes by."),
   health: healthSchema
@@ -102,8 +108,8 @@ const DNS = "dns:";
 /** What may be asked of DNS: labels of letters, digits, `-` and `_`, and a dot at the end or not. */
 const DNS_NAME = /^(?=.{1,254}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/i;
 
-/** Port of `http:` and `dns:` when the URL names none. */
-const HTTP_PORT = 80;
+/** Ports where the URL names none. */
+const PORTS: Readonly<Record<string, number>> = { "http:": 80, "dns:": 80, "https:": 443 };
 
 function parseEndpoint(text: string, context: z.core.$RefinementCtx): WrittenEndpoint {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -114,24 +120,27 @@ function parseEndpoint(text: string, context: z.core.$RefinementCtx): WrittenEnd
   }
   // Sockets take IPv6 addresses without brackets.
   const host = url.hostname.replace(/^\[|\]$/g, "").toLowerCase();
-  const port = url.port === "" ? HTTP_PORT : Number(url.port);
-  return url.protocol === DNS ? { host, port, discover: host } : { host, port };
+  const port = url.port === "" ? (PORTS[url.protocol] ?? 0) : Number(url.port);
+  if (url.protocol === DNS) return { host, port, discover: host };
+  return url.protocol === "https:" ? { host, port, secure: true } : { host, port };
 }
 
 function endpointProblem(text: string, url: URL | undefined): string | undefined {
   if (url === undefined || url.hostname === "") {
     return "a URL such as http://127.0.0.1:9001";
   }
+  const standard = PORTS[url.protocol];
   if (url.protocol === DNS) {
     const name = url.hostname;
     if (!DNS_NAME.test(name) || /^[\d.]+$/.test(name))
       return "a name, such as dns://billing.internal.:9001";
-  } else if (url.protocol !== "http:") {
-    return `http://host:port: services are reached over plain HTTP/1.1, not ${url.protocol}`;
+  } else if (standard === undefined) {
+    return `http://host:port or https://host:port: services are reached over HTTP/1.1, not ${url.protocol}`;
   }
   if (url.port === "0") return "a port from 1 to 65535";
   const bare = `${url.protocol}//${url.host}`;
   if (text.toLowerCase().replace(/\/$/, "") === bare) return undefined;
-  if (url.port === "" && text.toLowerCase().replace(/\/$/, "") === `${bare}:80`) return undefined;
+  const written = text.toLowerCase().replace(/\/$/, "");
+  if (url.port === "" && written === `${bare}:${standard}`) return undefined;
   return `only ${url.protocol}//host:port, without user, path, query or fragment`;
 }

@@ -32,6 +32,10 @@ export function readPair({ certificate, key }: PairFiles, read: ReadFile): Serve
   const { text: certificatePem, certificates } = readCertificates(certificate, read);
   const [leaf] = certificates;
   if (leaf === undefined) throw fault(certificate, "it holds no certificate");
+  // Forward secrecy rests on a signature. Bun refuses such a certificate, Node its every handshake.
+  if (leaf.extensions.signsHandshakes === false) {
+    throw fault(certificate, "its key usage has no digitalSignature, which TLS needs");
+  }
   const keyPem = textOf(key, read);
   if (!publicPart(key, keyPem).equals(leaf.spki)) {
     throw fault(key, `it is not the key of the certificate in ${certificate}`);

@@ -21,6 +21,8 @@ import { readDirectly } from "./direct-read.ts";
 import { InputBuffer } from "./input-buffer.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { invariant } from "./invariant.ts";
+import { readyEvent } from "./ready-event.ts";
+import { isTlsFailure } from "./tls-failure.ts";
 import { SocketPipe, type TunnelPipe, type TunnelSide } from "./tunnel.ts";
 
 /** Why an answer did not come, or not whole. */
@@ -112,11 +114,11 @@ export class UpstreamConnection implements Expirable {
     this.#socket = socket;
     this.#owner = owner;
     this.#writer = new MessageWriter(socket);
-    socket.on("connect", () => this.#guarded(() => this.#connected()));
+    socket.on(readyEvent(socket), () => this.#guarded(() => this.#connected()));
     readDirectly(socket, (chunk) => this.#received(chunk));
     socket.on("drain", () => this.#guarded(() => this.#drained()));
     socket.on("end", () => this.#guarded(() => this.#finished()));
-    socket.on("error", (error: Error) => this.#guarded(() => this.#broken(errorCode(error))));
+    socket.on("error", (error: Error) => this.#guarded(() => this.#failedBy(error)));
     socket.on("close", () => this.#guarded(() => this.#broken("closed")));
     owner.deadlines.add(this);
   }
@@ -345,6 +347,12 @@ export class UpstreamConnection implements Expirable {
     if (this.#side !== undefined) this.#side.ended();
     else if (this.#phase === "body" && this.#decoder.close()) this.#complete();
     else this.#broken("closed");
+  }
+
+  #failedBy(error: Error): void {
+    // With TLS 1.3, a service that refuses our certificate says so after the handshake.
+    if (!this.#answerBegun && isTlsFailure(error)) this.#fail("upstream-tls", errorCode(error));
+    else this.#broken(errorCode(error));
   }
 
   #broken(detail: string): void {

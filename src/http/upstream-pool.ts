@@ -10,6 +10,8 @@ import { type ConnectionOwner, UpstreamConnection } from "./upstream-connection.
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
+  /** By TLS (`https:`). */
+  readonly secure?: boolean;
 }
 
 export interface PoolOptions {

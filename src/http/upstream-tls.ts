@@ -1,0 +1,141 @@
+/**
+ * TLS towards one service: whom we trust, what we show of ourselves, read again when the files
+ * change. The service's certificate has to lead to a trusted authority and be for the name that we
+ * reach it by. What goes wrong is logged up to a rate, with what exactly it was.
+ */
+import { isIP, type Socket } from "node:net";
+import { connect, createSecureContext, type SecureContext } from "node:tls";
+import type { Clock, Counter, Log, Metrics, Timers } from "../model/ports.ts";
+import { watchFiles, type WatchedFiles } from "../platform/watched-files.ts";
+import { LimitedLog } from "./limited-log.ts";
+import { connectTcp } from "./sockets.ts";
+import { isTlsFailure } from "./tls-failure.ts";
+import { type ReadFile, readPair, readTrust } from "./tls-material.ts";
+import { type ServiceTlsOptions, serviceTlsFiles } from "./tls-options.ts";
+import { CIPHERS, PROTOCOLS } from "./tls-settings.ts";
+import type { Endpoint } from "./upstream-pool.ts";
+
+export interface UpstreamTlsDeps {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly readFile: ReadFile;
+}
+
+export class UpstreamTls {
+  readonly #service: string;
+  readonly #options: ServiceTlsOptions;
+  readonly #deps: UpstreamTlsDeps;
+  readonly #files: WatchedFiles;
+  readonly #failures: Counter;
+  readonly #reloads: { readonly loaded: Counter; readonly failed: Counter };
+  readonly #limited: LimitedLog;
+  #context: SecureContext;
+
+  /** Throws `certificate-invalid` where the files cannot be used. */
+  constructor(service: string, options: ServiceTlsOptions, deps: UpstreamTlsDeps) {
+    const { clock, timers, log, metrics } = deps;
+    this.#service = service;
+    this.#options = options;
+    this.#deps = deps;
+    this.#limited = new LimitedLog({ clock, log });
+    this.#failures = metrics
+      .counter(
+        "sallyport_upstream_tls_failures_total",
+        "Connections to a service that failed in TLS, by service.",
+        ["service"],
+      )
+      .with(service);
+    const reloads = metrics.counter(
+      "sallyport_upstream_tls_reloads_total",
+      "Times that changed files of a service's authorities and our certificate for it were read, by service and outcome.",
+      ["service", "outcome"],
+    );
+    this.#reloads = {
+      loaded: reloads.with(service, "loaded"),
+      failed: reloads.with(service, "failed"),
+    };
+    if (options.insecureSkipVerify) {
+      log.warn("insecureSkipVerify: anybody on the way can read and change what passes", {
+        service,
+      });
+    }
+    this.#files = watchFiles(serviceTlsFiles(options), { timers }, () => this.reload());
+    try {
+      this.#context = this.#read();
+    } catch (error) {
+      this.#files.close();
+      throw error;
+    }
+  }
+
+  /** A connection to an endpoint, connecting; by TLS where the endpoint says so. */
+  open(endpoint: Endpoint): Socket {
+    if (endpoint.secure !== true) return connectTcp(endpoint);
+    const { host, port } = endpoint;
+    const name = this.#options.serverName ?? host;
+    const socket = connect({
+      host,
+      port,
+      secureContext: this.#context,
+      // RFC 6066 section 3: an address is no server name. The certificate is held against it all the same.
+      ...(isIP(name) === 0 ? { servername: name } : {}),
+      ALPNProtocols: [...PROTOCOLS],
+      rejectUnauthorized: !this.#options.insecureSkipVerify,
+    });
+    socket.setNoDelay(true);
+    socket.once("error", (error: NodeJS.ErrnoException) => this.#failed(endpoint, error));
+    return socket;
+  }
+
+  /** Reads the files anew for connections to come, or leaves what is in force. */
+  reload(): void {
+    const { log } = this.#deps;
+    const service = this.#service;
+    try {
+      this.#context = this.#read();
+      this.#reloads.loaded.inc();
+      log.info("certificates of a service reloaded", { service });
+    } catch (error) {
+      this.#reloads.failed.inc();
+      log.error("certificates of a service were not reloaded: those before stay in force", {
+        service,
+        error: error instanceof Error ? error : new Error(String(error)),
+      });
+    }
+  }
+
+  close(): void {
+    this.#files.close();
+  }
+
+  #read(): SecureContext {
+    const { readFile } = this.#deps;
+    const { ca, certificate, key } = this.#options;
+    const trust = ca === undefined ? undefined : readTrust({ ca }, readFile);
+    const own =
+      certificate === undefined || key === undefined
+        ? undefined
+        : readPair({ certificate, key }, readFile);
+    return createSecureContext({
+      minVersion: "TLSv1.2",
+      ciphers: CIPHERS,
+      ...(trust === undefined ? {} : { ca: trust.caPem }),
+      ...(own === undefined ? {} : { cert: own.certificatePem, key: own.keyPem }),
+    });
+  }
+
+  #failed({ host, port }: Endpoint, error: NodeJS.ErrnoException): void {
+    if (!isTlsFailure(error)) return;
+    this.#failures.inc();
+    const { code, message } = error;
+    // Node's messages hold the names in the certificate, which is what one wants to know.
+    this.#limited.warn("TLS to a service failed", {
+      service: this.#service,
+      endpoint: `${host}:${port}`,
+      code,
+      message: message.slice(0, 500),
+    });
+  }
+}
