@@ -101,7 +101,7 @@ function createPlan(options: RouteOptions, { config, upstreams }: RouteDeps): Fo
     request: requestRules(options),
     response: responseRules(options),
     forwardCredentials: options.credentials === "forward",
-    connectTimeoutMs: service.connectTimeout,
+    connectTimeoutMs: options.connectTimeout ?? service.connectTimeout,
     responseTimeoutMs: options.responseTimeout,
     totalTimeoutMs: options.timeout,
     idleTimeoutMs: options.idleTimeout,

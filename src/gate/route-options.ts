@@ -143,6 +143,11 @@ export const routeSchema = z
       .describe(
         "For the whole exchange, from the complete request head to the last byte; with `lifetime`, to the head of the response.",
       ),
+    connectTimeout: duration({ min: "10ms", max: "2m" })
+      .optional()
+      .describe(
+        "How long opening a connection to the service may take, from 10ms to 2m. Without it: the service's own `connectTimeout`.",
+      ),
     responseTimeout: duration({ min: "10ms", max: "24h" })
       .prefault("30s")
       .describe("From the end of the request to the head of the response; beyond it 504."),
