@@ -1,8 +1,9 @@
 /**
- * The hostile requests of gunicorn and llhttp, end to end, as they are and mended (see
- * conformance/http1-verdicts.ts, which has the verdict of RFC 9112 on each). Whatever a case is,
- * nothing that reads two ways may reach the service. Beyond that, what is to be accepted is
- * forwarded intact, save the cases listed here, and what is to be refused does not arrive.
+ * The hostile requests of gunicorn and llhttp, end to end, over plain connections and over TLS, as
+ * they are and mended (see conformance/http1-verdicts.ts, which has the verdict of RFC 9112 on
+ * each). Whatever a case is, nothing that reads two ways may reach the service. Beyond that, what is
+ * to be accepted is forwarded intact, save the cases listed here, and what is to be refused does not
+ * arrive.
  */
 import test, { after } from "node:test";
 import { strict as assert } from "node:assert";
@@ -71,19 +72,46 @@ const later = new Map(
   REFUSED_LATER.flatMap(([status, why, ids]) => ids.map((id) => [id, { status, why }] as const)),
 );
 const requests = corpusRequests();
-const stage = requests === undefined ? undefined : await startStage();
-after(() => stage?.close());
 
-if (requests === undefined || stage === undefined) {
+if (requests === undefined) {
   test("requests of gunicorn and llhttp", { skip: "the corpora are absent" }, () => undefined);
 } else {
   test("every request that is refused later is in the corpora", () => {
     const ids = new Set(requests.map(({ id }) => id));
     for (const id of later.keys()) assert.ok(ids.has(id), id);
   });
+  const stages = await startStages();
+  after(() => Promise.all(stages.map(({ stage }) => stage.close())));
   for (const request of requests) {
-    test(`${request.id}, as it is`, () => judgeGiven(request, stage));
-    test(`${request.id}, mended`, () => judgeMended(request, stage));
+    test(`${request.id}, as it is`, () => overEach(stages, (on) => judgeGiven(request, on)));
+    test(`${request.id}, mended`, () => overEach(stages, (on) => judgeMended(request, on)));
+  }
+}
+
+interface NamedStage {
+  readonly over: "plain" | "tls";
+  readonly stage: Stage;
+}
+
+function startStages(): Promise<NamedStage[]> {
+  return Promise.all(
+    (["plain", "tls"] as const).map(async (over) => ({
+      over,
+      stage: await startStage({ tls: over === "tls" }),
+    })),
+  );
+}
+
+/** At the same time, for a case waits more than it works; what fails says over which it was. */
+async function overEach(
+  stages: readonly NamedStage[],
+  judgeOn: (stage: Stage) => Promise<void>,
+): Promise<void> {
+  const outcomes = await Promise.allSettled(stages.map(({ stage }) => judgeOn(stage)));
+  for (const [index, outcome] of outcomes.entries()) {
+    if (outcome.status === "rejected") {
+      throw new Error(`over ${stages[index]?.over}`, { cause: outcome.reason });
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * The paths of Istio's and Envoy's tests, end to end: the path that policy sees and the log names is
- * the path that the service gets, and it reads one way only; everything else is refused.
+ * The paths of Istio's and Envoy's tests, end to end, over plain connections and over TLS: the path that
+ * policy sees and the log names is the path that the service gets, and it reads one way only;
+ * everything else is refused.
  */
 import test, { after } from "node:test";
 import { strict as assert } from "node:assert";
@@ -9,18 +10,20 @@ import { foreignPaths } from "./foreign-paths.ts";
 import { requestBytes, startStage } from "./stage.ts";
 
 const paths = foreignPaths();
-const stage = paths === undefined ? undefined : await startStage();
-after(() => stage?.close());
 
-if (paths === undefined || stage === undefined) {
+if (paths === undefined) {
   test("paths of Istio and Envoy", { skip: "the corpora are not here" }, () => undefined);
 } else {
-  for (const path of paths) {
-    test(`path ${JSON.stringify(path)}`, async () => {
-      const evidence = await stage.attack(requestBytes(path));
-      assertHarmless(evidence);
-      const [status = 0] = statusesOf(evidence);
-      assert.ok([200, 400].includes(status), `status ${status}`);
-    });
+  for (const over of ["plain", "tls"]) {
+    const stage = await startStage({ tls: over === "tls" });
+    after(() => stage.close());
+    for (const path of paths) {
+      test(`${over}: path ${JSON.stringify(path)}`, async () => {
+        const evidence = await stage.attack(requestBytes(path));
+        assertHarmless(evidence);
+        const [status = 0] = statusesOf(evidence);
+        assert.ok([200, 400].includes(status), `status ${status}`);
+      });
+    }
   }
 }

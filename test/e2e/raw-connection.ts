@@ -1,11 +1,17 @@
 /** A client that sends bytes as they are and keeps the bytes that come back. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 
 const LIMITS = {
   /** Milliseconds for something to happen that must happen; only a failing test waits so long. */
   wait: 10_000,
 } as const;
+
+export interface RawConnectionOptions {
+  /** The bytes go through TLS, whatever certificate the other side shows. */
+  readonly tls?: boolean;
+}
 
 export class RawConnection {
   readonly #socket: Socket;
@@ -30,14 +36,13 @@ export class RawConnection {
   }
 
   /** Connects to `host:port`. */
-  static async open(address: string): Promise<RawConnection> {
+  static async open(address: string, options: RawConnectionOptions = {}): Promise<RawConnection> {
     const colon = address.lastIndexOf(":");
-    const socket = connect({
-      host: address.slice(0, colon),
-      port: Number(address.slice(colon + 1)),
-    });
+    const to = { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+    const tls = options.tls === true;
+    const socket = tls ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to);
     const connection = new RawConnection(socket);
-    await once(socket, "connect");
+    await once(socket, tls ? "secureConnect" : "connect");
     return connection;
   }
 

@@ -10,6 +10,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { createRoot } from "../certificates.ts";
 import type { AuditRecord, Evidence } from "./judge.ts";
 import { RawConnection } from "./raw-connection.ts";
 import { startRecordingService, type RecordingService } from "./recording-service.ts";
@@ -34,6 +35,8 @@ export interface StageOptions {
   readonly config?: string;
   /** YAML lines of the listener, indented by four spaces. */
   readonly listener?: string;
+  /** Whether callers come over TLS, after a reload too; false when left out. */
+  readonly tls?: boolean;
   /** Whether everything else is open to anybody; true when left out. */
   readonly catchAll?: boolean;
   /** Adds to the stage's folder before the proxy starts in it. */
@@ -83,6 +86,8 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-stage-"));
   const issuer = createTestIssuer();
   const service = await startRecordingService();
+  const { tls = false } = options;
+  if (tls) writeCertificate(folder);
   writeFolder(folder, { issuer, service, options });
   options.prepare?.(folder);
   const { child, log, addresses } = await startProxy(folder);
@@ -106,7 +111,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     log,
     records,
     async reload(next) {
-      writeFolder(folder, { issuer, service, options: next });
+      writeFolder(folder, { issuer, service, options: { ...next, tls } });
       const before = log().length;
       child.kill("SIGHUP");
       await until(() => /reloaded: .*in force/.test(log().slice(before)));
@@ -114,7 +119,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     },
     auditText: () => readAudit(join(folder, "audit")),
     attack: (bytes, attackOptions = {}) =>
-      attack({ proxy: addresses.edge, service, records }, bytes, attackOptions),
+      attack({ proxy: addresses.edge, tls, service, records }, bytes, attackOptions),
     close,
   };
 }
@@ -122,6 +127,12 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
 /** The bytes of a request as an honest caller writes it. */
 export function requestBytes(target: string, fields: readonly string[] = []): string {
   return [`GET ${target} HTTP/1.1`, "Host: api.example", ...fields, "", ""].join("\r\n");
+}
+
+function writeCertificate(folder: string): void {
+  const certificate = createRoot("root").issue({ name: "edge", dns: ["api.example"] });
+  writeFileSync(join(folder, "edge.pem"), certificate.chainPem);
+  writeFileSync(join(folder, "edge.key"), certificate.keyPem, { mode: 0o600 });
 }
 
 function writeFolder(
@@ -144,6 +155,7 @@ listeners:
   - name: edge
     address: 127.0.0.1:0
     publicOrigin: https://api.example
+${options.tls === true ? "    tls: { certificate: edge.pem, key: edge.key }" : ""}
 ${options.listener ?? ""}
 admin: { address: "127.0.0.1:0" }
 authenticators:
@@ -251,23 +263,22 @@ function readRecords(folder: string): AuditRecord[] {
 
 let sentinels = 0;
 
-async function attack(
-  stage: {
-    readonly proxy: string;
-    readonly service: RecordingService;
-    readonly records: () => readonly AuditRecord[];
-  },
-  bytes: string,
-  options: AttackOptions,
-): Promise<Evidence> {
-  const { proxy, service, records } = stage;
+interface Ground {
+  readonly proxy: string;
+  readonly tls: boolean;
+  readonly service: RecordingService;
+  readonly records: () => readonly AuditRecord[];
+}
+
+async function attack(stage: Ground, bytes: string, options: AttackOptions): Promise<Evidence> {
+  const { proxy, tls, service, records } = stage;
   service.forget();
   const before = records().length;
   const sent = readCallersRequests(bytes);
   const methods = sent.messages.map(({ method }) => method);
   // What is not whole may be answered too, with a refusal.
   if (sent.end === "incomplete") methods.push("GET");
-  const connection = await RawConnection.open(proxy);
+  const connection = await RawConnection.open(proxy, { tls });
   connection.write(bytes);
   if (options.cutOff === true) {
     connection.end();
@@ -284,7 +295,7 @@ async function attack(
     (answer) => valuesOf(answer, "sallyport-decision"),
   );
   const arrived = service.connections.map(({ text }) => text).filter((text) => text !== "");
-  const good = await goodRequest(proxy, service);
+  const good = await goodRequest(stage);
   await settle(records, before, [...named, good]);
   const since = records()
     .slice(before)
@@ -333,11 +344,11 @@ async function settle(
  * Rule 5: the next good request, on a connection of its own, gets its own answer, and nothing but
  * it reaches the service. Resolves to its decision id.
  */
-async function goodRequest(proxy: string, service: RecordingService): Promise<string> {
+async function goodRequest({ proxy, tls, service }: Ground): Promise<string> {
   service.forget();
   sentinels += 1;
   const target = `/good-${sentinels}`;
-  const connection = await RawConnection.open(proxy);
+  const connection = await RawConnection.open(proxy, { tls });
   connection.write(requestBytes(target, ["Connection: close"]));
   await connection.until(() => connection.closed);
   const [answer] = readResponses(connection.text, ["GET"], connection.closed).messages;
