@@ -107,7 +107,7 @@ test("writeStarter() gives an OpenAPI file the one service that is named", async
   assert.deepEqual(findings, []);
   assert.deepEqual(notes, []);
   assert.deepEqual((await loadConfig(file)).config.services["billing"]?.endpoints, [
-    { host: "127.0.0.1", port: 9001 },
+    { host: "127.0.0.1", port: 9001, weight: 1 },
   ]);
 });
 
