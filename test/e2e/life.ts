@@ -70,8 +70,12 @@ export class Home {
     writeFileSync(join(this.path, "policies", "all.cedar"), text);
   }
 
-  /** `route`: further options of the one route there is. */
-  write(extra = "", listeners = '- { name: edge, address: "127.0.0.1:0" }', route = ""): void {
+  /** `route`: further options of the one route there is; `durability`: of the audit log. */
+  write(
+    extra = "",
+    listeners = '- { name: edge, address: "127.0.0.1:0" }',
+    { route = "", durability = "batched" } = {},
+  ): void {
     const text = `version: 1
 listeners:
   ${listeners}
@@ -79,7 +83,7 @@ admin: { address: "127.0.0.1:0" }
 services: { one: { endpoints: ["http://${this.#service.address}"] } }
 routes: [{ name: all, path: "/*", service: one, authenticate: [anonymous]${route} }]
 policies: { enforce: [policies] }
-audit: { path: audit, unidentified: { perSecond: 100000, burst: 1000000 } }
+audit: { path: audit, durability: ${durability}, unidentified: { perSecond: 100000, burst: 1000000 } }
 ${extra}
 `;
     writeFileSync(join(this.path, "sallyport.yaml"), text, { mode: 0o600 });

@@ -45,6 +45,10 @@ test("a hundred reloads in a row lose no request under load", { timeout: 400_000
   assert.deepEqual([...load.seen.keys()], ["200"]);
   assert.ok(load.answered > 100);
   assert.equal(await failures(), 0);
+  // Each request has its decision and its completion, whichever configuration it met.
+  await until("the log is whole", () => home.completions("/x").length === load.answered);
+  const ends = new Set(home.completions("/x").map(({ end }) => end));
+  assert.deepEqual([...ends], ["complete"]);
 });
 
 test("a failed reload changes nothing and is in log, metrics and readiness; the next good one clears it", async () => {

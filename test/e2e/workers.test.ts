@@ -39,6 +39,8 @@ test(
   "a worker that dies under load loses only what it had in flight, and another takes its place",
   SLOW,
   async () => {
+    // What was answered must be on record: strict, since a batch of 20 ms dies with its process.
+    home.write("workers: 2", undefined, { durability: "strict" });
     const life = await startLife(home);
     const [victim = 0] = workerPids(life.output());
     const load = startLoad(life.address("edge"), 6, false);
@@ -55,6 +57,10 @@ test(
     assert.equal(await life.metric('sallyport_worker_restarts_total{worker="1"}'), 1);
     assert.equal((await life.ready()).body.checks["workers"], "2 of 2 ready");
     await ended(life);
+    const decided = home.records().filter(({ type, path }) => type === "decision" && path === "/x");
+    const good = load.seen.get("200") ?? 0;
+    assert.ok(decided.length >= good, `${decided.length} decisions of ${good} answers`);
+    assert.ok(decided.length <= load.answered, "no decision without a request");
   },
 );
 
@@ -150,7 +156,7 @@ for (const workers of [1, 4]) {
     test(`workers: ${workers} lets exactly its rate through over ${over}`, SLOW, async () => {
       const edge = '- { name: edge, address: "127.0.0.1:0" }';
       const limit = ", limit: [{ requests: 100, per: 1h, by: address }]";
-      home.write(`workers: ${workers}`, edge, limit);
+      home.write(`workers: ${workers}`, edge, { route: limit });
       const life = await startLife(home);
       const agent = new Agent({ keepAlive, maxSockets: keepAlive ? 1 : 8 });
       const seen = new Map<number, number>();
