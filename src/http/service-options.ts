@@ -9,7 +9,7 @@ import { serviceTlsSchema } from "./tls-options.ts";
 import type { Endpoint } from "./upstream-pool.ts";
 
 /** What a URL says: an endpoint, or a name that stands for several. */
-interface WrittenEndpoint extends Endpoint {
+export interface WrittenEndpoint extends Endpoint {
   /** The name as it is asked for (`dns:`); each of its addresses is an endpoint. */
   readonly discover?: string;
 }
