@@ -22,6 +22,8 @@ export interface CertificateOptions {
   /** Extended key usages, as `OID`s; both server and client when left out, none with `[]`. */
   readonly usages?: readonly string[];
   readonly serial?: Buffer;
+  /** DER of further extensions. */
+  readonly extensions?: readonly Buffer[];
   /** Another key than a fresh one. */
   readonly keys?: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
 }
@@ -203,6 +205,7 @@ function extensions(options: CertificateOptions, own: Buffer, signers: Buffer): 
     ...(options.ip ?? []).map((ip) => der(0x87, Buffer.from(ip.split(".").map(Number)))),
   ];
   if (names.length > 0) made.push(extension("2.5.29.17", false, sequence(...names)));
+  made.push(...(options.extensions ?? []));
   return made;
 }
 

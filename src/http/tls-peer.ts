@@ -4,7 +4,15 @@
  * for as long as neither the time nor the files of authorities and revocation lists have moved on.
  */
 import { type Certificate, CLIENT_AUTH, parseCertificate } from "../crypto/certificate.ts";
-import { checkStanding, findChain, isChainFault, type Trust } from "../crypto/certificate-chain.ts";
+import {
+  type Chain,
+  type ChainFault,
+  checkStanding,
+  findChain,
+  isChainFault,
+  type Standing,
+  type Trust,
+} from "../crypto/certificate-chain.ts";
 import type { PeerCertificate, PeerTls } from "../model/peer-tls.ts";
 import type { Reason } from "../model/reason.ts";
 
@@ -45,16 +53,12 @@ export function verifyPeer(presented: Presented, source: TrustSource, nowMs: num
   } catch (error) {
     return refused(undefined, error instanceof Error ? error.message : "unreadable");
   }
-  const peer = new VerifiedPeer(leaf, others, source);
-  const reason = peer.refusal(nowMs);
-  // Ours says more, so it comes first; what only the runtime objects to (name constraints, unknown
-  // critical extensions) counts as much.
-  if (reason === undefined && !presented.authorized) {
-    return refused(
-      leaf.thumbprint,
-      `${leaf.subject}: ${presented.authorizationError ?? "refused"}`,
-    );
-  }
+  // What only the runtime objects to (name constraints, unknown critical extensions) counts as much as
+  // what we find, and for as long as the connection is open: it is not asked again.
+  const { authorized, authorizationError = "refused" } = presented;
+  const objection = authorized ? undefined : authorizationError;
+  const peer = new VerifiedPeer({ leaf, others, objection }, source);
+  peer.refusal(nowMs);
   return peer;
 }
 
@@ -64,16 +68,27 @@ class VerifiedPeer implements PeerTls {
   detail: string | undefined;
   readonly #leaf: Certificate;
   readonly #others: readonly Certificate[];
+  readonly #objection: string | undefined;
   readonly #source: TrustSource;
+  /** The way to an authority, and by what it was looked for: a caller that is refused may ask on and on, and each search can cost dozens of signatures. */
+  #chain: { readonly by: Trust; readonly found: Chain | ChainFault } | undefined;
   /** By what it was found good, and for how long. */
   #seen: Trust | undefined;
   #from = 0;
   #until = 0;
 
-  constructor(leaf: Certificate, others: readonly Certificate[], source: TrustSource) {
-    this.thumbprint = leaf.thumbprint;
-    this.#leaf = leaf;
-    this.#others = others;
+  constructor(
+    shown: {
+      readonly leaf: Certificate;
+      readonly others: readonly Certificate[];
+      readonly objection: string | undefined;
+    },
+    source: TrustSource,
+  ) {
+    this.thumbprint = shown.leaf.thumbprint;
+    this.#leaf = shown.leaf;
+    this.#others = shown.others;
+    this.#objection = shown.objection;
     this.#source = source;
   }
 
@@ -87,9 +102,7 @@ class VerifiedPeer implements PeerTls {
   #look(nowMs: number): Reason | undefined {
     const trust = this.#source.current;
     this.#until = 0;
-    const presented = this.#others;
-    const chain = findChain(this.#leaf, { presented, trust, usage: CLIENT_AUTH });
-    const found = isChainFault(chain) ? chain : checkStanding(chain, trust.lists, nowMs);
+    const found = this.#standing(trust, nowMs);
     if (isChainFault(found)) {
       this.detail = found.detail;
       if (found.reason === "untrusted-certificate") this.certificate = undefined;
@@ -100,6 +113,20 @@ class VerifiedPeer implements PeerTls {
     this.#until = found.until;
     this.certificate ??= described(this.#leaf);
     return undefined;
+  }
+
+  /** Ours comes first: it says more. */
+  #standing(trust: Trust, nowMs: number): Standing | ChainFault {
+    if (this.#chain?.by !== trust) {
+      const presented = this.#others;
+      const found = findChain(this.#leaf, { presented, trust, usage: CLIENT_AUTH });
+      this.#chain = { by: trust, found };
+    }
+    const { found } = this.#chain;
+    const standing = isChainFault(found) ? found : checkStanding(found, trust.lists, nowMs);
+    if (isChainFault(standing) || this.#objection === undefined) return standing;
+    const detail = `${this.#leaf.subject}: ${this.#objection}`;
+    return { reason: "untrusted-certificate", detail };
   }
 }
 
