@@ -4,6 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { ConfigError, type Problem, SallyportError } from "../model/errors.ts";
+import { nextMessage } from "../platform/thread-message.ts";
 import type { LoadedConfig } from "./load.ts";
 import type { PolicyFile } from "./policy-files.ts";
 import { deepFreeze } from "./resolve-paths.ts";
@@ -56,7 +57,7 @@ export function freezePrepared(loaded: LoadedConfig): LoadedConfig {
 async function gather(thread: Worker): Promise<LoadedConfig> {
   const routes: Config["routes"] = [];
   for (;;) {
-    const message = await nextMessage(thread);
+    const message = await nextMessage<LoadMessage>(thread, noAnswer);
     if (message.kind === "problems") {
       throw new ConfigError([...message.problems, ...message.warnings]);
     }
@@ -73,22 +74,7 @@ async function gather(thread: Worker): Promise<LoadedConfig> {
   }
 }
 
-async function nextMessage(thread: Worker): Promise<LoadMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<LoadMessage>();
-  const fail = (cause: unknown): void => {
-    const message = "the thread that reads the configuration ended without an answer";
-    reject(new SallyportError("io-failed", message, { cause }));
-  };
-  thread.once("message", resolve);
-  thread.once("error", fail);
-  thread.once("messageerror", fail);
-  thread.once("exit", fail);
-  try {
-    return await promise;
-  } finally {
-    thread.off("message", resolve);
-    thread.off("error", fail);
-    thread.off("messageerror", fail);
-    thread.off("exit", fail);
-  }
+function noAnswer(cause: unknown): SallyportError {
+  const message = "the thread that reads the configuration ended without an answer";
+  return new SallyportError("io-failed", message, { cause });
 }

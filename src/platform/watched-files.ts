@@ -5,7 +5,8 @@
  * being written, are not read half-way.
  */
 import { type BigIntStats, statSync } from "node:fs";
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import type { Timers } from "../model/ports.ts";
 
 const LIMITS = {
@@ -33,7 +34,7 @@ export function watchFiles(
   let closed = false;
   let callOff = (): void => undefined;
   const look = async (): Promise<void> => {
-    const seen = (await Promise.all(files.map(stamp))).join("\n");
+    const seen = await stampOf(files);
     if (closed) return;
     const rests = seen === last;
     last = seen;
@@ -58,17 +59,29 @@ export function watchFiles(
   };
 }
 
-function stampNow(file: string): string {
+/** One text that changes whenever one of the files does, or, in a folder, one of those that end in `suffix`. */
+export async function stampOf(paths: readonly string[], suffix?: string): Promise<string> {
+  return (await Promise.all(paths.map((path) => stamp(path, suffix)))).join("\n");
+}
+
+async function stamp(path: string, suffix?: string): Promise<string> {
   try {
-    return text(statSync(file, { bigint: true }));
+    const found = await stat(path, { bigint: true });
+    const own = text(found);
+    if (suffix === undefined || !found.isDirectory()) return own;
+    const names = (await readdir(path)).filter((name) => name.endsWith(suffix)).toSorted();
+    const inside = await Promise.all(
+      names.map(async (name) => `${name} ${await stamp(join(path, name))}`),
+    );
+    return [own, ...inside].join("\n");
   } catch (error) {
     return codeOf(error);
   }
 }
 
-async function stamp(file: string): Promise<string> {
+function stampNow(file: string): string {
   try {
-    return text(await stat(file, { bigint: true }));
+    return text(statSync(file, { bigint: true }));
   } catch (error) {
     return codeOf(error);
   }

@@ -5,6 +5,7 @@
  * Refuses (BAD_QUERY) a stray `%`, and escapes that are not valid UTF-8: the lenient readings of these
  * differ between services, and a policy must not decide on another value than the service sees.
  */
+import { decodeQueryPart } from "../wire/query.ts";
 import { BAD_QUERY } from "./evaluation-error.ts";
 
 /** Decoded name to its values, in the order of the query. Empty pairs are skipped. */
@@ -23,12 +24,7 @@ export function parseFormQuery(query: string): ReadonlyMap<string, readonly stri
 }
 
 function decode(text: string): string {
-  const spaced = text.replaceAll("+", " ");
-  if (!spaced.includes("%")) return spaced;
-  try {
-    // Throws for what is not UTF-8 and for what is not an escape (ECMA-262 section 19.2.6.5).
-    return decodeURIComponent(spaced);
-  } catch {
-    throw BAD_QUERY;
-  }
+  const decoded = decodeQueryPart(text);
+  if (decoded === undefined) throw BAD_QUERY;
+  return decoded;
 }

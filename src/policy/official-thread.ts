@@ -4,6 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import { SallyportError, type Problem } from "../model/errors.ts";
+import { nextMessage } from "../platform/thread-message.ts";
 import type { LoadedPolicy, LoadTask } from "./load-policies.ts";
 import type { SchemaJson } from "./schema.ts";
 
@@ -33,12 +34,12 @@ export async function* runOfficialTask(task: ThreadTask): AsyncGenerator<ThreadM
     workerData: task,
   });
   try {
-    let message = await nextMessage(worker);
+    let message = await nextMessage<ThreadMessage>(worker, noAnswer);
     yield message;
     while (message.kind === "policies") {
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
       worker.postMessage("next");
-      message = await nextMessage(worker);
+      message = await nextMessage<ThreadMessage>(worker, noAnswer);
       yield message;
     }
   } finally {
@@ -46,29 +47,7 @@ export async function* runOfficialTask(task: ThreadTask): AsyncGenerator<ThreadM
   }
 }
 
-async function nextMessage(worker: Worker): Promise<ThreadMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<ThreadMessage>();
-  const fail = (cause: unknown): void => {
-    reject(
-      new SallyportError(
-        "policy-invalid",
-        "the thread of the Cedar engine ended without an answer",
-        {
-          cause,
-        },
-      ),
-    );
-  };
-  worker.once("message", resolve);
-  worker.once("error", fail);
-  worker.once("messageerror", fail);
-  worker.once("exit", fail);
-  try {
-    return await promise;
-  } finally {
-    worker.off("message", resolve);
-    worker.off("error", fail);
-    worker.off("messageerror", fail);
-    worker.off("exit", fail);
-  }
+function noAnswer(cause: unknown): SallyportError {
+  const message = "the thread of the Cedar engine ended without an answer";
+  return new SallyportError("policy-invalid", message, { cause });
 }
