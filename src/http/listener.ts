@@ -232,7 +232,7 @@ class TcpListener implements Listener, ConnectionContext {
     const acceptor: TlsAcceptor = new TlsAcceptor(tls, {
       deadlines: this.deadlines,
       handshakeTimeoutMs: this.limits.headTimeoutMs,
-      admits: () => this.#hasRoom(acceptor.size),
+      admit: (socket) => this.#admitHandshake(socket, acceptor.size),
       accept: (socket, peerTls) => this.#accept(socket, peerTls),
     });
     return acceptor;
@@ -285,8 +285,7 @@ class TcpListener implements Listener, ConnectionContext {
       turnAway(socket);
       return;
     }
-    const named = this.#headers === undefined ? undefined : this.#named.get(keyOf(own));
-    const peer = { ...(named ?? own), tls };
+    const peer = { ...this.#callerOf(own), tls };
     const trust = this.#trust?.(peer.address) === true ? this.#trust : undefined;
     // All callers of a trusted proxy share its address.
     if (trust === undefined && this.#perAddress?.take(peer.address) === false) {
@@ -295,6 +294,23 @@ class TcpListener implements Listener, ConnectionContext {
       return;
     }
     this.#open.add(new ServerConnection(socket, { peer, trust }, this));
+  }
+
+  /** Counts a handshake for its address until it ends: mute ones would take every place that there is. */
+  #admitHandshake(socket: Socket, handshakes: number): (() => void) | undefined {
+    const own = peerOf(socket);
+    if (own === undefined || !this.#hasRoom(handshakes)) return undefined;
+    const counts = this.#perAddress;
+    const { address } = this.#callerOf(own);
+    if (counts === undefined || this.#trust?.(address) === true) return () => {};
+    if (counts.take(address)) return () => counts.release(address);
+    this.hit("connectionsPerAddress");
+    return undefined;
+  }
+
+  /** Whom a balancer named, or who it is itself. */
+  #callerOf(own: Peer): Peer {
+    return (this.#headers === undefined ? undefined : this.#named.get(keyOf(own))) ?? own;
   }
 
   /** `waiting`: connections that count though no request can come on them yet. */

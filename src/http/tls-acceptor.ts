@@ -12,8 +12,8 @@ import { CIPHERS, PROTOCOLS } from "./tls-settings.ts";
 export interface AcceptorDeps {
   readonly deadlines: Deadlines;
   readonly handshakeTimeoutMs: number;
-  /** Whether one more connection is welcome. Asked before its handshake, which is what costs. */
-  readonly admits: () => boolean;
+  /** Takes a place for one more connection, and gives what releases it; undefined: it is not welcome. Asked before its handshake, which is what costs. */
+  readonly admit: (socket: Socket) => (() => void) | undefined;
   readonly accept: (socket: Socket, tls: PeerTls | undefined) => void;
 }
 
@@ -64,13 +64,15 @@ export class TlsAcceptor {
     // What it was comes by `tlsClientError`, if it is worth saying.
     socket.on("error", () => socket.destroy());
     const key = keyOf(socket);
-    if (key === undefined || !this.#deps.admits()) {
+    const release = key === undefined ? undefined : this.#deps.admit(socket);
+    if (key === undefined || release === undefined) {
       socket.destroy();
       return;
     }
     const { deadlines, handshakeTimeoutMs } = this.#deps;
     const handshake: Handshake = {
       socket,
+      release,
       outcome: undefined,
       expiresAt: NEVER,
       expired: () => {
@@ -89,6 +91,8 @@ export class TlsAcceptor {
   #end(key: string, handshake: Handshake): void {
     this.#deps.deadlines.delete(handshake);
     if (this.#handshakes.get(key) === handshake) this.#handshakes.delete(key);
+    handshake.release?.();
+    handshake.release = undefined;
   }
 
   #secured(socket: TLSSocket): void {
@@ -133,6 +137,8 @@ function createPicker(tls: ListenerTls): NonNullable<TlsOptions["SNICallback"]> 
 
 interface Handshake extends Expirable {
   readonly socket: Socket;
+  /** Gives its place back; undefined once that has been done. */
+  release: (() => void) | undefined;
   expiresAt: number;
   outcome: "timeout" | undefined;
 }
