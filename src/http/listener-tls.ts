@@ -9,15 +9,15 @@
 import { constants } from "node:crypto";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
 import type { Trust } from "../crypto/certificate-chain.ts";
-import type { Clock, Counter, Gauge, Log, Metrics, Timers } from "../model/ports.ts";
+import type { Clock, Gauge, Log, Metrics, Timers } from "../model/ports.ts";
 import type { PeerTls } from "../model/peer-tls.ts";
-import { watchFiles, type WatchedFiles } from "../platform/watched-files.ts";
 import { type CertificateChoice, chooseCertificates } from "./tls-certificates.ts";
 import { HandshakeReports } from "./handshake-reports.ts";
 import { type ReadFile, readPair, readTrust, type ServerPair } from "./tls-material.ts";
 import { certificatePairs, listenerTlsFiles, type ListenerTlsOptions } from "./tls-options.ts";
 import { NO_CERTIFICATE, type TrustSource, verifyPeer } from "./tls-peer.ts";
 import { CIPHERS } from "./tls-settings.ts";
+import { WatchedMaterial } from "./watched-material.ts";
 
 export interface ListenerTlsDeps {
   readonly clock: Clock;
@@ -48,25 +48,15 @@ export class ListenerTls implements TrustSource {
   readonly reports: HandshakeReports;
   /** Called with what new connections are to be made of, after each reload. */
   onChange: ((options: SecureContextOptions) => void) | undefined;
-  readonly #name: string;
   readonly #options: ListenerTlsOptions;
   readonly #deps: ListenerTlsDeps;
-  readonly #files: WatchedFiles;
-  readonly #reloads: { readonly loaded: Counter; readonly failed: Counter };
   readonly #notAfter: Gauge;
-  #material: Material;
+  readonly #material: WatchedMaterial<Material>;
 
   constructor(name: string, options: ListenerTlsOptions, deps: ListenerTlsDeps) {
     const { clock, log, metrics, timers } = deps;
-    this.#name = name;
     this.#options = options;
     this.#deps = deps;
-    const reloads = metrics.counter(
-      "sallyport_tls_reloads_total",
-      "Times that changed files of certificates, keys, authorities and revocation lists were read, by listener and outcome.",
-      ["listener", "outcome"],
-    );
-    this.#reloads = { loaded: reloads.with(name, "loaded"), failed: reloads.with(name, "failed") };
     this.#notAfter = metrics
       .gauge(
         "sallyport_tls_certificate_not_after_seconds",
@@ -75,13 +65,20 @@ export class ListenerTls implements TrustSource {
       )
       .with(name);
     this.reports = new HandshakeReports(name, { clock, log, metrics });
-    this.#files = watchFiles(listenerTlsFiles(options), { timers }, () => this.reload());
-    try {
-      this.#material = this.#read();
-    } catch (error) {
-      this.#files.close();
-      throw error;
-    }
+    this.#material = new WatchedMaterial(
+      {
+        files: listenerTlsFiles(options),
+        read: () => this.#read(),
+        counted: metrics.counter(
+          "sallyport_tls_reloads_total",
+          "Times that changed files of certificates, keys, authorities and revocation lists were read, by listener and outcome.",
+          ["listener", "outcome"],
+        ),
+        owner: { kind: "listener", name },
+        changed: () => this.#changed(),
+      },
+      { timers, log },
+    );
     this.#measure();
   }
 
@@ -92,7 +89,7 @@ export class ListenerTls implements TrustSource {
 
   /** What the server is made of now; for callers that no other certificate is picked for. */
   get first(): SecureContextOptions {
-    return this.#material.choice.first;
+    return this.#material.current.choice.first;
   }
 
   /** Whether names have to be looked at. */
@@ -101,11 +98,11 @@ export class ListenerTls implements TrustSource {
   }
 
   pick(serverName: string): ReturnType<CertificateChoice["pick"]> {
-    return this.#material.choice.pick(serverName);
+    return this.#material.current.choice.pick(serverName);
   }
 
   get current(): Trust {
-    const { trust } = this.#material;
+    const { trust } = this.#material.current;
     if (trust === undefined) throw new TypeError("nobody is asked for a certificate");
     return trust;
   }
@@ -128,28 +125,11 @@ export class ListenerTls implements TrustSource {
 
   /** Reads all files anew and puts them in force whole, or leaves what is in force. */
   reload(): void {
-    const { log } = this.#deps;
-    try {
-      this.#material = this.#read();
-    } catch (error) {
-      this.#reloads.failed.inc();
-      log.error("certificates were not reloaded: those before stay in force", {
-        listener: this.#name,
-        error: error instanceof Error ? error : new Error(String(error)),
-      });
-      return;
-    }
-    this.onChange?.(this.first);
-    this.#reloads.loaded.inc();
-    this.#measure();
-    log.info("certificates reloaded", {
-      listener: this.#name,
-      notAfter: new Date(this.#earliest()).toISOString(),
-    });
+    this.#material.reload();
   }
 
   close(): void {
-    this.#files.close();
+    this.#material.close();
   }
 
   #read(): Material {
@@ -165,8 +145,14 @@ export class ListenerTls implements TrustSource {
     return { pairs, choice: chooseCertificates(pairs, shared), trust };
   }
 
+  #changed(): Readonly<Record<string, string>> {
+    this.onChange?.(this.first);
+    this.#measure();
+    return { notAfter: new Date(this.#earliest()).toISOString() };
+  }
+
   #earliest(): number {
-    return Math.min(...this.#material.pairs.map(({ leaf }) => leaf.notAfter));
+    return Math.min(...this.#material.current.pairs.map(({ leaf }) => leaf.notAfter));
   }
 
   #measure(): void {

@@ -6,7 +6,6 @@
 import { isIP, type Socket } from "node:net";
 import { connect, createSecureContext, type SecureContext } from "node:tls";
 import type { Clock, Counter, Log, Metrics, Timers } from "../model/ports.ts";
-import { watchFiles, type WatchedFiles } from "../platform/watched-files.ts";
 import { LimitedLog } from "./limited-log.ts";
 import { connectTcp } from "./sockets.ts";
 import { isTlsFailure } from "./tls-failure.ts";
@@ -14,6 +13,7 @@ import { type ReadFile, readPair, readTrust } from "./tls-material.ts";
 import { type ServiceTlsOptions, serviceTlsFiles } from "./tls-options.ts";
 import { CIPHERS, PROTOCOLS } from "./tls-settings.ts";
 import type { Endpoint } from "./upstream-pool.ts";
+import { WatchedMaterial } from "./watched-material.ts";
 
 export interface UpstreamTlsDeps {
   readonly clock: Clock;
@@ -27,11 +27,9 @@ export class UpstreamTls {
   readonly #service: string;
   readonly #options: ServiceTlsOptions;
   readonly #deps: UpstreamTlsDeps;
-  readonly #files: WatchedFiles;
   readonly #failures: Counter;
-  readonly #reloads: { readonly loaded: Counter; readonly failed: Counter };
   readonly #limited: LimitedLog;
-  #context: SecureContext;
+  readonly #context: WatchedMaterial<SecureContext>;
 
   /** Throws `certificate-invalid` where the files cannot be used. */
   constructor(service: string, options: ServiceTlsOptions, deps: UpstreamTlsDeps) {
@@ -47,27 +45,24 @@ export class UpstreamTls {
         ["service"],
       )
       .with(service);
-    const reloads = metrics.counter(
-      "sallyport_upstream_tls_reloads_total",
-      "Times that changed files of a service's authorities and our certificate for it were read, by service and outcome.",
-      ["service", "outcome"],
-    );
-    this.#reloads = {
-      loaded: reloads.with(service, "loaded"),
-      failed: reloads.with(service, "failed"),
-    };
     if (options.insecureSkipVerify) {
       log.warn("insecureSkipVerify: anybody on the way can read and change what passes", {
         service,
       });
     }
-    this.#files = watchFiles(serviceTlsFiles(options), { timers }, () => this.reload());
-    try {
-      this.#context = this.#read();
-    } catch (error) {
-      this.#files.close();
-      throw error;
-    }
+    this.#context = new WatchedMaterial(
+      {
+        files: serviceTlsFiles(options),
+        read: () => this.#read(),
+        counted: metrics.counter(
+          "sallyport_upstream_tls_reloads_total",
+          "Times that changed files of a service's authorities and our certificate for it were read, by service and outcome.",
+          ["service", "outcome"],
+        ),
+        owner: { kind: "service", name: service },
+      },
+      { timers, log },
+    );
   }
 
   /** A connection to an endpoint, connecting; by TLS where the endpoint says so. */
@@ -78,7 +73,7 @@ export class UpstreamTls {
     const socket = connect({
       host,
       port,
-      secureContext: this.#context,
+      secureContext: this.#context.current,
       // RFC 6066 section 3: an address is no server name. The certificate is held against it all the same.
       ...(isIP(name) === 0 ? { servername: name } : {}),
       ALPNProtocols: [...PROTOCOLS],
@@ -91,23 +86,11 @@ export class UpstreamTls {
 
   /** Reads the files anew for connections to come, or leaves what is in force. */
   reload(): void {
-    const { log } = this.#deps;
-    const service = this.#service;
-    try {
-      this.#context = this.#read();
-      this.#reloads.loaded.inc();
-      log.info("certificates of a service reloaded", { service });
-    } catch (error) {
-      this.#reloads.failed.inc();
-      log.error("certificates of a service were not reloaded: those before stay in force", {
-        service,
-        error: error instanceof Error ? error : new Error(String(error)),
-      });
-    }
+    this.#context.reload();
   }
 
   close(): void {
-    this.#files.close();
+    this.#context.close();
   }
 
   #read(): SecureContext {
