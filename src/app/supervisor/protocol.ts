@@ -11,6 +11,8 @@ import type { FamilyText } from "../../telemetry/exposition.ts";
 const LIMITS = {
   /** Bytes of one line: a part of a configuration, or the metrics of 10 000 routes. */
   line: 64 * 1024 * 1024,
+  /** Bytes of the first one, a hello: nobody knows yet who sends it. */
+  firstLine: 1024 * 1024,
 } as const;
 
 /** Workers of another version or runtime are not taken over but replaced. */
@@ -82,6 +84,82 @@ export type ToWorker =
     }
   | { readonly type: "drain"; readonly atOnce: boolean };
 
+export interface Message {
+  readonly type: string;
+}
+
+function isMessage(value: unknown): value is Message {
+  return isObject(value) && typeof value["type"] === "string";
+}
+
+/**
+ * Whether what came is a message of a worker. Looked at closely where it names what is then done to
+ * others: a process that is watched and ended, places and policies that are counted by.
+ */
+export function isFromWorker(message: Message): message is FromWorker {
+  const of = message as Message & Readonly<Record<string, unknown>>;
+  switch (message.type) {
+    case "hello":
+      // 0 and what is below stand for whole groups of processes, 1 for the first of all.
+      return (
+        typeof of["protocol"] === "string" &&
+        isWhole(of["number"], 1) &&
+        isWhole(of["pid"], 2) &&
+        areBound(of["listeners"])
+      );
+    case "serving":
+      return isWhole(of["revision"], 1) && areBound(of["listeners"]);
+    case "failed":
+      return isWhole(of["revision"], 1) && typeof of["message"] === "string";
+    case "report":
+      return isWhole(of["seq"], 0) && isReport(of["report"]);
+    case "lease":
+      return isWhole(of["seq"], 1) && isCounted(of) && isPolicy(of["policy"]);
+    case "give-back":
+      return isCounted(of);
+    default:
+      return false;
+  }
+}
+
+function isCounted(of: Readonly<Record<string, unknown>>): boolean {
+  return typeof of["id"] === "string" && typeof of["key"] === "string" && isWhole(of["cost"], 1);
+}
+
+function isPolicy(value: unknown): boolean {
+  return isObject(value) && ["requests", "perMs", "burst"].every((name) => isWhole(value[name], 1));
+}
+
+function isReport(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    typeof value["ready"] === "boolean" &&
+    isObject(value["checks"]) &&
+    Array.isArray(value["families"])
+  );
+}
+
+function areBound(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      (one) =>
+        isObject(one) &&
+        typeof one["name"] === "string" &&
+        typeof one["address"] === "string" &&
+        (one["scheme"] === "http" || one["scheme"] === "https"),
+    )
+  );
+}
+
+function isWhole(value: unknown, least: number): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= least;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
 /** One end of the socket. */
 export interface Channel<Out> {
   send(message: Out): void;
@@ -91,27 +169,33 @@ export interface Channel<Out> {
   readonly closed: boolean;
 }
 
-/** Reads lines; a peer that sends anything else, or a line without end, is cut off. */
+/**
+ * Reads lines; a peer that sends anything else, a line without end, or a message that its receiver
+ * throws at, is cut off. It is one connection's affair: it must not end the process that all workers
+ * need.
+ */
 export function openChannel<Out>(
   socket: Socket,
-  on: { readonly message: (message: unknown) => void; readonly close: () => void },
+  on: { readonly message: (message: Message) => void; readonly close: () => void },
 ): Channel<Out> {
   let waiting: Buffer[] = [];
   let waitingBytes = 0;
+  let heard = false;
   let closed = false;
   const take = (line: Buffer): void => {
-    let message: unknown;
+    heard = true;
     try {
-      message = JSON.parse(line.toString("utf8"));
+      const message: unknown = JSON.parse(line.toString("utf8"));
+      if (isMessage(message)) on.message(message);
+      else socket.destroy();
     } catch {
       socket.destroy();
-      return;
     }
-    on.message(message);
   };
   socket.on("data", (chunk: Buffer) => {
     let from = 0;
     for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, from)) {
+      if (socket.destroyed) return;
       waiting.push(chunk.subarray(from, end));
       from = end + 1;
       const line = Buffer.concat(waiting);
@@ -122,7 +206,7 @@ export function openChannel<Out>(
     if (from < chunk.length) {
       waiting.push(chunk.subarray(from));
       waitingBytes += chunk.length - from;
-      if (waitingBytes > LIMITS.line) socket.destroy();
+      if (waitingBytes > (heard ? LIMITS.line : LIMITS.firstLine)) socket.destroy();
     }
   });
   socket.on("error", () => {});

@@ -56,7 +56,12 @@ function makeFolder(folder: string, socket: string): void {
   } catch (cause) {
     throw refused(`${folder} cannot be made`, cause);
   }
-  const { mode } = lstatSync(folder);
+  const stat = lstatSync(folder);
+  // Where a link leads is somebody else's choice, and may change.
+  if (!stat.isDirectory()) throw refused(`${folder} is a link or a file, not a folder`);
+  const { mode, uid } = stat;
+  // Root may write into anybody's folder, and its owner would answer there in our place.
+  if (uid !== process.geteuid?.()) throw refused(`${folder} belongs to another user`);
   if ((mode & OTHERS) !== 0) throw refused(`${folder} is open to others; it must have mode 0700`);
 }
 

@@ -19,7 +19,7 @@ import { openAdmin, type Sallyport, warnOf } from "../sallyport.ts";
 import type { Prepared } from "../prepare.ts";
 import { createReloads, type Reloads } from "../reloads.ts";
 import { LeaseOffice } from "./leases.ts";
-import { type Bound, type Channel, openChannel, PROTOCOL } from "./protocol.ts";
+import { type Bound, type Channel, isFromWorker, openChannel, PROTOCOL } from "./protocol.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
 import { openRunFolder, type RunFolder } from "./run-folder.ts";
 import { Slot } from "./slot.ts";
@@ -178,9 +178,11 @@ class Supervisor implements Sallyport {
   #greet(socket: Socket): void {
     let slot: Slot | undefined;
     const channel: Channel<ToWorker> = openChannel<ToWorker>(socket, {
-      message: (received) => {
-        const message = received as FromWorker;
-        if (message.type === "hello") slot = this.#seat(message, channel);
+      message: (message) => {
+        if (!isFromWorker(message)) {
+          this.#log.warn("supervisor: a message that no worker sends; its connection is closed");
+          channel.close();
+        } else if (message.type === "hello") slot = this.#seat(message, channel);
         else if (slot !== undefined) this.#received(slot, message, channel);
       },
       close: () => {
