@@ -266,9 +266,14 @@ class TcpListener implements Listener, ConnectionContext {
       return;
     }
     const key = keyOf(own);
+    this.#named.delete(key);
     if (source !== undefined) {
-      this.#named.set(key, { ...source, balancer: own });
-      socket.once("close", () => this.#named.delete(key));
+      const named = { ...source, balancer: own };
+      this.#named.set(key, named);
+      // Its balancer may have taken the port anew before we noticed the end: then the name is another's.
+      socket.once("close", () => {
+        if (this.#named.get(key) === named) this.#named.delete(key);
+      });
     }
     if (this.#acceptor === undefined) {
       this.#accept(socket, undefined);
