@@ -1,6 +1,13 @@
 import { strict as assert } from "node:assert";
 import test from "node:test";
-import { createRoot, extension, type TestCertificate } from "../../test/certificates.ts";
+import {
+  createRoot,
+  der as element,
+  extension,
+  oid,
+  sequence,
+  type TestCertificate,
+} from "../../test/certificates.ts";
 import { type Certificate, CLIENT_AUTH, parseCertificate, SERVER_AUTH } from "./certificate.ts";
 import { checkStanding, findChain, isChainFault, type Trust } from "./certificate-chain.ts";
 import { parseRevocationList, readRevocationLists } from "./revocation-list.ts";
@@ -101,6 +108,10 @@ test("parseRevocationList() refuses lists that it would read wrongly", () => {
   const partial = extension("2.5.29.28", true, Buffer.from("3000", "hex"));
   assert.throws(() => parseRevocationList(root.crlDer({ extensions: [partial] })), /critical/);
   const delta = extension("2.5.29.27", true, Buffer.from("020101", "hex"));
+  // TRUE in BER: critical to everybody else.
+  const flag = element(0x01, Buffer.from([1]));
+  const loose = sequence(oid("2.5.29.28"), flag, element(0x04));
+  assert.throws(() => parseRevocationList(root.crlDer({ extensions: [loose] })), /BOOLEAN/);
   assert.throws(() => parseRevocationList(root.crlDer({ extensions: [delta] })), /critical/);
   const der = root.crlDer();
   for (let length = 0; length < der.length; length += 1) {

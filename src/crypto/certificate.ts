@@ -10,6 +10,7 @@ import {
   derFault,
   inside,
   oidText,
+  optionalFlag,
   smallInteger,
   TAG,
   timeOf,
@@ -117,7 +118,7 @@ export function extensionsOf(
   while (!list.done) {
     const extension = inside(list.next(TAG.sequence));
     const id = oidText(extension.next(TAG.oid));
-    const critical = extension.optional(TAG.boolean)?.content[0] === 0xff;
+    const critical = optionalFlag(extension);
     const value = extension.next(TAG.octetString).content;
     extension.end();
     if (found.has(id)) throw derFault("an extension that stands twice");
@@ -148,7 +149,7 @@ function readConstraints(
 ): Pick<CertificateExtensions, "authority" | "pathLength"> {
   if (value === undefined) return { authority: false, pathLength: undefined };
   const parts = wholeSequence(value);
-  const authority = parts.optional(TAG.boolean)?.content[0] === 0xff;
+  const authority = optionalFlag(parts);
   const length = parts.optional(TAG.integer);
   parts.end();
   return { authority, pathLength: length === undefined ? undefined : smallInteger(length) };

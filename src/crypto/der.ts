@@ -150,6 +150,16 @@ export function timeOf(reader: DerReader): number {
   return ms;
 }
 
+/** A BOOLEAN that may be left out, and is false then. DER has two values (X.690 section 11.1): others count as true elsewhere. */
+export function optionalFlag(reader: DerReader): boolean {
+  const found = reader.optional(TAG.boolean)?.content;
+  if (found === undefined) return false;
+  if (found.length !== 1 || (found[0] !== 0 && found[0] !== 0xff)) {
+    throw derFault("a BOOLEAN that is not DER");
+  }
+  return found[0] === 0xff;
+}
+
 /** Whether a bit of a BIT STRING is set; bit 0 is the first. */
 export function bitOf({ content }: DerElement, bit: number): boolean {
   const byte = content[1 + (bit >> 3)] ?? 0;
