@@ -3,7 +3,14 @@ import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
 import test from "node:test";
 import type { ConnectionOptions } from "node:tls";
-import { createRoot, OID, type TestCertificate } from "../../test/certificates.ts";
+import {
+  createRoot,
+  der,
+  extension,
+  OID,
+  sequence,
+  type TestCertificate,
+} from "../../test/certificates.ts";
 import { clientOptions, TlsGround } from "../../test/tls-ground.ts";
 import { RawPeer } from "./loopback.fixture.ts";
 
@@ -228,6 +235,34 @@ test("a bad certificate is refused with its reason in either mode", async () => 
       assert.equal(ground.peers.at(-1)?.thumbprint, certificate.thumbprint, why);
       caller.destroy();
     }
+  }
+});
+
+/** Both are read by the runtime alone (RFC 5280 sections 4.2 and 4.2.1.10). */
+test("what only the runtime objects to is refused too: unknown critical extensions, name constraints", async () => {
+  await using ground = await new TlsGround({ options: CLIENTS }).start();
+  const { root } = ground;
+  const unknown = (critical: boolean): Buffer =>
+    extension("1.3.6.1.4.1.55555.1", critical, Buffer.from([5, 0]));
+  const permitted = der(0xa0, sequence(der(0x82, Buffer.from("a.test"))));
+  const constrained = root.issue({
+    name: "constrained",
+    authority: true,
+    extensions: [extension("2.5.29.30", true, sequence(permitted))],
+  });
+  const cases: [why: string, certificate: TestCertificate, reason: string | undefined][] = [
+    ["unknown", root.issue({ name: "c", extensions: [unknown(false)] }), undefined],
+    ["critical", root.issue({ name: "c", extensions: [unknown(true)] }), "untrusted-certificate"],
+    ["within", constrained.issue({ name: "c", dns: ["x.a.test"] }), undefined],
+    ["outside", constrained.issue({ name: "c", dns: ["b.test"] }), "untrusted-certificate"],
+  ];
+  for (const [why, certificate, reason] of cases) {
+    const caller = await ground.caller(clientOptions(certificate));
+    await caller.ask();
+    const peer = ground.peers.at(-1);
+    assert.equal(peer?.refusal(Date.now()), reason, why);
+    assert.equal(peer?.certificate === undefined, reason !== undefined, why);
+    caller.destroy();
   }
 });
 
