@@ -61,26 +61,21 @@ test("a Host that no route names is not sent anywhere else", async () => {
   }
 });
 
-for (const target of [
-  "/within//evil.example/x",
-  "/within/%2F%2Fevil.example",
-  "/within/\\evil.example",
-  "/within/%5Cevil.example",
-  "/within/..//evil.example",
-  "/within/.%2e//evil.example",
-  "/within/%0d%0aLocation:%20https:%2f%2fevil.example",
-  "/within/@evil.example",
-  "/moved/@evil.example/x",
-  "/moved/%2e%2e/x",
-]) {
+const ELSEWHERE: readonly [target: string, place: string | undefined][] = [
+  ["/within//evil.example/x", "/evil.example/x"],
+  ["/within/%2F%2Fevil.example", undefined],
+  ["/within/\\evil.example", undefined],
+  ["/within/%5Cevil.example", undefined],
+  ["/within/..//evil.example", undefined], // canonical: another route's
+  ["/within/.%2e//evil.example", undefined],
+  ["/within/%0d%0aLocation:%20https:%2f%2fevil.example", undefined],
+  ["/within/@evil.example", "/@evil.example"],
+  ["/moved/@evil.example/x", "https://new.example/v2/@evil.example/x"],
+  ["/moved/%2e%2e/x", undefined],
+];
+for (const [target, place] of ELSEWHERE) {
   test(`${target} leads to no other host`, async () => {
-    const answer = await follow(target);
-    for (const place of location(answer)) {
-      const base = "https://trusted.example";
-      const { origin } = new URL(place, base);
-      assert.ok([base, "https://new.example"].includes(origin), place);
-    }
-    assert.ok(location(answer).length <= 1);
+    assert.deepEqual(location(await follow(target)), place === undefined ? [] : [place]);
   });
 }
 

@@ -190,24 +190,30 @@ test("a service with a password of its own does not see the caller's credential"
   assert.ok(!evidence.arrived.join("").includes(token));
 });
 
-for (const target of [
-  "/shaped/%2e%2e/x",
-  "/shaped/../x",
-  "/shaped/a/%2e%2e/%2e%2e/secret",
-  "/shaped/a/..%2f..%2fsecret",
-  "/shaped/a%2f..%2fsecret/x",
-  "/shaped/%252e%252e/x",
-  "/shaped/a\\b/x",
-  "/shaped//x/y",
-  "/shaped/a;b/x",
-]) {
+const SHAPED: readonly [target: string, arrived: string | undefined][] = [
+  ["/shaped/%2e%2e/x", undefined],
+  ["/shaped/../x", "/x"], // canonical: another route's
+  ["/shaped/a/%2e%2e/%2e%2e/secret", undefined],
+  ["/shaped/a/..%2f..%2fsecret", undefined],
+  ["/shaped/a%2f..%2fsecret/x", undefined],
+  ["/shaped/%252e%252e/x", undefined],
+  ["/shaped/a\\b/x", undefined],
+  ["/shaped//x/y", "/v2/x/items/y"],
+  ["/shaped/a;b/x", undefined],
+];
+for (const [target, arrived] of SHAPED) {
   test(`a rewritten path stays below what the route says: ${target}`, async () => {
     const evidence = await stage.attack(requestBytes(target));
-    for (const request of arrivalsOf(evidence)) {
-      assert.doesNotMatch(request.target, /\/\.\.?(?:\/|$)|\/\/|%2f|;|\\/i);
-      const shaped = valuesOf(request, "host").includes("inner.example:8080");
-      if (shaped) assert.match(request.target, /^\/v2\/[^/]+\/items\//);
-    }
+    const others = arrivalsOf(evidence).filter(
+      (request) => !request.target.startsWith("/sentinel-"),
+    );
+    assert.deepEqual(
+      others.map((request) => [request.target, ...valuesOf(request, "host")]),
+      arrived === undefined
+        ? []
+        : [[arrived, arrived.startsWith("/v2/") ? "inner.example:8080" : "api.example"]],
+    );
+    assert.equal(statusesOf(evidence)[0], arrived === undefined ? 400 : 200);
   });
 }
 
