@@ -65,9 +65,18 @@ function redirectRoute(
     redirect: createRedirect(redirect, {
       path,
       pathParameters: options.pathParameters === "allow",
+      schemes: publicSchemes(deps.config),
     }),
     caching: open ? [] : ["cache-control", "no-store"],
   };
+}
+
+function publicSchemes({ listeners }: Config): ReadonlyMap<string, string> {
+  return new Map(
+    listeners.flatMap(({ name, publicOrigin }) =>
+      publicOrigin === undefined ? [] : [[name, new URL(publicOrigin).protocol.slice(0, -1)]],
+    ),
+  );
 }
 
 /** What redirects and forwards have in common. */

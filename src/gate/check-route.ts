@@ -10,6 +10,7 @@ interface Route {
   readonly host?: string | undefined;
   readonly path: string;
   readonly methods?: readonly string[] | undefined;
+  readonly connectTimeout?: number | undefined;
   readonly lifetime?: number | undefined;
   readonly upgrades: readonly string[];
   readonly service?: string | undefined;
@@ -47,8 +48,8 @@ function checkEnd(route: Route, report: Report): void {
   for (const key of ["rewrite", "request"] as const) {
     if (route[key] !== undefined) report([key], `no ${key} with redirect: nothing is forwarded`);
   }
-  if (route.lifetime !== undefined) {
-    report(["lifetime"], "no lifetime with redirect: nothing is forwarded");
+  for (const key of ["connectTimeout", "lifetime"] as const) {
+    if (route[key] !== undefined) report([key], `no ${key} with redirect: nothing is forwarded`);
   }
   if (route.upgrades.length > 0) {
     report(["upgrades"], "no upgrades with redirect: nothing is forwarded");

@@ -67,7 +67,9 @@ export const redirectSchema = z
     scheme: z
       .enum(["http", "https"])
       .optional()
-      .describe("Scheme of the new place. Needs a `host`, here or on the route."),
+      .describe(
+        "Scheme of the new place. Needs a `host`, here or on the route. Without it: that of the listener's `publicOrigin`, or of the connection.",
+      ),
     host: authoritySchema.optional().describe("Host of the new place, with a port if need be."),
     path: patternSchema
       .optional()

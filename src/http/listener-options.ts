@@ -93,7 +93,7 @@ export const listenerSchema = z.strictObject({
     .refine(isOrigin, "an origin such as https://api.example.com, without a path")
     .optional()
     .describe(
-      "How callers know this listener. What must name it to callers uses this and never a header.",
+      "How callers know this listener. Redirects that name a host and no scheme take its scheme, and never that of a header.",
     ),
   trustedProxies: blocksSchema
     .optional()

@@ -15,7 +15,12 @@ export interface Redirect {
 
 export function createRedirect(
   options: RedirectOptions,
-  route: { readonly path: string; readonly pathParameters: boolean },
+  route: {
+    readonly path: string;
+    readonly pathParameters: boolean;
+    /** Scheme by which callers know a listener, by its name, where `publicOrigin` says so. */
+    readonly schemes: ReadonlyMap<string, string>;
+  },
 ): Redirect {
   const { scheme, host, keepQuery, status } = options;
   const shape =
@@ -30,7 +35,9 @@ export function createRedirect(
       const query = keepQuery && request.query !== undefined ? `?${request.query}` : "";
       // A canonical path begins with one slash, so it never names another host.
       if (scheme === undefined && host === undefined) return path + query;
-      return `${scheme ?? request.scheme}://${host ?? request.host}${path}${query}`;
+      // Behind a balancer that ends TLS, the connection's own scheme is not the caller's.
+      const own = route.schemes.get(request.listener) ?? request.scheme;
+      return `${scheme ?? own}://${host ?? request.host}${path}${query}`;
     },
   };
 }

@@ -24,6 +24,10 @@ const stage = await startStage({
     path: "/within/*"
     authenticate: [anonymous]
     redirect: { path: "/*", query: drop, status: 302 }
+  - name: hosted
+    path: "/hosted"
+    authenticate: [anonymous]
+    redirect: { host: new.example }
   - name: closed
     path: "/closed"
     authenticate: [test]
@@ -78,6 +82,11 @@ for (const [target, place] of ELSEWHERE) {
     assert.deepEqual(location(await follow(target)), place === undefined ? [] : [place]);
   });
 }
+
+test("without a scheme of its own a redirect has that of publicOrigin, whatever a header says", async () => {
+  const answer = await follow("/hosted", "api.example", ["X-Forwarded-Proto: ftp"]);
+  assert.deepEqual(location(answer), ["https://new.example/hosted"]);
+});
 
 test("a query can be left behind", async () => {
   assert.deepEqual(location(await follow("/within/a?next=https://evil.example")), ["/a"]);
