@@ -15,6 +15,8 @@ import { PreparedReader } from "./transfer.ts";
 const LIMITS = {
   /** Milliseconds between looks for a supervisor. */
   retryMs: 200,
+  /** Milliseconds for an answer about a limit; a supervisor that is slower counts as gone until it says something. */
+  answerMs: 1000,
 } as const;
 
 export interface WorkerOptions {
@@ -44,6 +46,8 @@ class Worker implements LeaseSource {
   #instance: Instance | undefined;
   #draining = false;
   #lost = false;
+  /** Whether the supervisor, though connected, has left a question without an answer. */
+  #mute = false;
   #seq = 0;
   /** One configuration after the other. */
   #turn: Promise<void> = Promise.resolve();
@@ -79,19 +83,34 @@ class Worker implements LeaseSource {
   // LeaseSource
 
   get connected(): boolean {
-    return this.#channel?.closed === false && !this.#lost;
+    return this.#channel?.closed === false && !this.#lost && !this.#mute;
   }
 
   ask(request: LeaseRequest): Promise<Granted | undefined> {
     const seq = ++this.#seq;
     return new Promise((resolve) => {
-      this.#asked.set(seq, resolve);
+      const late = setTimeout(() => {
+        this.#asked.delete(seq);
+        this.#silent();
+        resolve(undefined);
+      }, LIMITS.answerMs);
+      this.#asked.set(seq, (answer) => {
+        clearTimeout(late);
+        resolve(answer);
+      });
       this.#channel?.send({ type: "lease", seq, ...request });
     });
   }
 
   giveBack(id: string, key: string, cost: number): void {
     this.#channel?.send({ type: "give-back", id, key, cost });
+  }
+
+  /** It is there and does not answer: requests must not wait for it, nor what is asked pile up. */
+  #silent(): void {
+    if (this.#mute) return;
+    this.#mute = true;
+    this.#log.warn("worker: the supervisor does not answer; serving on", this.#who());
   }
 
   // Events
@@ -120,6 +139,8 @@ class Worker implements LeaseSource {
   }
 
   #received(message: ToWorker): void {
+    if (this.#mute) this.#log.info("worker: the supervisor answers again", this.#who());
+    this.#mute = false;
     switch (message.type) {
       case "part":
         this.#reader.add(message.data);
