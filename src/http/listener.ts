@@ -346,7 +346,8 @@ function turnAway(socket: Socket): void {
 /** The prefix of an IPv4-mapped IPv6 address, as a dual-stack socket reports IPv4 callers. */
 const MAPPED = /^::ffff:(?=\d+\.)/i;
 
-function connectionLimits(limits: ListenerLimits): ConnectionLimits {
+/** As connections have them. */
+export function connectionLimits(limits: ListenerLimits): ConnectionLimits {
   return {
     maxHeadBytes: limits.headBytes,
     maxTargetBytes: limits.targetBytes,

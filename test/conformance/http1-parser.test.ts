@@ -7,6 +7,7 @@ import { METHODS as NODE_METHODS } from "node:http";
 import test from "node:test";
 import * as fc from "fast-check";
 import { allowedTrailers } from "../../src/wire/http1/trailers.ts";
+import { bend, editsWith } from "./bent.ts";
 import { readRequests, type ReadRequest } from "./http1-stream.ts";
 import { NODE_PARSER_ABSENT, type NodeRequest, readWithNode } from "./node-parser.ts";
 
@@ -93,8 +94,6 @@ const ODD_CHUNKS = [
   "0\r\n X: y\r\n\r\n",
   "0\r\nContent-Length: 3\r\n\r\n",
 ];
-/** Bytes on which parsers differ. */
-const HOSTILE = '\0\t\n\x0b\r "#%+,-/0159:;=?ABEF_aceh\x7f\x80\xff'.split("");
 
 const usually = <T>(usual: readonly T[], odd: readonly T[]): fc.Arbitrary<T> =>
   fc.oneof(
@@ -124,39 +123,12 @@ function framingOf(body: string, lines: readonly string[]): string {
   return body === "hello" ? "Content-Length: 5\r\n" : "Transfer-Encoding: chunked\r\n";
 }
 
-interface Edit {
-  readonly at: number;
-  readonly remove: number;
-  readonly insert: string;
-}
-
-const edit: fc.Arbitrary<Edit> = fc.record({
-  at: fc.nat(400),
-  remove: fc.constantFrom(0, 0, 1, 1, 2, 7),
-  insert: fc.oneof(
-    fc.constant(""),
-    fc.constantFrom(...HOSTILE),
-    fc.constantFrom("\r\n", "\r\n\r\n", "\n\n", "\r\n ", "0\r\n\r\n", ...ODD_LINES),
-  ),
-});
-
 const stream = fc
   .record({
     messages: fc.array(message, { minLength: 1, maxLength: 3 }),
-    edits: fc.oneof(
-      fc.constant([]),
-      fc.array(edit, { maxLength: 3 }),
-      fc.array(edit, { maxLength: 1 }),
-    ),
+    edits: editsWith(ODD_LINES),
   })
-  .map(({ messages, edits }) => {
-    let text = messages.join("");
-    for (const { at, remove, insert } of edits) {
-      const position = at % (text.length + 1);
-      text = text.slice(0, position) + insert + text.slice(position + remove);
-    }
-    return text;
-  });
+  .map(({ messages, edits }) => bend(messages.join(""), edits));
 
 function assertSame(ours: ReadRequest, theirs: NodeRequest | undefined): void {
   assert.ok(theirs !== undefined, "Node does not take what we accept");

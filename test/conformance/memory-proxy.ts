@@ -7,6 +7,7 @@ import { Duplex } from "node:stream";
 import { Deadlines } from "../../src/http/deadlines.ts";
 import type { Exchange, ForwardOutcome } from "../../src/http/exchange.ts";
 import { listenerSchema } from "../../src/http/listener-options.ts";
+import { connectionLimits } from "../../src/http/listener.ts";
 import { type ConnectionContext, ServerConnection } from "../../src/http/server-connection.ts";
 import { serviceSchema } from "../../src/http/service-options.ts";
 import { createUpstream } from "../../src/http/service.ts";
@@ -148,19 +149,7 @@ export class MemoryProxy {
         request: (exchange) => this.#forward(exchange),
         malformed: ({ reason }) => ({ fields: ["content-type", "text/plain"], body: reason }),
       },
-      limits: {
-        maxHeadBytes: limits.headBytes,
-        maxTargetBytes: limits.targetBytes,
-        maxFields: limits.headFields,
-        maxBodyBytes: limits.bodyBytes,
-        bodyTimeoutMs: limits.bodyTimeout,
-        minBodyRate: limits.bodyRate,
-        headTimeoutMs: limits.headTimeout,
-        idleTimeoutMs: limits.idleTimeout,
-        readTimeoutMs: limits.readTimeout,
-        maxPipelinedBytes: limits.pipelinedBytes,
-        maxDrainedBytes: limits.drainedBytes,
-      },
+      limits: connectionLimits(limits),
       clock: this.clock,
       deadlines: this.deadlines,
       log: this.#log,

@@ -1,5 +1,6 @@
 /** What a service answers, as bytes: valid more often than not, then bent where parsers differ. */
 import * as fc from "fast-check";
+import { bend, editsWith } from "./bent.ts";
 
 /** A request's method and the bytes that come back, one character a byte. */
 export interface AnswerCase {
@@ -69,8 +70,6 @@ const INTERIM = [
   "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
   "HTTP/1.1 102 Processing\r\nX: y\r\n\r\n",
 ];
-/** Bytes on which parsers differ. */
-const HOSTILE = '\0\t\n\x0b\r "#%+,-/0159:;=?ABEF_aceh\x7f\x80\xff'.split("");
 
 const usually = <T>(usual: readonly T[], odd: readonly T[]): fc.Arbitrary<T> =>
   fc.oneof(
@@ -110,22 +109,6 @@ const answer = fc
     return interim.join("") + head + (bodiless ? "" : text);
   });
 
-interface Edit {
-  readonly at: number;
-  readonly remove: number;
-  readonly insert: string;
-}
-
-const edit: fc.Arbitrary<Edit> = fc.record({
-  at: fc.nat(400),
-  remove: fc.constantFrom(0, 0, 1, 1, 2, 7),
-  insert: fc.oneof(
-    fc.constant(""),
-    fc.constantFrom(...HOSTILE),
-    fc.constantFrom("\r\n", "\r\n\r\n", "\n\n", "\r\n ", "0\r\n\r\n", ...ODD_LINES),
-  ),
-});
-
 /** An answer, now and then with a second one or other bytes behind it, now and then bent. */
 export const answerCase: fc.Arbitrary<AnswerCase> = fc
   .record({
@@ -136,22 +119,9 @@ export const answerCase: fc.Arbitrary<AnswerCase> = fc
       { arbitrary: answer, weight: 1 },
       { arbitrary: fc.constantFrom("\r\n", "x", "HTTP/1.1 200 OK\r\n"), weight: 1 },
     ),
-    edits: fc.oneof(
-      fc.constant([]),
-      fc.array(edit, { maxLength: 3 }),
-      fc.array(edit, { maxLength: 1 }),
-    ),
+    edits: editsWith(ODD_LINES),
   })
   .map(({ method, first, behind, edits }) => {
     const bodiless = method === "HEAD" ? first.replace(/(\r\n\r\n)(?!HTTP)[^]*$/, "$1") : first;
     return { method, text: bend(bodiless + behind, edits) };
   });
-
-function bend(text: string, edits: readonly Edit[]): string {
-  let bent = text;
-  for (const { at, remove, insert } of edits) {
-    const position = at % (bent.length + 1);
-    bent = bent.slice(0, position) + insert + bent.slice(position + remove);
-  }
-  return bent;
-}
