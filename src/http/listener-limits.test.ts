@@ -82,11 +82,8 @@ test("bodyTimeout counts slow senders of a body", async () => {
 /** A route that would wait for ever. */
 const PATIENT = { idleTimeoutMs: 3_600_000, totalTimeoutMs: 3_600_000 };
 
-test("readTimeout cuts off a caller that does not read its answer, whatever the route allows", async () => {
-  await using proxy = await new Loopback({
-    limits: { readTimeout: "20s" },
-    request: PATIENT,
-  }).start();
+/** A caller that does not read its large answer, once the proxy has stopped reading because of it. */
+async function unread(proxy: Loopback): Promise<RawPeer> {
   const caller = await proxy.caller();
   caller.send(GET);
   const service = await proxy.service.accepted();
@@ -94,8 +91,16 @@ test("readTimeout cuts off a caller that does not read its answer, whatever the 
   caller.socket.pause();
   service.send(`HTTP/1.1 200 OK\r\nContent-Length: ${LARGE}\r\n\r\n`);
   service.socket.write(Buffer.alloc(LARGE, "x"));
-  // Until the proxy has stopped reading, because the caller has.
   await stalled(() => service.socket.writableLength);
+  return caller;
+}
+
+test("readTimeout cuts off a caller that does not read its answer, whatever the route allows", async () => {
+  await using proxy = await new Loopback({
+    limits: { readTimeout: "20s" },
+    request: PATIENT,
+  }).start();
+  await unread(proxy);
   proxy.pass(19_000);
   assert.equal(proxy.outcomes.length, 0);
   proxy.pass(1101);
@@ -108,14 +113,7 @@ test("readTimeout spares a caller that makes room in time", async () => {
     limits: { readTimeout: "20s" },
     request: PATIENT,
   }).start();
-  const caller = await proxy.caller();
-  caller.send(GET);
-  const service = await proxy.service.accepted();
-  await service.until("\r\n\r\n");
-  caller.socket.pause();
-  service.send(`HTTP/1.1 200 OK\r\nContent-Length: ${LARGE}\r\n\r\n`);
-  service.socket.write(Buffer.alloc(LARGE, "x"));
-  await stalled(() => service.socket.writableLength);
+  const caller = await unread(proxy);
   proxy.pass(19_000);
   caller.socket.removeAllListeners("data");
   caller.socket.on("data", () => undefined);
