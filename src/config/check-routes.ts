@@ -1,4 +1,7 @@
-/** Two routes that could both win are an error at load, never a surprise at run time. */
+/**
+ * Two routes that could both win are an error at load, never a surprise at run time; and a redirect
+ * takes no option that only a request on its way to a service could follow.
+ */
 import { findConflicts } from "../gate/router.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
@@ -8,7 +11,25 @@ const LIMITS = {
   conflicts: 100,
 } as const;
 
+/** Options with defaults, so that their schema cannot tell whether they were written. */
+const FORWARDING_KEYS = ["timeout", "responseTimeout", "idleTimeout", "limits"] as const;
+
 export function checkRoutes(draft: Draft): PathProblem[] {
+  return [...checkOverlaps(draft), ...checkRedirects(draft)];
+}
+
+function checkRedirects({ routeKeys }: Draft): PathProblem[] {
+  return routeKeys.flatMap((keys, index) => {
+    if (!keys.has("redirect") || keys.has("service")) return [];
+    return FORWARDING_KEYS.filter((key) => keys.has(key)).map((key) => ({
+      path: ["routes", index, key],
+      message: `"${key}" is of no use in a route that redirects`,
+      remedy: `no ${key} with redirect: nothing is forwarded`,
+    }));
+  });
+}
+
+function checkOverlaps(draft: Draft): PathProblem[] {
   const patterns = draft.routes.map(({ options }) => ({
     name: options.name,
     host: options.host,

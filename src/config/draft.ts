@@ -37,6 +37,8 @@ export interface Draft {
   readonly limits: LimitsOptions | undefined;
   /** Names as they are written, also in parts that are not valid. */
   readonly names: WrittenNames;
+  /** Keys as they are written in each route, before defaults are filled in; none where it is no mapping. */
+  readonly routeKeys: readonly ReadonlySet<string>[];
   /** The whole, when all of it is valid. */
   readonly config: Config | undefined;
 }
@@ -79,6 +81,7 @@ export function createDraft(
     policies: read(policyOptionsSchema, raw["policies"]),
     limits: read(limitsSchema, raw["limits"]),
     names: writtenNames(raw),
+    routeKeys: routeKeys(value),
     config,
   };
   return { draft, problems: "problems" in whole ? whole.problems : [] };
@@ -134,6 +137,12 @@ function writtenNames(raw: Readonly<Record<string, unknown>>): WrittenNames {
       return list.flatMap((name, index) => named(name, [...path, "authenticate", index]));
     }),
   };
+}
+
+function routeKeys(value: unknown): ReadonlySet<string>[] {
+  const routes = isObject(value) ? value["routes"] : undefined;
+  if (!Array.isArray(routes)) return [];
+  return routes.map((route) => new Set(isObject(route) ? Object.keys(route) : []));
 }
 
 function named(value: unknown, path: Path): WrittenName[] {

@@ -58,7 +58,10 @@ export interface ExchangeStream {
   readonly bodyDone: boolean;
   /** The response head. Framing, `connection` and a missing `date` are written here. */
   begin(status: number, fields: Fields, body: ResponseBody): void;
-  /** Response body bytes, without framing. False: wait for `BodyReader.drained` before more. */
+  /**
+   * Response body bytes, without framing. The buffer is no longer the caller's: its memory is given
+   * back once it is sent. False: wait for `BodyReader.drained` before more.
+   */
   write(bytes: Buffer): boolean;
   /** Sends what `begin` and `write` still hold together. To be called when no more is at hand. */
   flush(): void;

@@ -42,6 +42,26 @@ test("a large body is not copied into the text", () => {
   );
 });
 
+test("write() gives the memory of a large body back once it is sent, and of no part of another", () => {
+  const callbacks: ((error?: Error | null) => void)[] = [];
+  class Slow extends Socket {
+    override write(_chunk: unknown, sent?: unknown): boolean {
+      if (typeof sent === "function") callbacks.push(sent as (error?: Error | null) => void);
+      return true;
+    }
+  }
+  const writer = new MessageWriter(new Slow());
+  const [whole, failed, around] = [5000, 5000, 9000].map((size) => Buffer.allocUnsafeSlow(size));
+  assert.ok(whole !== undefined && failed !== undefined && around !== undefined);
+  writer.begin("HEAD\r\n\r\n", "length", 15_000);
+  for (const bytes of [whole, failed, around.subarray(0, 5000)]) writer.write(bytes);
+  assert.equal(whole.length, 5000);
+  callbacks[0]?.();
+  callbacks[1]?.(new Error("reset"));
+  callbacks[2]?.(null);
+  assert.deepEqual([whole.length, failed.length, around.length], [0, 5000, 9000]);
+});
+
 test("bytes beyond latin1's first half pass as they are", async () => {
   const socket = new Kept();
   const writer = new MessageWriter(socket);

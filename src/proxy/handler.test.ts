@@ -43,3 +43,30 @@ test("an answer that fails after it was begun is cut short", async () => {
   await caller.untilEnd();
   assert.doesNotMatch(caller.text, /500/);
 });
+
+test("a place in flight is given back when the caller has gone before the decision", async () => {
+  const decided = Promise.withResolvers<Permit>();
+  let released = 0;
+  const deps = {
+    gate: { decide: () => decided.promise },
+    log: { error: () => undefined },
+    snapshot: () => ({ forwards: new Map() }) as unknown as ProxySnapshot,
+  } as unknown as HandlerDeps;
+  const handler = createProxyHandler(deps);
+  const gone = Promise.withResolvers<void>();
+  await using proxy = await new Loopback({
+    handle: (exchange) => {
+      handler.request(exchange);
+      exchange.whenOver = () => gone.resolve();
+    },
+  }).start();
+  const caller = await proxy.caller();
+  caller.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  caller.socket.resetAndDestroy();
+  await gone.promise;
+  const admission = { release: () => (released += 1), fields: [] };
+  decided.resolve({ route: { name: "lost" }, admission } as unknown as Permit);
+  await decided.promise;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(released, 1);
+});
