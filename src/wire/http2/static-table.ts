@@ -70,23 +70,3 @@ export const STATIC_ENTRIES = TABLE.length;
 /** By index, which begins at 1; index 0 stands for nothing (RFC 7541 section 6.1). */
 export const STATIC_NAMES: readonly string[] = ["", ...TABLE.map(([name]) => name)];
 export const STATIC_VALUES: readonly string[] = ["", ...TABLE.map(([, value]) => value)];
-
-/** Index of the first entry of a name; undefined where it has none. */
-export function staticIndexOf(name: string): number | undefined {
-  return FIRST.get(name);
-}
-
-/** Indices of the entries of a name that have a value of their own, by that value. */
-export function staticValuesOf(name: string): ReadonlyMap<string, number> | undefined {
-  return VALUES.get(name);
-}
-
-const FIRST = new Map<string, number>();
-const VALUES = new Map<string, Map<string, number>>();
-for (const [position, [name, value]] of TABLE.entries()) {
-  const index = position + 1;
-  if (!FIRST.has(name)) FIRST.set(name, index);
-  if (value === "") continue;
-  const values = VALUES.get(name) ?? new Map<string, number>();
-  VALUES.set(name, values.set(value, index));
-}
