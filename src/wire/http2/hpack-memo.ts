@@ -18,6 +18,8 @@ export interface MemoLimits {
 
 interface Slot<T> {
   /** What the bytes looked like that came last and were not kept. */
+  last: number;
+  /** What those look like that are kept. */
   glance: number;
   /** Longer than `length` where it held something longer before. */
   bytes: Buffer;
@@ -34,6 +36,7 @@ export class HpackMemo<T> {
   constructor(limits: MemoLimits, nothing: T) {
     this.#limits = limits;
     this.#slots = Array.from({ length: SLOTS }, () => ({
+      last: 0,
       glance: 0,
       bytes: NO_BYTES,
       length: 0,
@@ -46,8 +49,8 @@ export class HpackMemo<T> {
     const length = end - start;
     const slot = this.#slots[length & (SLOTS - 1)] as Slot<T>;
     if (slot.length !== length || length === 0) return undefined;
-    // Blocks of one length mostly differ near their ends; calling `compare` costs 40 ns and more.
-    if (buffer[end - 1] !== slot.bytes[length - 1]) return undefined;
+    // Blocks with an id of their own have one length; comparing each in vain cost 0.1 of 1.2 us on Node.
+    if (slot.glance !== glanceAt(buffer, start, end)) return undefined;
     const same = buffer.compare(slot.bytes, 0, length, start, end) === 0;
     return same ? slot.meaning : undefined;
   }
@@ -60,10 +63,11 @@ export class HpackMemo<T> {
     const slot = this.#slots[length & (SLOTS - 1)] as Slot<T>;
     // Copying what never comes again (a path, an id) would cost more than the memo brings.
     const glance = glanceAt(buffer, start, end);
-    if (slot.glance !== glance) {
-      slot.glance = glance;
+    if (slot.last !== glance) {
+      slot.last = glance;
       return;
     }
+    slot.glance = glance;
     if (slot.bytes.length < length) slot.bytes = Buffer.allocUnsafeSlow(length);
     buffer.copy(slot.bytes, 0, start, end);
     slot.length = length;
