@@ -19,6 +19,7 @@ import {
 import { parseResponseHead } from "../src/wire/http1/response-head.ts";
 import { SectionMemo } from "../src/wire/http1/section-memo.ts";
 import { writeRequestHead, writeResponseHead } from "../src/wire/http1/write-head.ts";
+import { HPACK_CASES } from "./hpack-cases.ts";
 
 const ROUNDS = 15;
 const CALLS = 20_000;
@@ -101,6 +102,7 @@ const CASES: Readonly<Record<string, () => unknown>> = {
     Buffer.from(writeResponseHead(200, forwarded, framing), "latin1"),
   "ChunkedDecoder, 16 chunks of 1 KiB": () =>
     new ChunkedDecoder().write(chunks, 0, (data) => (bytes += data.length)),
+  ...HPACK_CASES,
 };
 
 const runtime = process.versions["bun"] === undefined ? "node" : "bun";

@@ -8,7 +8,9 @@
  * fields (write-fields.ts).
  *
  * Only what enters the table is Huffman coded, once. To code an id of 36 characters for each request
- * takes 0.23 us on Bun and 0.56 on Node, to copy it 0.04, and it saves 8 octets.
+ * takes 0.23 us on Bun and 0.56 on Node, to copy it 0.04, and it saves 8 octets. A request of 12 fields,
+ * of which a path and two ids are new each time, takes 0.6 us on both (bench/wire.ts). Whole blocks are not
+ * remembered as the decoder does: each has an id of ours (`sallyport-decision`).
  */
 import type { Fields } from "../../model/http.ts";
 import { encodeHuffman, huffmanLength } from "./huffman.ts";

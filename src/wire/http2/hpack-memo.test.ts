@@ -11,6 +11,12 @@ function whole(text: string): { buffer: Buffer; start: number; end: number } {
   return { buffer, start: 2, end: 2 + text.length };
 }
 
+/** As the decoder does: asks first, and tells what was not known. */
+function notice(memo: HpackMemo<string>, text: string): void {
+  assert.equal(recall(memo, text), undefined);
+  memo.notice(whole(text), "meaning");
+}
+
 function recall(memo: HpackMemo<string>, text: string): string | undefined {
   const { buffer, start, end } = whole(text);
   return memo.recall(buffer, start, end);
@@ -18,10 +24,8 @@ function recall(memo: HpackMemo<string>, text: string): string | undefined {
 
 test("HpackMemo.recall() knows what was noticed twice in a row", () => {
   const memo = new HpackMemo(LIMITS, "");
-  assert.equal(recall(memo, "abcdef"), undefined);
-  memo.notice(whole("abcdef"), "meaning");
-  assert.equal(recall(memo, "abcdef"), undefined);
-  memo.notice(whole("abcdef"), "meaning");
+  notice(memo, "abcdef");
+  notice(memo, "abcdef");
   assert.equal(recall(memo, "abcdef"), "meaning");
 });
 
@@ -35,8 +39,8 @@ test("HpackMemo.notice() keeps nothing shorter or longer than its limits", () =>
     [65, false],
   ] as const) {
     const text = "x".repeat(length);
-    memo.notice(whole(text), "meaning");
-    memo.notice(whole(text), "meaning");
+    notice(memo, text);
+    notice(memo, text);
     assert.equal(recall(memo, text) !== undefined, kept, `${length}`);
   }
 });
@@ -44,8 +48,8 @@ test("HpackMemo.notice() keeps nothing shorter or longer than its limits", () =>
 test("HpackMemo.forget() forgets all", () => {
   const memo = new HpackMemo(LIMITS, "");
   for (const text of ["abcd", "abcde", "abcdef"]) {
-    memo.notice(whole(text), "meaning");
-    memo.notice(whole(text), "meaning");
+    notice(memo, text);
+    notice(memo, text);
   }
   memo.forget("");
   for (const text of ["abcd", "abcde", "abcdef"]) assert.equal(recall(memo, text), undefined);

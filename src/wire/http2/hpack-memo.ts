@@ -2,8 +2,9 @@
  * What the last byte sequences of a connection meant: whole blocks, and long texts.
  *
  * Peers repeat themselves. What came twice in a row is copied, and from the third time on only compared:
- * a request block of 12 fields with a token of 600 characters takes 0.1 instead of 2.7 us on Bun.
- * Equal bytes are needed, not equal hashes, so nobody can make us take one thing for another.
+ * a request of 12 fields and 739 bytes takes 0.1 instead of 0.7 us on Node (0.07 and 0.5 on Bun), one that
+ * repeats only its Huffman coded token 1.1 instead of 2.9 (bench/wire.ts). Equal bytes are needed, not
+ * equal hashes, so nobody can make us take one thing for another.
  */
 
 /** Places; which one is used depends on the length alone, so that looking it up costs nothing. */
@@ -31,6 +32,8 @@ interface Slot<T> {
 export class HpackMemo<T> {
   readonly #slots: Slot<T>[];
   readonly #limits: MemoLimits;
+  /** What the bytes looked like that `recall` was asked about last. */
+  #glance = 0;
 
   /** `nothing` stands for what is not there. */
   constructor(limits: MemoLimits, nothing: T) {
@@ -47,27 +50,27 @@ export class HpackMemo<T> {
   /** What these bytes meant when they were kept; undefined: they were not. */
   recall(buffer: Buffer, start: number, end: number): T | undefined {
     const length = end - start;
+    if (length < this.#limits.minBytes || length > this.#limits.maxBytes) return undefined;
     const slot = this.#slots[length & (SLOTS - 1)] as Slot<T>;
-    if (slot.length !== length || length === 0) return undefined;
+    this.#glance = glanceAt(buffer, start, end);
     // Blocks with an id of their own have one length; comparing each in vain cost 0.1 of 1.2 us on Node.
-    if (slot.glance !== glanceAt(buffer, start, end)) return undefined;
+    if (slot.length !== length || slot.glance !== this.#glance) return undefined;
     const same = buffer.compare(slot.bytes, 0, length, start, end) === 0;
     return same ? slot.meaning : undefined;
   }
 
-  /** To be told of all that `recall` did not know: what comes a second time is kept. */
+  /** To be told of all that `recall` has just not known: what comes a second time is kept. */
   notice(place: { readonly buffer: Buffer; start: number; end: number }, meaning: T): void {
     const { buffer, start, end } = place;
     const length = end - start;
     if (length < this.#limits.minBytes || length > this.#limits.maxBytes) return;
     const slot = this.#slots[length & (SLOTS - 1)] as Slot<T>;
     // Copying what never comes again (a path, an id) would cost more than the memo brings.
-    const glance = glanceAt(buffer, start, end);
-    if (slot.last !== glance) {
-      slot.last = glance;
+    if (slot.last !== this.#glance) {
+      slot.last = this.#glance;
       return;
     }
-    slot.glance = glance;
+    slot.glance = this.#glance;
     if (slot.bytes.length < length) slot.bytes = Buffer.allocUnsafeSlow(length);
     buffer.copy(slot.bytes, 0, start, end);
     slot.length = length;

@@ -16,8 +16,8 @@ const LIMITS = {
   scratch: 64 * 1024,
 } as const;
 
-/** Texts that are remembered, tokens above all: decoding 24 octets costs as much as comparing them. */
-const TEXT_MEMO = { minBytes: 24, maxBytes: 2048 };
+/** Texts that are remembered: tokens above all, since shorter ones are read as fast as compared. */
+const TEXT_MEMO = { minBytes: 64, maxBytes: 2048 };
 
 const BAD_INTEGER = hpackFault("compression", "an integer that is too long or not complete");
 const BAD_TEXT = hpackFault("compression", "text that ends after its block");
@@ -88,7 +88,7 @@ export class HpackReader {
     const end = start + length;
     if (end > this.#block.length) return this.refuse(BAD_TEXT);
     this.#at = end;
-    if (length < TEXT_MEMO.minBytes || !needed) return this.#read(first, start, needed);
+    if (!needed || length < TEXT_MEMO.minBytes) return this.#read(first, start, needed);
     // With the octets of its length, which say whether it is Huffman coded.
     const known = this.#texts.recall(this.#block, begin, end);
     if (known !== undefined) return known;
