@@ -20,6 +20,8 @@ export class HpackName {
   readonly name: string;
   /** Its fields are never indexed. */
   readonly secret: boolean;
+  /** The name as text of a block, once it was written so. */
+  coded: Buffer | undefined;
   /** Index of its first field in the static table; 0 where it has none. */
   readonly #staticIndex: number;
   /** Fields in the static table that have a value: how many, from `#staticIndex` on. */
