@@ -13,4 +13,6 @@ export interface AttemptFailure {
   /** What the caller is told if nothing else is tried. */
   readonly reason: Reason;
   readonly detail: string;
+  /** The service has said that it did not act on the request: nothing forbids to send it again. */
+  readonly unprocessed?: boolean;
 }

@@ -215,11 +215,10 @@ export class EndpointSet implements EndpointWatch {
   }
 
   #newChecks(options: NonNullable<ServiceOptions["health"]>): HealthChecks<EndpointState> {
-    const { deadlines, timers, log, random, metrics } = this.#deps;
+    const { deadlines, timers, random, metrics } = this.#deps;
     return new HealthChecks(options, {
       deadlines,
       timers,
-      log,
       random,
       checked: ({ label }, passed) => metrics.health(label, passed ? "passed" : "failed"),
       changed: (endpoint, state, fault) => {

@@ -2,14 +2,13 @@
  * One endpoint as its service sees it: its connections, how many requests it has, what is known of
  * its health, and whether it is passed over.
  */
-import type { Socket } from "node:net";
 import type { EndpointStateName, EndpointView } from "../telemetry/upstream-metrics.ts";
 import type { FailureKind } from "./attempt-failure.ts";
 import type { Candidate } from "./balance/balancer.ts";
 import { hashText } from "./balance/hash.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { type EndpointRecord, isFit, newRecord } from "./health/endpoint-record.ts";
-import type { UpstreamPool } from "./upstream-pool.ts";
+import type { ServiceConnection, ServicePool } from "./service-connection.ts";
 
 const LIMITS = {
   /** How long an endpoint that refused a connection is passed over while others are there. */
@@ -37,7 +36,7 @@ export interface EndpointWatch {
 }
 
 export class EndpointState implements Candidate {
-  readonly pool: UpstreamPool;
+  readonly pool: ServicePool;
   readonly label: string;
   readonly weight: number;
   readonly seed: number;
@@ -47,7 +46,7 @@ export class EndpointState implements Candidate {
   #active = 0;
   #restsUntil = 0;
 
-  constructor(pool: UpstreamPool, options: EndpointOptions, watch: EndpointWatch) {
+  constructor(pool: ServicePool, options: EndpointOptions, watch: EndpointWatch) {
     this.pool = pool;
     this.label = options.label;
     this.weight = options.weight;
@@ -114,9 +113,9 @@ export class EndpointState implements Candidate {
     if (!resting) this.#watch.rests(this);
   }
 
-  /** A connection that is connecting, beside those of the pool. */
-  openSocket(): Socket {
-    return this.pool.openSocket();
+  /** Patient: a way for one health check. */
+  connectAside(): ServiceConnection {
+    return this.pool.connectAside();
   }
 
   get #state(): EndpointStateName {

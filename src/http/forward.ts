@@ -10,7 +10,6 @@ import type { Fields, ResponseHead } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
 import { forwardable } from "../wire/fields.ts";
 import { switchFault } from "../wire/websocket.ts";
-import { writeRequestHead } from "../wire/http1/write-head.ts";
 import { NEVER } from "./deadlines.ts";
 import type {
   BodyReader,
@@ -19,13 +18,9 @@ import type {
   ForwardObserver,
   UpstreamRequest,
 } from "./exchange.ts";
-import type {
-  ResponseReceiver,
-  UpstreamConnection,
-  UpstreamFailure,
-} from "./upstream-connection.ts";
 import { asError, invariant } from "./invariant.ts";
 import { type ForwardService, Sending } from "./sending.ts";
+import type { ResponseReceiver, ServiceConnection, UpstreamFailure } from "./service-connection.ts";
 import { Tunnel } from "./tunnel.ts";
 
 export class Forward extends Sending implements BodyReader, ResponseReceiver, Forwarded {
@@ -93,19 +88,7 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     const connection = this.connection;
     invariant(connection !== undefined && !this.over, "connected for nobody");
     const { method, target, fields, websocketKey } = this.request;
-    const { bodyKind, contentLength } = head;
-    const upgrade = websocketKey !== undefined;
-    const sent = upgrade ? [...fields, "upgrade", "websocket"] : fields;
-    const framing = {
-      bodyKind,
-      contentLength,
-      connection: upgrade ? ("upgrade" as const) : undefined,
-    };
-    connection.begin(
-      writeRequestHead({ method, target }, sent, framing),
-      { method, upgrade },
-      framing,
-    );
+    connection.begin({ method, target, fields, websocket: websocketKey !== undefined }, head);
     this.written = true;
     this.#sentAt = this.service.clock.monotonic();
     this.expireIn(this.request.idleTimeoutMs);
@@ -117,7 +100,7 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     this.stream.read(this.request.maxBodyBytes);
   }
 
-  #sendBodyAgain(connection: UpstreamConnection): void {
+  #sendBodyAgain(connection: ServiceConnection): void {
     this.#serviceSlow = false;
     for (const piece of this.replay?.pieces ?? []) {
       if (!connection.write(piece)) this.#serviceSlow = true;
@@ -129,7 +112,11 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
   responseHead(head: ResponseHead): void {
     const { retries } = this.service;
     this.endpoint?.answered(head.status);
-    if (retries?.covers(head.status) === true && this.again(head.status, head)) return;
+    if (
+      retries?.covers(head.status) === true &&
+      this.again(head.status, { unsent: false, answer: head })
+    )
+      return;
     this.replay = undefined;
     this.#upstreamMs = this.service.clock.monotonic() - this.#sentAt;
     const fields = forwardable(head.fields, head.connectionOptions);
@@ -205,14 +192,16 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
   failed(failure: UpstreamFailure): void {
     this.connection = undefined;
     if (this.over) return;
-    const { reason, detail } = failure;
+    const { reason, detail, unprocessed } = failure;
     if (failure.connecting) {
       this.attemptFailed({ kind: "connect", reason, detail: `connecting: ${detail}` });
     } else if (failure.stale && !this.#resent && this.repeatable) {
       this.#resent = true;
       this.resend();
+    } else if (unprocessed && this.mayRepeatUnprocessed()) {
+      this.repeat();
     } else if (reason === "upstream-unreachable") {
-      this.attemptFailed({ kind: "reset", reason, detail });
+      this.attemptFailed({ kind: "reset", reason, detail, unprocessed });
     } else {
       this.attemptFailed({ kind: "protocol", reason, detail });
     }
@@ -286,7 +275,7 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     else this.fail("upstream-timeout", "the whole exchange");
   }
 
-  protected assign(connection: UpstreamConnection): void {
+  protected assign(connection: ServiceConnection): void {
     connection.assign(this);
   }
 

@@ -8,6 +8,8 @@
  * - a connection that had served before closed without a byte of an answer: the service had closed it
  *   before it saw the request. It is sent once more on a new connection, if it is idempotent (RFC 9110
  *   section 9.2.2) and its body is at hand;
+ * - the service said that it did not act on it (RFC 9113 section 8.7): it is sent again whatever its
+ *   method, at first to the same endpoint, which may only have ended a connection, then to others;
  * - what the service's `retries` cover, within their budget, under the same conditions.
  */
 import type { Fields, ResponseHead } from "../model/http.ts";
@@ -22,7 +24,7 @@ import { asError, invariant } from "./invariant.ts";
 import { ReplayBody } from "./retry/replay-body.ts";
 import type { Retries } from "./retry/retries.ts";
 import type { Waiter, WaitingLine } from "./retry/waiting-line.ts";
-import type { UpstreamConnection } from "./upstream-connection.ts";
+import type { ServiceConnection } from "./service-connection.ts";
 
 /** What a forwarded exchange needs of its service. */
 export interface ForwardService {
@@ -42,6 +44,15 @@ export interface ForwardService {
   pick(tried: readonly EndpointState[], key: string | undefined): EndpointState | undefined;
 }
 
+const LIMITS = {
+  /**
+   * Times that one endpoint may hand a request back untouched. A connection that is told to end can
+   * cross with the request that is sent on it, and the next one as well; who does it more often takes
+   * no requests.
+   */
+  unprocessed: 3,
+} as const;
+
 const NONE: readonly EndpointState[] = [];
 
 /** A base rather than a part: an exchange that goes well has no object for what does not happen. */
@@ -50,7 +61,7 @@ export abstract class Sending implements Waiter {
   protected readonly exchange: Exchange;
   protected readonly stream: ExchangeStream;
   protected readonly request: UpstreamRequest;
-  protected connection: UpstreamConnection | undefined;
+  protected connection: ServiceConnection | undefined;
   /** Where the last attempt went. */
   protected endpoint: EndpointState | undefined;
   /** Whether the caller's body is being read: from then on it has to be kept to be sent again. */
@@ -64,6 +75,8 @@ export abstract class Sending implements Waiter {
   /** Whether the head of an answer has gone out to the caller. */
   protected answered = false;
   protected over = false;
+  /** Times that the request came back untouched. */
+  #unprocessed = 0;
   /** Undefined until an attempt has failed. */
   #attempts: Attempts | undefined;
   /** Whether the endpoint counts this exchange among its requests. */
@@ -83,7 +96,7 @@ export abstract class Sending implements Waiter {
   abstract connected(): void;
   abstract defect(error: unknown): void;
   /** Becomes the receiver of what the connection says. */
-  protected abstract assign(connection: UpstreamConnection): void;
+  protected abstract assign(connection: ServiceConnection): void;
   protected abstract fail(reason: Reason, detail: string): void;
 
   /** Looks for an endpoint, or waits for one. */
@@ -141,7 +154,11 @@ export abstract class Sending implements Waiter {
     endpoint.entered();
     this.endpoint = endpoint;
     this.#entered = true;
-    const connection = endpoint.pool.reuse();
+    this.#take();
+  }
+
+  #take(): void {
+    const connection = this.endpoint?.pool.reuse();
     if (connection === undefined) {
       this.#open();
       return;
@@ -155,6 +172,20 @@ export abstract class Sending implements Waiter {
   protected resend(): void {
     if (this.reading) this.stream.pause();
     this.#open();
+  }
+
+  /** Whether a request that came back untouched goes to the same endpoint once more. */
+  protected mayRepeatUnprocessed(): boolean {
+    if (this.answered || !this.#bodyAtHand || this.#unprocessed >= LIMITS.unprocessed) return false;
+    this.#unprocessed += 1;
+    return true;
+  }
+
+  /** The same again, to the same endpoint, on whatever is ready there. */
+  protected repeat(): void {
+    if (this.reading) this.stream.pause();
+    this.written = false;
+    this.#take();
   }
 
   #open(): void {
@@ -172,19 +203,25 @@ export abstract class Sending implements Waiter {
   /** The endpoint's fault: it is tried again where that is safe, else the caller hears of it. */
   protected attemptFailed(failure: AttemptFailure): void {
     this.endpoint?.failed(failure.kind);
-    if (!this.again(failure.kind)) this.fail(failure.reason, failure.detail);
+    const unsent = failure.kind === "connect" || failure.unprocessed === true;
+    if (!this.again(failure.kind, { unsent })) this.fail(failure.reason, failure.detail);
   }
 
-  /** Sends the request again after `cause`; `answer` is the one that is let go for it. False: not. */
-  protected again(cause: FailureKind | number, answer?: ResponseHead): boolean {
+  /**
+   * Sends the request again after `cause`. `unsent`: no service has acted on it. `answer` is the one
+   * that is let go for it. False: not.
+   */
+  protected again(
+    cause: FailureKind | number,
+    { unsent, answer }: { readonly unsent: boolean; readonly answer?: ResponseHead },
+  ): boolean {
     const endpoint = this.endpoint;
     invariant(endpoint !== undefined, "an attempt without an endpoint");
-    const nothingSent = cause === "connect";
-    if (this.answered || !(nothingSent ? this.#bodyAtHand : this.repeatable)) return false;
+    if (this.answered || !(unsent ? this.#bodyAtHand : this.repeatable)) return false;
     const attempts = (this.#attempts ??= new Attempts(this.service.retries));
     attempts.failed(endpoint);
     const next =
-      nothingSent && attempts.mayMove
+      unsent && attempts.mayMove
         ? this.service.pick(attempts.tried, this.request.hashKey)
         : undefined;
     const wait = next === undefined ? attempts.retry(cause) : 0;

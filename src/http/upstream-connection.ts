@@ -6,7 +6,7 @@
  * broke is never used again, because nobody can tell whose answer comes next.
  */
 import type { Socket } from "node:net";
-import type { BodyKind, Fields, ResponseHead } from "../model/http.ts";
+import type { Fields, ResponseHead } from "../model/http.ts";
 import type { Log } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
 import { findHeadEnd } from "../wire/http1/find-head-end.ts";
@@ -14,54 +14,31 @@ import { isHeadFault } from "../wire/http1/head-fault.ts";
 import { DEFAULT_HEAD_LIMITS, type HeadLimits } from "../wire/http1/request-head.ts";
 import { parseResponseHead, type ResponseContext } from "../wire/http1/response-head.ts";
 import { SectionMemo } from "../wire/http1/section-memo.ts";
+import { writeRequestHead } from "../wire/http1/write-head.ts";
 import { BodyDecoder } from "./body-decoder.ts";
-import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
+import { type Deadlines, NEVER } from "./deadlines.ts";
 import { asError } from "./invariant.ts";
 import { readDirectly } from "./direct-read.ts";
 import { InputBuffer } from "./input-buffer.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { invariant } from "./invariant.ts";
 import { readyEvent } from "./ready-event.ts";
+import type {
+  ResponseReceiver,
+  ServiceConnection,
+  ServiceRequest,
+  ServiceRequestBody,
+} from "./service-connection.ts";
 import { isTlsFailure } from "./tls-failure.ts";
 import { SocketPipe, type TunnelPipe, type TunnelSide } from "./tunnel.ts";
-
-/** Why an answer did not come, or not whole. */
-export interface UpstreamFailure {
-  readonly reason: Reason;
-  readonly detail: string;
-  /** The connection could not be opened: nothing was written. */
-  readonly connecting: boolean;
-  /** The connection had served before and closed without a byte of an answer: it was stale. */
-  readonly stale: boolean;
-}
-
-/** Who waits for the answer. After `responseEnd` and `failed` nothing more is called. */
-export interface ResponseReceiver {
-  /** The connection is open; the request can be written. */
-  connected(): void;
-  responseHead(head: ResponseHead): void;
-  /** 101 to the upgrade that was asked for. `tunnel` or `destroy` has to follow at once. */
-  switched(head: ResponseHead): void;
-  /** Body bytes without framing. The buffer is the receiver's to keep. */
-  responseChunk(bytes: Buffer): void;
-  /** No more is at hand for now: what was gathered should be sent. */
-  responseIdle(): void;
-  /** The answer is complete, and the connection has been given back. */
-  responseEnd(trailers: Fields | undefined): void;
-  /** After `write` returned false: the service took it. */
-  upstreamDrained(): void;
-  failed(failure: UpstreamFailure): void;
-  /** `deadline` has passed. */
-  expired(): void;
-  /** A verb of the receiver threw: a defect of ours. */
-  defect(error: unknown): void;
-}
 
 /** Where the connection comes from and returns to. */
 export interface ConnectionOwner {
   readonly deadlines: Deadlines;
   readonly log: Log;
   readonly idleTimeoutMs: number;
+  /** Whether connections serve one request and tell the service so. */
+  readonly once: boolean;
   /** It is idle and may carry another request. */
   idle(connection: UpstreamConnection): void;
   /** It must not be used again. */
@@ -86,8 +63,7 @@ const LIMITS = {
  */
 type Phase = "connecting" | "idle" | "head" | "body" | "tunnel" | "linger" | "closed";
 
-export class UpstreamConnection implements Expirable {
-  /** Monotonic milliseconds; the receiver's while one is assigned. */
+export class UpstreamConnection implements ServiceConnection {
   expiresAt = NEVER;
   readonly #socket: Socket;
   readonly #owner: ConnectionOwner;
@@ -128,31 +104,29 @@ export class UpstreamConnection implements Expirable {
     return this.#phase === "idle" && this.#socket.writable && !this.#socket.destroyed;
   }
 
-  /** Reserves the connection for one exchange. */
   assign(receiver: ResponseReceiver): void {
     invariant(this.#receiver === undefined, "the connection has a receiver");
     this.#receiver = receiver;
   }
 
-  /** Begins the one request. `kind` is how its body is framed; the head says the same. */
-  begin(
-    head: string,
-    context: ResponseContext,
-    body: { readonly bodyKind: BodyKind; readonly contentLength: number },
-  ): void {
+  begin(request: ServiceRequest, body: ServiceRequestBody): void {
     invariant(
       this.#phase === "idle" && this.#receiver !== undefined,
       "the connection is not ready",
     );
+    const { method, fields, websocket } = request;
+    const { bodyKind, contentLength } = body;
+    const connection = websocket ? "upgrade" : this.#owner.once ? "close" : undefined;
+    const sent = websocket ? [...fields, "upgrade", "websocket"] : fields;
+    const head = writeRequestHead(request, sent, { bodyKind, contentLength, connection });
     this.#phase = "head";
-    this.#context = context;
+    this.#context = { method, upgrade: websocket };
     this.#searched = 0;
     this.#interim = 0;
     this.#answerBegun = false;
-    this.#writer.begin(head, body.bodyKind, body.contentLength);
+    this.#writer.begin(head, bodyKind, contentLength);
   }
 
-  /** Request body bytes. False: wait for `upstreamDrained`. */
   write(bytes: Buffer): boolean {
     return this.#writer.write(bytes);
   }
@@ -165,7 +139,6 @@ export class UpstreamConnection implements Expirable {
     this.#writer.end(trailers);
   }
 
-  /** Stops and starts reading: back-pressure from whom the answer goes to. */
   pause(): void {
     if (this.#paused || this.#receiver === undefined) return;
     this.#paused = true;
@@ -178,7 +151,6 @@ export class UpstreamConnection implements Expirable {
     this.#socket.resume();
   }
 
-  /** After `switched`: the bytes from now on are the tunnel's. */
   tunnel(side: TunnelSide): TunnelPipe {
     invariant(this.#phase === "head" && !this.#writer.open, "an upgrade without its request");
     const rest = this.#input.bytes.subarray(this.#input.start);
@@ -200,7 +172,7 @@ export class UpstreamConnection implements Expirable {
 
   /**
    * Reads the rest of this answer for nobody, so that the connection can serve again; closes it where
-   * that takes too long or is not worth it. The receiver is not called any more.
+   * that takes too long or is not worth it.
    */
   discard(answer: ResponseHead): void {
     this.#receiver = undefined;
@@ -211,7 +183,6 @@ export class UpstreamConnection implements Expirable {
     else this.#close();
   }
 
-  /** Closes at once. The receiver is not called any more. */
   destroy(): void {
     this.#receiver = undefined;
     this.#close();
@@ -377,7 +348,7 @@ export class UpstreamConnection implements Expirable {
     this.#side = undefined;
     this.#close();
     side?.gone();
-    receiver?.failed({ reason, detail, connecting, stale });
+    receiver?.failed({ reason, detail, connecting, stale, unprocessed: false });
   }
 
   #close(): void {

@@ -5,6 +5,7 @@
 import { isIPv6, type Socket } from "node:net";
 import type { Log } from "../model/ports.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { ServicePool } from "./service-connection.ts";
 import { type ConnectionOwner, UpstreamConnection } from "./upstream-connection.ts";
 
 export interface Endpoint {
@@ -27,12 +28,12 @@ export interface PoolDeps {
   readonly openSocket: (endpoint: Endpoint) => Socket;
 }
 
-export class UpstreamPool implements ConnectionOwner {
-  /** `host:port`, as records name it. */
+export class UpstreamPool implements ServicePool, ConnectionOwner {
   readonly name: string;
   readonly deadlines: Deadlines;
   readonly log: Log;
   readonly idleTimeoutMs: number;
+  readonly once = false;
   readonly #endpoint: Endpoint;
   readonly #maxConnections: number;
   readonly #openSocket: (endpoint: Endpoint) => Socket;
@@ -51,12 +52,10 @@ export class UpstreamPool implements ConnectionOwner {
     this.#openSocket = deps.openSocket;
   }
 
-  /** Open connections, idle ones included. */
   get size(): number {
     return this.#open.size;
   }
 
-  /** A connection that is ready, or undefined. */
   reuse(): UpstreamConnection | undefined {
     for (;;) {
       const connection = this.#idle.pop();
@@ -65,20 +64,19 @@ export class UpstreamPool implements ConnectionOwner {
     }
   }
 
-  /** A connection that is connecting; undefined when as many as allowed are open. */
   connect(): UpstreamConnection | undefined {
     if (this.#open.size >= this.#maxConnections) return undefined;
-    const connection = new UpstreamConnection(this.openSocket(), this);
+    const connection = new UpstreamConnection(this.#openSocket(this.#endpoint), this);
     this.#open.add(connection);
     return connection;
   }
 
-  /** A socket to the endpoint, connecting, that does not count as one of the pool. */
-  openSocket(): Socket {
-    return this.#openSocket(this.#endpoint);
+  connectAside(): UpstreamConnection {
+    const { deadlines, log } = this;
+    const nobody = { deadlines, log, idleTimeoutMs: 0, once: true, idle: close, gone: () => {} };
+    return new UpstreamConnection(this.#openSocket(this.#endpoint), nobody);
   }
 
-  /** Closes idle connections now and the others as they end. */
   close(): void {
     this.#closing = true;
     for (const connection of this.#idle.splice(0)) connection.destroy();
@@ -94,4 +92,8 @@ export class UpstreamPool implements ConnectionOwner {
     const at = this.#idle.indexOf(connection);
     if (at !== -1) this.#idle.splice(at, 1);
   }
+}
+
+function close(connection: UpstreamConnection): void {
+  connection.destroy();
 }

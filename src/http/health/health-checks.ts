@@ -3,9 +3,9 @@
  * random part of a second before its first, and each interval is a little longer or shorter, so that
  * many proxies and endpoints do not fall into step.
  */
-import type { Socket } from "node:net";
-import type { Log, Timers } from "../../model/ports.ts";
+import type { Timers } from "../../model/ports.ts";
 import type { Deadlines } from "../deadlines.ts";
+import type { ServiceConnection } from "../service-connection.ts";
 import type { EndpointRecord } from "./endpoint-record.ts";
 import type { HealthOptions } from "./health-options.ts";
 import { Probe } from "./probe.ts";
@@ -22,13 +22,12 @@ export interface Patient {
   /** `host:port`. */
   readonly name: string;
   readonly record: EndpointRecord;
-  openSocket(): Socket;
+  connectAside(): ServiceConnection;
 }
 
 export interface HealthDeps<T extends Patient> {
   readonly deadlines: Deadlines;
   readonly timers: Timers;
-  readonly log: Log;
   /** From 0 to below 1. */
   readonly random: () => number;
   readonly checked: (endpoint: T, passed: boolean) => void;
@@ -70,7 +69,7 @@ export class HealthChecks<T extends Patient> {
 
   #check(endpoint: T): void {
     const { path, host, timeout, expect } = this.#options;
-    const { deadlines, log, random } = this.#deps;
+    const { deadlines, random } = this.#deps;
     const request = {
       path,
       host: host ?? endpoint.name,
@@ -79,8 +78,7 @@ export class HealthChecks<T extends Patient> {
     };
     const probe = new Probe(request, {
       deadlines,
-      log,
-      openSocket: () => endpoint.openSocket(),
+      connect: () => endpoint.connectAside(),
       done: (fault) => {
         this.#note(endpoint, fault);
         const { jitter } = LIMITS;

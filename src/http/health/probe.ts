@@ -3,16 +3,12 @@
  * read as strictly as any answer. The body is not waited for.
  */
 import type { Fields, ResponseHead } from "../../model/http.ts";
-import type { Log } from "../../model/ports.ts";
-import { writeRequestHead } from "../../wire/http1/write-head.ts";
 import type { Deadlines } from "../deadlines.ts";
-import {
-  type ConnectionOwner,
-  type ResponseReceiver,
-  UpstreamConnection,
-  type UpstreamFailure,
-} from "../upstream-connection.ts";
-import type { Socket } from "node:net";
+import type {
+  ResponseReceiver,
+  ServiceConnection,
+  UpstreamFailure,
+} from "../service-connection.ts";
 
 export interface ProbeRequest {
   readonly path: string;
@@ -23,27 +19,22 @@ export interface ProbeRequest {
 
 export interface ProbeDeps {
   readonly deadlines: Deadlines;
-  readonly log: Log;
-  readonly openSocket: () => Socket;
+  /** A way to the endpoint for this check alone. */
+  readonly connect: () => ServiceConnection;
   /** Once: undefined where it passed, else what was wrong. */
   readonly done: (fault: string | undefined) => void;
 }
 
-export class Probe implements ResponseReceiver, ConnectionOwner {
-  readonly deadlines: Deadlines;
-  readonly log: Log;
-  readonly idleTimeoutMs = 0;
+export class Probe implements ResponseReceiver {
   readonly #request: ProbeRequest;
   readonly #done: (fault: string | undefined) => void;
-  readonly #connection: UpstreamConnection;
+  readonly #connection: ServiceConnection;
   #over = false;
 
   constructor(request: ProbeRequest, deps: ProbeDeps) {
-    this.deadlines = deps.deadlines;
-    this.log = deps.log;
     this.#request = request;
     this.#done = deps.done;
-    this.#connection = new UpstreamConnection(deps.openSocket(), this);
+    this.#connection = deps.connect();
     this.#connection.assign(this);
     this.#connection.expiresAt = deps.deadlines.coarseNow + request.timeoutMs;
   }
@@ -56,10 +47,9 @@ export class Probe implements ResponseReceiver, ConnectionOwner {
 
   connected(): void {
     const { path, host } = this.#request;
-    const framing = { bodyKind: "none", contentLength: 0, connection: "close" } as const;
     const fields: Fields = ["host", host, "user-agent", "sallyport-health"];
-    const head = writeRequestHead({ method: "GET", target: path }, fields, framing);
-    this.#connection.begin(head, { method: "GET", upgrade: false }, framing);
+    const request = { method: "GET", target: path, fields, websocket: false };
+    this.#connection.begin(request, { bodyKind: "none", contentLength: 0 });
     this.#connection.end(undefined);
   }
 
@@ -87,8 +77,6 @@ export class Probe implements ResponseReceiver, ConnectionOwner {
   responseIdle(): void {}
   responseEnd(): void {}
   upstreamDrained(): void {}
-  idle(): void {}
-  gone(): void {}
 
   #report(fault: string | undefined): void {
     if (this.#over) return;
