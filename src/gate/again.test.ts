@@ -116,6 +116,7 @@ function input(token: string, change: Partial<RequestHead> = {}) {
   const head: RequestHead = {
     method: "GET",
     target: "/chat",
+    version: "1.1",
     minorVersion: 1,
     fields: ["sec-websocket-version", "13", "sec-websocket-key", KEY],
     host: "a",

@@ -293,6 +293,7 @@ function request(
     head: {
       method: "GET",
       target,
+      version: "1.1",
       minorVersion: 1,
       fields: [],
       host: "api.example.com",

@@ -184,6 +184,7 @@ function budget(deciding: Deciding, deps: GateDeps): StepResult {
 const NO_HEAD: GateInput["head"] = Object.freeze({
   method: "",
   target: "",
+  version: "1.1",
   minorVersion: 1,
   fields: Object.freeze([]),
   host: undefined,

@@ -4,7 +4,7 @@
  */
 import type { BodyKind, Fields } from "../model/http.ts";
 import { ChunkedDecoder } from "../wire/http1/chunked.ts";
-import type { HeadFault } from "../wire/http1/head-fault.ts";
+import type { HeadFault } from "../wire/head-fault.ts";
 import { invariant } from "./invariant.ts";
 
 const NO_TRAILERS: Fields = [];

@@ -10,7 +10,7 @@ import type { Fields, ResponseHead } from "../model/http.ts";
 import type { Log } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
 import { findHeadEnd } from "../wire/http1/find-head-end.ts";
-import { isHeadFault } from "../wire/http1/head-fault.ts";
+import { isHeadFault } from "../wire/head-fault.ts";
 import { DEFAULT_HEAD_LIMITS, type HeadLimits } from "../wire/http1/request-head.ts";
 import { parseResponseHead, type ResponseContext } from "../wire/http1/response-head.ts";
 import { SectionMemo } from "../wire/http1/section-memo.ts";

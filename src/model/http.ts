@@ -17,16 +17,18 @@ export type Fields = readonly string[];
 /** How a body is delimited (RFC 9112 section 6). */
 export type BodyKind = "none" | "length" | "chunked" | "until-close";
 
-/** A request head that passed the strict parser (RFC 9112). */
+/** A request head that passed a strict parser (RFC 9112, RFC 9113 section 8). */
 export interface RequestHead {
+  /** The version that it came in. */
+  readonly version: "1.0" | "1.1" | "2";
   /** Case-sensitive token, e.g. `GET`. */
   readonly method: string;
   /** Request target as received: visible ASCII, not canonical. */
   readonly target: string;
-  /** 0 for HTTP/1.0, 1 for HTTP/1.1. */
+  /** 0 for HTTP/1.0; 1 for HTTP/1.1 and for HTTP/2, whose heads mean the same. */
   readonly minorVersion: 0 | 1;
   readonly fields: Fields;
-  /** The one Host value; undefined only for HTTP/1.0 without one. */
+  /** The one Host value (HTTP/2: `:authority`); undefined only for HTTP/1.0 without one. */
   readonly host: string | undefined;
   /** The Authorization value; the first one if there are several. */
   readonly authorization: string | undefined;
@@ -45,7 +47,7 @@ export interface RequestHead {
   readonly upgrade: string | undefined;
 }
 
-/** A response head of a service that passed the strict parser. */
+/** A response head of a service that passed a strict parser. */
 export interface ResponseHead {
   readonly status: number;
   readonly minorVersion: 0 | 1;

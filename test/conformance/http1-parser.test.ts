@@ -6,7 +6,7 @@ import { strict as assert } from "node:assert";
 import { METHODS as NODE_METHODS } from "node:http";
 import test from "node:test";
 import * as fc from "fast-check";
-import { allowedTrailers } from "../../src/wire/http1/trailers.ts";
+import { allowedTrailers } from "../../src/wire/trailers.ts";
 import { bend, editsWith } from "./bent.ts";
 import { readRequests, type ReadRequest } from "./http1-stream.ts";
 import { NODE_PARSER_ABSENT, type NodeRequest, readWithNode } from "./node-parser.ts";

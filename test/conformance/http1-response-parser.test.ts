@@ -6,7 +6,7 @@
 import { strict as assert } from "node:assert";
 import test from "node:test";
 import * as fc from "fast-check";
-import { allowedTrailers } from "../../src/wire/http1/trailers.ts";
+import { allowedTrailers } from "../../src/wire/trailers.ts";
 import { readResponses, type StrictResponse } from "../e2e/strict-http1.ts";
 import { readResponse, type ReadResponse } from "./http1-stream.ts";
 import { NODE_PARSER_ABSENT, readAnswerWithNode } from "./node-parser.ts";

@@ -10,8 +10,8 @@
  */
 import type { Fields } from "../../model/http.ts";
 import { emptySection, readFieldLines } from "./field-lines.ts";
-import { headFault, type HeadFault } from "./head-fault.ts";
-import { allowedTrailers } from "./trailers.ts";
+import { headFault, type HeadFault } from "../head-fault.ts";
+import { allowedTrailers } from "../trailers.ts";
 import { writeFieldLines } from "./write-head.ts";
 
 export interface ChunkedLimits {

@@ -9,7 +9,7 @@
 import { trimBlanks } from "../blanks.ts";
 import { isEndToEndName } from "../fields.ts";
 import { isToken } from "../token.ts";
-import { headFault, type HeadFault } from "./head-fault.ts";
+import { headFault, type HeadFault } from "../head-fault.ts";
 
 const LIMITS = {
   /** Options in all Connection fields of a message. Real ones name one or two. */

@@ -8,7 +8,7 @@
 import { FIELD, fieldName } from "../field-name.ts";
 import type { ConnectionState } from "./connection-options.ts";
 import { readConnection } from "./connection-options.ts";
-import { headFault, type HeadFault } from "./head-fault.ts";
+import { headFault, type HeadFault } from "../head-fault.ts";
 
 const SP = 0x20;
 const HTAB = 0x09;

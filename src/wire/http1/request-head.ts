@@ -16,29 +16,14 @@ import type { RequestHead } from "../../model/http.ts";
 import { parseAuthority } from "../authority.ts";
 import { isToken } from "../token.ts";
 import { emptySection, type FieldSection, readFieldLines } from "./field-lines.ts";
-import { headFault, type HeadFault } from "./head-fault.ts";
+import { headFault, type HeadFault } from "../head-fault.ts";
+import type { HeadLimits } from "../head-limits.ts";
 import type { SectionMemo } from "./section-memo.ts";
 import { transferCodingFault } from "./transfer-coding.ts";
 
 export { findHeadEnd } from "./find-head-end.ts";
-export { type HeadFault, isHeadFault } from "./head-fault.ts";
-
-/** What a head may take of the listener. */
-export interface HeadLimits {
-  /** Bytes of the whole head, with its empty line. */
-  readonly maxHeadBytes: number;
-  /** Bytes of the request target. Unused for responses. */
-  readonly maxTargetBytes: number;
-  /** Field lines. */
-  readonly maxFields: number;
-}
-
-/** What nginx, Envoy and Node allow by default lies between 8 and 60 KiB and 100 and 2000 fields. */
-export const DEFAULT_HEAD_LIMITS: HeadLimits = Object.freeze({
-  maxHeadBytes: 32 * 1024,
-  maxTargetBytes: 8 * 1024,
-  maxFields: 100,
-});
+export { type HeadFault, isHeadFault } from "../head-fault.ts";
+export { DEFAULT_HEAD_LIMITS, type HeadLimits } from "../head-limits.ts";
 
 const FAULTS = {
   tooLarge: headFault("the head has more bytes than the limit", "head-too-large"),
@@ -170,6 +155,7 @@ function requestHead(
   return {
     method,
     target,
+    version: minorVersion === 1 ? "1.1" : "1.0",
     minorVersion,
     fields: section.fields,
     host: section.host,

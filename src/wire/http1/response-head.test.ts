@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import test from "node:test";
 import * as fc from "fast-check";
 import type { ResponseHead } from "../../model/http.ts";
-import { type HeadFault, isHeadFault } from "./head-fault.ts";
+import { type HeadFault, isHeadFault } from "../head-fault.ts";
 import { DEFAULT_HEAD_LIMITS } from "./request-head.ts";
 import { parseResponseHead, type ResponseContext } from "./response-head.ts";
 

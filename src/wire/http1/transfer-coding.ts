@@ -6,7 +6,7 @@
  */
 import { trimBlanks } from "../blanks.ts";
 import { isToken } from "../token.ts";
-import { headFault, type HeadFault } from "./head-fault.ts";
+import { headFault, type HeadFault } from "../head-fault.ts";
 
 const FAULTS = {
   invalid: headFault("Transfer-Encoding is not a list of codings that ends in a single chunked"),

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import test from "node:test";
 import * as fc from "fast-check";
-import { isHeadFault } from "./head-fault.ts";
+import { isHeadFault } from "../head-fault.ts";
 import { DEFAULT_HEAD_LIMITS, parseRequestHead } from "./request-head.ts";
 import {
   checkFieldName,

@@ -5,8 +5,8 @@
  * body: a service that merged them into the head would act on what no policy saw. They are dropped,
  * as the RFC allows; the rest goes on as trailers and is never merged into the head by us.
  */
-import type { Fields } from "../../model/http.ts";
-import { HOP_BY_HOP, isEndToEndName } from "../fields.ts";
+import type { Fields } from "../model/http.ts";
+import { HOP_BY_HOP, isEndToEndName } from "./fields.ts";
 
 const FORBIDDEN: ReadonlySet<string> = new Set([
   "accept",

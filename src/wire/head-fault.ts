@@ -4,7 +4,7 @@
  * Faults are values and not exceptions because hostile bytes are ordinary input here, and a throw
  * costs more than the parse. Each is made once, at load, so refusing allocates nothing.
  */
-import type { Reason } from "../../model/reason.ts";
+import type { Reason } from "../model/reason.ts";
 
 export interface HeadFault {
   readonly reason: Reason;
