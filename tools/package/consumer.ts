@@ -75,6 +75,7 @@ function get(target: string): GateInput {
     head: {
       method: "GET",
       target,
+      version: "1.1",
       minorVersion: 1,
       fields: ["host", "example.com"],
       host: "example.com",

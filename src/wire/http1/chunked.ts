@@ -11,23 +11,23 @@
 import type { Fields } from "../../model/http.ts";
 import { emptySection, readFieldLines } from "./field-lines.ts";
 import { headFault, type HeadFault } from "../head-fault.ts";
-import { allowedTrailers } from "../trailers.ts";
+import {
+  allowedTrailers,
+  DEFAULT_TRAILER_LIMITS,
+  isFramingTrailer,
+  type TrailerLimits,
+} from "../trailers.ts";
 import { writeFieldLines } from "./write-head.ts";
 
-export interface ChunkedLimits {
+export interface ChunkedLimits extends TrailerLimits {
   /** Bytes of chunk extensions in the whole body. */
   readonly maxExtensionBytes: number;
-  /** Bytes of the trailer section. */
-  readonly maxTrailerBytes: number;
-  /** Trailer fields. */
-  readonly maxTrailerFields: number;
 }
 
 /** Extensions are all but unused: signed uploads to S3 send some 90 bytes a chunk. */
 export const DEFAULT_CHUNKED_LIMITS: ChunkedLimits = Object.freeze({
   maxExtensionBytes: 16 * 1024,
-  maxTrailerBytes: 8 * 1024,
-  maxTrailerFields: 32,
+  ...DEFAULT_TRAILER_LIMITS,
 });
 
 const LIMITS = {
@@ -45,9 +45,6 @@ const FAULTS = {
   trailerLength: headFault("a trailer section longer than the limit"),
   trailerFraming: headFault("a trailer that frames or routes the message"),
 } as const;
-
-/** Dropping would do, but only an attacker writes these after a body; llhttp and gunicorn refuse them too. */
-const FRAMING: ReadonlySet<string> = new Set(["content-length", "host", "transfer-encoding"]);
 
 const STATE = {
   size: 0,
@@ -224,7 +221,7 @@ export class ChunkedDecoder {
       framing: false,
     });
     if (fault !== undefined) return fault;
-    if (section.fields.some((name, index) => index % 2 === 0 && FRAMING.has(name))) {
+    if (section.fields.some((name, index) => index % 2 === 0 && isFramingTrailer(name))) {
       return FAULTS.trailerFraming;
     }
     this.#trailers = allowedTrailers(section.fields);

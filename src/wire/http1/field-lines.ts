@@ -6,9 +6,10 @@
  * CR and bare LF. Reads no meaning into anything but the fields that `FIELD` lists.
  */
 import { FIELD, fieldName } from "../field-name.ts";
+import { emptyNotes, type FieldNotes, noteField } from "../field-notes.ts";
+import { headFault, type HeadFault } from "../head-fault.ts";
 import type { ConnectionState } from "./connection-options.ts";
 import { readConnection } from "./connection-options.ts";
-import { headFault, type HeadFault } from "../head-fault.ts";
 
 const SP = 0x20;
 const HTAB = 0x09;
@@ -17,23 +18,11 @@ const LF = 0x0a;
 const DEL = 0x7f;
 
 /** What the parser has gathered of one section. */
-export interface FieldSection extends ConnectionState {
+export interface FieldSection extends FieldNotes, ConnectionState {
   readonly fields: string[];
-  host: string | undefined;
-  hostCount: number;
-  authorization: string | undefined;
-  authorizationCount: number;
-  /** -1 when absent. */
-  contentLength: number;
   transferEncoding: string | undefined;
-  expect: string | undefined;
   upgrade: string | undefined;
 }
-
-const LIMITS = {
-  /** 15 digits are beyond any disk and within the integers that JavaScript counts exactly. */
-  contentLengthDigits: 15,
-} as const;
 
 const FAULTS = {
   control: headFault("a control byte, a bare CR or a bare LF in the head"),
@@ -41,15 +30,10 @@ const FAULTS = {
   colon: headFault("a field line without a colon"),
   name: headFault("a field name that is not a token, or white space before the colon"),
   tooMany: headFault("more fields than the limit", "head-too-large"),
-  lengthRepeated: headFault("Content-Length appears more than once"),
-  lengthInvalid: headFault("Content-Length is not a number of at most 15 digits"),
   codingTab: headFault("a tab beside the transfer coding"),
   codingRepeated: headFault("Transfer-Encoding appears more than once"),
-  expectRepeated: headFault("Expect appears more than once", "expectation-failed"),
   upgradeRepeated: headFault("Upgrade appears more than once"),
 } as const;
-
-const CONTENT_LENGTH = new RegExp(`^[0-9]{1,${LIMITS.contentLengthDigits}}$`);
 
 /** A section as bytes and, decoded once, as text. Substrings of it are what `Fields` hold. */
 export interface SectionText {
@@ -70,13 +54,8 @@ const CONTROL = new Uint8Array(256)
 export function emptySection(): FieldSection {
   return {
     fields: [],
-    host: undefined,
-    hostCount: 0,
-    authorization: undefined,
-    authorizationCount: 0,
-    contentLength: -1,
+    ...emptyNotes(),
     transferEncoding: undefined,
-    expect: undefined,
     upgrade: undefined,
     close: false,
     keepAlive: false,
@@ -112,7 +91,7 @@ export function readFieldLines(
     fields.push(known.name, value);
     if (known.role !== FIELD.other && framing) {
       const tab = known.role === FIELD.transferEncoding && hasTab(text.slice(colon, lineEnd));
-      const fault = tab ? FAULTS.codingTab : noteField(section, known.role, value);
+      const fault = tab ? FAULTS.codingTab : noteLine(section, known.role, value);
       if (fault !== undefined) return fault;
     }
     position = lf + 1;
@@ -162,36 +141,19 @@ function hasTab(text: string): boolean {
   return text.includes("\t");
 }
 
-function noteField(section: FieldSection, role: number, value: string): HeadFault | undefined {
+function noteLine(section: FieldSection, role: number, value: string): HeadFault | undefined {
   switch (role) {
-    case FIELD.host:
-      section.hostCount += 1;
-      section.host ??= value;
-      return undefined;
-    case FIELD.authorization:
-      section.authorizationCount += 1;
-      section.authorization ??= value;
-      return undefined;
     case FIELD.connection:
       return readConnection(section, value);
-    case FIELD.contentLength:
-      if (section.contentLength !== -1) return FAULTS.lengthRepeated;
-      if (!CONTENT_LENGTH.test(value)) return FAULTS.lengthInvalid;
-      section.contentLength = Number(value);
-      return undefined;
     case FIELD.transferEncoding:
       if (section.transferEncoding !== undefined) return FAULTS.codingRepeated;
       section.transferEncoding = value;
-      return undefined;
-    case FIELD.expect:
-      if (section.expect !== undefined) return FAULTS.expectRepeated;
-      section.expect = value;
       return undefined;
     case FIELD.upgrade:
       if (section.upgrade !== undefined) return FAULTS.upgradeRepeated;
       section.upgrade = value;
       return undefined;
     default:
-      return undefined;
+      return noteField(section, role, value);
   }
 }
