@@ -20,9 +20,10 @@ import {
 } from "../field-notes.ts";
 import { headFault, type HeadFault, isHeadFault } from "../head-fault.ts";
 import type { HeadLimits } from "../head-limits.ts";
-import { ROLE } from "./field-roles.ts";
+import { fieldRole, ROLE } from "./field-roles.ts";
 import { type PseudoFields, readPseudoFields } from "./pseudo-fields.ts";
 import { judgeField, sizeFault } from "./regular-fields.ts";
+import type { RequestMemo } from "./request-memo.ts";
 import { readRequestLine, type RequestLine } from "./request-line.ts";
 
 export { type HeadFault, isHeadFault } from "../head-fault.ts";
@@ -35,6 +36,8 @@ export interface RequestRules extends HeadLimits {
    * and services see the handshake that they know. Without it extended CONNECT is not served.
    */
   readonly newWebsocketKey?: (() => string) | undefined;
+  /** Of this connection. With it the lists must not change afterwards. */
+  readonly memo?: RequestMemo | undefined;
 }
 
 export interface Http2RequestHead {
@@ -73,6 +76,18 @@ export function readRequestFields(
   endStream: boolean,
   rules: RequestRules,
 ): Http2RequestHead | HeadFault {
+  const known = rules.memo?.recall(fields, endStream);
+  if (known !== undefined) return known;
+  const read = readRequest(fields, endStream, rules);
+  if (!isHeadFault(read)) rules.memo?.remember(fields, endStream, read);
+  return read;
+}
+
+function readRequest(
+  fields: Fields,
+  endStream: boolean,
+  rules: RequestRules,
+): Http2RequestHead | HeadFault {
   const pseudo = readPseudoFields(fields, "request");
   if (isHeadFault(pseudo)) return pseudo;
   const line = readRequestLine(pseudo, rules, rules.newWebsocketKey !== undefined);
@@ -86,7 +101,7 @@ export function readRequestFields(
   // Its value follows when it is known.
   const kept = ["host", ""];
   const fault =
-    readFields(kept, notes, { fields, start: pseudo.end }) ??
+    readFields(kept, notes, { fields, start: pseudo.end, memo: rules.memo }) ??
     authorityFault(pseudo, notes) ??
     expectationFault(notes) ??
     bodyFault(line, notes, endStream);
@@ -106,14 +121,19 @@ function bounds(rules: HeadLimits): { readonly maxFields: number; readonly maxBy
 function readFields(
   kept: string[],
   notes: FieldNotes,
-  block: { readonly fields: Fields; readonly start: number },
+  block: {
+    readonly fields: Fields;
+    readonly start: number;
+    readonly memo: RequestMemo | undefined;
+  },
 ): HeadFault | undefined {
-  const { fields, start } = block;
+  const { fields, start, memo } = block;
   let cookieAt = 0;
   for (let index = start; index < fields.length; index += 2) {
     const name = fields[index] as string;
     const value = fields[index + 1] as string;
-    const role = judgeField(name, value);
+    const good = memo?.holds(fields, index) === true;
+    const role = good ? fieldRole(name) : judgeField(name, value);
     if (typeof role !== "number") return role;
     if (role !== ROLE.other) {
       if (role === ROLE.te && value !== "trailers") return FAULTS.te;
