@@ -20,6 +20,7 @@ import { parseResponseHead } from "../src/wire/http1/response-head.ts";
 import { SectionMemo } from "../src/wire/http1/section-memo.ts";
 import { writeRequestHead, writeResponseHead } from "../src/wire/http1/write-head.ts";
 import { HPACK_CASES } from "./hpack-cases.ts";
+import { HTTP2_CASES } from "./http2-cases.ts";
 
 const ROUNDS = 15;
 const CALLS = 20_000;
@@ -103,6 +104,7 @@ const CASES: Readonly<Record<string, () => unknown>> = {
   "ChunkedDecoder, 16 chunks of 1 KiB": () =>
     new ChunkedDecoder().write(chunks, 0, (data) => (bytes += data.length)),
   ...HPACK_CASES,
+  ...HTTP2_CASES,
 };
 
 const runtime = process.versions["bun"] === undefined ? "node" : "bun";

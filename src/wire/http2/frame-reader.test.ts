@@ -468,7 +468,7 @@ const written = fc.oneof(
 
 /** The bytes in pieces that end where the cuts are. */
 function pieces(bytes: Buffer, cuts: readonly number[]): Buffer[] {
-  const ends = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
+  const ends = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].toSorted((a, b) => a - b);
   return [...ends, bytes.length].map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
 }
 

@@ -23,6 +23,7 @@ const FAULTS = {
 const SP = 0x20;
 const HTAB = 0x09;
 /** RFC 9110 section 5.5. Nothing beyond latin1 comes from a decoder, but U+010A would go out as a LF. */
+// oxlint-disable-next-line no-control-regex -- they are what it looks for
 const CONTROL = /[\0-\x08\n-\x1f\x7f\u0100-\uffff]/;
 /** What a field line of HTTP/1.1 has beside name and value: `: ` and CR LF. */
 const LINE_BYTES = 4;

@@ -18,9 +18,9 @@ const RULES: RequestRules = { ...DEFAULT_HEAD_LIMITS, newWebsocketKey: () => KEY
 
 const GET = [":method", "GET", ":scheme", "https", ":authority", "a.example", ":path", "/"];
 const CONNECT = [
-  ...[":method", "CONNECT", ":protocol", "websocket", ":scheme", "https"],
-  ...[":path", "/chat?x=1", ":authority", "a.example", "sec-websocket-version", "13"],
-];
+  [":method", "CONNECT", ":protocol", "websocket", ":scheme", "https"],
+  [":path", "/chat?x=1", ":authority", "a.example", "sec-websocket-version", "13"],
+].flat();
 
 /** GET with other pseudo-fields; undefined takes one out. */
 function line(change: Readonly<Record<string, string | undefined>>): string[] {
@@ -47,11 +47,11 @@ function reasonOf(fields: Fields, endStream = true, rules = RULES): string {
 test("readRequestFields() gives the head that the rest of the house knows", () => {
   const read = accepted(
     [
-      ...[":method", "POST", ":path", "/a?b=c", ":scheme", "https", ":authority", "A.example:8443"],
-      ...["accept", "*/*", "x-odd_name", "v w", "empty", "", "te", "trailers"],
-      ...["content-length", "12", "authorization", "Bearer x", "authorization", "y"],
-      ...["expect", "100-Continue", "priority", "u=1, i"],
-    ],
+      [":method", "POST", ":path", "/a?b=c", ":scheme", "https", ":authority", "A.example:8443"],
+      ["accept", "*/*", "x-odd_name", "v w", "empty", "", "te", "trailers"],
+      ["content-length", "12", "authorization", "Bearer x", "authorization", "y"],
+      ["expect", "100-Continue", "priority", "u=1, i"],
+    ].flat(),
     false,
   );
   assert.equal(read.scheme, "https");
@@ -62,10 +62,10 @@ test("readRequestFields() gives the head that the rest of the house knows", () =
     version: "2",
     minorVersion: 1,
     fields: [
-      ...["host", "A.example:8443", "accept", "*/*", "x-odd_name", "v w", "empty", ""],
-      ...["te", "trailers", "content-length", "12", "authorization", "Bearer x"],
-      ...["authorization", "y", "expect", "100-Continue", "priority", "u=1, i"],
-    ],
+      ["host", "A.example:8443", "accept", "*/*", "x-odd_name", "v w", "empty", ""],
+      ["te", "trailers", "content-length", "12", "authorization", "Bearer x"],
+      ["authorization", "y", "expect", "100-Continue", "priority", "u=1, i"],
+    ].flat(),
     host: "A.example:8443",
     authorization: "Bearer x",
     authorizationCount: 2,
@@ -136,9 +136,10 @@ test("readRequestFields() makes an opening handshake of an extended CONNECT", ()
   assert.equal(head.method, "GET");
   assert.equal(head.target, "/chat?x=1");
   assert.equal(head.bodyKind, "none");
-  assert.deepEqual(head.fields, [
-    ...["host", "a.example", "sec-websocket-version", "13", "sec-websocket-key", KEY],
-  ]);
+  assert.deepEqual(
+    head.fields,
+    [["host", "a.example", "sec-websocket-version", "13", "sec-websocket-key", KEY]].flat(),
+  );
   assert.equal(askedUpgrade(head), "websocket");
   assert.equal(handshakeFault(head), undefined);
 });
@@ -350,7 +351,12 @@ const block = fc
     fields: fc.array(regular, { maxLength: 6 }),
   })
   .map(({ method, scheme, authority, path: target, fields }) => [
-    ...[":method", method, ":scheme", scheme, ":path", target],
+    ":method",
+    method,
+    ":scheme",
+    scheme,
+    ":path",
+    target,
     ...(authority === undefined ? [] : [":authority", authority]),
     ...fields.flat(),
   ]);
