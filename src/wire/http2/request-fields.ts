@@ -23,11 +23,13 @@ import type { HeadLimits } from "../head-limits.ts";
 import { fieldRole, ROLE } from "./field-roles.ts";
 import { type PseudoFields, readPseudoFields } from "./pseudo-fields.ts";
 import { judgeField, sizeFault } from "./regular-fields.ts";
+import type { Http2RequestHead } from "./request-head.ts";
 import type { RequestMemo } from "./request-memo.ts";
 import { readRequestLine, type RequestLine } from "./request-line.ts";
 
 export { type HeadFault, isHeadFault } from "../head-fault.ts";
 export { DEFAULT_HEAD_LIMITS, type HeadLimits } from "../head-limits.ts";
+export type { Http2RequestHead } from "./request-head.ts";
 
 /** What a listener takes of a request. */
 export interface RequestRules extends HeadLimits {
@@ -38,21 +40,6 @@ export interface RequestRules extends HeadLimits {
   readonly newWebsocketKey?: (() => string) | undefined;
   /** Of this connection. With it the lists must not change afterwards. */
   readonly memo?: RequestMemo | undefined;
-}
-
-export interface Http2RequestHead {
-  /**
-   * `version` "2", `minorVersion` 1, `host` from `:authority` (or Host alone) and first among the fields,
-   * cookies joined, `te: trailers` still among the fields. `bodyKind` is "length" where there is a
-   * Content-Length (also with END_STREAM: then it is 0), else "none" with END_STREAM and "chunked"
-   * without. An extended CONNECT is a GET without body, with `upgrade: "websocket"`,
-   * `connectionOptions: ["upgrade"]` and a key; what follows on its stream is the tunnel's.
-   */
-  readonly head: RequestHead;
-  /** `:scheme`; whether it is the connection's is for the caller to compare. */
-  readonly scheme: "http" | "https";
-  /** Whether it is an extended CONNECT: a taken upgrade is answered with 200 and without 101's fields. */
-  readonly connect: boolean;
 }
 
 const FAULTS = {
@@ -102,11 +89,11 @@ function readRequest(
   const kept = ["host", ""];
   const fault =
     readFields(kept, notes, { fields, start: pseudo.end, memo: rules.memo }) ??
-    authorityFault(pseudo, notes) ??
     expectationFault(notes) ??
     bodyFault(line, notes, endStream);
   if (fault !== undefined) return fault;
-  const host = pseudo.authority ?? (notes.host as string);
+  const host = authorityOf(pseudo, notes);
+  if (typeof host !== "string") return host;
   kept[1] = host;
   if (line.connect) useKey(kept, rules.newWebsocketKey as () => string);
   const head = requestHead(line, notes, { fields: kept, host, endStream });
@@ -160,17 +147,17 @@ function joinCrumbs(before: string, crumb: string): string {
 }
 
 /** Section 8.3.1. A service that believes the other one of two names is another host than policy saw. */
-function authorityFault(pseudo: PseudoFields, notes: FieldNotes): HeadFault | undefined {
+function authorityOf(pseudo: PseudoFields, notes: FieldNotes): string | HeadFault {
   const { authority } = pseudo;
   const { host } = notes;
-  if (authority === undefined) return host === undefined ? FAULTS.hostMissing : hostFault(notes);
+  const fault = hostFault(notes);
+  if (fault !== undefined) return fault;
+  if (authority === undefined) return host ?? FAULTS.hostMissing;
   // Neither user info nor an empty authority is one.
   const asked = parseAuthority(authority);
   if (asked === undefined) return FAULTS.authority;
-  if (host === undefined) return undefined;
-  const fault = hostFault(notes);
-  if (fault !== undefined) return fault;
-  return parseAuthority(host)?.text === asked.text ? undefined : FAULTS.hostDiffers;
+  const agrees = host === undefined || parseAuthority(host)?.text === asked.text;
+  return agrees ? authority : FAULTS.hostDiffers;
 }
 
 /** Section 8.1.1; RFC 8441 section 5: DATA of an extended CONNECT is the tunnel's. */

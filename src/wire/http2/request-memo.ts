@@ -9,7 +9,7 @@
  * Lists must not change once they were shown. Whoever shares a memo shares the rules too.
  */
 import type { Fields } from "../../model/http.ts";
-import type { Http2RequestHead } from "./request-fields.ts";
+import type { Http2RequestHead } from "./request-head.ts";
 
 const LIMITS = {
   /** Lists whose heads are kept; the decoder keeps four (hpack-memo.ts). */

@@ -29,7 +29,7 @@ const VISIBLE = /^[!-~]+$/;
 export function requestFields(
   request: RequestTarget,
   fields: Fields,
-  contentLength?: number | undefined,
+  contentLength?: number,
 ): string[] {
   const { method, scheme, authority, target, protocol } = request;
   if (!VISIBLE.test(method) || !VISIBLE.test(authority) || !VISIBLE.test(target)) {
@@ -56,11 +56,7 @@ export function requestFields(
 }
 
 /** The list for an answer, interim or final. `contentLength`: written as `content-length` where given. */
-export function responseFields(
-  status: number,
-  fields: Fields,
-  contentLength?: number | undefined,
-): string[] {
+export function responseFields(status: number, fields: Fields, contentLength?: number): string[] {
   // Section 8.6: there is no 101.
   if (!Number.isInteger(status) || status < 100 || status > 599 || status === 101) {
     throw new TypeError(`no status ${status}`);
