@@ -27,6 +27,8 @@ export interface RecordingService {
   readonly connections: readonly RecordedConnection[];
   /** From now on; undefined for the ordinary answer, which names what was asked. */
   script(script: Script | undefined): void;
+  /** Whether connections that come from now on are taken and never read. */
+  stall(stalled: boolean): void;
   /** Forgets closed connections and what open ones have brought so far. */
   forget(): void;
   close(): Promise<void>;
@@ -35,8 +37,10 @@ export interface RecordingService {
 export async function startRecordingService(): Promise<RecordingService> {
   const connections: Recorder[] = [];
   let script: Script | undefined;
+  let stalled = false;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     connections.push(new Recorder(socket, (request) => (script ?? ordinaryAnswer)(request)));
+    if (stalled) socket.pause();
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -48,6 +52,9 @@ export async function startRecordingService(): Promise<RecordingService> {
     connections,
     script: (next) => {
       script = next;
+    },
+    stall: (next) => {
+      stalled = next;
     },
     forget: () => {
       for (let index = connections.length - 1; index >= 0; index -= 1) {

@@ -263,7 +263,8 @@ function readRecords(folder: string): AuditRecord[] {
 
 let sentinels = 0;
 
-interface Ground {
+/** What judging needs of a stage. */
+export interface Ground {
   readonly proxy: string;
   readonly tls: boolean;
   readonly service: RecordingService;
@@ -316,7 +317,7 @@ async function attack(stage: Ground, bytes: string, options: AttackOptions): Pro
  * completion: both are written in batches. With the last decision of all, every one before it is
  * there too, those included that no answer named.
  */
-async function settle(
+export async function settle(
   records: () => readonly AuditRecord[],
   before: number,
   named: readonly string[],
@@ -344,7 +345,7 @@ async function settle(
  * Rule 5: the next good request, on a connection of its own, gets its own answer, and nothing but
  * it reaches the service. Resolves to its decision id.
  */
-async function goodRequest({ proxy, tls, service }: Ground): Promise<string> {
+export async function goodRequest({ proxy, tls, service }: Ground): Promise<string> {
   service.forget();
   sentinels += 1;
   const target = `/good-${sentinels}`;
