@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import {
   groupUsage,
+  membersOf,
   parseCoreBusyMs,
   parseProcessStat,
   parseProportionalBytes,
@@ -14,6 +15,7 @@ const LINE =
 test("parseProcessStat() finds the fields when the name holds spaces and parentheses", () => {
   assert.deepEqual(parseProcessStat(LINE), {
     pid: 4242,
+    parent: 1,
     state: "S",
     group: 4240,
     cpuTicks: 150 + 25 + 7 + 3,
@@ -24,6 +26,19 @@ test("parseProcessStat() finds the fields when the name holds spaces and parenth
 test("parseProcessStat() throws when the line is something else or is cut short", () => {
   assert.throws(() => parseProcessStat("nothing"), TypeError);
   assert.throws(() => parseProcessStat("1 (a) S 1 1 1"), TypeError);
+});
+
+test("membersOf() takes the group and what descends from it, and nobody else", () => {
+  const stat = (pid: number, parent: number, group: number) => ({
+    ...parseProcessStat(LINE),
+    pid,
+    parent,
+    group,
+  });
+  const worker = stat(11, 10, 11);
+  const processes = [stat(12, 11, 11), worker, stat(10, 1, 10), stat(20, 1, 20), stat(13, 1, 10)];
+  const pids = membersOf(10, processes).map(({ pid }) => pid);
+  assert.deepEqual(pids, [10, 13, 11, 12]);
 });
 
 test("parseProportionalBytes() reads Pss and not its parts", () => {

@@ -1,15 +1,16 @@
 /**
  * What Linux says of processes: CPU time and memory of a whole process group, from /proc.
  *
- * A group, not a tree: everything that the harness starts leads a group of its own, and a worker
- * whose parent has gone is still in it. CPU times include children that were waited for, so a sum
- * over the group never goes back when one of its processes ends.
+ * Everything that the harness starts leads a group of its own. A supervisor's workers lead groups of
+ * theirs, so what descends from a member counts too. CPU times include children that were waited for,
+ * so the sum never goes back when a process ends.
  */
 import { readFileSync, readdirSync } from "node:fs";
 
 /** One line of /proc/PID/stat, as far as it is of use here. */
 export interface ProcessStat {
   readonly pid: number;
+  readonly parent: number;
   readonly group: number;
   /** One letter: R running, S sleeping, T stopped, Z zombie, … */
   readonly state: string;
@@ -48,6 +49,7 @@ export function parseProcessStat(line: string): ProcessStat {
   return {
     pid: Number(line.slice(0, open)),
     state: rest[0] ?? "",
+    parent: field(4),
     group: field(5),
     cpuTicks: field(14) + field(15) + field(16) + field(17),
     residentPages: field(24),
@@ -60,17 +62,36 @@ export function parseProportionalBytes(text: string): number | undefined {
   return found === null ? undefined : Number(found[1]) * 1024;
 }
 
-/** The living processes of a group. */
+/** The living processes of a group, and what descends from them. */
 export function groupMembers(group: number): ProcessStat[] {
-  const members: ProcessStat[] = [];
+  return membersOf(group, livingProcesses());
+}
+
+/** Those of a group, and those whose parent is one of them, whatever group they lead themselves. */
+export function membersOf(group: number, processes: readonly ProcessStat[]): ProcessStat[] {
+  const members = processes.filter((one) => one.group === group);
+  const known = new Set(members.map(({ pid }) => pid));
+  for (let index = 0; index < members.length; index++) {
+    const parent = members[index]?.pid;
+    for (const one of processes) {
+      if (one.parent !== parent || known.has(one.pid)) continue;
+      known.add(one.pid);
+      members.push(one);
+    }
+  }
+  return members;
+}
+
+function livingProcesses(): ProcessStat[] {
+  const processes: ProcessStat[] = [];
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     const text = readOrUndefined(`/proc/${name}/stat`);
     if (text === undefined) continue;
     const stat = parseProcessStat(text);
-    if (stat.group === group && stat.state !== "Z") members.push(stat);
+    if (stat.state !== "Z") processes.push(stat);
   }
-  return members;
+  return processes;
 }
 
 /** What a group has used until now. Throws if nobody is left in it. */
