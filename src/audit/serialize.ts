@@ -14,6 +14,7 @@ import type { PeerCertificate } from "../model/peer-tls.ts";
 import type { Authn, InputRead } from "../model/policy.ts";
 import type { AttributeValue, Principal } from "../model/principal.ts";
 import type { CompletionRecord, DecisionRecord, RecordedCredential } from "../model/records.ts";
+import { Recurring } from "../model/recurring.ts";
 import { Cuts, type CutField } from "./cuts.ts";
 import { KnownTexts } from "./known-texts.ts";
 import { bytesOf, type Lines, type Literal } from "./lines.ts";
@@ -68,18 +69,18 @@ export interface SerializerDeps {
  * sharing between logs.
  *
  * What many records have in common is made once and found again by what it is made of: `authn` (one
- * object a second for each credential), principals, lists of scopes and policies (one object for as
- * long as they are remembered), and the names of listeners, routes, services, hosts and endpoints.
+ * object a second for each credential), principals and lists of scopes (one object for as long as
+ * they are remembered; `Recurring`), and the names of listeners, routes, services, hosts and endpoints.
  * A record is then some twenty-five pieces instead of sixty.
  */
 export class Serializer {
   readonly #deps: SerializerDeps;
   readonly #cuts: Cuts;
   readonly #time = createTimeText();
-  readonly #firsts = new WeakMap<Authn, First>();
-  readonly #principals = new WeakMap<Principal, Literal>();
-  readonly #certificates = new WeakMap<PeerCertificate, Literal>();
-  readonly #lists = new WeakMap<readonly string[], Literal>();
+  readonly #firsts = new Recurring<Authn, First>();
+  readonly #principals = new Recurring<Principal, Literal>();
+  readonly #certificates = new Recurring<PeerCertificate, Literal>();
+  readonly #lists = new Recurring<readonly string[], Literal>();
   readonly #ends = new KnownTexts(K.end);
   readonly #hosts = new KnownTexts(K.host);
   readonly #listeners = new KnownTexts(K.listener);
@@ -139,7 +140,7 @@ export class Serializer {
   #writeFirst(lines: Lines, record: DecisionRecord): void {
     const { authn } = record;
     if (authn === undefined) writeFirst(lines, record);
-    else lines.raw(this.#firstOf(authn, record));
+    else this.#writeFirstOf(authn, lines, record);
     lines.quoted(record.decisionId);
     if (record.detail !== undefined) {
       lines.raw(K.detail).quoted(this.#cuts.keep(record.detail, FIELDS.detail));
@@ -167,11 +168,13 @@ export class Serializer {
     if (path !== undefined) lines.raw(K.path).quoted(this.#cuts.keep(path, fields.path));
     lines.raw(this.#peers.member(record.peerAddress));
     if (record.peerCertificate !== undefined) {
-      lines.raw(K.peerCertificate).raw(this.#certificateOf(record.peerCertificate));
+      lines.raw(K.peerCertificate);
+      writeRecurring(lines, record.peerCertificate, this.#certificates, writeCertificate);
     }
     lines.raw(K.peerPort).number(record.peerPort);
     if (record.principal !== undefined) {
-      lines.raw(K.principal).raw(this.#principalOf(record.principal));
+      lines.raw(K.principal);
+      writeRecurring(lines, record.principal, this.#principals, writePrincipal);
     }
     if (query !== undefined) {
       lines.raw(K.query).quoted(this.#cuts.keep(this.#deps.maskQuery(query), fields.query, query));
@@ -184,7 +187,10 @@ export class Serializer {
     lines.raw(this.#reasons.member(record.reason));
     lines.raw(K.requestId).quoted(this.#cuts.keep(record.requestId, fields.requestId));
     if (record.route !== undefined) lines.raw(this.#routes.member(record.route));
-    if (record.scopes.length > 0) lines.raw(K.scopes).raw(this.#listOf(record.scopes));
+    if (record.scopes.length > 0) {
+      lines.raw(K.scopes);
+      writeRecurring(lines, record.scopes, this.#lists, writeList);
+    }
     if (record.service !== undefined) lines.raw(this.#services.member(record.service));
     if (record.stream !== undefined) lines.raw(K.stream).quoted(record.stream);
     lines.raw(K.time).text(this.#time(record.timeMs));
@@ -232,7 +238,7 @@ export class Serializer {
   }
 
   /** From `authn` to the name `decisionId`: the same for all requests of a credential within a second. */
-  #firstOf(authn: Authn, record: DecisionRecord): Literal {
+  #writeFirstOf(authn: Authn, lines: Lines, record: DecisionRecord): void {
     const { bundle, clientAddress, credentials, decision } = record;
     const known = this.#firsts.get(authn);
     if (
@@ -242,39 +248,38 @@ export class Serializer {
       known.clientAddress === clientAddress &&
       known.decision === decision
     ) {
-      return known.bytes;
+      lines.raw(known.bytes);
+    } else if (this.#firsts.again(authn)) {
+      const bytes = bytesOf((own) => writeFirst(own, record));
+      this.#firsts.keep(authn, { bundle, clientAddress, credentials, decision, bytes });
+      lines.raw(bytes);
+    } else {
+      writeFirst(lines, record);
     }
-    const bytes = bytesOf((lines) => writeFirst(lines, record));
-    this.#firsts.set(authn, { bundle, clientAddress, credentials, decision, bytes });
-    return bytes;
   }
+}
 
-  #principalOf(principal: Principal): Literal {
-    let bytes = this.#principals.get(principal);
-    if (bytes === undefined) {
-      bytes = bytesOf((lines) => writePrincipal(lines, principal));
-      this.#principals.set(principal, bytes);
-    }
-    return bytes;
+/** What is written of `value`, which many records have in common. */
+function writeRecurring<T extends object>(
+  lines: Lines,
+  value: T,
+  known: Recurring<T, Literal>,
+  write: (lines: Lines, value: T) => void,
+): void {
+  const ready = known.get(value);
+  if (ready !== undefined) {
+    lines.raw(ready);
+  } else if (known.again(value)) {
+    const bytes = bytesOf((own) => write(own, value));
+    known.keep(value, bytes);
+    lines.raw(bytes);
+  } else {
+    write(lines, value);
   }
+}
 
-  #certificateOf(certificate: PeerCertificate): Literal {
-    let bytes = this.#certificates.get(certificate);
-    if (bytes === undefined) {
-      bytes = bytesOf((lines) => writeCertificate(lines, certificate));
-      this.#certificates.set(certificate, bytes);
-    }
-    return bytes;
-  }
-
-  #listOf(values: readonly string[]): Literal {
-    let bytes = this.#lists.get(values);
-    if (bytes === undefined) {
-      bytes = bytesOf((lines) => lines.list(values));
-      this.#lists.set(values, bytes);
-    }
-    return bytes;
-  }
+function writeList(lines: Lines, values: readonly string[]): void {
+  lines.list(values);
 }
 
 /** What the beginning of a record was made of. */

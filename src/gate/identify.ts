@@ -8,6 +8,7 @@ import { type CredentialFacts, type CredentialFailure, isFailure } from "../mode
 import type { Authn } from "../model/policy.ts";
 import { ANONYMOUS } from "../model/principal.ts";
 import type { RecordedCredential } from "../model/records.ts";
+import { Recurring } from "../model/recurring.ts";
 import { checkFacts } from "../identity/checks.ts";
 import { isCredentialsFault, parseAuthorization } from "../wire/authorization.ts";
 import type { Deciding } from "./decision.ts";
@@ -162,16 +163,18 @@ function credentialOf(facts: CredentialFacts, outcome: "used" | "refused"): Reco
 }
 
 /** One list per facts, so that a hot path with cached facts allocates none. */
-const usedLists = new WeakMap<CredentialFacts, readonly RecordedCredential[]>();
+const usedLists = new Recurring<CredentialFacts, readonly RecordedCredential[]>();
 
 function usedCredential(facts: CredentialFacts): readonly RecordedCredential[] {
   let list = usedLists.get(facts);
-  if (list === undefined) usedLists.set(facts, (list = [credentialOf(facts, "used")]));
+  if (list !== undefined) return list;
+  list = [credentialOf(facts, "used")];
+  if (usedLists.again(facts)) usedLists.keep(facts, list);
   return list;
 }
 
 /** `age` counts whole seconds, so one object serves all requests within a second. */
-const authns = new WeakMap<CredentialFacts, Authn>();
+const authns = new Recurring<CredentialFacts, Authn>();
 
 function authnOf(facts: CredentialFacts, nowMs: number): Authn {
   const since = facts.authenticatedAt ?? facts.issuedAt;
@@ -186,7 +189,7 @@ function authnOf(facts: CredentialFacts, nowMs: number): Authn {
     amr: facts.amr,
     bound: false, // proofs of possession are not checked yet, so nothing counts as bound
   };
-  authns.set(facts, made);
+  if (authns.again(facts)) authns.keep(facts, made);
   return made;
 }
 

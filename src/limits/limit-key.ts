@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { type Principal, principalId } from "../model/principal.ts";
+import { Recurring } from "../model/recurring.ts";
 import { networkOf } from "./failure-budget.ts";
 import type { LimitBy } from "./limit-options.ts";
 
@@ -53,13 +54,13 @@ function attributeKey(name: string): (principal: Principal) => string {
 
 /** One text for each principal: it is the same value for as long as its credential is remembered. */
 function remembered(make: (principal: Principal) => string): (principal: Principal) => string {
-  const keys = new WeakMap<Principal, string>();
+  const keys = new Recurring<Principal, string>();
   return (principal) => {
     const known = keys.get(principal);
     if (known !== undefined) return known;
     const whole = make(principal);
     const key = whole.length > LIMITS.chars ? `#${hash("sha256", whole, "base64url")}` : whole;
-    keys.set(principal, key);
+    if (keys.again(principal)) keys.keep(principal, key);
     return key;
   };
 }

@@ -5,6 +5,7 @@
 import type { Policies, PolicyDecision, PolicyRequest } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
+import { Recurring } from "../model/recurring.ts";
 import { ACTIONS, READ, sallyportUid, WRITE } from "./cedar-names.ts";
 import type { CompiledPolicy } from "./compile-policy.ts";
 import type { Entity } from "./environment.ts";
@@ -61,7 +62,7 @@ interface GateParts {
 class GatePolicies implements Policies {
   readonly hash: string;
   readonly #parts: GateParts;
-  readonly #views = new WeakMap<Principal, PrincipalView>();
+  readonly #views = new Recurring<Principal, PrincipalView>();
 
   constructor(parts: GateParts) {
     this.hash = parts.hash;
@@ -93,7 +94,7 @@ class GatePolicies implements Policies {
     if (view === undefined) {
       const { index } = this.#parts;
       view = createPrincipalView(principal, (key) => index.asksForPrincipalIn(key));
-      this.#views.set(principal, view);
+      if (this.#views.again(principal)) this.#views.keep(principal, view);
     }
     return view;
   }
