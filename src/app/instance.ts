@@ -256,6 +256,7 @@ function createRunningGate(
     audit,
     budget: createFailureBudget(config.limits.failures, { clock, metrics }),
     nextDecisionId: createDecisionIds(clock),
-    decided: (route, reason, milliseconds) => requests.decided(route, reason, milliseconds),
+    decided: (route, reason, milliseconds, grpc) =>
+      requests.decided(route, reason, milliseconds, grpc),
   });
 }

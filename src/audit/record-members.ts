@@ -29,6 +29,7 @@ export const K = {
   durationMs: literal(',"durationMs":'),
   end: literal(',"end":'),
   erroring: literal(',"erroring":'),
+  grpcStatus: literal(',"grpcStatus":'),
   hashes: literal('"hashes":['),
   host: literal(',"host":'),
   listener: literal(',"listener":'),

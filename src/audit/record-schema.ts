@@ -104,6 +104,7 @@ export const completionSchema = z.strictObject({
   decisionId: text,
   durationMs: z.number().min(0),
   end: z.union([z.literal("complete"), reason]),
+  grpcStatus: z.int().min(0).max(16).optional(),
   requestBytes: count,
   responseBytes: count,
   status: z.int().min(0).max(999),

@@ -103,11 +103,16 @@ test("decision() and completion() are canonical whatever the strings and numbers
     ),
   );
   fc.assert(
-    fc.property(fc.double({ min: 0, max: 1e15, noNaN: true }), (durationMs) => {
-      const line = serializer.completion(completion({ durationMs }));
-      assert.equal(line, canonicalJson(JSON.parse(line)));
-      checkedRecord(line);
-    }),
+    fc.property(
+      fc.double({ min: 0, max: 1e15, noNaN: true }),
+      fc.option(fc.nat(16), { nil: undefined }),
+      (durationMs, grpcStatus) => {
+        const line = serializer.completion(completion({ durationMs, grpcStatus }));
+        assert.equal(line, canonicalJson(JSON.parse(line)));
+        const read = checkedRecord(line);
+        assert.equal(read.type === "completion" ? read.grpcStatus : null, grpcStatus);
+      },
+    ),
   );
 });
 

@@ -111,6 +111,7 @@ export class Serializer {
     const start = lines.size;
     lines.raw(K.completion).quoted(record.decisionId);
     lines.raw(K.durationMs).thousandths(record.durationMs).raw(this.#ends.member(record.end));
+    if (record.grpcStatus !== undefined) lines.raw(K.grpcStatus).number(record.grpcStatus);
     lines.raw(K.requestBytes).number(record.requestBytes);
     lines.raw(K.responseBytes).number(record.responseBytes);
     lines.raw(K.status).number(record.status);

@@ -8,6 +8,7 @@
 import type { Taken } from "../model/records.ts";
 import type { Reason } from "../model/reason.ts";
 import { METHODS } from "../model/vocabulary.ts";
+import { isGrpcCall } from "../wire/grpc/call.ts";
 import {
   type Deciding,
   type Denial,
@@ -85,7 +86,7 @@ export function createGate(deps: GateDeps): Gate {
       const deciding = begin({ ...input, head: NO_HEAD }, snapshot, deps);
       deciding.detail = detail;
       const taken = recordDecision(deciding, reason, deps.audit);
-      deps.decided(undefined, reason, 0);
+      deps.decided(undefined, reason, 0, false);
       return deny(deciding, reason, taken);
     },
   };
@@ -121,7 +122,7 @@ function conclude(
   // Made before it is recorded: if it cannot be made, no record says that it was.
   const granted = reason === "permitted" ? permit(deciding) : undefined;
   const taken = recordDecision(deciding, reason, deps.audit);
-  deps.decided(deciding.route?.name, reason, deps.clock.monotonic() - started);
+  decided(deciding, reason, { deps, started });
   if (granted === undefined) return deny(deciding, reason, taken);
   if (taken !== "recorded") return deny(deciding, "audit-unavailable", taken);
   const durable = deps.audit.durable();
@@ -133,6 +134,11 @@ function conclude(
   );
 }
 
+function decided(deciding: Deciding, reason: Reason, { deps, started }: Progress): void {
+  const grpc = isGrpcCall(deciding.input.head);
+  deps.decided(deciding.route?.name, reason, deps.clock.monotonic() - started, grpc);
+}
+
 function failed(error: unknown, deciding: Deciding, { deps, started }: Progress): Denial {
   deps.log.error("the gate failed and denies", {
     decision: deciding.id,
@@ -142,7 +148,7 @@ function failed(error: unknown, deciding: Deciding, { deps, started }: Progress)
   let taken: Taken = "refused";
   try {
     taken = recordDecision(deciding, "internal-error", deps.audit);
-    deps.decided(deciding.route?.name, "internal-error", deps.clock.monotonic() - started);
+    decided(deciding, "internal-error", { deps, started });
   } catch (recording) {
     deps.log.error("a denial could not be recorded", {
       decision: deciding.id,

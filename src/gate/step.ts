@@ -16,8 +16,13 @@ export interface GateDeps {
   readonly audit: AuditLog;
   readonly budget: FailureBudget;
   readonly nextDecisionId: () => string;
-  /** Told of every decision: its route if any, its reason, and how long it took. */
-  readonly decided: (route: string | undefined, reason: Reason, milliseconds: number) => void;
+  /** Told of every decision: its route if any, its reason, how long it took, whether it is about a gRPC call. */
+  readonly decided: (
+    route: string | undefined,
+    reason: Reason,
+    milliseconds: number,
+    grpc: boolean,
+  ) => void;
 }
 
 /** Undefined to go on, or the reason to deny. */

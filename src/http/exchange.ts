@@ -127,6 +127,11 @@ export interface UpstreamRequest {
   /** Already dropped, stripped and set; includes `host`; without hop-by-hop and framing fields. */
   readonly fields: Fields;
   readonly connectTimeoutMs: number;
+  /**
+   * How long the caller itself waits, from its head on: whatever else bounds the exchange, and as long
+   * as it may stream. Left out: it has not said so.
+   */
+  readonly deadlineMs?: number | undefined;
   /** From the end of the request (or its head, for streaming ones) to the response head. */
   readonly responseTimeoutMs: number;
   /** For the whole exchange. */
@@ -173,6 +178,13 @@ export interface ForwardObserver {
     readonly fields: Fields;
     readonly body: string;
   };
+  /** The trailers that the caller is about to get, where the service sent any. */
+  responseTrailers?(fields: Fields): void;
+  /**
+   * The answer has begun and the exchange failed: trailers by which this caller sees that it is not
+   * whole. Left out, or undefined: it sees its stream or connection cut.
+   */
+  cutShort?(reason: Reason): Fields | undefined;
   /** Exactly once, when the last byte is written or the exchange is given up. */
   done(outcome: ForwardOutcome): void;
 }

@@ -37,6 +37,8 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
   #responseBytes = 0;
   #callerSlow = false;
   #serviceSlow = false;
+  /** Whether the answer that has begun is of no length that was announced. */
+  #endless = false;
 
   constructor(
     service: ForwardService,
@@ -124,7 +126,10 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     this.stream.begin(head.status, shown, head);
     this.#status = head.status;
     this.answered = true;
-    if (this.request.lifetimeMs !== undefined) this.totalMs = this.request.lifetimeMs;
+    const { lifetimeMs, deadlineMs = NEVER } = this.request;
+    if (lifetimeMs !== undefined) this.totalMs = Math.min(lifetimeMs, deadlineMs);
+    // What was announced to the byte cannot end with trailers before its time.
+    this.#endless = head.bodyKind === "chunked" || head.bodyKind === "until-close";
     this.expireIn(this.request.idleTimeoutMs);
   }
 
@@ -179,7 +184,9 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     this.leave();
     if (this.over) return;
     const { responseTrailers = this.service.responseTrailers } = this.request;
-    this.stream.end(trailers === undefined ? undefined : responseTrailers(trailers));
+    const shown = trailers === undefined ? undefined : responseTrailers(trailers);
+    if (shown !== undefined) this.#observer.responseTrailers?.(shown);
+    this.stream.end(shown);
     this.#finish("complete", undefined);
   }
 
@@ -209,7 +216,7 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
 
   expired(): void {
     const reason = "upstream-timeout";
-    if (this.totalLeft() <= 0) this.#outOfTime();
+    if (this.totalLeft() <= 0) this.outOfTime();
     else if (this.#callerSlow) this.fail("caller-gone", "the caller stopped reading");
     else if (!this.written) {
       this.attemptFailed({ kind: "connect", reason, detail: "connecting took too long" });
@@ -269,9 +276,11 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
 
   // Ending
 
-  #outOfTime(): void {
+  protected outOfTime(): void {
+    const { deadlineMs = NEVER } = this.request;
     const stream = this.#status !== 0 && this.request.lifetimeMs !== undefined;
-    if (stream) this.fail("stream-lifetime", "the route's lifetime is over");
+    if (this.totalMs >= deadlineMs) this.fail("deadline-exceeded", "the deadline of the call");
+    else if (stream) this.fail("stream-lifetime", "the route's lifetime is over");
     else this.fail("upstream-timeout", "the whole exchange");
   }
 
@@ -288,9 +297,11 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
       this.#responseBytes = 0;
     }
     if (this.#status !== 0 || reason === "caller-gone") {
+      const trailers = this.#cutShort(reason);
       // First, or the abort would be heard as the caller's going.
       this.#finish(reason, detail);
-      this.stream.abort();
+      if (trailers === undefined) this.stream.abort();
+      else this.stream.end(trailers);
       return;
     }
     try {
@@ -304,6 +315,12 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
       return;
     }
     this.#finish(reason, detail);
+  }
+
+  /** A caller that does not take what is there already would not take trailers either. */
+  #cutShort(reason: Reason): Fields | undefined {
+    const deliverable = this.#endless && !this.#callerSlow && reason !== "caller-gone";
+    return deliverable ? this.#observer.cutShort?.(reason) : undefined;
   }
 
   #finish(end: "complete" | Reason, detail: string | undefined): void {

@@ -17,7 +17,7 @@ import type { Clock, Log, Timers } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
 import type { AttemptFailure, FailureKind } from "./attempt-failure.ts";
 import { Attempts, isIdempotent } from "./attempts.ts";
-import type { Deadlines } from "./deadlines.ts";
+import { type Deadlines, NEVER } from "./deadlines.ts";
 import type { EndpointState } from "./endpoint-state.ts";
 import type { Exchange, ExchangeStream, UpstreamRequest } from "./exchange.ts";
 import { asError, invariant } from "./invariant.ts";
@@ -89,7 +89,7 @@ export abstract class Sending implements Waiter {
     this.exchange = exchange;
     this.stream = exchange.stream;
     this.request = request;
-    this.totalMs = request.totalTimeoutMs;
+    this.totalMs = Math.min(request.totalTimeoutMs, request.deadlineMs ?? NEVER);
   }
 
   /** Writes the request to the connection at hand. */
@@ -98,6 +98,8 @@ export abstract class Sending implements Waiter {
   /** Becomes the receiver of what the connection says. */
   protected abstract assign(connection: ServiceConnection): void;
   protected abstract fail(reason: Reason, detail: string): void;
+  /** `totalMs` have passed. */
+  protected abstract outOfTime(): void;
 
   /** Looks for an endpoint, or waits for one. */
   protected send(): void {
@@ -136,6 +138,10 @@ export abstract class Sending implements Waiter {
     const left = Math.max(0, Math.min(line.timeoutMs, this.totalLeft()));
     const stop = this.#later(left, () => {
       line.gaveUp();
+      if (this.totalLeft() <= 0) {
+        this.outOfTime();
+        return;
+      }
       this.fail("overloaded", "waited too long for an endpoint with room");
     });
     this.#stopWaiting = () => {

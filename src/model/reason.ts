@@ -4,9 +4,13 @@
  * Response, audit record, metric and log all read this one value. Adding a reason starts here: the
  * compiler then lists every table that has to say something about it.
  */
+import type { GrpcStatusName } from "./grpc-status.ts";
+
 export interface ReasonInfo {
   /** HTTP status of the answer that carries it. */
   readonly status: number;
+  /** What stands for it where the caller speaks gRPC: the client's retries and messages go by it. */
+  readonly grpc: GrpcStatusName;
   /** RFC 9457 `title`: one short sentence for the caller, the same for every occurrence. */
   readonly title: string;
   /** Who is at fault; `us` alarms. `nobody` is for permits. */
@@ -18,24 +22,28 @@ export interface ReasonInfo {
 export const REASONS = {
   permitted: {
     status: 200,
+    grpc: "OK",
     title: "Permitted",
     fault: "nobody",
     meaning: "At least one permit policy applied and no forbid policy did.",
   },
   "answered-by-proxy": {
     status: 204,
+    grpc: "OK",
     title: "Answered by the proxy",
     fault: "nobody",
     meaning: "The proxy itself answered (`OPTIONS *`); nothing was forwarded.",
   },
   "malformed-request": {
     status: 400,
+    grpc: "INTERNAL",
     title: "The request is not valid HTTP",
     fault: "caller",
     meaning: "The request head or body breaks RFC 9110 or RFC 9112; the connection was closed.",
   },
   "ambiguous-path": {
     status: 400,
+    grpc: "INVALID_ARGUMENT",
     title: "The path can be read in more than one way",
     fault: "caller",
     meaning:
@@ -43,6 +51,7 @@ export const REASONS = {
   },
   "invalid-host": {
     status: 400,
+    grpc: "INVALID_ARGUMENT",
     title: "The Host is missing, repeated or not valid",
     fault: "caller",
     meaning:
@@ -50,13 +59,23 @@ export const REASONS = {
   },
   "unfit-value": {
     status: 400,
+    grpc: "INVALID_ARGUMENT",
     title: "A value of the request does not fit where it is to go",
     fault: "caller",
     meaning:
       "A value that the route puts into a header field, a query or a path (`${principal.subject}`, `${params.id}`, …) would break it: control bytes, white space at its ends, non-ASCII in a field, too long, a comma within a list, a query parameter given twice. Also a query that can be read in two ways where the route changes it. Nothing was sent.",
   },
+  "invalid-deadline": {
+    status: 400,
+    grpc: "INVALID_ARGUMENT",
+    title: "The deadline of the call cannot be read",
+    fault: "caller",
+    meaning:
+      "The `grpc-timeout` of a gRPC call is not one to eight digits and a unit (`H`, `M`, `S`, `m`, `u`, `n`), or stands there twice. Nothing was sent.",
+  },
   "invalid-forwarded": {
     status: 400,
+    grpc: "INVALID_ARGUMENT",
     title: "The forwarding fields cannot be read",
     fault: "caller",
     meaning:
@@ -64,6 +83,7 @@ export const REASONS = {
   },
   "invalid-body": {
     status: 400,
+    grpc: "INVALID_ARGUMENT",
     title: "The body is not what this route takes",
     fault: "caller",
     meaning:
@@ -71,6 +91,7 @@ export const REASONS = {
   },
   "unsupported-body": {
     status: 415,
+    grpc: "INVALID_ARGUMENT",
     title: "The type or coding of the body is not taken here",
     fault: "caller",
     meaning:
@@ -78,102 +99,119 @@ export const REASONS = {
   },
   "duplicate-authorization": {
     status: 400,
+    grpc: "INVALID_ARGUMENT",
     title: "More than one Authorization field",
     fault: "caller",
     meaning: "Two Authorization fields: services and proxies disagree about which one counts.",
   },
   "request-timeout": {
     status: 408,
+    grpc: "DEADLINE_EXCEEDED",
     title: "The request took too long to arrive",
     fault: "caller",
     meaning: "The head or the body did not arrive within the listener's limits.",
   },
   "body-too-large": {
     status: 413,
+    grpc: "RESOURCE_EXHAUSTED",
     title: "The body is too large",
     fault: "caller",
     meaning: "The body is larger than the listener's or the route's limit.",
   },
   "head-too-large": {
     status: 431,
+    grpc: "RESOURCE_EXHAUSTED",
     title: "The request head is too large",
     fault: "caller",
     meaning: "The head has more bytes or more fields than the listener's limits allow.",
   },
   "uri-too-long": {
     status: 414,
+    grpc: "RESOURCE_EXHAUSTED",
     title: "The request target is too long",
     fault: "caller",
     meaning: "The request target is longer than the listener's limit.",
   },
   "not-implemented": {
     status: 501,
+    grpc: "UNIMPLEMENTED",
     title: "Not implemented",
     fault: "caller",
     meaning: "CONNECT, TRACE, or a transfer coding other than chunked.",
   },
   "version-not-supported": {
     status: 505,
+    grpc: "UNIMPLEMENTED",
     title: "HTTP version not supported",
     fault: "caller",
     meaning: "The request line names a version other than HTTP/1.0 and HTTP/1.1.",
   },
   "expectation-failed": {
     status: 417,
+    grpc: "INVALID_ARGUMENT",
     title: "Expectation failed",
     fault: "caller",
     meaning: "Expect names something other than 100-continue.",
   },
   "no-route": {
     status: 404,
+    grpc: "UNIMPLEMENTED",
     title: "No such route",
     fault: "caller",
     meaning: "No route matches host and path. What no route names is not reachable.",
   },
   "method-not-allowed": {
     status: 405,
+    grpc: "UNIMPLEMENTED",
     title: "Method not allowed",
     fault: "caller",
     meaning: "The route does not list this method, or the method is unknown.",
   },
   "missing-credential": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "A credential is required",
     fault: "caller",
     meaning: "The request carries none of the credentials that the route accepts.",
   },
   "malformed-credential": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "The credential is malformed",
     fault: "caller",
     meaning: "The Authorization field or the token in it cannot be parsed.",
   },
   "unknown-issuer": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "The token's issuer is not accepted here",
     fault: "caller",
     meaning: "No authenticator that the route lists has exactly this `iss`.",
   },
   "algorithm-not-allowed": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "The token's algorithm is not accepted",
     fault: "caller",
     meaning: "`alg` is not in the authenticator's list, or does not fit the key.",
   },
   "unknown-key": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "The token's key is not known",
     fault: "caller",
     meaning: "The issuer's key set has no key with this `kid`, also after a fresh fetch.",
   },
   "invalid-signature": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "The token's signature is not valid",
     fault: "caller",
     meaning: "The signature does not verify under the issuer's key.",
   },
   "invalid-token-type": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "This is not a token of the right type",
     fault: "caller",
     meaning:
@@ -181,36 +219,42 @@ export const REASONS = {
   },
   "wrong-audience": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "The token is meant for somebody else",
     fault: "caller",
     meaning: "`aud` has none of the audiences of the route or authenticator.",
   },
   "token-expired": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "The token has expired",
     fault: "caller",
     meaning: "`exp` lies in the past, beyond the clock skew.",
   },
   "token-not-yet-valid": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "The token is not valid yet",
     fault: "caller",
     meaning: "`nbf` or `iat` lies in the future, beyond the clock skew.",
   },
   "missing-claim": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "The token lacks a claim that is required",
     fault: "caller",
     meaning: "A declared claim without a default is absent, or `exp` or the subject is.",
   },
   "invalid-claim": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "A claim of the token has the wrong type",
     fault: "caller",
     meaning: "A claim is not of its declared type, or a registered claim is malformed.",
   },
   "missing-proof": {
     status: 401,
+    grpc: "UNAUTHENTICATED",
     title: "The token is bound to a key and needs a proof",
     fault: "caller",
     meaning:
@@ -218,12 +262,14 @@ export const REASONS = {
   },
   "identity-unavailable": {
     status: 503,
+    grpc: "UNAVAILABLE",
     title: "The identity provider cannot be reached",
     fault: "provider",
     meaning: "No usable key set for the token's issuer: never fetched, or staler than its bound.",
   },
   "missing-certificate": {
     status: 403,
+    grpc: "PERMISSION_DENIED",
     title: "A client certificate is required",
     fault: "caller",
     meaning:
@@ -231,6 +277,7 @@ export const REASONS = {
   },
   "untrusted-certificate": {
     status: 403,
+    grpc: "PERMISSION_DENIED",
     title: "The client certificate is not accepted",
     fault: "caller",
     meaning:
@@ -238,6 +285,7 @@ export const REASONS = {
   },
   "certificate-expired": {
     status: 403,
+    grpc: "PERMISSION_DENIED",
     title: "The client certificate is out of its time",
     fault: "caller",
     meaning:
@@ -245,6 +293,7 @@ export const REASONS = {
   },
   "certificate-revoked": {
     status: 403,
+    grpc: "PERMISSION_DENIED",
     title: "The client certificate is revoked",
     fault: "caller",
     meaning:
@@ -252,6 +301,7 @@ export const REASONS = {
   },
   "revocation-unknown": {
     status: 503,
+    grpc: "UNAVAILABLE",
     title: "It cannot be known whether the client certificate is revoked",
     fault: "us",
     meaning:
@@ -259,12 +309,14 @@ export const REASONS = {
   },
   "too-many-failures": {
     status: 429,
+    grpc: "RESOURCE_EXHAUSTED",
     title: "Too many failed credentials",
     fault: "caller",
     meaning: "The failed-verification budget of this address is spent; nothing was verified.",
   },
   "rate-limited": {
     status: 429,
+    grpc: "RESOURCE_EXHAUSTED",
     title: "Too many requests",
     fault: "caller",
     meaning:
@@ -272,6 +324,7 @@ export const REASONS = {
   },
   "too-many-concurrent": {
     status: 429,
+    grpc: "RESOURCE_EXHAUSTED",
     title: "Too many requests at the same time",
     fault: "caller",
     meaning:
@@ -279,24 +332,28 @@ export const REASONS = {
   },
   "no-permit": {
     status: 403,
+    grpc: "PERMISSION_DENIED",
     title: "No policy permits this",
     fault: "caller",
     meaning: "No permit policy applied. The record names the inputs that were read.",
   },
   forbidden: {
     status: 403,
+    grpc: "PERMISSION_DENIED",
     title: "A policy forbids this",
     fault: "caller",
     meaning: "At least one forbid policy applied; the record names it.",
   },
   "policy-error": {
     status: 403,
+    grpc: "PERMISSION_DENIED",
     title: "The policies could not be evaluated",
     fault: "us",
     meaning: "A forbid policy failed during evaluation, which denies: it might have applied.",
   },
   "audit-unavailable": {
     status: 503,
+    grpc: "UNAVAILABLE",
     title: "The request cannot be recorded now",
     fault: "us",
     meaning:
@@ -304,12 +361,14 @@ export const REASONS = {
   },
   overloaded: {
     status: 503,
+    grpc: "UNAVAILABLE",
     title: "Too many requests at once",
     fault: "us",
     meaning: "A limit on connections or on requests in flight is reached.",
   },
   "no-endpoint": {
     status: 503,
+    grpc: "UNAVAILABLE",
     title: "No endpoint of the service is available",
     fault: "service",
     meaning:
@@ -317,12 +376,14 @@ export const REASONS = {
   },
   "upstream-unreachable": {
     status: 502,
+    grpc: "UNAVAILABLE",
     title: "The service cannot be reached",
     fault: "service",
     meaning: "The connection to the service was refused, reset, or failed in its handshake.",
   },
   "upstream-tls": {
     status: 502,
+    grpc: "UNAVAILABLE",
     title: "The service cannot be reached securely",
     fault: "service",
     meaning:
@@ -330,12 +391,14 @@ export const REASONS = {
   },
   "upstream-protocol": {
     status: 502,
+    grpc: "UNAVAILABLE",
     title: "The service's answer is not valid HTTP",
     fault: "service",
     meaning: "The answer is ambiguous or breaks RFC 9112, or the connection closed within it.",
   },
   "upstream-body": {
     status: 502,
+    grpc: "UNAVAILABLE",
     title: "The service's answer cannot be passed on",
     fault: "service",
     meaning:
@@ -343,12 +406,22 @@ export const REASONS = {
   },
   "upstream-timeout": {
     status: 504,
+    grpc: "DEADLINE_EXCEEDED",
     title: "The service did not answer in time",
     fault: "service",
     meaning: "Connecting, the response head, or the whole exchange took longer than allowed.",
   },
+  "deadline-exceeded": {
+    status: 504,
+    grpc: "DEADLINE_EXCEEDED",
+    title: "The deadline of the call has passed",
+    fault: "caller",
+    meaning:
+      "A gRPC call went on for longer than its own `grpc-timeout`. The service was told that it is over; it may be slow, or the caller impatient.",
+  },
   "caller-gone": {
     status: 499,
+    grpc: "CANCELLED",
     title: "The caller went away",
     fault: "caller",
     meaning:
@@ -356,6 +429,7 @@ export const REASONS = {
   },
   "upgrade-not-allowed": {
     status: 403,
+    grpc: "PERMISSION_DENIED",
     title: "This upgrade is not allowed here",
     fault: "caller",
     meaning:
@@ -363,6 +437,7 @@ export const REASONS = {
   },
   "invalid-upgrade": {
     status: 400,
+    grpc: "INVALID_ARGUMENT",
     title: "The request is not a valid WebSocket handshake",
     fault: "caller",
     meaning:
@@ -370,6 +445,7 @@ export const REASONS = {
   },
   "stream-lifetime": {
     status: 504,
+    grpc: "DEADLINE_EXCEEDED",
     title: "The stream has reached its lifetime",
     fault: "service",
     meaning:
@@ -377,6 +453,7 @@ export const REASONS = {
   },
   "stream-idle": {
     status: 504,
+    grpc: "DEADLINE_EXCEEDED",
     title: "The stream was idle for too long",
     fault: "service",
     meaning:
@@ -384,12 +461,14 @@ export const REASONS = {
   },
   "shutting-down": {
     status: 503,
+    grpc: "UNAVAILABLE",
     title: "Shutting down",
     fault: "us",
     meaning: "The proxy is draining; try another replica.",
   },
   "internal-error": {
     status: 500,
+    grpc: "INTERNAL",
     title: "Internal error",
     fault: "us",
     meaning: "A defect of ours. The gate denies on anything unexpected; the log has the cause.",

@@ -69,6 +69,8 @@ export interface CompletionRecord {
   readonly upstream: string | undefined;
   /** Status sent to the caller; 0 when none was. */
   readonly status: number;
+  /** The gRPC status that ended a call over HTTP/2; undefined where none was sent, and for all else. */
+  readonly grpcStatus?: number | undefined;
   /** Body bytes from the caller, without framing. */
   readonly requestBytes: number;
   /** Body bytes to the caller, without framing. */

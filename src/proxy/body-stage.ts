@@ -299,6 +299,14 @@ class BodyStage implements Exchange, ExchangeStream, BodyReader, ForwardObserver
     return this.#parts.observer.fault(reason);
   }
 
+  responseTrailers(fields: Fields): void {
+    this.#parts.observer.responseTrailers?.(fields);
+  }
+
+  cutShort(reason: Reason): Fields | undefined {
+    return this.#parts.observer.cutShort?.(reason);
+  }
+
   done(outcome: ForwardOutcome): void {
     this.#over = true;
     this.#held = undefined;

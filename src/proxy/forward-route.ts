@@ -13,10 +13,15 @@ import type { Prepare } from "./prepare.ts";
 /** `upgrade`: an upgraded connection. `response`: an answer that goes on and on. */
 export type StreamKind = "upgrade" | "response";
 
+/** How a permitted request went, with what its caller's protocol adds. */
+export interface Completed extends ForwardOutcome {
+  readonly grpcStatus: number | undefined;
+}
+
 export interface ForwardDeps {
   readonly clock: Clock;
   readonly audit: AuditLog;
-  readonly completed: (route: string, outcome: ForwardOutcome, decisionId: string) => void;
+  readonly completed: (route: string, outcome: Completed, decisionId: string) => void;
   readonly streamEnded: (kind: StreamKind, end: ForwardOutcome["end"]) => void;
 }
 

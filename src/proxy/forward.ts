@@ -2,19 +2,15 @@
 import type { Exchange, UpstreamRequest } from "../http/exchange.ts";
 import type { Permit } from "../gate/decision.ts";
 import type { Fields } from "../model/http.ts";
-import type { Reason } from "../model/reason.ts";
+import { isGrpcCall } from "../wire/grpc/call.ts";
 import { bodyWorks } from "./body-rules.ts";
 import { forwardStaged } from "./body-stage.ts";
 import type { ForwardDeps, ForwardRoute } from "./forward-route.ts";
 import { Forwarding } from "./forwarding.ts";
+import { passDeadline } from "./grpc-deadline.ts";
+import { GrpcForwarding } from "./grpc-forwarding.ts";
 import { Unfit } from "./render.ts";
-
-/** Why a permitted request cannot be sent; nothing of it was. */
-export interface Unsent {
-  readonly reason: Reason;
-  /** For the operator; holds no value. */
-  readonly detail: string;
-}
+import type { Unsent } from "./unsent.ts";
 
 /** Undefined once the request is on its way. */
 export function forward(
@@ -37,11 +33,17 @@ export function forward(
   }
   const works = route.bodies === undefined ? undefined : bodyWorks(route.bodies, permit);
   if (works instanceof Unfit) return { reason: "unfit-value", detail: works.detail };
+  const grpc = isGrpcCall(request.head);
+  const deadlineMs = grpc
+    ? passDeadline(fields, { permit, exchange, clock: deps.clock })
+    : undefined;
+  if (typeof deadlineMs === "object") return deadlineMs;
   const upstreamRequest: UpstreamRequest = {
     method: request.method,
     target: query === undefined ? path : `${path}?${query}`,
     fields,
     connectTimeoutMs: plan.connectTimeoutMs,
+    deadlineMs,
     responseTimeoutMs: plan.responseTimeoutMs,
     totalTimeoutMs: plan.totalTimeoutMs,
     idleTimeoutMs: plan.idleTimeoutMs,
@@ -52,7 +54,8 @@ export function forward(
     websocketKey: permit.websocketKey,
     lifetimeMs: plan.lifetimeMs,
   };
-  const forwarding = new Forwarding(permit, { exchange, route, deps, answerFields });
+  const given = { exchange, route, deps, answerFields };
+  const forwarding = grpc ? new GrpcForwarding(permit, given) : new Forwarding(permit, given);
   const { upstream } = plan;
   const forwarded =
     works === undefined

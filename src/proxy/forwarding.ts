@@ -7,7 +7,7 @@ import type { Permit } from "../gate/decision.ts";
 import type { Fields } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
 import type { ForwardDeps, ForwardRoute, StreamKind } from "./forward-route.ts";
-import { problemResponse } from "./problem.ts";
+import { problemResponse, type ProblemResponse } from "./problem.ts";
 
 const LIMITS = {
   /**
@@ -23,7 +23,7 @@ export class Forwarding implements ForwardObserver {
   standing: Permit;
   /** Whether it is being decided about again. */
   deciding = false;
-  readonly #exchange: Exchange;
+  protected readonly exchange: Exchange;
   readonly #route: ForwardRoute;
   readonly #deps: ForwardDeps;
   /** What this answer gets beyond what all answers of the route get. */
@@ -42,7 +42,7 @@ export class Forwarding implements ForwardObserver {
   ) {
     this.permit = permit;
     this.standing = permit;
-    this.#exchange = given.exchange;
+    this.exchange = given.exchange;
     this.#route = given.route;
     this.#deps = given.deps;
     this.#answerFields = given.answerFields;
@@ -50,13 +50,13 @@ export class Forwarding implements ForwardObserver {
 
   began(forwarded: Forwarded): void {
     this.#forwarded = forwarded;
-    this.#exchange.owner = this;
+    this.exchange.owner = this;
   }
 
   /** What kind of stream it is; undefined while, or as long as, it is a plain request, and once it is over. */
   kind(now: number): StreamKind | undefined {
     if (this.#over || this.#forwarded === undefined) return undefined;
-    return this.#kind(this.#forwarded.status, now - this.#exchange.receivedAt);
+    return this.#kind(this.#forwarded.status, now - this.exchange.receivedAt);
   }
 
   /** Ends the stream. */
@@ -74,7 +74,7 @@ export class Forwarding implements ForwardObserver {
     return shown;
   }
 
-  fault(reason: Reason): { status: number; fields: Fields; body: string } {
+  fault(reason: Reason): ProblemResponse {
     const { decisionId, admission } = this.permit;
     const cors = this.#route.cors?.answer(this.permit.request.head);
     return problemResponse(reason, { decisionId, admission, cors });
@@ -83,19 +83,21 @@ export class Forwarding implements ForwardObserver {
   done(outcome: ForwardOutcome): void {
     this.#over = true;
     const { clock, audit, completed, streamEnded } = this.#deps;
-    const durationMs = clock.monotonic() - this.#exchange.receivedAt;
+    const durationMs = clock.monotonic() - this.exchange.receivedAt;
+    const grpcStatus = this.grpcStatus(outcome.end);
     audit.completion({
       timeMs: clock.now(),
       decisionId: this.permit.decisionId,
       upstream: outcome.upstream,
       status: outcome.status,
+      grpcStatus,
       requestBytes: outcome.requestBytes,
       responseBytes: outcome.responseBytes,
       durationMs,
       upstreamMs: outcome.upstreamMs,
       end: outcome.end,
     });
-    completed(this.permit.route.name, outcome, this.permit.decisionId);
+    completed(this.permit.route.name, { ...outcome, grpcStatus }, this.permit.decisionId);
     const kind = this.#kind(outcome.status, durationMs);
     if (kind !== undefined) streamEnded(kind, outcome.end);
   }
@@ -103,6 +105,16 @@ export class Forwarding implements ForwardObserver {
   #kind(status: number, ageMs: number): StreamKind | undefined {
     if (status === 101) return "upgrade";
     const plain = this.#route.plan.lifetimeMs === undefined && ageMs <= LIMITS.plainMs;
-    return plain || status === 0 ? undefined : "response";
+    return plain || !this.streams(status) ? undefined : "response";
+  }
+
+  /** Whether something flows that may go on and on. */
+  protected streams(status: number): boolean {
+    return status !== 0;
+  }
+
+  /** What the caller was given where it speaks gRPC. */
+  protected grpcStatus(_end: ForwardOutcome["end"]): number | undefined {
+    return undefined;
   }
 }

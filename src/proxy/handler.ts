@@ -9,11 +9,13 @@ import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
 import type { Fields } from "../model/http.ts";
 import type { Log } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
-import { AMBIGUOUS, forward, type Unsent } from "./forward.ts";
+import { AMBIGUOUS, forward } from "./forward.ts";
 import type { ForwardDeps, ForwardRoute, RouteAnswers } from "./forward-route.ts";
 import { problemResponse, type ProblemResponse } from "./problem.ts";
+import { refusal } from "./refusal.ts";
 import type { Redirect } from "./redirect.ts";
 import { Unfit } from "./render.ts";
+import type { Unsent } from "./unsent.ts";
 
 /** One configuration, compiled: swapped by one assignment, read once by each request. */
 export interface ProxySnapshot {
@@ -104,7 +106,7 @@ function answer(
   const { reason, detail } = unsent;
   deps.log.debug("a permitted request was not sent", { decision: decisionId, reason, detail });
   const cors = route.cors?.answer(exchange.head);
-  const problem = problemResponse(reason, { decisionId, admission, cors });
+  const problem = refusal(exchange.head, reason, { decisionId, admission, cors });
   reply(problem, { decisionId, recorded: true, end: reason, exchange, deps });
 }
 
@@ -139,7 +141,7 @@ function refuse(
   const preflight = denial.denied === "answered-by-proxy" ? route?.cors : undefined;
   const problem =
     preflight === undefined
-      ? problemResponse(denial.denied, {
+      ? refusal(exchange.head, denial.denied, {
           decisionId,
           allow: denial.allow,
           challenge: route?.challenge(denial.denied),
@@ -188,6 +190,7 @@ function reply(
     decisionId,
     upstream: undefined,
     status: gone ? 0 : problem.status,
+    grpcStatus: gone ? undefined : problem.grpcStatus,
     requestBytes: 0,
     responseBytes: gone ? 0 : Buffer.byteLength(problem.body),
     durationMs: deps.clock.monotonic() - exchange.receivedAt,

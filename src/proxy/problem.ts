@@ -4,6 +4,7 @@
  */
 import type { Admission } from "../limits/route-limits.ts";
 import type { Fields } from "../model/http.ts";
+import type { GrpcStatus } from "../model/grpc-status.ts";
 import { type Reason, reasonInfo } from "../model/reason.ts";
 
 export interface ProblemContext {
@@ -22,16 +23,18 @@ export interface ProblemResponse {
   readonly status: number;
   readonly fields: string[];
   readonly body: string;
+  /** Where it answers a gRPC call: the status that is in the fields. */
+  readonly grpcStatus?: GrpcStatus;
 }
 
 /** Seconds to wait before asking again, where waiting helps. */
-const RETRY_AFTER: Partial<Record<Reason, string>> = {
-  "too-many-failures": "10",
-  "identity-unavailable": "5",
-  "audit-unavailable": "5",
-  overloaded: "1",
-  "no-endpoint": "5",
-  "shutting-down": "1",
+const RETRY_AFTER: Partial<Record<Reason, number>> = {
+  "too-many-failures": 10,
+  "identity-unavailable": 5,
+  "audit-unavailable": 5,
+  overloaded: 1,
+  "no-endpoint": 5,
+  "shutting-down": 1,
 };
 
 export function problemResponse(reason: Reason, context: ProblemContext): ProblemResponse {
@@ -55,9 +58,8 @@ export function problemResponse(reason: Reason, context: ProblemContext): Proble
   if (reason === "invalid-upgrade") fields.push("sec-websocket-version", "13");
   if (status === 405) fields.push("allow", context.allow ?? "");
   const { admission } = context;
-  const retryAfter =
-    reason === admission?.reason ? String(admission.retryAfterSeconds) : RETRY_AFTER[reason];
-  if (retryAfter !== undefined) fields.push("retry-after", retryAfter);
+  const retryAfter = retryAfterSeconds(reason, admission);
+  if (retryAfter !== undefined) fields.push("retry-after", String(retryAfter));
   if (admission !== undefined) fields.push(...admission.fields);
   if (context.cors !== undefined) fields.push(...context.cors);
   const body = JSON.stringify({
@@ -68,4 +70,12 @@ export function problemResponse(reason: Reason, context: ProblemContext): Proble
     decision: context.decisionId,
   });
   return { status, fields, body: `${body}\n` };
+}
+
+/** Undefined where waiting does not help. What has it was refused before its service saw anything. */
+export function retryAfterSeconds(
+  reason: Reason,
+  admission: Admission | undefined,
+): number | undefined {
+  return reason === admission?.reason ? admission.retryAfterSeconds : RETRY_AFTER[reason];
 }

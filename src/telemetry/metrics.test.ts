@@ -141,6 +141,8 @@ test("createRequestMetrics() counts a denial when it is decided and a permit whe
     end: "upstream-timeout",
   });
   requests.completed("billing", { ...outcome, status: 799, end: "complete" });
+  requests.decided("calls", "no-permit", 0.01, true);
+  requests.completed("calls", { ...outcome, grpcStatus: 14, end: "upstream-unreachable" });
   const { body } = metrics.render();
   const lines = [
     'sallyport_requests_total{route="billing",decision="permit",reason="permitted",status="200"} 1',
@@ -148,9 +150,12 @@ test("createRequestMetrics() counts a denial when it is decided and a permit whe
     'sallyport_requests_total{route="billing",decision="permit",reason="upstream-timeout",status="504"} 1',
     'sallyport_requests_total{route="billing",decision="deny",reason="no-permit",status="403"} 1',
     'sallyport_requests_total{route="(none)",decision="deny",reason="no-route",status="404"} 1',
+    'sallyport_requests_total{route="calls",decision="deny",reason="no-permit",status="200"} 1',
+    'sallyport_grpc_calls_total{route="calls",grpc_status="PERMISSION_DENIED"} 1',
+    'sallyport_grpc_calls_total{route="calls",grpc_status="UNAVAILABLE"} 1',
     'sallyport_decisions_total{route="billing",decision="permit",reason="permitted"} 1',
     'sallyport_gate_seconds_count{decision="permit"} 1',
-    'sallyport_gate_seconds_count{decision="deny"} 2',
+    'sallyport_gate_seconds_count{decision="deny"} 3',
     'sallyport_upstream_seconds_bucket{route="billing",le="0.005"} 2',
     'sallyport_request_body_bytes_total{route="billing"} 30',
     'sallyport_response_body_bytes_total{route="billing"} 60',

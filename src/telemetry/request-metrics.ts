@@ -8,6 +8,7 @@
  */
 import { STATUS_CODES } from "node:http";
 import type { Counter, Family, Histogram, Metrics } from "../model/ports.ts";
+import { GRPC_STATUS } from "../model/grpc-status.ts";
 import { reasonInfo, type Reason } from "../model/reason.ts";
 import type { CompletionRecord } from "../model/records.ts";
 
@@ -27,12 +28,15 @@ const NO_ROUTE = "(none)";
 /** How a permitted request ended; the figures of its completion record. */
 export type CompletedRequest = Pick<
   CompletionRecord,
-  "status" | "requestBytes" | "responseBytes" | "upstreamMs" | "end"
+  "status" | "grpcStatus" | "requestBytes" | "responseBytes" | "upstreamMs" | "end"
 >;
 
 export interface RequestMetrics {
-  /** The gate has decided, after `gateMs` milliseconds. A denied request is counted here, a permitted one when it has ended. */
-  decided(route: string | undefined, reason: Reason, gateMs: number): void;
+  /**
+   * The gate has decided, after `gateMs` milliseconds. A denied request is counted here, a permitted one
+   * when it has ended. `grpc`: it is a gRPC call, and answered as one.
+   */
+  decided(route: string | undefined, reason: Reason, gateMs: number, grpc?: boolean): void;
   /** A permitted request has ended. */
   completed(route: string | undefined, outcome: CompletedRequest): void;
 }
@@ -53,17 +57,21 @@ export function createRequestMetrics(metrics: Metrics): RequestMetrics {
   }
 
   return {
-    decided(route, reason, gateMs) {
+    decided(route, reason, gateMs, grpc = false) {
       const handles = handlesOf(route);
       const isPermit = reason === "permitted";
       (isPermit ? permitted : denied).observe(gateMs / 1000);
       handles.decision(reason).inc();
-      if (!isPermit) handles.request("deny", reason, reasonInfo(reason).status).inc();
+      if (isPermit) return;
+      const info = reasonInfo(reason);
+      handles.request("deny", reason, grpc ? 200 : info.status).inc();
+      if (grpc) handles.call(GRPC_STATUS[info.grpc]).inc();
     },
     completed(route, outcome) {
       const handles = handlesOf(route);
       const reason = outcome.end === "complete" ? "permitted" : outcome.end;
       handles.request("permit", reason, outcome.status).inc();
+      if (outcome.grpcStatus !== undefined) handles.call(outcome.grpcStatus).inc();
       if (outcome.upstreamMs !== undefined) handles.upstream.observe(outcome.upstreamMs / 1000);
       handles.received.inc(outcome.requestBytes);
       handles.sent.inc(outcome.responseBytes);
@@ -73,6 +81,7 @@ export function createRequestMetrics(metrics: Metrics): RequestMetrics {
 
 interface Families {
   readonly requests: Family<Counter>;
+  readonly calls: Family<Counter>;
   readonly decisions: Family<Counter>;
   readonly gate: Family<Histogram>;
   readonly upstream: Family<Histogram>;
@@ -83,6 +92,8 @@ interface Families {
 interface RouteHandles {
   decision(reason: Reason): Counter;
   request(decision: "permit" | "deny", reason: Reason, status: number): Counter;
+  /** A gRPC call that ended with this status. */
+  call(grpcStatus: number): Counter;
   readonly upstream: Histogram;
   readonly received: Counter;
   readonly sent: Counter;
@@ -95,6 +106,11 @@ function registerFamilies(metrics: Metrics): Families {
       "sallyport_requests",
       "Requests that have ended, by what was decided, why they ended as they did, and the status sent (0: none).",
       ["route", "decision", "reason", "status"],
+    ),
+    calls: metrics.counter(
+      "sallyport_grpc_calls",
+      "gRPC calls over HTTP/2 that have ended, by the status that the caller was given.",
+      ["route", "grpc_status"],
     ),
     decisions: metrics.counter("sallyport_decisions", "Decisions of the gate.", [
       "route",
@@ -125,6 +141,7 @@ function registerFamilies(metrics: Metrics): Families {
 
 function bindRoute(families: Families, route: string): RouteHandles {
   const decisions = new Map<Reason, Counter>();
+  const calls = new Map<number, Counter>();
   const requests = {
     permit: new Map<Reason, Map<number, Counter>>(),
     deny: new Map<Reason, Map<number, Counter>>(),
@@ -133,6 +150,10 @@ function bindRoute(families: Families, route: string): RouteHandles {
     upstream: families.upstream.with(route),
     received: families.received.with(route),
     sent: families.sent.with(route),
+    call: (grpcStatus) =>
+      remembered(calls, grpcStatus, () =>
+        families.calls.with(route, GRPC_NAMES.get(grpcStatus) ?? "other"),
+      ),
     decision: (reason) =>
       remembered(decisions, reason, () =>
         families.decisions.with(route, reason === "permitted" ? "permit" : "deny", reason),
@@ -146,6 +167,11 @@ function bindRoute(families: Families, route: string): RouteHandles {
     },
   };
 }
+
+/** By name, as dashboards for gRPC have it. */
+const GRPC_NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(GRPC_STATUS).map(([name, status]) => [status, name]),
+);
 
 /** A service may answer with any number; those that are not registered share one label. */
 function statusLabel(status: number): string | undefined {

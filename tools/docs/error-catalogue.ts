@@ -12,14 +12,15 @@ export function errorCatalogue(): string {
 A request that is not forwarded is answered with \`application/problem+json\` (RFC 9457): \`status\`,
 \`title\`, \`reason\` from this list, and \`decision\`, the id of its record in the audit log. Records,
 metrics and logs carry the same code. "At fault" says where to look: at the **caller**, the
-**service** behind, the identity **provider**, or **us** (those alarm).
+**service** behind, the identity **provider**, or **us** (those alarm). A [gRPC](grpc.md) call over HTTP/2
+is answered with the status in the third column instead.
 
-| reason | status | at fault | title | meaning |
-| --- | --- | --- | --- | --- |
+| reason | status | gRPC | at fault | title | meaning |
+| --- | --- | --- | --- | --- | --- |
 ${reasons
   .map(
-    ([code, { status, fault, title, meaning }]) =>
-      `| \`${code}\` | ${status} | ${fault === "nobody" ? "" : fault} | ${cell(title)} | ${cell(meaning)} |`,
+    ([code, { status, grpc, fault, title, meaning }]) =>
+      `| \`${code}\` | ${status} | \`${grpc}\` | ${fault === "nobody" ? "" : fault} | ${cell(title)} | ${cell(meaning)} |`,
   )
   .join("\n")}
 
