@@ -134,6 +134,11 @@ class RunningInstance implements Instance {
       () => this.#set.connections,
     );
     metrics.sampled(
+      "sallyport_deadlines",
+      "Connections, handshakes and tunnels whose time is watched.",
+      () => deadlines.size,
+    );
+    metrics.sampled(
       "sallyport_connections_refused",
       "Connections closed because as many as allowed were open.",
       () => this.#set.refused,

@@ -1,13 +1,34 @@
 import type { Timers } from "../model/ports.ts";
 
-/** The machine's timers, unref'd: waiting work never keeps the process alive. */
-export const systemTimers: Timers = Object.freeze({
-  after: (ms: number, run: () => void) => {
-    const timer = setTimeout(run, ms);
+/** Timers of which one can see whether they are forgotten. */
+export interface CountedTimers extends Timers {
+  /** How many wait now. */
+  readonly waiting: number;
+}
+
+class SystemTimers implements CountedTimers {
+  readonly #waiting = new Set<NodeJS.Timeout>();
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  after(ms: number, run: () => void): () => void {
+    const timer = setTimeout(() => {
+      this.#waiting.delete(timer);
+      run();
+    }, ms);
     timer.unref();
-    return () => clearTimeout(timer);
-  },
-});
+    this.#waiting.add(timer);
+    return () => {
+      this.#waiting.delete(timer);
+      clearTimeout(timer);
+    };
+  }
+}
+
+/** The machine's timers, unref'd: waiting work never keeps the process alive. */
+export const systemTimers: CountedTimers = new SystemTimers();
 
 /** Timers that run when a test says so. */
 export class ManualTimers implements Timers {

@@ -172,6 +172,7 @@ test("registerProcessMetrics() tells memory, CPU and how late timers come", () =
   const stop = registerProcessMetrics(metrics, {
     rss: () => 4096,
     cpuSeconds: () => cpu,
+    timers: () => 3,
     startedAt: () => 1000,
     monotonic: () => now,
     every(ms, run) {
@@ -191,6 +192,7 @@ test("registerProcessMetrics() tells memory, CPU and how late timers come", () =
   const { body } = metrics.render();
   for (const line of [
     "process_resident_memory_bytes 4096",
+    "sallyport_timers 3",
     "process_start_time_seconds 1000",
     "process_cpu_seconds_total 3",
     'sallyport_event_loop_lag_seconds_bucket{le="0.001"} 1',

@@ -3,6 +3,7 @@
  * process collectors), and the delay of the event loop, which is what a busy proxy shows first.
  */
 import type { Metrics } from "../model/ports.ts";
+import { systemTimers } from "../platform/timers.ts";
 
 const LIMITS = {
   /** Milliseconds between looks at the event loop's delay: fine enough to see a stall, too rare to cost. */
@@ -15,6 +16,8 @@ export interface ProcessView {
   rss(): number;
   /** CPU seconds, user and system. */
   cpuSeconds(): number;
+  /** Timers that wait, those of connections apart. */
+  timers(): number;
   /** Seconds since the epoch at which the process started. */
   startedAt(): number;
   /** Milliseconds on a clock that never goes back. */
@@ -29,6 +32,7 @@ export const systemProcess: ProcessView = Object.freeze({
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
   },
+  timers: () => systemTimers.waiting,
   startedAt: () => Date.now() / 1000 - process.uptime(),
   monotonic: () => performance.now(),
   every(ms: number, run: () => void) {
@@ -44,6 +48,9 @@ export function registerProcessMetrics(
   view: ProcessView = systemProcess,
 ): () => void {
   metrics.sampled("process_resident_memory_bytes", "Resident memory.", () => view.rss());
+  metrics.sampled("sallyport_timers", "Timers that wait: of health checks, retries, files.", () =>
+    view.timers(),
+  );
   const startedAt = view.startedAt();
   metrics.sampled(
     "process_start_time_seconds",
