@@ -22,9 +22,18 @@ const FAULTS = {
 
 const SP = 0x20;
 const HTAB = 0x09;
+/* oxlint-disable no-control-regex -- they are what is looked for */
 /** RFC 9110 section 5.5. Nothing beyond latin1 comes from a decoder, but U+010A would go out as a LF. */
-// oxlint-disable-next-line no-control-regex -- they are what it looks for
 const CONTROL = /[\0-\x08\n-\x1f\x7f\u0100-\uffff]/;
+/**
+ * The same in two halves, for long values. V8 skips over text without a class's characters as long as
+ * there are at most 16 of them: a token of 660 takes 0.4 instead of 1.4 us on Node, and as long on Bun.
+ */
+const LOW_CONTROL = /[\0-\x08\n-\x10\u0100-\uffff]/;
+const HIGH_CONTROL = /[\x11-\x1f\x7f]/;
+/* oxlint-enable no-control-regex */
+/** From so many characters on two passes are faster than one. */
+const LONG = 32;
 /** What a field line of HTTP/1.1 has beside name and value: `: ` and CR LF. */
 const LINE_BYTES = 4;
 
@@ -41,7 +50,9 @@ export function judgeField(name: string, value: string): number | HeadFault {
 export function isFieldValue(value: string): boolean {
   if (value.length === 0) return true;
   const edges = isBlank(value.charCodeAt(0)) || isBlank(value.charCodeAt(value.length - 1));
-  return !edges && !CONTROL.test(value);
+  if (edges) return false;
+  if (value.length < LONG) return !CONTROL.test(value);
+  return !LOW_CONTROL.test(value) && !HIGH_CONTROL.test(value);
 }
 
 /** Why the fields from `start` on, with `bytes` before them, are too many or too large, or undefined. */
