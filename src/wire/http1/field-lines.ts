@@ -6,7 +6,7 @@
  * CR and bare LF. Reads no meaning into anything but the fields that `FIELD` lists.
  */
 import { FIELD, fieldName } from "../field-name.ts";
-import { emptyNotes, type FieldNotes, noteField } from "../field-notes.ts";
+import { type FieldNotes, noteField } from "../field-notes.ts";
 import { headFault, type HeadFault } from "../head-fault.ts";
 import type { ConnectionState } from "./connection-options.ts";
 import { readConnection } from "./connection-options.ts";
@@ -50,11 +50,16 @@ const CONTROL = new Uint8Array(256)
   .fill(1, DEL, DEL + 1)
   .fill(0, HTAB, HTAB + 1);
 
-/** A section without fields. */
+/** A section without fields. Spelt out: spreading `emptyNotes` takes 0.1 us more (bench/wire.ts). */
 export function emptySection(): FieldSection {
   return {
     fields: [],
-    ...emptyNotes(),
+    host: undefined,
+    hostCount: 0,
+    authorization: undefined,
+    authorizationCount: 0,
+    contentLength: -1,
+    expect: undefined,
     transferEncoding: undefined,
     upgrade: undefined,
     close: false,

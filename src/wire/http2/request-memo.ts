@@ -4,7 +4,8 @@
  * The decoder gives equal blocks as the very same list, and repeated fields as the very same strings
  * (RFC 7541's tables); both are told by comparing references. A list that was accepted once is accepted
  * again, and its head is the same; a field that stood in the same place of the last list is good.
- * For a request of 13 fields with a token of 500 bytes: TO MEASURE.
+ * A request of 8 fields and a token of 630 bytes takes 0.8 us without a memo, 0.4 (Node) to 0.6 (Bun)
+ * with one when its path is another, and 0.01 when all is as before (bench/http2-cases.ts).
  *
  * Lists must not change once they were shown. Whoever shares a memo shares the rules too.
  */
