@@ -3,8 +3,9 @@
  * configuration has it.
  */
 import type { Metrics } from "../model/ports.ts";
+import { HTTP2_LIMITS } from "./http2/floods.ts";
 
-/** `headBytes` stands for `headFields` too. */
+/** `headBytes` stands for `headFields` too. What begins with `http2` is explained in http2/floods.ts. */
 export const LISTENER_LIMITS = [
   "connections",
   "connectionsPerAddress",
@@ -15,6 +16,7 @@ export const LISTENER_LIMITS = [
   "bodyBytes",
   "bodyTimeout",
   "readTimeout",
+  ...HTTP2_LIMITS,
 ] as const;
 
 export type ListenerLimit = (typeof LISTENER_LIMITS)[number];

@@ -1,5 +1,6 @@
 /** The options of a listener: where callers connect, and what one of them may take. */
 import { z } from "zod";
+import { http2Schema } from "./http2-options.ts";
 import { blocksSchema } from "./proxy-options.ts";
 import { addressSchema, byteSize, duration, nameSchema } from "../model/options.ts";
 import { listenerTlsSchema } from "./tls-options.ts";
@@ -102,7 +103,8 @@ export const listenerSchema = z.strictObject({
     ),
   tls: listenerTlsSchema
     .optional()
-    .describe("Speaks TLS, with HTTP/1.1 in it. Plain HTTP when left out."),
+    .describe("Speaks TLS, with HTTP/1.1 or HTTP/2 in it. Plain HTTP when left out."),
+  http2: http2Schema.prefault({}).describe("HTTP/2, beside HTTP/1.1 at the same address."),
   proxyProtocol: z
     .strictObject({
       from: blocksSchema.describe(

@@ -46,8 +46,23 @@ test("a listener speaks no cipher without forward secrecy or authenticated encry
   }
 });
 
-test("a listener agrees on http/1.1 and refuses a caller who speaks only something else", async () => {
+test("a listener agrees on h2 or http/1.1 and refuses a caller who speaks only something else", async () => {
   await using ground = await new TlsGround().start();
+  const offers = [
+    [["h2", "http/1.1"], "h2"],
+    [["http/1.1", "h2"], "h2"],
+    [["http/1.1"], "http/1.1"],
+  ] as const;
+  for (const [offer, agreed] of offers) {
+    const caller = await ground.caller({ ALPNProtocols: [...offer] });
+    assert.equal(caller.tls.alpnProtocol, agreed);
+    caller.destroy();
+  }
+  await assert.rejects(ground.caller({ ALPNProtocols: ["h2c"] }));
+});
+
+test("a listener with HTTP/2 turned off agrees on http/1.1 alone", async () => {
+  await using ground = await new TlsGround({ listener: { http2: { enabled: false } } }).start();
   const caller = await ground.caller({ ALPNProtocols: ["h2", "http/1.1"] });
   assert.equal(caller.tls.alpnProtocol, "http/1.1");
   caller.destroy();

@@ -9,12 +9,16 @@ import type { PeerTls } from "../model/peer-tls.ts";
 import type { Clock, Log, Metrics } from "../model/ports.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { ExchangeHandler } from "./exchange.ts";
+import { Http2ServerConnection } from "./http2/server.ts";
+import type { Http2Limits, Http2Options } from "./http2-options.ts";
 import type { ListenerLimits, ListenerOptions } from "./listener-options.ts";
-import {
-  type ConnectionContext,
-  type ConnectionLimits,
-  ServerConnection,
-} from "./server-connection.ts";
+import type {
+  Caller,
+  ConnectionContext,
+  ConnectionLimits,
+  ListenerConnection,
+} from "./listener-connection.ts";
+import { ServerConnection } from "./server-connection.ts";
 import type { ListenerTls } from "./listener-tls.ts";
 import { type AddressCounts, createAddressCounts } from "./address-counts.ts";
 import { createLimitHits, type LimitHit } from "./listener-hits.ts";
@@ -75,6 +79,7 @@ class TcpListener implements Listener, ConnectionContext {
   readonly scheme: "http" | "https";
   readonly handler: ExchangeHandler;
   limits: ConnectionLimits;
+  http2: Http2Limits | undefined;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly log: Log;
@@ -85,7 +90,7 @@ class TcpListener implements Listener, ConnectionContext {
   readonly #server: Server;
   readonly #tls: ListenerTls | undefined;
   readonly #acceptor: TlsAcceptor | undefined;
-  readonly #open = new Set<ServerConnection>();
+  readonly #open = new Set<ListenerConnection>();
   #maxConnections: number;
   #trust: TrustProxy | undefined;
   #perAddress: AddressCounts | undefined;
@@ -105,6 +110,7 @@ class TcpListener implements Listener, ConnectionContext {
     this.listener = options.name;
     this.handler = deps.handler;
     this.limits = connectionLimits(options.limits);
+    this.http2 = http2Limits(options.http2);
     this.clock = deps.clock;
     this.deadlines = deps.deadlines;
     this.log = deps.log;
@@ -152,8 +158,9 @@ class TcpListener implements Listener, ConnectionContext {
     this.address = { host: bound.address, port: bound.port };
   }
 
-  change({ limits, trustedProxies }: ListenerOptions): void {
+  change({ limits, http2, trustedProxies }: ListenerOptions): void {
     this.limits = connectionLimits(limits);
+    this.http2 = http2Limits(http2);
     this.#maxConnections = limits.connections;
     this.#trust = trustedProxies === undefined ? undefined : createTrust(trustedProxies);
     this.#perAddress = this.#countAddresses(limits);
@@ -162,6 +169,7 @@ class TcpListener implements Listener, ConnectionContext {
 
   announceEnd(): void {
     this.draining = true;
+    for (const connection of this.#open) connection.announceEnd();
   }
 
   close(graceMs: number): Promise<void> {
@@ -203,7 +211,12 @@ class TcpListener implements Listener, ConnectionContext {
     return this.#date;
   }
 
-  ended(connection: ServerConnection): void {
+  handOver(connection: ListenerConnection, socket: Socket, first: Buffer): void {
+    this.#open.delete(connection);
+    this.#serve(socket, connection, { http2: true, first });
+  }
+
+  ended(connection: ListenerConnection): void {
     this.#open.delete(connection);
     if (connection.trust === undefined) this.#perAddress?.release(connection.peer.address);
     if (this.#open.size === 0) this.#allEnded?.();
@@ -221,7 +234,9 @@ class TcpListener implements Listener, ConnectionContext {
     const headers = this.#headers;
     const acceptor = this.#acceptor;
     if (headers === undefined) {
-      return acceptor?.server ?? createTcpServer((socket) => this.#accept(socket, undefined));
+      return (
+        acceptor?.server ?? createTcpServer((socket) => this.#accept(socket, undefined, false))
+      );
     }
     // The header comes before TLS: handshakes begin on sockets that already have been read from.
     const halfOpen = acceptor === undefined;
@@ -233,7 +248,8 @@ class TcpListener implements Listener, ConnectionContext {
       deadlines: this.deadlines,
       handshakeTimeoutMs: this.limits.headTimeoutMs,
       admit: (socket) => this.#admitHandshake(socket, acceptor.size),
-      accept: (socket, peerTls) => this.#accept(socket, peerTls),
+      accept: (socket, peerTls, http2) => this.#accept(socket, peerTls, http2),
+      http2: this.http2 !== undefined,
     });
     return acceptor;
   }
@@ -276,7 +292,7 @@ class TcpListener implements Listener, ConnectionContext {
       });
     }
     if (this.#acceptor === undefined) {
-      this.#accept(socket, undefined);
+      this.#accept(socket, undefined, false);
       socket.resume();
       return;
     }
@@ -284,7 +300,7 @@ class TcpListener implements Listener, ConnectionContext {
     this.#acceptor.server.emit("connection", socket);
   }
 
-  #accept(socket: Socket, tls: PeerTls | undefined): void {
+  #accept(socket: Socket, tls: PeerTls | undefined, http2: boolean): void {
     const own = peerOf(socket);
     if (own === undefined || !this.#hasRoom(0)) {
       turnAway(socket);
@@ -298,7 +314,24 @@ class TcpListener implements Listener, ConnectionContext {
       turnAway(socket);
       return;
     }
-    this.#open.add(new ServerConnection(socket, { peer, trust }, this));
+    this.#serve(socket, { peer, trust }, { http2 });
+  }
+
+  #serve(
+    socket: Socket,
+    { peer, trust }: Caller,
+    { http2, first }: { readonly http2: boolean; readonly first?: Buffer },
+  ): void {
+    const caller = { peer, trust };
+    const options = this.http2;
+    if (!http2) this.#open.add(new ServerConnection(socket, caller, this));
+    else if (options === undefined) turnAway(socket);
+    else {
+      const connection = new Http2ServerConnection(socket, caller, this, options);
+      // First: it may be over when it has read what is there.
+      this.#open.add(connection);
+      connection.start(first);
+    }
   }
 
   /** Counts a handshake for its address until it ends: mute ones would take every place that there is. */
@@ -361,6 +394,10 @@ export function connectionLimits(limits: ListenerLimits): ConnectionLimits {
     maxPipelinedBytes: limits.pipelinedBytes,
     maxDrainedBytes: limits.drainedBytes,
   };
+}
+
+function http2Limits({ enabled, maxStreams, streamWindow }: Http2Options): Http2Limits | undefined {
+  return enabled ? { maxStreams, streamWindow } : undefined;
 }
 
 function splitAddress(address: string): { readonly host: string; readonly port: number } {

@@ -11,7 +11,6 @@
  */
 import type { Socket } from "node:net";
 import type { Peer, TrustProxy } from "../model/http.ts";
-import type { Clock, Log } from "../model/ports.ts";
 import { type Reason, reasonInfo } from "../model/reason.ts";
 import {
   findHeadEnd,
@@ -20,57 +19,18 @@ import {
   parseRequestHead,
 } from "../wire/http1/request-head.ts";
 import { SectionMemo } from "../wire/http1/section-memo.ts";
+import { PREFACE } from "../wire/http2/codes.ts";
 import { writeResponseHead } from "../wire/http1/write-head.ts";
-import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
-import type { ExchangeHandler } from "./exchange.ts";
+import { type Expirable, NEVER } from "./deadlines.ts";
 import { readDirectly } from "./direct-read.ts";
-import type { LimitHit, ListenerLimit } from "./listener-hits.ts";
+import type { Caller, ConnectionContext, ListenerConnection } from "./listener-connection.ts";
+import type { ListenerLimit } from "./listener-hits.ts";
 import { InputBuffer } from "./input-buffer.ts";
 import { asError, invariant } from "./invariant.ts";
 import { MessageWriter } from "./message-writer.ts";
-import { RequestBody, type RequestBodyLimits } from "./request-body.ts";
+import { RequestBody } from "./request-body.ts";
 import { type ExchangeHost, ServerExchange } from "./server-exchange.ts";
 import { SocketPipe, type TunnelPipe, type TunnelSide } from "./tunnel.ts";
-
-/** What a caller may take of a connection. */
-export interface ConnectionLimits extends HeadLimits, RequestBodyLimits {
-  /** From the first byte of a head (for the first one: from the connection) to its last. */
-  readonly headTimeoutMs: number;
-  /** Between requests. */
-  readonly idleTimeoutMs: number;
-  /** From the moment that too much waits to be read until there is room again. */
-  readonly readTimeoutMs: number;
-  /** Bytes that may wait behind a request in flight; beyond it the socket is not read. */
-  readonly maxPipelinedBytes: number;
-  /** Bytes of an unread request body that are dropped to keep the connection open. */
-  readonly maxDrainedBytes: number;
-}
-
-/** Who is at the other end. */
-export interface Caller {
-  readonly peer: Peer;
-  /** Where the peer is a trusted proxy: which addresses are others. */
-  readonly trust: TrustProxy | undefined;
-}
-
-/** What the connections of a listener share. */
-export interface ConnectionContext {
-  readonly listener: string;
-  readonly scheme: "http" | "https";
-  readonly handler: ExchangeHandler;
-  readonly limits: ConnectionLimits;
-  readonly clock: Clock;
-  readonly deadlines: Deadlines;
-  readonly log: Log;
-  /** True once the listener is closing: each answer is then the last on its connection. */
-  readonly draining: boolean;
-  /** The `date` of now. */
-  date(): string;
-  /** A limit struck. */
-  readonly hit: LimitHit;
-  /** The connection has ended. */
-  ended(connection: ServerConnection): void;
-}
 
 const LIMITS = {
   /** How long a closing connection waits for the caller to close too once the answer is sent, as nginx does by default. */
@@ -93,7 +53,16 @@ const HEAD_LIMITS: Readonly<Partial<Record<Reason, ListenerLimit>>> = {
  */
 type Phase = "head" | "busy" | "drain" | "tunnel" | "linger" | "closed";
 
-export class ServerConnection implements ExchangeHost, Expirable {
+/** What is listened to, by the names of the events. */
+interface SocketEvents {
+  readonly data: (chunk: Buffer) => void;
+  readonly drain: () => void;
+  readonly end: () => void;
+  readonly error: () => void;
+  readonly close: () => void;
+}
+
+export class ServerConnection implements ExchangeHost, Expirable, ListenerConnection {
   readonly listener: string;
   readonly scheme: "http" | "https";
   readonly peer: Peer;
@@ -105,6 +74,7 @@ export class ServerConnection implements ExchangeHost, Expirable {
   readonly #socket: Socket;
   readonly #headLimits: HeadLimits & { readonly memo: SectionMemo };
   readonly #input = new InputBuffer();
+  readonly #events: SocketEvents;
   #phase: Phase = "head";
   #exchange: ServerExchange | undefined;
   /** Who has the bytes once the connection was upgraded. */
@@ -119,6 +89,8 @@ export class ServerConnection implements ExchangeHost, Expirable {
   #advancing = false;
   /** Bytes that may still be dropped in `drain` and `linger`. */
   #droppable = 0;
+  /** Whether HTTP/2 may still begin here: nothing but its preface was read. */
+  #mayBeHttp2: boolean;
 
   constructor(socket: Socket, caller: Caller, context: ConnectionContext) {
     this.#socket = socket;
@@ -131,14 +103,23 @@ export class ServerConnection implements ExchangeHost, Expirable {
     this.#headLimits = { maxHeadBytes, maxTargetBytes, maxFields, memo: new SectionMemo() };
     this.writer = new MessageWriter(socket);
     this.body = new RequestBody(context.limits, context.deadlines, context.hit);
+    // Within TLS it is agreed on in the handshake, and nowhere else (RFC 9113 section 3.2).
+    this.#mayBeHttp2 = context.http2 !== undefined && context.scheme === "http";
     context.deadlines.add(this);
     this.#deadline = context.deadlines.coarseNow + context.limits.headTimeoutMs;
-    readDirectly(socket, (chunk) => this.#received(chunk));
-    socket.on("drain", () => this.#drained());
-    socket.on("end", () => this.#finished());
-    // What the error was does not matter: `close` follows, and the caller is gone.
-    socket.on("error", ignore);
-    socket.on("close", () => this.#closed());
+    this.#events = {
+      data: (chunk) => this.#received(chunk),
+      drain: () => this.#drained(),
+      end: () => this.#finished(),
+      // What the error was does not matter: `close` follows, and the caller is gone.
+      error: ignore,
+      close: () => this.#closed(),
+    };
+    readDirectly(socket, this.#events.data);
+    socket.on("drain", this.#events.drain);
+    socket.on("end", this.#events.end);
+    socket.on("error", this.#events.error);
+    socket.on("close", this.#events.close);
   }
 
   // Expirable
@@ -221,7 +202,10 @@ export class ServerConnection implements ExchangeHost, Expirable {
 
   // Listener
 
-  /** No further request: closes now if none is in flight. An upgraded connection would never end by itself. */
+  announceEnd(): void {
+    // Each answer says so from now on (`persistent`).
+  }
+
   drain(): void {
     if (this.#side !== undefined) this.#guarded(() => this.#side?.draining());
     else if (this.#phase === "head" && this.#input.length === 0) this.#linger();
@@ -325,6 +309,7 @@ export class ServerConnection implements ExchangeHost, Expirable {
     const input = this.#input;
     // Who pipelines and does not read its answers is not asked for more: they would pile up here.
     if (input.length === 0 || this.writer.congested) return false;
+    if (this.#mayBeHttp2 && this.#isHttp2()) return false;
     const { clock } = this.#context;
     const end = findHeadEnd(input.bytes, input.start, input.start + this.#searched);
     if (end === -1) return this.#awaitRest();
@@ -337,6 +322,32 @@ export class ServerConnection implements ExchangeHost, Expirable {
     this.#exchange = exchange;
     this.#handle(exchange);
     return true;
+  }
+
+  /** Prior knowledge (RFC 9113 section 3.3): the first bytes decide. True also while they may become a preface. */
+  #isHttp2(): boolean {
+    const { bytes, start, length } = this.#input;
+    const compared = Math.min(length, PREFACE.length);
+    if (bytes.compare(PREFACE, 0, compared, start, start + compared) !== 0) {
+      this.#mayBeHttp2 = false;
+      return false;
+    }
+    if (compared < PREFACE.length) this.#awaitRest();
+    else this.#handOver(bytes.subarray(start));
+    return true;
+  }
+
+  #handOver(first: Buffer): void {
+    const socket = this.#socket;
+    this.#phase = "closed";
+    this.#input.clear();
+    this.#context.deadlines.delete(this);
+    socket.off("data", this.#events.data);
+    socket.off("drain", this.#events.drain);
+    socket.off("end", this.#events.end);
+    socket.off("error", this.#events.error);
+    socket.off("close", this.#events.close);
+    this.#context.handOver(this, socket, first);
   }
 
   #awaitRest(): boolean {

@@ -7,14 +7,17 @@ import { createServer, type Server, type TlsOptions, type TLSSocket } from "node
 import type { PeerTls } from "../model/peer-tls.ts";
 import { type Deadlines, type Expirable, NEVER } from "./deadlines.ts";
 import type { ListenerTls } from "./listener-tls.ts";
-import { CIPHERS, PROTOCOLS } from "./tls-settings.ts";
+import { CIPHERS, PROTOCOLS, PROTOCOLS_WITH_HTTP2 } from "./tls-settings.ts";
 
 export interface AcceptorDeps {
   readonly deadlines: Deadlines;
   readonly handshakeTimeoutMs: number;
   /** Takes a place for one more connection, and gives what releases it; undefined: it is not welcome. Asked before its handshake, which is what costs. */
   readonly admit: (socket: Socket) => (() => void) | undefined;
-  readonly accept: (socket: Socket, tls: PeerTls | undefined) => void;
+  /** `http2`: that is what was agreed on. */
+  readonly accept: (socket: Socket, tls: PeerTls | undefined, http2: boolean) => void;
+  /** Whether HTTP/2 is offered. */
+  readonly http2: boolean;
 }
 
 export class TlsAcceptor {
@@ -30,7 +33,7 @@ export class TlsAcceptor {
     this.server = createServer({
       ...tls.first,
       ciphers: CIPHERS,
-      ALPNProtocols: [...PROTOCOLS],
+      ALPNProtocols: [...(deps.http2 ? PROTOCOLS_WITH_HTTP2 : PROTOCOLS)],
       noDelay: true,
       // With half-open connections Node neither reports nor ends a handshake that its caller left.
       allowHalfOpen: false,
@@ -115,7 +118,7 @@ export class TlsAcceptor {
     // A second handshake could bring another certificate than the one that was verified.
     socket.disableRenegotiation();
     this.#tls.reports.done(resumed ? "resumed" : "complete");
-    this.#deps.accept(socket, this.#tls.peerOf(socket));
+    this.#deps.accept(socket, this.#tls.peerOf(socket), socket.alpnProtocol === "h2");
   }
 
   #failed(error: Error, socket: TLSSocket): void {

@@ -16,5 +16,8 @@ export const CIPHERS = [
   "ECDHE-RSA-CHACHA20-POLY1305",
 ].join(":");
 
-/** HTTP/1.1 is all that is spoken: who offers only something else is refused in the handshake. */
+/** What is spoken within TLS; who offers only something else is refused in the handshake (RFC 7301). */
 export const PROTOCOLS: readonly string[] = ["http/1.1"];
+
+/** The same where HTTP/2 is spoken too: of what the other side offers, the first of these is taken. */
+export const PROTOCOLS_WITH_HTTP2: readonly string[] = ["h2", "http/1.1"];

@@ -8,7 +8,8 @@ import { Deadlines } from "../../src/http/deadlines.ts";
 import type { Exchange, ForwardOutcome } from "../../src/http/exchange.ts";
 import { listenerSchema } from "../../src/http/listener-options.ts";
 import { connectionLimits } from "../../src/http/listener.ts";
-import { type ConnectionContext, ServerConnection } from "../../src/http/server-connection.ts";
+import type { ConnectionContext } from "../../src/http/listener-connection.ts";
+import { ServerConnection } from "../../src/http/server-connection.ts";
 import { serviceSchema } from "../../src/http/service-options.ts";
 import { createUpstream } from "../../src/http/service.ts";
 import type { Log } from "../../src/model/ports.ts";
@@ -156,6 +157,8 @@ export class MemoryProxy {
       draining: false,
       hit: () => undefined,
       date: () => "today",
+      http2: undefined,
+      handOver: () => undefined,
       ended: () => undefined,
     };
   }
