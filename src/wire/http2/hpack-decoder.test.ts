@@ -211,6 +211,9 @@ test("HpackDecoder.decode() says too-large, not compression, for what passes the
   assert.equal(faultOf(decode(many, { maxListBytes: 299 })).fault, "too-large");
   assert.equal(fieldsOf(decode(many, { maxFields: 3 })).length, 6);
   assert.equal(faultOf(decode(many, { maxFields: 2 })).fault, "too-large");
+  // The first limit that was passed is the one that is told: nothing is collected anew after it.
+  const both = { maxFields: 1, maxListBytes: 299 };
+  assert.match(faultOf(decode(many, both)).detail, /^more fields/);
 });
 
 test("HpackDecoder.decode() keeps the table in step through a block that is too large", () => {

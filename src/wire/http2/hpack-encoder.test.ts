@@ -135,6 +135,7 @@ test("HpackEncoder.setMaxTableBytes() says the smallest size in between (RFC 754
   const block = Buffer.from(encoder.encode(REQUEST));
   assert.equal(hexOf(block.subarray(0, 4)), "203fc907");
   assert.deepEqual(decoder.decode(block), REQUEST);
+  assert.equal(hexOf(encoder.encode([":method", "GET"])), "82");
   for (let round = 0; round < 2; round += 1) pass(encoder, decoder, REQUEST);
 });
 
