@@ -328,7 +328,7 @@ test("FrameReader.read() takes what lies at the limits", () => {
     frame(FRAME.continuation, { streamId: 1 }),
     frame(FRAME.continuation, { flags: FLAG.endHeaders, streamId: 1, payload: [3] }),
   ]);
-  const limits = { maxBlockBytes: 3, maxContinuations: 2, maxSettings: 5 };
+  const limits = { maxBlockBytes: 3, maxContinuations: 2, maxSettings: 6 };
   assert.deepEqual(readFrames(block, limits), [["headers", 1, "010203", false]]);
   const settings = [
     setting(2, 1),
@@ -336,6 +336,7 @@ test("FrameReader.read() takes what lies at the limits", () => {
     setting(5, 16_384),
     setting(5, 0xff_ffff),
     setting(8, 1),
+    setting(9, 1),
   ];
   const read = readFrames(frame(FRAME.settings, { payload: Buffer.concat(settings) }), limits);
   assert.equal(read[0]?.[0], "settings");

@@ -19,11 +19,29 @@ test("FrameWriter.headers() splits a block that is longer than the peer's frames
   assert.deepEqual(read, [["headers", 5, block.toString("hex"), true]]);
 });
 
-test("FrameWriter.headers() fills one frame to the last byte before it takes another", () => {
+test("FrameWriter fills a frame to the last byte before it takes another", () => {
+  for (const [bytes, frames] of [
+    [16_384, 1],
+    [16_385, 2],
+    [2 * 16_384, 2],
+    [2 * 16_384 + 1, 3],
+  ] as const) {
+    const writer = new FrameWriter();
+    const block = Buffer.alloc(bytes, "x");
+    writer.headers(1, block, false);
+    assert.equal(writer.size, bytes + frames * 9);
+    const limits = { maxBlockBytes: bytes };
+    const read = readFrames(Buffer.concat(writer.take()), limits);
+    assert.deepEqual(read, [["headers", 1, block.toString("hex"), false]]);
+    writer.data(1, block, true);
+    assert.equal(writer.size, bytes + frames * 9);
+    const ends = readFrames(Buffer.concat(writer.take())).map(([, , , end]) => end);
+    assert.deepEqual(ends, [...Array.from({ length: frames - 1 }, () => false), true]);
+  }
+});
+
+test("FrameWriter writes frames as long as the peer allows", () => {
   const writer = new FrameWriter();
-  writer.headers(1, Buffer.alloc(16_384), false);
-  assert.equal(writer.size, 16_384 + 9);
-  writer.take();
   writer.maxFrameBytes = 20_000;
   writer.headers(1, Buffer.alloc(20_001), false);
   assert.equal(writer.size, 20_001 + 2 * 9);
@@ -103,4 +121,8 @@ test("FrameWriter refuses by assertion what no peer may be sent", () => {
   }
   assert.throws(() => writer.ping(Buffer.alloc(7), false), TypeError);
   assert.equal(writer.size, 0);
+  writer.windowUpdate(2 ** 31 - 1, 2 ** 31 - 1);
+  assert.deepEqual(readFrames(Buffer.concat(writer.take())), [
+    ["windowUpdate", 2 ** 31 - 1, 2 ** 31 - 1],
+  ]);
 });
