@@ -17,6 +17,7 @@ import {
   readRequestFields,
   type RequestRules,
 } from "../../wire/http2/request-fields.ts";
+import { RequestMemo } from "../../wire/http2/request-memo.ts";
 import { responseFields } from "../../wire/http2/write-fields.ts";
 import { NEVER } from "../deadlines.ts";
 import { asError } from "../invariant.ts";
@@ -66,7 +67,8 @@ export class Http2ServerConnection implements ExchangeHost, Http2End, ListenerCo
     this.body = { limits, deadlines, hit };
     this.readTimeoutMs = limits.readTimeoutMs;
     const { maxHeadBytes, maxTargetBytes, maxFields } = limits;
-    this.#rules = { maxHeadBytes, maxTargetBytes, maxFields, newWebsocketKey };
+    const memo = new RequestMemo();
+    this.#rules = { maxHeadBytes, maxTargetBytes, maxFields, newWebsocketKey, memo };
     this.#core = new Http2Connection(socket, this, {
       side: "server",
       own: {
