@@ -24,8 +24,8 @@ export const USAGE = `npm run bench -- [options]
   --warm-up N       load before it that is not counted, in seconds (2);
                     five times as long before a peer's first
   --rounds N        how often each peer has its turn (5)
-  --connections N   connections of the load (64)
-  --only A,B        sections or peers to run; naming peers runs the throughput section with them
+  --connections N   connections of the HTTP/1.1 load (64)
+  --only A,B        sections or peers to run; naming peers runs their sections with them alone
   --quick           small sizes throughout: shows that it works, gives no figure to quote
   --json FILE       writes every measurement
   --write-docs      puts the tables into docs/benchmarks.md

@@ -4,6 +4,7 @@
  */
 import { createRouter } from "../src/gate/router.ts";
 import { METHODS } from "../src/model/vocabulary.ts";
+import { createWrk } from "./load/wrk.ts";
 import type { Site } from "./machine/site.ts";
 import { sallyportPeer } from "./peers/sallyport.ts";
 import { figure, median } from "./report.ts";
@@ -12,8 +13,9 @@ import { benchThroughput } from "./throughput.ts";
 import type { ThroughputOptions } from "./throughput.ts";
 import { cpuRatio } from "./throughput-report.ts";
 
-export interface RoutingOptions extends Omit<ThroughputOptions, "peers"> {
+export interface RoutingOptions extends Omit<ThroughputOptions, "peers" | "tool"> {
   readonly quick: boolean;
+  readonly connections: number;
 }
 
 /** Nanoseconds of one look-up. */
@@ -48,7 +50,7 @@ export async function benchRouting(site: Site, options: RoutingOptions): Promise
       paths: makePaths(routes, used),
     }),
   );
-  const cells = await benchThroughput(site, { ...options, peers });
+  const cells = await benchThroughput(site, { ...options, peers, tool: createWrk(options) });
   const ratio = cpuRatio(cells, "routes-10", "routes-10000");
   if (ratio === undefined) throw new Error("a measurement is missing");
   return {

@@ -7,17 +7,18 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { writeMarkedParts } from "./docs.ts";
+import { EIGHT_BY_SIXTEEN } from "./load/h2load.ts";
 import { chooseCores, moveToCore } from "./machine/cores.ts";
 import type { Cores } from "./machine/cores.ts";
 import { describeMachine } from "./machine/describe.ts";
 import type { MachineDescription } from "./machine/describe.ts";
 import { describeMissing, missing } from "./machine/requirements.ts";
 import type { Requirement } from "./machine/requirements.ts";
-import { openSite } from "./machine/site.ts";
+import { openSite, putFirst } from "./machine/site.ts";
 import { USAGE, parseBenchOptions } from "./options.ts";
 import type { BenchOptions } from "./options.ts";
-import { PEERS } from "./peers/all.ts";
 import { formatSection } from "./report.ts";
+import type { Peer } from "./peers/peer.ts";
 import type { Section } from "./report.ts";
 import { SECTIONS } from "./sections.ts";
 import type { SectionPlan } from "./sections.ts";
@@ -32,7 +33,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     options = parseBenchOptions(args);
     if (options === undefined) {
-      console.log(`${USAGE}\nsections: ${names(SECTIONS)}\npeers: ${names(PEERS)}`);
+      console.log(`${USAGE}\nsections: ${names(SECTIONS)}\npeers: ${names(peersOf(SECTIONS))}`);
       return 0;
     }
     plans = choosePlans(options);
@@ -65,6 +66,7 @@ async function runPlans(
   const startedAt = new Date().toISOString();
   console.log(formatMachine(machine, options));
   moveToCore(cores.load);
+  if (options.priority) putFirst();
   const sections: Section[] = [];
   let failed = 0;
   for (const plan of plans) {
@@ -94,20 +96,25 @@ async function runPlans(
   return failed === 0 ? 0 : 1;
 }
 
-/** All of them, or those that `--only` names; peers stand for the section that they are in. */
+/** All of them, or those that `--only` names; peers stand for the sections that they are in. */
 function choosePlans(options: BenchOptions): SectionPlan[] {
   if (options.only.length === 0) return [...SECTIONS];
-  const known = new Set([...SECTIONS, ...PEERS].map(({ name }) => name));
+  const peers = peersOf(SECTIONS);
+  const known = new Set([...SECTIONS, ...peers].map(({ name }) => name));
   const unknown = options.only.filter((name) => !known.has(name));
   if (unknown.length > 0) {
     throw new TypeError(
-      `--only does not know ${unknown.join(", ")}; sections: ${names(SECTIONS)}; peers: ${names(PEERS)}`,
+      `--only does not know ${unknown.join(", ")}; sections: ${names(SECTIONS)}; peers: ${names(peers)}`,
     );
   }
-  const peersNamed = PEERS.some(({ name }) => options.only.includes(name));
-  return SECTIONS.filter(
-    ({ name }) => options.only.includes(name) || (name === "throughput" && peersNamed),
+  return SECTIONS.filter((plan) =>
+    [plan, ...peersOf([plan])].some(({ name }) => options.only.includes(name)),
   );
+}
+
+/** Each once, though several sections have some of them. */
+function peersOf(plans: readonly SectionPlan[]): readonly Peer[] {
+  return [...new Set(plans.flatMap(({ peers = [] }) => peers))];
 }
 
 function requirementsOf(plans: readonly SectionPlan[], options: BenchOptions): Requirement[] {
@@ -118,7 +125,7 @@ function formatMachine(machine: MachineDescription, options: BenchOptions): stri
   return [
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGB} GB, ${machine.kernel}.`,
     `${machine.versions.join(", ")}.`,
-    `${options.rounds} rounds of ${options.seconds} s after ${options.warmUpSeconds} s of warm-up, ${options.connections} connections.`,
+    `${options.rounds} rounds of ${options.seconds} s after ${options.warmUpSeconds} s of warm-up, ${options.connections} connections; HTTP/2: ${EIGHT_BY_SIXTEEN.connections} connections of ${EIGHT_BY_SIXTEEN.streams} streams.`,
   ].join("\n");
 }
 

@@ -1,18 +1,26 @@
 /** The benches that a run is made of, in order. */
 import type { Cores } from "./machine/cores.ts";
-import { REQUIREMENTS, missing } from "./machine/requirements.ts";
+import { REQUIREMENTS } from "./machine/requirements.ts";
 import type { Requirement } from "./machine/requirements.ts";
 import type { Site } from "./machine/site.ts";
 import type { BenchOptions } from "./options.ts";
 import { PEERS } from "./peers/all.ts";
+import { choosePeers } from "./peers/choose.ts";
 import type { Peer } from "./peers/peer.ts";
+import { benchGrpc } from "./grpc.ts";
 import { benchHandshakes, TLS_PEERS } from "./handshakes.ts";
+import { createWrk } from "./load/wrk.ts";
+import { benchHttp2, HTTP2, HTTP2_SERVICE, HTTP2_TLS } from "./http2.ts";
+import type { Http2Section } from "./http2.ts";
+import { benchFloods } from "./http2-floods.ts";
+import { benchHttp2Idle } from "./http2-idle.ts";
+import { benchHttp2Transfer } from "./http2-transfer.ts";
 import { benchIdle } from "./idle.ts";
 import { runPolicyBench } from "./policy-report.ts";
 import type { Section } from "./report.ts";
 import { benchRouting } from "./routing.ts";
 import { benchThroughput } from "./throughput.ts";
-import { reportThroughput } from "./throughput-report.ts";
+import { HTTP1_REPORT, reportThroughput } from "./throughput-report.ts";
 import { benchTokens } from "./tokens.ts";
 import { benchTransfer } from "./transfer.ts";
 import { benchWebSockets } from "./websockets.ts";
@@ -27,21 +35,34 @@ export interface SectionOptions extends BenchOptions {
 export interface SectionPlan {
   readonly name: string;
   readonly title: string;
+  /** Peers that `--only` can name; it then runs the section with them alone. */
+  readonly peers?: readonly Peer[];
   readonly requires: (options: BenchOptions) => readonly Requirement[];
   run(site: Site, options: SectionOptions): Promise<Section>;
 }
 
 /** What every section with wrk in it needs. */
 const LOAD = [REQUIREMENTS.taskset, REQUIREMENTS.wrk, REQUIREMENTS.nginx, REQUIREMENTS.openssl];
+/** And those that speak HTTP/2. */
+const HTTP2_LOAD = [
+  REQUIREMENTS.taskset,
+  REQUIREMENTS.h2load,
+  REQUIREMENTS.nginx,
+  REQUIREMENTS.openssl,
+  REQUIREMENTS.haproxy,
+];
 
 export const SECTIONS: readonly SectionPlan[] = [
   {
     name: "throughput",
-    title: "Requests: CPU, rate, latency, memory",
-    requires: (options) => [...LOAD, ...choosePeers(options).flatMap((peer) => peer.requires)],
+    title: HTTP1_REPORT.title,
+    peers: PEERS,
+    requires: ({ only }) => [...LOAD, ...requirementsOf(choosePeers(PEERS, only))],
     async run(site, options) {
-      const peers = choosePeers(options);
-      return reportThroughput(await benchThroughput(site, { ...options, peers }), peers);
+      const peers = choosePeers(PEERS, options.only);
+      const tool = createWrk(options);
+      const cells = await benchThroughput(site, { ...options, peers, tool });
+      return reportThroughput(HTTP1_REPORT, cells, peers);
     },
   },
   {
@@ -92,11 +113,46 @@ export const SECTIONS: readonly SectionPlan[] = [
     requires: () => [REQUIREMENTS.taskset],
     run: benchWebSockets,
   },
+  http2Plan(HTTP2),
+  http2Plan(HTTP2_TLS),
+  http2Plan(HTTP2_SERVICE),
+  {
+    name: "grpc",
+    title: "gRPC unary: latency added at half load",
+    requires: () => HTTP2_LOAD,
+    run: benchGrpc,
+  },
+  {
+    name: "http2-idle",
+    title: "Ten thousand idle streams on a hundred connections",
+    requires: () => [REQUIREMENTS.taskset],
+    run: benchHttp2Idle,
+  },
+  {
+    name: "http2-transfer",
+    title: "A gigabyte over one HTTP/2 stream, beside HTTP/1.1",
+    requires: () => [REQUIREMENTS.taskset, REQUIREMENTS.h2load, REQUIREMENTS.nginx],
+    run: benchHttp2Transfer,
+  },
+  {
+    name: "http2-floods",
+    title: "Good requests while another connection floods",
+    requires: () => HTTP2_LOAD,
+    run: benchFloods,
+  },
 ];
 
-/** Those that `--only` names; where it names none, all that are not optional or are there. */
-function choosePeers(options: BenchOptions): readonly Peer[] {
-  const named = PEERS.filter(({ name }) => options.only.includes(name));
-  if (named.length > 0) return named;
-  return PEERS.filter((peer) => peer.optional !== true || missing(peer.requires).length === 0);
+function http2Plan(section: Http2Section): SectionPlan {
+  const { name, title, peers } = section;
+  return {
+    name,
+    title,
+    peers,
+    requires: ({ only }) => [...HTTP2_LOAD, ...requirementsOf(choosePeers(peers, only))],
+    run: (site, options) => benchHttp2(section, site, options),
+  };
+}
+
+function requirementsOf(peers: readonly Peer[]): readonly Requirement[] {
+  return peers.flatMap((peer) => peer.requires);
 }

@@ -4,22 +4,55 @@ import type { Goal, Section } from "./report.ts";
 import { figure, median, megabytes } from "./report.ts";
 import type { Cell } from "./throughput.ts";
 
+/** Which section it is, and what its peers are compared with. */
+export interface ThroughputReport {
+  readonly name: string;
+  readonly title: string;
+  readonly ratios: readonly RatioColumn[];
+  readonly goals: readonly RatioGoal[];
+  /** Most that Sallyport may hold after the run; undefined: no goal. */
+  readonly residentGoalMB?: number;
+}
+
+export interface RatioColumn {
+  readonly heading: string;
+  /** With whom a peer is compared; undefined: with nobody. */
+  readonly to: (peer: string) => string | undefined;
+}
+
 /** What Sallyport is to reach: how many times as many requests for the same CPU as the other peer. */
-const RATIO_GOALS = [
-  { peer: "sallyport-bun", to: "nginx", atLeast: 0.75 },
-  { peer: "sallyport-bun", to: "haproxy-rs256", atLeast: 2.5 },
-  { peer: "sallyport-bun", to: "haproxy-es256", atLeast: 5 },
-  { peer: "sallyport-node", to: "haproxy-rs256", atLeast: 1.5 },
-  { peer: "sallyport-bun-tls", to: "haproxy-tls", atLeast: 0.7 },
-] as const;
+export interface RatioGoal {
+  readonly peer: string;
+  readonly to: string;
+  readonly atLeast: number;
+}
 
-const RESIDENT_GOAL_MB = 150;
+export const HTTP1_REPORT: ThroughputReport = {
+  name: "throughput",
+  title: "Requests: CPU, rate, latency, memory",
+  ratios: [
+    { heading: "to nginx", to: () => "nginx" },
+    { heading: "to HAProxy RS256", to: () => "haproxy-rs256" },
+  ],
+  goals: [
+    { peer: "sallyport-bun", to: "nginx", atLeast: 0.75 },
+    { peer: "sallyport-bun", to: "haproxy-rs256", atLeast: 2.5 },
+    { peer: "sallyport-bun", to: "haproxy-es256", atLeast: 5 },
+    { peer: "sallyport-node", to: "haproxy-rs256", atLeast: 1.5 },
+    { peer: "sallyport-bun-tls", to: "haproxy-tls", atLeast: 0.7 },
+  ],
+  residentGoalMB: 150,
+};
 
-export function reportThroughput(cells: readonly Cell[], peers: readonly Peer[]): Section {
+export function reportThroughput(
+  { name: section, title: heading, ratios, goals, residentGoalMB }: ThroughputReport,
+  cells: readonly Cell[],
+  peers: readonly Peer[],
+): Section {
   const of = (peer: string, read: (cell: Cell) => number): number =>
     median(cells.filter((cell) => cell.peer === peer).map(read));
-  const ratioText = (peer: string, to: string): string => {
-    const ratio = cpuRatio(cells, peer, to);
+  const ratioText = (peer: string, to: string | undefined): string => {
+    const ratio = to === undefined ? undefined : cpuRatio(cells, peer, to);
     return ratio === undefined ? "" : `${figure(ratio)} ×`;
   };
   const rows = peers
@@ -28,8 +61,7 @@ export function reportThroughput(cells: readonly Cell[], peers: readonly Peer[])
       title,
       figure(of(name, cpu)),
       spread(cells.filter((cell) => cell.peer === name).map(cpu)),
-      ratioText(name, "nginx"),
-      ratioText(name, "haproxy-rs256"),
+      ...ratios.map(({ to }) => ratioText(name, to(name))),
       figure(of(name, (cell) => cell.requestsPerSecond)),
       figure(of(name, (cell) => cell.p50Us) / 1000),
       figure(of(name, (cell) => cell.p99Us) / 1000),
@@ -38,15 +70,14 @@ export function reportThroughput(cells: readonly Cell[], peers: readonly Peer[])
       ),
     ]);
   return {
-    name: "throughput",
-    title: "Requests: CPU, rate, latency, memory",
+    name: section,
+    title: heading,
     table: {
       columns: [
         "peer",
         "CPU µs/request",
         "(least–most)",
-        "to nginx",
-        "to HAProxy RS256",
+        ...ratios.map((one) => one.heading),
         "requests/s",
         "p50 ms",
         "p99 ms",
@@ -54,7 +85,10 @@ export function reportThroughput(cells: readonly Cell[], peers: readonly Peer[])
       ],
       rows,
     },
-    goals: [...ratioGoals(cells), ...residentGoals(cells)],
+    goals: [
+      ...ratioGoals(cells, goals),
+      ...(residentGoalMB === undefined ? [] : residentGoals(cells, residentGoalMB)),
+    ],
     data: cells,
   };
 }
@@ -73,9 +107,9 @@ export function cpuRatio(cells: readonly Cell[], peer: string, to: string): numb
   return ratios.length === 0 ? undefined : median(ratios);
 }
 
-function ratioGoals(cells: readonly Cell[]): Goal[] {
+function ratioGoals(cells: readonly Cell[], wanted: readonly RatioGoal[]): Goal[] {
   const goals: Goal[] = [];
-  for (const { peer, to, atLeast } of RATIO_GOALS) {
+  for (const { peer, to, atLeast } of wanted) {
     const measured = cpuRatio(cells, peer, to);
     if (measured === undefined) continue;
     goals.push({
@@ -88,7 +122,7 @@ function ratioGoals(cells: readonly Cell[]): Goal[] {
   return goals;
 }
 
-function residentGoals(cells: readonly Cell[]): Goal[] {
+function residentGoals(cells: readonly Cell[], atMost: number): Goal[] {
   const names = new Set(
     cells.map((cell) => cell.peer).filter((name) => name.startsWith("sallyport")),
   );
@@ -96,8 +130,8 @@ function residentGoals(cells: readonly Cell[]): Goal[] {
     const most = Math.max(
       ...cells.filter((cell) => cell.peer === name).map((cell) => cell.residentBytes),
     );
-    const bound = { atMost: RESIDENT_GOAL_MB };
-    return { what: `${name}, resident after the run`, unit: " MB", measured: most / 1e6, bound };
+    const what = `${name}, resident after the run`;
+    return { what, unit: " MB", measured: most / 1e6, bound: { atMost } };
   });
 }
 

@@ -7,8 +7,7 @@
  */
 import { createCertificate } from "./load/certificate.ts";
 import { createCredentials } from "./load/credentials.ts";
-import { runLoad, writeLoadScript } from "./load/wrk.ts";
-import type { LoadResult } from "./load/wrk.ts";
+import type { LoadResult, LoadTool } from "./load/load.ts";
 import { startService } from "./load/service.ts";
 import type { Cores } from "./machine/cores.ts";
 import { coreBusyMs, groupUsage } from "./machine/process-stat.ts";
@@ -22,7 +21,7 @@ export interface ThroughputOptions {
   readonly seconds: number;
   /** Load before each measurement that is not counted; compilers and pools settle in it. */
   readonly warmUpSeconds: number;
-  readonly connections: number;
+  readonly tool: LoadTool;
   readonly cores: Cores;
   /** Folder for CPU profiles of Sallyport. */
   readonly profile: string | undefined;
@@ -57,7 +56,7 @@ export interface Cell {
 interface Seat {
   readonly peer: Peer;
   readonly started: StartedPeer;
-  readonly script: string;
+  readonly load: (seconds: number) => Promise<LoadResult>;
 }
 
 /** Runs all rounds. Throws when a peer does not behave: a figure of a wrong answer is no figure. */
@@ -73,7 +72,7 @@ export async function benchThroughput(site: Site, options: ThroughputOptions): P
   };
   const seats: Seat[] = [];
   for (const peer of options.peers) {
-    const seat = await seatPeer(peer, place);
+    const seat = await seatPeer(peer, place, options);
     seat.started.program.pause();
     seats.push(seat);
   }
@@ -92,15 +91,19 @@ export async function benchThroughput(site: Site, options: ThroughputOptions): P
   return cells;
 }
 
-async function seatPeer(peer: Peer, place: PeerPlace): Promise<Seat> {
+async function seatPeer(
+  peer: Peer,
+  place: PeerPlace,
+  { tool, cores }: ThroughputOptions,
+): Promise<Seat> {
   const started = await peer.start(place);
   await checkPeer(peer, started, place);
-  const script = place.site.path(`${peer.name}.lua`);
   // Whoever does not look at the token carries it all the same: callers send it to any of them.
   const algorithm = peer.authenticates === "none" ? "RS256" : peer.authenticates;
   const { tokens } = place.credentials[algorithm];
-  writeLoadScript(script, { paths: peer.paths, tokens });
-  return { peer, started, script };
+  const { name, paths, tls = false } = peer;
+  const target = { name, port: started.port, tls, paths, tokens, core: cores.load };
+  return { peer, started, load: tool.aim(place.site, target) };
 }
 
 async function measure(
@@ -108,28 +111,21 @@ async function measure(
   place: PeerPlace,
   options: ThroughputOptions & { readonly round: number },
 ): Promise<Cell> {
-  const { peer, started, script } = seat;
+  const { peer, started, load } = seat;
   const { pid: group } = started.program;
-  const load = {
-    url: `${peer.tls === true ? "https" : "http"}://127.0.0.1:${started.port}/`,
-    script,
-    connections: options.connections,
-    core: options.cores.load,
-  };
   started.program.resume();
-  const warmUp = options.warmUpSeconds * (options.round === 1 ? FIRST_WARM_UP : 1);
-  await runLoad(place.site, { ...load, seconds: warmUp });
+  await load(options.warmUpSeconds * (options.round === 1 ? FIRST_WARM_UP : 1));
 
   const seenBefore = await place.service.requestsSeen();
   const busyBefore = coreBusyMs(options.cores.proxy);
   const before = groupUsage(group);
-  const result = await runLoad(place.site, { ...load, seconds: options.seconds });
+  const result = await load(options.seconds);
   const after = groupUsage(group);
   const busyMs = coreBusyMs(options.cores.proxy) - busyBefore;
   const seen = (await place.service.requestsSeen()) - seenBefore;
   started.program.pause();
 
-  assertServed(peer.name, result, { seen, connections: options.connections });
+  assertServed(peer.name, result, { seen, inFlight: options.tool.inFlight });
   const cpuMs = after.cpuMs - before.cpuMs;
   const wallMs = result.seconds * 1000;
   return {
@@ -147,16 +143,16 @@ async function measure(
   };
 }
 
-/** wrk leaves off with requests in flight: up to one a connection that the service saw and wrk did not count. */
+/** Load leaves off with requests on their way, which the service saw and nobody counted. */
 function assertServed(
   peer: string,
   result: LoadResult,
-  service: { readonly seen: number; readonly connections: number },
+  service: { readonly seen: number; readonly inFlight: number },
 ): void {
   if (result.requests === 0) throw new Error(`${peer} answered nothing`);
   if (result.errors > 0) throw new Error(`${peer}: ${result.errors} requests went wrong`);
   const more = service.seen - result.requests;
-  if (more < 0 || more > 2 * service.connections) {
+  if (more < 0 || more > 2 * service.inFlight) {
     throw new Error(
       `${peer} answered ${result.requests} requests, the service saw ${service.seen}`,
     );

@@ -12,20 +12,29 @@ import { until } from "../machine/until.ts";
 export interface Service {
   readonly program: Program;
   readonly port: number;
+  /** The same over HTTP/2 (prior knowledge); here it answers calls of `GRPC_PATH` as well. */
+  readonly http2Port: number;
   /** What it answers to anything. */
   readonly body: string;
   /** Requests it has answered since it started, those for this count left out. */
   requestsSeen(): Promise<number>;
 }
 
+/** A unary method: a message comes back whatever was sent, and then `grpc-status: 0`. */
+export const GRPC_PATH = "/bench.Echo/Say";
+/** A gRPC message: not compressed, its length, its bytes. */
+export const GRPC_MESSAGE = Buffer.concat([Buffer.from([0, 0, 0, 0, 64]), Buffer.alloc(64, "m")]);
+
 const BODY_BYTES = 130;
 
 export async function startService(site: Site, core: number): Promise<Service> {
-  const [port = 0, countPort = 0] = await freePorts(2);
+  const [port = 0, http2Port = 0, countPort = 0] = await freePorts(3);
   const body = JSON.stringify({ service: "billing", records: [], filler: "" });
   const answer = body.replace('"filler":""', `"filler":"${"x".repeat(BODY_BYTES - body.length)}"`);
   const config = site.path("service.conf");
-  writeFileSync(config, serviceConfig({ folder: site.folder, port, countPort, answer }));
+  writeFileSync(site.path("grpc-reply"), GRPC_MESSAGE);
+  const ports = { port, http2Port, countPort };
+  writeFileSync(config, serviceConfig({ folder: site.folder, ...ports, answer }));
   const nginx = findProgram("nginx") ?? "nginx";
   const program = site.start("service", [nginx, "-p", site.folder, "-c", config], { core });
   await until(`the service answers on ${port}`, program, async () => {
@@ -36,6 +45,7 @@ export async function startService(site: Site, core: number): Promise<Service> {
   return {
     program,
     port,
+    http2Port,
     body: answer,
     async requestsSeen() {
       const { body: text } = await get({ port: countPort, path: "/" });
@@ -55,6 +65,7 @@ export function parseRequestsSeen(text: string): number {
 function serviceConfig(options: {
   readonly folder: string;
   readonly port: number;
+  readonly http2Port: number;
   readonly countPort: number;
   readonly answer: string;
 }): string {
@@ -76,7 +87,18 @@ http {
   scgi_temp_path ${options.folder}/service-scgi;
   server {
     listen 127.0.0.1:${options.port} backlog=4096;
+    listen 127.0.0.1:${options.http2Port} http2 backlog=4096;
     location / { return 200 '${options.answer}'; }
+    # A file is not to be posted to, and so the file is what comes of it.
+    location = ${GRPC_PATH} { error_page 405 =200 /grpc-reply; return 405; }
+    location = /grpc-reply {
+      internal;
+      root ${options.folder};
+      default_type application/grpc;
+      etag off;
+      if_modified_since off;
+      add_trailer grpc-status 0;
+    }
   }
   server {
     listen 127.0.0.1:${options.countPort};

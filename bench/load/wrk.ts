@@ -3,15 +3,7 @@
  */
 import { writeFileSync } from "node:fs";
 import type { Site } from "../machine/site.ts";
-
-export interface LoadResult {
-  readonly requests: number;
-  readonly seconds: number;
-  readonly p50Us: number;
-  readonly p99Us: number;
-  /** Answers of 400 and above, and requests that failed on the connection. */
-  readonly errors: number;
-}
+import type { LoadResult, LoadTool } from "./load.ts";
 
 export interface LoadOptions {
   readonly url: string;
@@ -26,6 +18,19 @@ const MARK = "sallyport-bench ";
 
 /** Each run has a log of its own in the site's folder. */
 let nextRun = 1;
+
+/** For the sections that compare peers. */
+export function createWrk({ connections }: { readonly connections: number }): LoadTool {
+  return {
+    inFlight: connections,
+    aim(site, { name, port, tls, paths, tokens, core }) {
+      const script = site.path(`${name}.lua`);
+      writeLoadScript(script, { paths, tokens });
+      const url = `${tls ? "https" : "http"}://127.0.0.1:${port}/`;
+      return (seconds) => runLoad(site, { url, script, seconds, connections, core });
+    },
+  };
+}
 
 /** Writes the script: `paths` and `tokens` in turn, another pair with each request. */
 export function writeLoadScript(

@@ -23,6 +23,7 @@ export function describeMachine(): MachineDescription {
     version("nginx", findProgram("nginx"), ["-v"], /nginx\/(\S+)/),
     version("HAProxy", findProgram("haproxy"), ["-v"], /version (\S+)/),
     version("Envoy", findProgram("envoy"), ["--version"], /\/([\d.]+)\//),
+    version("h2load", findProgram("h2load"), ["--version"], /nghttp2\/(\S+)/),
     version("wrk", findProgram("wrk"), ["-v"], /^wrk (\S+)/),
   ];
   return {

@@ -14,6 +14,7 @@ export interface Requirement {
 export const REQUIREMENTS = {
   taskset: { program: "taskset", why: "gives each side its core", package: "util-linux" },
   wrk: { program: "wrk", why: "makes the load", package: "wrk" },
+  h2load: { program: "h2load", why: "makes the HTTP/2 load", package: "nghttp2-client" },
   nginx: { program: "nginx", why: "is the service, and a peer", package: "nginx-light" },
   openssl: { program: "openssl", why: "makes the certificate of TLS peers", package: "openssl" },
   haproxy: { program: "haproxy", why: "is a peer", package: "haproxy" },

@@ -4,8 +4,16 @@
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { groupMembers } from "./process-stat.ts";
 
@@ -13,6 +21,8 @@ import { groupMembers } from "./process-stat.ts";
 const GRACE_MS = 5_000;
 /** Nearly all of a core, and still something for the others. */
 const PRIORITY = -16;
+/** The last. */
+const BACKGROUND = 19;
 /** How much of a dead program's output an error shows. */
 const SHOWN_OUTPUT = 2_000;
 
@@ -21,6 +31,8 @@ export interface StartOptions {
   readonly core: number | string;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Has only what others leave of its core. */
+  readonly background?: boolean;
 }
 
 /** A program that leads a process group of its own. */
@@ -48,6 +60,12 @@ export interface Site {
   close(): Promise<void>;
 }
 
+/** Puts this process itself, which makes load too, before what does not belong to the run; until it ends. */
+export function putFirst(): void {
+  setNice(process, PRIORITY);
+  process.once("exit", () => setNice(process, 0));
+}
+
 /** Makes the folder and takes over SIGINT, SIGTERM and SIGHUP until it is closed. */
 export function openSite(options: { readonly keep: boolean; readonly priority: boolean }): Site {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-bench-"));
@@ -73,7 +91,8 @@ export function openSite(options: { readonly keep: boolean; readonly priority: b
         log: join(folder, `${name}.log`),
       });
       programs.add(program);
-      if (options.priority) putFirst(program);
+      if (startOptions.background === true) setNice(program, BACKGROUND);
+      else if (options.priority) setNice(program, PRIORITY);
       program.child.once("exit", () => {
         // Workers may outlive the leader; the group keeps its id until they are gone.
         if (groupMembers(program.pid).length === 0) programs.delete(program);
@@ -139,10 +158,13 @@ function startProgram(
 
 /**
  * Each program leads a session, and Linux shares processors out among sessions (sched(7), "The
- * autogroup feature"): the nice value that counts is the session's. Throws where it cannot be set.
+ * autogroup feature"): the nice value that counts is the session's. Where there are no such groups it
+ * is the program's own. Throws where it cannot be set.
  */
-function putFirst(program: Program): void {
-  writeFileSync(`/proc/${program.pid}/autogroup`, String(PRIORITY));
+function setNice({ pid }: { readonly pid: number }, nice: number): void {
+  const group = `/proc/${pid}/autogroup`;
+  if (existsSync(group)) writeFileSync(group, String(nice));
+  else setPriority(pid, nice);
 }
 
 function signalGroup(group: number, signal: NodeJS.Signals): void {

@@ -3,7 +3,7 @@
  * service says, it refuses no token and each wrong one, and none of the refused reached the service.
  */
 import type { Peer, PeerPlace, StartedPeer } from "./peer.ts";
-import { get } from "../load/request.ts";
+import { get, type GetOptions } from "../load/request.ts";
 import { until } from "../machine/until.ts";
 
 /** Waits until the peer serves, then checks it. Throws, naming the peer, at the first wrong answer. */
@@ -13,7 +13,8 @@ export async function checkPeer(peer: Peer, started: StartedPeer, place: PeerPla
   const credentials =
     peer.authenticates === "none" ? undefined : place.credentials[peer.authenticates];
   const token = credentials?.tokens[0];
-  const good = { port, path, tls: peer.tls === true, ...(token === undefined ? {} : { token }) };
+  const { tls = false, http2 = false } = peer;
+  const good = { port, path, tls, http2, ...(token === undefined ? {} : { token }) };
 
   await until(`${peer.name} answers the right request with 200`, started.program, async () => {
     const { status, body } = await get(good);
@@ -36,16 +37,11 @@ export async function checkPeer(peer: Peer, started: StartedPeer, place: PeerPla
 
 async function refuses(
   peer: Peer,
-  place: { readonly port: number; readonly path: string; readonly tls: boolean },
+  good: GetOptions,
   wrong: { readonly what: string; readonly token: string | undefined; readonly status: number },
 ): Promise<void> {
-  const { port, path, tls } = place;
-  const answer = await get({
-    port,
-    path,
-    tls,
-    ...(wrong.token === undefined ? {} : { token: wrong.token }),
-  });
+  const { token: _, ...rest } = good;
+  const answer = await get(wrong.token === undefined ? rest : { ...rest, token: wrong.token });
   if (answer.status === wrong.status) return;
   throw new Error(
     `${peer.name} answered a request with ${wrong.what} token with ${answer.status}, not ${wrong.status}`,

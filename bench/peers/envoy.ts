@@ -16,6 +16,15 @@ export const envoys: readonly Peer[] = [
   envoy("envoy-rs256", "Envoy: RS256 `jwt_authn` with cache, RBAC, access log", "RS256"),
 ];
 
+/** Its listener takes HTTP/2 by prior knowledge on the same port. */
+export const envoysHttp2: readonly Peer[] = [
+  { ...envoy("envoy-h2", "Envoy, no authentication", "none"), http2: true },
+  {
+    ...envoy("envoy-h2-rs256", "Envoy: RS256 `jwt_authn` with cache, RBAC, access log", "RS256"),
+    http2: true,
+  },
+];
+
 /** As many tokens as Envoy keeps by itself; more than the load has. */
 const CACHED_TOKENS = 100;
 

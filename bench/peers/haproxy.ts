@@ -16,11 +16,27 @@ export const haproxies: readonly Peer[] = [
   haproxy("haproxy-es256", "HAProxy, ES256 `jwt_verify`", "ES256"),
 ];
 
+export const haproxyHttp2 = haproxy("haproxy-h2", "HAProxy, no authentication", "none", {
+  http2: true,
+});
+export const haproxyHttp2Tls = haproxy(
+  "haproxy-h2-tls",
+  "HAProxy over TLS, no authentication",
+  "none",
+  { tls: true, http2: true },
+);
+export const haproxyHttp2Both = haproxy(
+  "haproxy-h2-h2c",
+  "HAProxy to the HTTP/2 service, no authentication",
+  "none",
+  { http2: true, toHttp2: true },
+);
+
 function haproxy(
   name: string,
   title: string,
   authenticates: Peer["authenticates"],
-  { tls = false } = {},
+  { tls = false, http2 = false, toHttp2 = false } = {},
 ): Peer {
   return {
     name,
@@ -30,6 +46,7 @@ function haproxy(
     paths: RECORD_PATHS,
     requires: [REQUIREMENTS.haproxy],
     tls,
+    http2,
     async start({ site, core, service, credentials, certificate }) {
       const [port = 0] = await freePorts(1);
       let rules = "";
@@ -39,8 +56,10 @@ function haproxy(
         rules = verifyRules(authenticates, pem);
       }
       const config = site.path(`${name}.cfg`);
-      const bind = tls ? ` ssl crt ${certificate.both}` : "";
-      writeFileSync(config, haproxyConfig({ port, bind, service: service.port, rules }));
+      const protocol = tls ? " alpn h2" : " proto h2";
+      const bind = `${tls ? ` ssl crt ${certificate.both}` : ""}${http2 ? protocol : ""}`;
+      const server = `127.0.0.1:${toHttp2 ? `${service.http2Port} proto h2` : service.port}`;
+      writeFileSync(config, haproxyConfig({ port, bind, server, rules }));
       const command = [findProgram("haproxy") ?? "haproxy", "-db", "-f", config];
       return { port, program: site.start(name, command, { core }) };
     },
@@ -61,7 +80,7 @@ function verifyRules(algorithm: string, pem: string): string {
 function haproxyConfig(options: {
   readonly port: number;
   readonly bind: string;
-  readonly service: number;
+  readonly server: string;
   readonly rules: string;
 }): string {
   return `global
@@ -78,6 +97,6 @@ frontend edge
 ${options.rules}  default_backend billing
 backend billing
   http-reuse always
-  server service 127.0.0.1:${options.service}
+  server service ${options.server}
 `;
 }

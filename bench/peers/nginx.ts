@@ -6,11 +6,16 @@ import { freePorts } from "../machine/ports.ts";
 import { REQUIREMENTS, findProgram } from "../machine/requirements.ts";
 
 export const nginxes: readonly Peer[] = [
-  nginx("nginx", "nginx `proxy_pass`, no authentication", false),
-  nginx("nginx-tls", "nginx `proxy_pass` over TLS, no authentication", true),
+  nginx("nginx", "nginx `proxy_pass`, no authentication"),
+  nginx("nginx-tls", "nginx `proxy_pass` over TLS, no authentication", { tls: true }),
 ];
 
-function nginx(name: string, title: string, tls: boolean): Peer {
+/** Debian's nginx speaks HTTP/2 or HTTP/1.1 on a cleartext port, never both. */
+export const nginxHttp2 = nginx("nginx-h2", "nginx `proxy_pass`, no authentication", {
+  http2: true,
+});
+
+function nginx(name: string, title: string, { tls = false, http2 = false } = {}): Peer {
   return {
     name,
     title,
@@ -19,13 +24,15 @@ function nginx(name: string, title: string, tls: boolean): Peer {
     paths: RECORD_PATHS,
     requires: [REQUIREMENTS.nginx],
     tls,
+    http2,
     async start({ site, core, service, certificate }) {
       const [port = 0] = await freePorts(1);
       const config = site.path(`${name}.conf`);
       const lines = tls
         ? `ssl_certificate ${certificate.certificate}; ssl_certificate_key ${certificate.key}; ssl_session_cache shared:tls:4m;`
         : "";
-      const options = { name, folder: site.folder, port, service: service.port, tls: lines };
+      const listen = `127.0.0.1:${port}${tls ? " ssl" : ""}${http2 ? " http2" : ""}`;
+      const options = { name, folder: site.folder, listen, service: service.port, tls: lines };
       writeFileSync(config, nginxConfig(options));
       const command = [findProgram("nginx") ?? "nginx", "-p", site.folder, "-c", config];
       return { port, program: site.start(name, command, { core }) };
@@ -37,7 +44,7 @@ function nginxConfig(options: {
   readonly name: string;
   readonly tls: string;
   readonly folder: string;
-  readonly port: number;
+  readonly listen: string;
   readonly service: number;
 }): string {
   return `daemon off;
@@ -61,7 +68,7 @@ http {
     keepalive_requests 100000000;
   }
   server {
-    listen 127.0.0.1:${options.port}${options.tls === "" ? "" : " ssl"} backlog=4096;
+    listen ${options.listen} backlog=4096;
     ${options.tls}
     location / {
       proxy_pass http://service;

@@ -22,6 +22,8 @@ export interface Peer {
   readonly requires: readonly Requirement[];
   /** Callers come over TLS. */
   readonly tls?: boolean;
+  /** Callers speak HTTP/2: by prior knowledge, over TLS by ALPN. */
+  readonly http2?: boolean;
   /** Takes part only where its program is there, or where it is named. */
   readonly optional?: boolean;
   /** Starts it on the core; it may not accept connections yet. */

@@ -30,11 +30,15 @@ export const WRITER_POLICIES = BILLING_POLICIES.replace(
   "action",
 );
 
+/** For calls of the echo service, which are POST. */
+export const GRPC_POLICIES = WRITER_POLICIES.replace("/billing/*", "/bench.Echo/*");
+
 /** `sallyport.yaml` for one service, with key set and policies beside it. */
 export function sallyportConfig(options: {
   readonly port: number;
   readonly adminPort: number;
-  readonly service: number;
+  /** Of the one service, as its endpoint is written. */
+  readonly service: string;
   readonly routes: readonly BenchRoute[];
   readonly certificate?: Certificate;
   readonly workers?: number;
@@ -72,7 +76,7 @@ authenticators:
         external: { claim: ext, type: bool, default: true }
 services:
   billing:
-    endpoints: [http://127.0.0.1:${options.service}]
+    endpoints: [${options.service}]
     attributes: { public: false }
 routes:
 ${routes.join("\n")}
