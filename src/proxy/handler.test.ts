@@ -70,3 +70,36 @@ test("a place in flight is given back when the caller has gone before the decisi
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(released, 1);
 });
+
+test("a redirect and a request that was not sent are counted as what they are", async () => {
+  const counted: unknown[] = [];
+  const permit = { route: { name: "moved" }, decisionId: "d" } as unknown as Permit;
+  const places: (string | undefined)[] = ["https://new.example/", undefined];
+  const route = {
+    redirect: { status: 308, location: () => places.shift() },
+    responseFields: (fields: readonly string[]) => [...fields],
+    caching: [],
+  };
+  const deps = {
+    gate: { decide: () => permit },
+    log: { debug: () => undefined },
+    clock: { now: () => 0, monotonic: () => 0 },
+    audit: { completion: () => undefined },
+    completed: (name: string, outcome: { readonly status: number; readonly end: string }) =>
+      counted.push([name, outcome.status, outcome.end]),
+    snapshot: () => ({ forwards: new Map([[permit.route, route]]) }) as unknown as ProxySnapshot,
+  } as unknown as HandlerDeps;
+  const handler = createProxyHandler(deps);
+  await using proxy = await new Loopback({
+    handle: (exchange) => handler.request(exchange),
+  }).start();
+  const caller = await proxy.caller();
+  for (const status of ["308", "400"]) {
+    caller.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    await caller.until(`HTTP/1.1 ${status} `);
+  }
+  assert.deepEqual(counted, [
+    ["moved", 308, "complete"],
+    ["moved", 400, "ambiguous-path"],
+  ]);
+});

@@ -107,7 +107,7 @@ function answer(
   deps.log.debug("a permitted request was not sent", { decision: decisionId, reason, detail });
   const cors = route.cors?.answer(exchange.head);
   const problem = refusal(exchange.head, reason, { decisionId, admission, cors });
-  reply(problem, { decisionId, recorded: true, end: reason, exchange, deps });
+  reply(problem, { decisionId, recorded: true, permitted: outcome, end: reason, exchange, deps });
 }
 
 /** Undefined once the caller has been told where to go. */
@@ -125,7 +125,7 @@ function redirect(
   fields.push(...(prepared?.responseFields ?? []), ...(admission?.fields ?? []));
   fields.push(...(route.cors?.answer(exchange.head) ?? []));
   const moved = { status: route.redirect.status, fields, body: "" };
-  reply(moved, { decisionId, recorded: true, end: "complete", exchange, deps });
+  reply(moved, { decisionId, recorded: true, permitted: permit, end: "complete", exchange, deps });
   return undefined;
 }
 
@@ -173,6 +173,8 @@ function reply(
   given: {
     readonly decisionId: string;
     readonly recorded: boolean;
+    /** What the gate let through; denials are counted there. */
+    readonly permitted?: Permit;
     readonly end: "complete" | Reason;
     /** Whether the connection must not carry another request. */
     readonly close?: boolean;
@@ -180,23 +182,25 @@ function reply(
     readonly deps: HandlerDeps;
   },
 ): void {
-  const { decisionId, recorded, end, exchange, deps } = given;
+  const { decisionId, recorded, permitted, end, exchange, deps } = given;
   // Asked before the answer: one that is the last of its connection leaves nobody there.
   const { gone } = exchange;
   exchange.reply(problem.status, problem.fields, problem.body, given.close ? CLOSE : undefined);
-  if (!recorded) return;
-  deps.audit.completion({
-    timeMs: deps.clock.now(),
-    decisionId,
+  const figures = {
     upstream: undefined,
     status: gone ? 0 : problem.status,
     grpcStatus: gone ? undefined : problem.grpcStatus,
     requestBytes: 0,
     responseBytes: gone ? 0 : Buffer.byteLength(problem.body),
-    durationMs: deps.clock.monotonic() - exchange.receivedAt,
     upstreamMs: undefined,
-    end: gone ? "caller-gone" : end,
-  });
+    end: gone ? ("caller-gone" as const) : end,
+  };
+  if (permitted !== undefined) {
+    deps.completed(permitted.route.name, { ...figures, detail: undefined }, decisionId);
+  }
+  if (!recorded) return;
+  const durationMs = deps.clock.monotonic() - exchange.receivedAt;
+  deps.audit.completion({ timeMs: deps.clock.now(), decisionId, durationMs, ...figures });
 }
 
 /** The caller must not hang: it gets a 500, or sees its answer cut short where one was begun. */
