@@ -40,7 +40,7 @@ function serviceProblems(draft: Draft, read: ReadFile): PathProblem[] {
     if (tls === undefined) return [];
     const at = [...path, "tls"];
     if (!endpoints.some(({ secure }) => secure === true)) {
-      const message = '"tls" has no effect: no endpoint is https:';
+      const message = '"tls" has no effect: no endpoint is https: or h2:';
       return [{ path: at, message, remedy: "an endpoint https://host:port, or no tls" }];
     }
     const { ca, certificate, key } = tls;

@@ -3,7 +3,6 @@
  * Where too few are in order all are used (panic): to spread requests over endpoints that may be well
  * is better than to finish off the few that certainly are.
  */
-import { isIPv6 } from "node:net";
 import type { Clock, Log, LogFields, NameResolver, Timers } from "../model/ports.ts";
 import type { ServiceMetrics } from "../telemetry/upstream-metrics.ts";
 import type { FailureKind } from "./attempt-failure.ts";
@@ -12,9 +11,10 @@ import { EndpointState, type EndpointWatch } from "./endpoint-state.ts";
 import type { EndpointRecord } from "./health/endpoint-record.ts";
 import { HealthChecks } from "./health/health-checks.ts";
 import { Outliers } from "./health/outliers.ts";
+import { Http2ClientPool } from "./http2/client-pool.ts";
 import { NameWatch } from "./name-watch.ts";
 import type { ServiceEndpoint, ServiceOptions } from "./service-options.ts";
-import { type PoolDeps, UpstreamPool } from "./upstream-pool.ts";
+import { endpointName, type PoolDeps, UpstreamPool } from "./upstream-pool.ts";
 
 export interface EndpointSetDeps {
   /** Of the service, as the configuration names it. */
@@ -152,7 +152,7 @@ export class EndpointSet implements EndpointWatch {
       const hosts =
         written.discover === undefined ? [written.host] : (this.#found.get(written) ?? []);
       for (const host of hosts) {
-        const name = nameOf(host, written.port);
+        const name = endpointName({ host, port: written.port });
         // Two names may lead to one address: it is one endpoint, of the first.
         if (!wanted.has(name)) wanted.set(name, { written, host });
       }
@@ -175,13 +175,18 @@ export class EndpointSet implements EndpointWatch {
     host: string,
     record: EndpointRecord | undefined,
   ): EndpointState {
-    const { connections, keepAlive, breaker } = this.#options;
-    const poolOptions = { maxConnections: connections, idleTimeoutMs: keepAlive };
-    const pool = new UpstreamPool({ ...written, host }, poolOptions, this.#deps);
+    const { connections, connectTimeout, keepAlive, breaker } = this.#options;
+    const poolOptions = {
+      maxConnections: connections,
+      idleTimeoutMs: keepAlive,
+      connectTimeoutMs: connectTimeout,
+    };
+    const Pool = written.http2 === true ? Http2ClientPool : UpstreamPool;
+    const pool = new Pool({ ...written, host }, poolOptions, this.#deps);
     const options = {
       label: labelOf(written),
       weight: written.weight,
-      capacity: Math.min(connections, breaker?.requests ?? connections),
+      capacity: breaker?.requests ?? Number.POSITIVE_INFINITY,
       record,
     };
     return new EndpointState(pool, options, this);
@@ -256,10 +261,7 @@ export class EndpointSet implements EndpointWatch {
 }
 
 /** As the configuration writes it: what metrics call it, so that addresses that come and go leave no series. */
-function labelOf({ host, port, discover }: ServiceEndpoint): string {
-  return discover === undefined ? nameOf(host, port) : `dns://${discover}:${port}`;
-}
-
-function nameOf(host: string, port: number): string {
-  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+function labelOf({ host, port, discover, http2 }: ServiceEndpoint): string {
+  if (discover === undefined) return endpointName({ host, port });
+  return `${http2 === true ? "dns+h2c" : "dns"}://${discover}:${port}`;
 }

@@ -19,7 +19,7 @@ export interface EndpointOptions {
   /** As the configuration writes it: what metrics call it. */
   readonly label: string;
   readonly weight: number;
-  /** Requests at once. */
+  /** Requests at once, where they are fewer than the pool can carry; else infinity. */
   readonly capacity: number;
   /** What was known of it before a reload. */
   readonly record?: EndpointRecord | undefined;
@@ -76,7 +76,7 @@ export class EndpointState implements Candidate {
 
   /** Whether it has as many requests as it may have at once. */
   get full(): boolean {
-    return this.#active >= this.#capacity;
+    return this.#active >= this.#capacity || this.#active >= this.pool.capacity;
   }
 
   /** Whether it refused a connection a moment ago. */

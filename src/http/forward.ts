@@ -90,7 +90,8 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     const connection = this.connection;
     invariant(connection !== undefined && !this.over, "connected for nobody");
     const { method, target, fields, websocketKey } = this.request;
-    connection.begin({ method, target, fields, websocket: websocketKey !== undefined }, head);
+    const websocket = websocketKey !== undefined;
+    connection.begin({ method, target, fields, websocket, received: head.fields }, head);
     this.written = true;
     this.#sentAt = this.service.clock.monotonic();
     this.expireIn(this.request.idleTimeoutMs);

@@ -51,6 +51,8 @@ const LIMITS = {
    * no requests.
    */
   unprocessed: 3,
+  /** Bytes of a body that are kept until there is an answer, for services that may hand it back. */
+  handedBack: 64 * 1024,
 } as const;
 
 const NONE: readonly EndpointState[] = [];
@@ -68,6 +70,7 @@ export abstract class Sending implements Waiter {
   protected reading = false;
   /** What was read of a body that may have to be sent again. */
   protected replay: ReplayBody | undefined;
+  #keptForRetries = false;
   /** Whether the head was written to the connection at hand. */
   protected written = false;
   /** For the whole exchange; once an answer streams that may, for all of that. */
@@ -104,7 +107,10 @@ export abstract class Sending implements Waiter {
   /** Looks for an endpoint, or waits for one. */
   protected send(): void {
     const { retries, line } = this.service;
-    if (retries !== undefined) this.replay = this.#newReplay(retries.bodyBytes);
+    if (retries !== undefined && isIdempotent(this.request.method)) {
+      this.replay = this.#newReplay(retries.bodyBytes);
+      this.#keptForRetries = this.replay !== undefined;
+    }
     // Whoever came before goes before.
     if (line !== undefined && line.length > 0) this.#enterLine();
     else this.#attempt();
@@ -112,8 +118,7 @@ export abstract class Sending implements Waiter {
 
   #newReplay(maxBytes: number): ReplayBody | undefined {
     const { bodyKind, contentLength } = this.exchange.head;
-    const useful = bodyKind !== "none" && isIdempotent(this.request.method);
-    return useful && contentLength <= maxBytes ? new ReplayBody(maxBytes) : undefined;
+    return bodyKind !== "none" && contentLength <= maxBytes ? new ReplayBody(maxBytes) : undefined;
   }
 
   #attempt(): void {
@@ -160,6 +165,9 @@ export abstract class Sending implements Waiter {
     endpoint.entered();
     this.endpoint = endpoint;
     this.#entered = true;
+    if (endpoint.pool.handsBack && !this.reading) {
+      this.replay ??= this.#newReplay(LIMITS.handedBack);
+    }
     this.#take();
   }
 
@@ -256,7 +264,9 @@ export abstract class Sending implements Waiter {
 
   /** Whether it may be sent again although it may have arrived. */
   protected get repeatable(): boolean {
-    return this.#bodyAtHand && isIdempotent(this.request.method);
+    if (!this.#bodyAtHand || !isIdempotent(this.request.method)) return false;
+    // What is kept for a service that hands requests back is not kept for retries.
+    return this.#keptForRetries || !this.reading || this.exchange.head.bodyKind === "none";
   }
 
   #later(ms: number, action: () => void): () => void {

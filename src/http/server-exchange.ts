@@ -221,7 +221,8 @@ export class ServerExchange implements Exchange, ExchangeStream {
       return known ? this.#framed("length", contentLength) : this.#framed("none", 0);
     }
     if (bodyKind === "length") return this.#framed("length", contentLength);
-    invariant(bodyKind !== "none", "a status that has a body, without one");
+    // An answer of HTTP/2 that ended with its head: here its length has to say so.
+    if (bodyKind === "none") return this.#framed("length", 0);
     if (minorVersion === 1) return this.#framed("chunked", 0);
     this.#close = true;
     return this.#framed("until-close", 0);

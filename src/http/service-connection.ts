@@ -20,6 +20,8 @@ export interface ServiceRequest {
   readonly fields: Fields;
   /** Whether it asks to switch to a WebSocket; `fields` hold the rest of the opening handshake. */
   readonly websocket: boolean;
+  /** As the caller sent them: where a protocol carries on something that is said hop by hop (`te`). */
+  readonly received: Fields;
 }
 
 /** How a request's body comes. */
@@ -96,6 +98,10 @@ export interface ServicePool {
   readonly name: string;
   /** Open connections, idle ones included. */
   readonly size: number;
+  /** Requests at once, as far as is known. */
+  readonly capacity: number;
+  /** Whether a failure here can be `unprocessed`, so that it is worth to keep a small body. */
+  readonly handsBack: boolean;
   /** A way on which a request can be written at once, or undefined. */
   reuse(): ServiceConnection | undefined;
   /** A way that is connecting; undefined where nothing more may be opened. */

@@ -45,7 +45,7 @@ export const serviceSchema = z.strictObject({
     .min(1)
     .max(256)
     .describe(
-      "Where the service listens: 1 to 256 URLs http://host:port or https://host:port without path, or { url, weight }. A service is reached over HTTP/1.1. With dns://name:port each address of the name is an endpoint, and they come and go with it: a fully qualified name (dns://billing.internal.:9001, with the dot) is asked of DNS and holds for its TTL (1 to 300 s), any other is looked up every 5 s as the system does.",
+      "Where the service listens: 1 to 256 URLs without path, or { url, weight }. The scheme says how it is reached: http://host:port and https://host:port over HTTP/1.1, h2c://host:port over HTTP/2 without TLS and without asking first (prior knowledge), h2://host:port over HTTP/2 by TLS, which the service has to agree to by ALPN. With dns://name:port (HTTP/1.1) or dns+h2c://name:port (HTTP/2), both without TLS, each address of the name is an endpoint, and they come and go with it: a fully qualified name (dns://billing.internal.:9001, with the dot) is asked of DNS and holds for its TTL (1 to 300 s), any other is looked up every 5 s as the system does.",
     ),
   balance: z
     .enum(BALANCERS)
@@ -56,7 +56,7 @@ export const serviceSchema = z.strictObject({
   tls: serviceTlsSchema
     .optional()
     .describe(
-      "How `https:` endpoints are verified, and what we show of ourselves. By the runtime's authorities, without a certificate of ours, when left out.",
+      "How `https:` and `h2:` endpoints are verified, and what we show of ourselves. By the runtime's authorities, without a certificate of ours, when left out.",
     ),
   hash: hashSchema.optional().describe("What `balance: consistent-hash` goes by."),
   health: healthSchema
@@ -87,7 +87,7 @@ export const serviceSchema = z.strictObject({
     .max(100_000)
     .default(1024)
     .describe(
-      "Connections open at once to each endpoint, from 1 to 100000, 1024 when left out. Requests beyond it are answered 503.",
+      "Connections open at once to each endpoint, from 1 to 100000, 1024 when left out. Requests beyond it are answered 503. Over HTTP/2 a connection carries as many requests at once as the service allows, at most 1024, and another one is opened only when all are full.",
     ),
   connectTimeout: duration({ min: "10ms", max: "2m" })
     .prefault("5s")
@@ -103,44 +103,60 @@ export const serviceSchema = z.strictObject({
 
 export type ServiceOptions = z.output<typeof serviceSchema>;
 
-const DNS = "dns:";
+/** What a scheme says. */
+interface Scheme {
+  /** Where the URL names none. */
+  readonly port: number;
+  readonly speaks: Pick<Endpoint, "secure" | "http2">;
+  /** Whether its host is a name that stands for several endpoints. */
+  readonly discovers?: true;
+}
+
+const SCHEMES: Readonly<Record<string, Scheme>> = {
+  "http:": { port: 80, speaks: {} },
+  "https:": { port: 443, speaks: { secure: true } },
+  "h2c:": { port: 80, speaks: { http2: true } },
+  "h2:": { port: 443, speaks: { secure: true, http2: true } },
+  "dns:": { port: 80, speaks: {}, discovers: true },
+  "dns+h2c:": { port: 80, speaks: { http2: true }, discovers: true },
+};
 
 /** What may be asked of DNS: labels of letters, digits, `-` and `_`, and a dot at the end or not. */
 const DNS_NAME = /^(?=.{1,254}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/i;
 
-/** Ports where the URL names none. */
-const PORTS: Readonly<Record<string, number>> = { "http:": 80, "dns:": 80, "https:": 443 };
-
 function parseEndpoint(text: string, context: z.core.$RefinementCtx): WrittenEndpoint {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const problem = endpointProblem(text, url);
-  if (problem !== undefined || url === undefined) {
+  const scheme = SCHEMES[url?.protocol ?? ""];
+  if (problem !== undefined || url === undefined || scheme === undefined) {
     context.issues.push({ code: "custom", message: problem ?? "", input: text });
     return z.NEVER;
   }
   // Sockets take IPv6 addresses without brackets.
   const host = url.hostname.replace(/^\[|\]$/g, "").toLowerCase();
-  const port = url.port === "" ? (PORTS[url.protocol] ?? 0) : Number(url.port);
-  if (url.protocol === DNS) return { host, port, discover: host };
-  return url.protocol === "https:" ? { host, port, secure: true } : { host, port };
+  const port = url.port === "" ? scheme.port : Number(url.port);
+  const endpoint = { host, port, ...scheme.speaks };
+  return scheme.discovers === true ? { ...endpoint, discover: host } : endpoint;
 }
 
 function endpointProblem(text: string, url: URL | undefined): string | undefined {
   if (url === undefined || url.hostname === "") {
     return "a URL such as http://127.0.0.1:9001";
   }
-  const standard = PORTS[url.protocol];
-  if (url.protocol === DNS) {
-    const name = url.hostname;
-    if (!DNS_NAME.test(name) || /^[\d.]+$/.test(name))
-      return "a name, such as dns://billing.internal.:9001";
-  } else if (standard === undefined) {
-    return `http://host:port or https://host:port: services are reached over HTTP/1.1, not ${url.protocol}`;
+  const scheme = SCHEMES[url.protocol];
+  if (scheme === undefined) {
+    return `http://host:port, https://host:port, h2c://host:port or h2://host:port: nothing else is spoken to services, no ${url.protocol}`;
+  }
+  const name = url.hostname;
+  if (scheme.discovers === true && (!DNS_NAME.test(name) || /^[\d.]+$/.test(name))) {
+    return `a name, such as ${url.protocol}//billing.internal.:9001`;
   }
   if (url.port === "0") return "a port from 1 to 65535";
-  const bare = `${url.protocol}//${url.host}`;
-  if (text.toLowerCase().replace(/\/$/, "") === bare) return undefined;
+  // Of schemes that it does not know the parser leaves the host's letters as they are.
+  const bare = `${url.protocol}//${url.host.toLowerCase()}`;
   const written = text.toLowerCase().replace(/\/$/, "");
-  if (url.port === "" && written === `${bare}:${standard}`) return undefined;
+  if (written === bare || (url.port === "" && written === `${bare}:${scheme.port}`)) {
+    return undefined;
+  }
   return `only ${url.protocol}//host:port, without user, path, query or fragment`;
 }

@@ -11,14 +11,20 @@ import { type ConnectionOwner, UpstreamConnection } from "./upstream-connection.
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
-  /** By TLS (`https:`). */
+  /** By TLS (`https:`, `h2:`). */
   readonly secure?: boolean;
+  /** Over HTTP/2 (`h2:`, `h2c:`); HTTP/1.1 when left out. */
+  readonly http2?: boolean;
 }
 
 export interface PoolOptions {
   /** Open connections, idle ones included. */
   readonly maxConnections: number;
   readonly idleTimeoutMs: number;
+  /** For a connection that several requests wait for; else each has its own. */
+  readonly connectTimeoutMs: number;
+  /** HTTP/2: the last number for a stream; tests count to less than the protocol allows. */
+  readonly lastNumber?: number;
 }
 
 export interface PoolDeps {
@@ -34,18 +40,19 @@ export class UpstreamPool implements ServicePool, ConnectionOwner {
   readonly log: Log;
   readonly idleTimeoutMs: number;
   readonly once = false;
+  readonly handsBack = false;
+  /** One request a connection. */
+  readonly capacity: number;
   readonly #endpoint: Endpoint;
-  readonly #maxConnections: number;
   readonly #openSocket: (endpoint: Endpoint) => Socket;
   readonly #idle: UpstreamConnection[] = [];
   readonly #open = new Set<UpstreamConnection>();
   #closing = false;
 
   constructor(endpoint: Endpoint, options: PoolOptions, deps: PoolDeps) {
-    const { host, port } = endpoint;
-    this.name = isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+    this.name = endpointName(endpoint);
     this.#endpoint = endpoint;
-    this.#maxConnections = options.maxConnections;
+    this.capacity = options.maxConnections;
     this.idleTimeoutMs = options.idleTimeoutMs;
     this.deadlines = deps.deadlines;
     this.log = deps.log;
@@ -65,7 +72,7 @@ export class UpstreamPool implements ServicePool, ConnectionOwner {
   }
 
   connect(): UpstreamConnection | undefined {
-    if (this.#open.size >= this.#maxConnections) return undefined;
+    if (this.#open.size >= this.capacity) return undefined;
     const connection = new UpstreamConnection(this.#openSocket(this.#endpoint), this);
     this.#open.add(connection);
     return connection;
@@ -92,6 +99,11 @@ export class UpstreamPool implements ServicePool, ConnectionOwner {
     const at = this.#idle.indexOf(connection);
     if (at !== -1) this.#idle.splice(at, 1);
   }
+}
+
+/** `host:port`, as records name it. */
+export function endpointName({ host, port }: Endpoint): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function close(connection: UpstreamConnection): void {

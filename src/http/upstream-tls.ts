@@ -4,14 +4,14 @@
  * reach it by. What goes wrong is logged up to a rate, with what exactly it was.
  */
 import { isIP, type Socket } from "node:net";
-import { connect, createSecureContext, type SecureContext } from "node:tls";
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import type { Clock, Counter, Log, Metrics, Timers } from "../model/ports.ts";
 import { LimitedLog } from "./limited-log.ts";
 import { connectTcp } from "./sockets.ts";
 import { isTlsFailure } from "./tls-failure.ts";
 import { type ReadFile, readPair, readTrust } from "./tls-material.ts";
 import { type ServiceTlsOptions, serviceTlsFiles } from "./tls-options.ts";
-import { CIPHERS, PROTOCOLS } from "./tls-settings.ts";
+import { CIPHERS } from "./tls-settings.ts";
 import type { Endpoint } from "./upstream-pool.ts";
 import { WatchedMaterial } from "./watched-material.ts";
 
@@ -76,10 +76,11 @@ export class UpstreamTls {
       secureContext: this.#context.current,
       // RFC 6066 section 3: an address is no server name. The certificate is held against it all the same.
       ...(isIP(name) === 0 ? { servername: name } : {}),
-      ALPNProtocols: [...PROTOCOLS],
+      ALPNProtocols: [endpoint.http2 === true ? "h2" : "http/1.1"],
       rejectUnauthorized: !this.#options.insecureSkipVerify,
     });
     socket.setNoDelay(true);
+    if (endpoint.http2 === true) socket.once("secureConnect", () => refuseUnlessHttp2(socket));
     socket.once("error", (error: NodeJS.ErrnoException) => this.#failed(endpoint, error));
     return socket;
   }
@@ -121,4 +122,14 @@ export class UpstreamTls {
       message: message.slice(0, 500),
     });
   }
+}
+
+/**
+ * RFC 9113 section 3.2: over TLS, HTTP/2 is what ALPN has chosen. A service that knows nothing of ALPN
+ * goes on without having chosen anything, and would take our preface for a request.
+ */
+function refuseUnlessHttp2(socket: TLSSocket): void {
+  if (socket.alpnProtocol === "h2") return;
+  const error = new Error("the service did not agree to speak HTTP/2 (ALPN h2)");
+  socket.destroy(Object.assign(error, { code: "ERR_TLS_NO_H2" }));
 }

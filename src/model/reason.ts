@@ -394,7 +394,8 @@ export const REASONS = {
     grpc: "UNAVAILABLE",
     title: "The service's answer is not valid HTTP",
     fault: "service",
-    meaning: "The answer is ambiguous or breaks RFC 9112, or the connection closed within it.",
+    meaning:
+      "The answer is ambiguous or breaks RFC 9112 or RFC 9113, or it was cut off within. Or a WebSocket was asked of an HTTP/2 service that takes none.",
   },
   "upstream-body": {
     status: 502,

@@ -48,7 +48,7 @@ export class Probe implements ResponseReceiver {
   connected(): void {
     const { path, host } = this.#request;
     const fields: Fields = ["host", host, "user-agent", "sallyport-health"];
-    const request = { method: "GET", target: path, fields, websocket: false };
+    const request = { method: "GET", target: path, fields, websocket: false, received: [] };
     this.#connection.begin(request, { bodyKind: "none", contentLength: 0 });
     this.#connection.end(undefined);
   }

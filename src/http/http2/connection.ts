@@ -105,6 +105,8 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   restBy = NEVER;
   /** How often something was read: tells whether the peer has said anything since. */
   reads = 0;
+  /** Monotonic milliseconds, coarse, of the last time. */
+  readAt = 0;
   readonly #socket: Socket;
   readonly #end: Http2End;
   readonly #config: Http2Config;
@@ -242,6 +244,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   received(chunk: Buffer): void {
     if (this.#phase !== "open") return;
     this.reads += 1;
+    this.readAt = this.#config.deadlines.coarseNow;
     try {
       const rest = this.#prefaceLeft > 0 ? this.#readPreface(chunk) : chunk;
       if (rest !== undefined) this.#reader.read(rest);
@@ -313,17 +316,15 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
       return;
     }
     this.#remove(stream, "reset-by-peer");
-    if (!this.#server && code === H2_ERROR.noError && stream.remoteEnded) {
-      // Section 8.1: the answer is complete, and the service wants no more of the request.
-      stream.receivedStop();
-      return;
-    }
-    stream.receivedReset({
+    const cause: StreamReset = {
       by: "peer",
       code,
       unprocessed: code === H2_ERROR.refusedStream,
       detail: `the peer reset the stream: ${h2ErrorName(code)}`,
-    });
+    };
+    // Section 8.1: the answer is there, and the service wants no more of the request.
+    if (!this.#server && code === H2_ERROR.noError) stream.receivedStop(cause);
+    else stream.receivedReset(cause);
     // Before the answer was complete: rapid reset.
     if (this.#server) this.#allows("resets");
     this.#closeIfDone();

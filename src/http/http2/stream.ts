@@ -29,7 +29,10 @@ export interface StreamReceiver {
   headers(section: Section, endStream: boolean): void;
   /** Body bytes, never none. The buffer is the receiver's to keep. Not called while paused. */
   data(bytes: Buffer): void;
-  /** No more is at hand for now. Follows every read that had `data` and not the end, and every `resume`. */
+  /**
+   * No more is at hand for now. Follows every read that had `headers` or `data` and not the end, and
+   * every `resume`.
+   */
   idle(): void;
   /** END_STREAM, where no trailers brought it. */
   ended(): void;
@@ -85,8 +88,8 @@ export class Http2Stream extends StreamOutput {
   #paused = false;
   #discarding = false;
   #held: ReceiveQueue | undefined;
-  /** What stands behind the bytes that are held: trailers, or the bare end. */
-  #heldEnd: Section | "end" | undefined;
+  /** What stands behind the bytes that are held: trailers, the bare end, or that nothing follows. */
+  #heldEnd: Section | "end" | StreamReset | undefined;
 
   constructor(id: number, host: StreamHost, sendWindow: number) {
     super(id, host.outbox, sendWindow);
@@ -143,6 +146,7 @@ export class Http2Stream extends StreamOutput {
       else this.violate(H2_ERROR.protocolError, "HEADERS within a body");
     }
     if (endStream) this.#settle();
+    else if (!this.listed && !this.#discarding) this.#host.touched(this);
   }
 
   receivedData(payload: Buffer, endStream: boolean, flowBytes: number): void {
@@ -177,10 +181,12 @@ export class Http2Stream extends StreamOutput {
     receiver?.reset(cause);
   }
 
-  /** The peer wants nothing more; what it sent before may still wait here. */
-  receivedStop(): void {
+  /** The peer sends and wants nothing more and says that all is well: what it sent before still counts. */
+  receivedStop(cause: StreamReset): void {
     this.drop();
-    this.receiver?.closed();
+    if (this.remoteEnded) this.receiver?.closed();
+    else if (this.#waiting) this.#heldEnd = cause;
+    else this.receivedReset(cause);
   }
 
   // StreamOutput
@@ -233,9 +239,10 @@ export class Http2Stream extends StreamOutput {
     if (held.empty) this.#held = undefined;
   }
 
-  #deliverEnd(end: Section | "end"): void {
+  #deliverEnd(end: Section | "end" | StreamReset): void {
     this.#heldEnd = undefined;
     if (end === "end") this.receiver?.ended();
+    else if ("by" in end) this.receivedReset(end);
     else this.receiver?.headers(end, true);
   }
 
