@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import type { Permit } from "../gate/decision.ts";
 import { parseTemplate, type Template } from "../gate/template.ts";
 import type { Fields } from "../model/http.ts";
-import { checkFieldValue } from "../wire/http1/write-head.ts";
+import { checkFieldValue } from "../wire/field-text.ts";
 import { renderField, renderText, Unfit } from "./render.ts";
 
 interface Given {

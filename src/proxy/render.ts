@@ -8,7 +8,7 @@ import type { NamedSource, Placeholder, PlainSource, Template } from "../gate/te
 import type { AttributeValue, Principal } from "../model/principal.ts";
 import { getAllFields } from "../wire/fields.ts";
 import { decodeQueryPart } from "../wire/query.ts";
-import { checkFieldValue } from "../wire/http1/write-head.ts";
+import { checkFieldValue } from "../wire/field-text.ts";
 
 const LIMITS = {
   /** Characters of a rendered value: a service's head has to hold all of them, in 8 KiB as a rule. */

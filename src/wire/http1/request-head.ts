@@ -14,10 +14,10 @@
  */
 import type { RequestHead } from "../../model/http.ts";
 import { expectationFault, hostFault } from "../field-notes.ts";
-import { methodFault, targetFault } from "../request-target.ts";
-import { emptySection, type FieldSection, readFieldLines } from "./field-lines.ts";
 import { headFault, type HeadFault } from "../head-fault.ts";
 import type { HeadLimits } from "../head-limits.ts";
+import { methodFault, targetFault } from "../request-target.ts";
+import { emptySection, type FieldSection, readFieldLines } from "./field-lines.ts";
 import type { SectionMemo } from "./section-memo.ts";
 import { transferCodingFault } from "./transfer-coding.ts";
 

@@ -8,9 +8,9 @@
  * body; the caller reads the next head.
  */
 import type { BodyKind, ResponseHead } from "../../model/http.ts";
-import { emptySection, type FieldSection, readFieldLines } from "./field-lines.ts";
 import { headFault, type HeadFault } from "../head-fault.ts";
 import type { HeadLimits } from "../head-limits.ts";
+import { emptySection, type FieldSection, readFieldLines } from "./field-lines.ts";
 import type { SectionMemo } from "./section-memo.ts";
 import { transferCodingFault } from "./transfer-coding.ts";
 

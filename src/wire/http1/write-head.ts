@@ -10,8 +10,6 @@
 import type { BodyKind, Fields } from "../../model/http.ts";
 import { assertFieldValue, checkFieldName } from "../field-text.ts";
 
-export { checkFieldName, checkFieldValue } from "../field-text.ts";
-
 /** How the message that follows is delimited. */
 export interface HeadFraming {
   /** `until-close` writes no framing field and `connection: close`. */

@@ -7,7 +7,7 @@
  * regular expression.
  */
 import { FIELD } from "../field-name.ts";
-import { isToken } from "../token.ts";
+import { checkFieldName } from "../field-text.ts";
 
 /** `FIELD` of wire/field-name.ts, and what is HTTP/2's own. */
 export const ROLE = {
@@ -47,7 +47,6 @@ const LIMITS = {
   nameLength: 48,
 } as const;
 
-const UPPER = /[A-Z]/;
 const COLON = 0x3a;
 
 let remembered = new Map(KNOWN);
@@ -59,7 +58,7 @@ export function fieldRole(name: string): number {
 
 function judge(name: string): number {
   if (name.charCodeAt(0) === COLON) return ROLE.pseudo;
-  if (!isToken(name) || UPPER.test(name)) return ROLE.invalid;
+  if (!checkFieldName(name)) return ROLE.invalid;
   if (name.length <= LIMITS.nameLength) {
     if (remembered.size >= LIMITS.remembered) remembered = new Map(KNOWN);
     remembered.set(name, ROLE.other);

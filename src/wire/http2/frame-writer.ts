@@ -174,23 +174,16 @@ export class FrameWriter {
     this.#size += bytes.length;
   }
 
-  /** A page with room for so many bytes. */
+  /** A page with room for so many bytes, few enough for the rest of any page that is kept. */
   #room(bytes: number): Page {
     const page = this.#page;
     if (page !== undefined && page.bytes.length - page.used >= bytes) return page;
     this.#seal();
-    return this.#turn(bytes);
-  }
-
-  #turn(bytes: number): Page {
-    let page = spare;
+    const next = spare ?? { bytes: Buffer.allocUnsafeSlow(LIMITS.page), used: 0 };
     spare = undefined;
-    if (page === undefined || page.bytes.length - page.used < bytes) {
-      page = { bytes: Buffer.allocUnsafeSlow(LIMITS.page), used: 0 };
-    }
-    this.#page = page;
-    this.#from = page.used;
-    return page;
+    this.#page = next;
+    this.#from = next.used;
+    return next;
   }
 
   /** Makes what was copied since the last part a part. */

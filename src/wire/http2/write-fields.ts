@@ -8,8 +8,8 @@
  * characters beyond latin1, and pseudo-values that are not visible ASCII.
  */
 import type { Fields } from "../../model/http.ts";
+import { checkFieldValue } from "../field-text.ts";
 import { ROLE, fieldRole } from "./field-roles.ts";
-import { isFieldValue } from "./regular-fields.ts";
 
 /** What the pseudo-fields of a request say. */
 export interface RequestTarget {
@@ -87,7 +87,7 @@ function writableRole(name: string, value: string): number {
   if (role === ROLE.connectionSpecific || role === ROLE.contentLength) {
     throw new TypeError("a field that frames the message or is meant for an HTTP/1.1 neighbour");
   }
-  if (!isFieldValue(value)) {
+  if (!checkFieldValue(value)) {
     throw new TypeError(
       "a field value with a control byte, with white space around it or beyond latin1",
     );
