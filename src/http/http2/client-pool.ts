@@ -40,7 +40,7 @@ export class Http2ClientPool implements ServicePool, Http2ClientOwner, WaitingPl
   readonly #ending = new Set<Http2ClientConnection>();
   /** In the order in which they came. */
   readonly #waiting = new Set<Http2ClientExchange>();
-  /** Requests that one connection takes at once, as the service said last. */
+  /** Requests that one connection takes at once, as far as the service has said. */
   #streams: number = ASSUMED_STREAMS;
   #closing = false;
 
@@ -104,8 +104,15 @@ export class Http2ClientPool implements ServicePool, Http2ClientOwner, WaitingPl
 
   // Http2ClientOwner
 
+  settingsChanged(connection: Http2ClientConnection): void {
+    // What one of many behind an address says for itself does not hold for the others.
+    this.#streams = Math.max(
+      ...this.#live.map(({ opening, maxStreams }) => (opening ? 0 : maxStreams)),
+    );
+    this.roomChanged(connection);
+  }
+
   roomChanged(connection: Http2ClientConnection): void {
-    this.#streams = connection.maxStreams;
     for (const exchange of this.#waiting) {
       if (connection.room <= 0) break;
       this.#waiting.delete(exchange);

@@ -57,7 +57,9 @@ export interface Http2ClientOwner {
   readonly idleTimeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly lastNumber: number | undefined;
-  /** It may take more requests than before, or fewer. */
+  /** The service has said how many requests it takes. */
+  settingsChanged(connection: Http2ClientConnection): void;
+  /** It may take more requests than before. */
   roomChanged(connection: Http2ClientConnection): void;
   /** It takes no more requests; those on it may finish. */
   ending(connection: Http2ClientConnection): void;
@@ -217,7 +219,7 @@ export class Http2ClientConnection implements Http2End {
       this.#idleBy = this.#owner.deadlines.coarseNow + this.#owner.idleTimeoutMs;
       this.#rest();
     }
-    if (this.#phase === "open") this.#owner.roomChanged(this);
+    if (this.#phase === "open") this.#owner.settingsChanged(this);
   }
 
   goawayReceived(_lastStreamId: number, code: number): void {

@@ -21,6 +21,8 @@ export class RawHttp2 {
   /** All frames that came, those that were taken too. */
   readonly frames: RawFrame[] = [];
   closed = false;
+  /** Hears of each frame as it comes. */
+  heardFrame: ((frame: RawFrame) => void) | undefined;
   /** Whether SETTINGS and PING are acknowledged without being asked, once our own SETTINGS are out. */
   polite = true;
   #greeted = false;
@@ -124,6 +126,7 @@ export class RawHttp2 {
       const [type = 0, flags = 0] = this.#input.subarray(3, 5);
       const streamId = this.#input.readUInt32BE(5);
       this.frames.push({ type, flags, streamId, payload });
+      this.heardFrame?.({ type, flags, streamId, payload });
       if (this.polite && (type === FRAME.settings || type === FRAME.ping) && flags === 0) {
         this.#acknowledge({ type, flags, streamId, payload });
       }
@@ -148,13 +151,17 @@ export class RawHttp2 {
 
 export class RawHttp2Service implements AsyncDisposable {
   readonly connections: RawHttp2[] = [];
+  /** Plays connections that the test does not take. */
+  play: ((connection: RawHttp2) => void) | undefined;
   readonly #server: Server;
   #taken = 0;
   #wake: (() => void)[] = [];
 
   constructor() {
     this.#server = createServer({ noDelay: true }, (socket) => {
-      this.connections.push(new RawHttp2(socket));
+      const connection = new RawHttp2(socket);
+      this.connections.push(connection);
+      this.play?.(connection);
       for (const wake of this.#wake.splice(0)) wake();
     });
   }
