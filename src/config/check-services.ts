@@ -4,7 +4,11 @@ import type { PathProblem } from "./issues.ts";
 import type { ServiceOptions } from "./schema.ts";
 
 export function checkServices(draft: Draft): PathProblem[] {
-  return draft.services.flatMap((service) => [...endpoints(service), ...hashing(service)]);
+  return draft.services.flatMap((service) => [
+    ...endpoints(service),
+    ...hashing(service),
+    ...checking(service),
+  ]);
 }
 
 function endpoints({ path, options }: Part<ServiceOptions>): PathProblem[] {
@@ -43,4 +47,12 @@ function hashing({ path, options }: Part<ServiceOptions>): PathProblem[] {
           remedy: "balance: consistent-hash, or no hash",
         },
       ];
+}
+
+function checking({ path, options }: Part<ServiceOptions>): PathProblem[] {
+  if (options.health?.grpc === undefined) return [];
+  if (options.endpoints.every(({ http2 }) => http2 === true)) return [];
+  const message = "gRPC is spoken over HTTP/2, and an endpoint is reached over HTTP/1.1";
+  const remedy = "endpoints of h2c://host:port or h2://host:port, or health: { path: … }";
+  return [{ path: [...path, "health", "grpc"], message, remedy }];
 }

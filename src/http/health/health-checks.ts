@@ -8,7 +8,9 @@ import type { Deadlines } from "../deadlines.ts";
 import type { ServiceConnection } from "../service-connection.ts";
 import type { EndpointRecord } from "./endpoint-record.ts";
 import type { HealthOptions } from "./health-options.ts";
-import { Probe } from "./probe.ts";
+import { GrpcProbe } from "./grpc-probe.ts";
+import { HttpProbe } from "./http-probe.ts";
+import type { Probe, ProbeDeps } from "./probe.ts";
 
 const LIMITS = {
   /** The first check of an endpoint comes within this, or within the interval where that is less. */
@@ -68,16 +70,10 @@ export class HealthChecks<T extends Patient> {
   }
 
   #check(endpoint: T): void {
-    const { path, host, timeout, expect } = this.#options;
     const { deadlines, random } = this.#deps;
-    const request = {
-      path,
-      host: host ?? endpoint.name,
-      timeoutMs: timeout,
-      passes: (status: number) => (expect === undefined ? status < 300 : expect.includes(status)),
-    };
-    const probe = new Probe(request, {
+    const probe = this.#newProbe(endpoint, {
       deadlines,
+      timeoutMs: this.#options.timeout,
       connect: () => endpoint.connectAside(),
       done: (fault) => {
         this.#note(endpoint, fault);
@@ -86,6 +82,14 @@ export class HealthChecks<T extends Patient> {
       },
     });
     this.#stops.set(endpoint, () => probe.cancel());
+  }
+
+  #newProbe(endpoint: T, deps: ProbeDeps): Probe {
+    const { path = "/", grpc, host = endpoint.name, expect } = this.#options;
+    if (grpc !== undefined) return new GrpcProbe({ service: grpc, host }, deps);
+    const passes = (status: number): boolean =>
+      expect === undefined ? status < 300 : expect.includes(status);
+    return new HttpProbe({ path, host, passes }, deps);
   }
 
   #note(endpoint: T, fault: string | undefined): void {

@@ -3,6 +3,8 @@ import { z } from "zod";
 import { duration } from "../../model/options.ts";
 
 const PATH = /^\/[!-"$-~]{0,1023}$/;
+/** A name of protobuf, with its package. */
+const SERVICE = /^(?:[A-Za-z_][A-Za-z0-9_.]{0,511})?$/;
 const HOST = /^[A-Za-z0-9.\-:[\]_]{1,255}$/;
 
 export const healthSchema = z
@@ -10,12 +12,22 @@ export const healthSchema = z
     path: z
       .string()
       .regex(PATH, "a path such as /healthz")
-      .describe("What is asked for, by GET on a connection of its own."),
+      .optional()
+      .describe("What is asked for, by GET on a connection of its own. Either this or `grpc`."),
+    grpc: z
+      .string()
+      .regex(SERVICE, "the name of a gRPC service such as shop.Orders, or an empty text")
+      .optional()
+      .describe(
+        "The gRPC service that `grpc.health.v1.Health/Check` is asked about on a connection of its own; an empty text asks about the server as a whole. SERVING passes and nothing else. The endpoints have to speak HTTP/2 (`h2:`, `h2c:`).",
+      ),
     host: z
       .string()
       .regex(HOST, "a host such as billing.internal")
       .optional()
-      .describe("The Host that is asked for; the endpoint's own host:port when left out."),
+      .describe(
+        "The Host that is asked for, `:authority` with HTTP/2; the endpoint's own host:port when left out.",
+      ),
     interval: duration({ min: "100ms", max: "1h" })
       .prefault("5s")
       .describe(
@@ -45,7 +57,14 @@ export const healthSchema = z
       .min(1, "at least one status")
       .max(32)
       .optional()
-      .describe("Statuses that pass, from 200 to 599; every 2xx when left out."),
+      .describe("With `path`: statuses that pass, from 200 to 599; every 2xx when left out."),
+  })
+  .superRefine(({ path, grpc, expect }, context) => {
+    if ((path === undefined) === (grpc === undefined)) {
+      context.addIssue({ code: "custom", path: ["path"], message: "either path or grpc" });
+    } else if (grpc !== undefined && expect !== undefined) {
+      context.addIssue({ code: "custom", path: ["expect"], message: "no expect with grpc" });
+    }
   })
   .readonly();
 

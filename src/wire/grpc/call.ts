@@ -13,6 +13,10 @@ const CALL_TYPE = /^application\/grpc(?:$|[+; \t])/i;
 
 export function isGrpcCall(head: RequestHead): boolean {
   if (head.version !== "2" || head.method !== "POST") return false;
-  const type = getField(head.fields, "content-type");
+  return isGrpcType(getField(head.fields, "content-type"));
+}
+
+/** Whether a content-type is that of gRPC, in requests and in answers. */
+export function isGrpcType(type: string | undefined): boolean {
   return type !== undefined && CALL_TYPE.test(type);
 }
