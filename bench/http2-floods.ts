@@ -8,7 +8,7 @@
 import { fileURLToPath } from "node:url";
 import { createCertificate } from "./load/certificate.ts";
 import { createCredentials } from "./load/credentials.ts";
-import { FLOODS, parseFloodReport } from "./load/flood.ts";
+import { FLOODING, FLOODS, parseFloodReport } from "./load/flood.ts";
 import type { FloodKind, FloodReport } from "./load/flood.ts";
 import { createH2Load, EIGHT_BY_SIXTEEN } from "./load/h2load.ts";
 import { runPaced } from "./load/paced-client.ts";
@@ -17,6 +17,7 @@ import { startService } from "./load/service.ts";
 import type { Cores } from "./machine/cores.ts";
 import { groupUsage } from "./machine/process-stat.ts";
 import type { Site } from "./machine/site.ts";
+import { until } from "./machine/until.ts";
 import { checkPeer } from "./peers/check.ts";
 import { haproxyHttp2 } from "./peers/haproxy.ts";
 import { RECORD_PATHS } from "./peers/peer.ts";
@@ -141,6 +142,9 @@ async function measure(
           [process.execPath, FLOOD, flood, String(started.port), tokens[0] ?? ""],
           { core: options.cores.load, background: true },
         );
+  if (attacker !== undefined) {
+    await until("the attacker floods", attacker, async () => attacker.output().includes(FLOODING));
+  }
   const before = groupUsage(started.program.pid);
   const startedAt = performance.now();
   const result = await runPaced({

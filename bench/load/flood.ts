@@ -25,7 +25,9 @@ export interface FloodReport {
   readonly bytes: number;
 }
 
-/** Marks the one line of output that is ours. */
+/** What it says once it floods. */
+export const FLOODING = "flooding\n";
+/** Marks the line of its report. */
 const MARK = "sallyport-flood ";
 /** Frames that are made ready and sent as one. */
 const FRAMES = 256;
@@ -111,6 +113,7 @@ function flood(kind: FloodKind, port: number, token: string): void {
       else current.once("drain", send);
     };
     current.once("connect", () => {
+      if (connections === 0) process.stdout.write(FLOODING);
       connections += 1;
       send();
     });

@@ -69,7 +69,9 @@ function serviceConfig(options: {
   readonly countPort: number;
   readonly answer: string;
 }): string {
-  return `daemon off;
+  // Started by root, nginx would serve as somebody who may not look into the site's folder.
+  const user = process.getuid?.() === 0 ? "user root;\n" : "";
+  return `${user}daemon off;
 worker_processes 1;
 pid ${options.folder}/service.pid;
 error_log stderr warn;

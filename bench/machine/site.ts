@@ -31,7 +31,7 @@ export interface StartOptions {
   readonly core: number | string;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Has only what others leave of its core. */
+  /** Has only what the run's other programs leave of its core. */
   readonly background?: boolean;
 }
 
@@ -91,7 +91,7 @@ export function openSite(options: { readonly keep: boolean; readonly priority: b
         log: join(folder, `${name}.log`),
       });
       programs.add(program);
-      if (startOptions.background === true) setNice(program, BACKGROUND);
+      if (startOptions.background === true) setNice(program, options.priority ? 0 : BACKGROUND);
       else if (options.priority) setNice(program, PRIORITY);
       program.child.once("exit", () => {
         // Workers may outlive the leader; the group keeps its id until they are gone.
