@@ -5,9 +5,10 @@
  * understands. The algorithm comes from the configuration and the key from the issuer's own set.
  */
 import { createHmac, generateKeyPairSync, sign } from "node:crypto";
-import test, { after } from "node:test";
+import { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { arrivalsOf, assertHarmless, reasonsOf, statusesOf } from "../e2e/expect.ts";
+import { testOverEach } from "../e2e/over-each.ts";
 import { requestBytes, startStage } from "../e2e/stage.ts";
 import { encode } from "../e2e/test-issuer.ts";
 
@@ -71,10 +72,8 @@ function derSignature(): string {
 }
 
 for (const [name, token] of TOKENS) {
-  test(`a token with ${name} opens nothing`, async () => {
-    const evidence = await stage.attack(
-      requestBytes("/guarded/x", [`Authorization: Bearer ${token}`]),
-    );
+  testOverEach(stage, `a token with ${name} opens nothing`, async ({ attack }) => {
+    const evidence = await attack(requestBytes("/guarded/x", [`Authorization: Bearer ${token}`]));
     assertHarmless(evidence);
     assert.equal(statusesOf(evidence)[0], 401);
     assert.deepEqual(
@@ -84,10 +83,8 @@ for (const [name, token] of TOKENS) {
   });
 }
 
-test("the token that they all imitate opens the route", async () => {
-  const evidence = await stage.attack(
-    requestBytes("/guarded/x", [`Authorization: Bearer ${good}`]),
-  );
+testOverEach(stage, "the token that they all imitate opens the route", async ({ attack }) => {
+  const evidence = await attack(requestBytes("/guarded/x", [`Authorization: Bearer ${good}`]));
   assertHarmless(evidence);
   assert.equal(reasonsOf(evidence)[0], "permitted");
 });

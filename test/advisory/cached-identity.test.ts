@@ -4,10 +4,11 @@
  * What is cached here are facts about exactly one credential; each request on each route still asks
  * for the audience, the times and the roles.
  */
-import test, { after } from "node:test";
+import { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { assertHarmless, reasonsOf, statusesOf } from "../e2e/expect.ts";
-import { requestBytes, startStage } from "../e2e/stage.ts";
+import { testOverEach } from "../e2e/over-each.ts";
+import { requestBytes, type Stage, startStage } from "../e2e/stage.ts";
 
 const stage = await startStage({
   routes: `  - name: narrow
@@ -25,42 +26,67 @@ permit (
 });
 after(() => stage.close());
 
-function call(target: string, token: string): Promise<[unknown, number | undefined]> {
-  return stage.attack(requestBytes(target, [`Authorization: Bearer ${token}`])).then((evidence) => {
+type Call = (target: string, token: string) => Promise<[unknown, number | undefined]>;
+
+function caller(attack: Stage["attack"]): Call {
+  return (target, token) => callOn(attack, target, token);
+}
+
+function callOn(
+  attack: Stage["attack"],
+  target: string,
+  token: string,
+): Promise<[unknown, number | undefined]> {
+  return attack(requestBytes(target, [`Authorization: Bearer ${token}`])).then((evidence) => {
     assertHarmless(evidence);
     return [reasonsOf(evidence)[0], statusesOf(evidence)[0]];
   });
 }
 
-test("a token that is good on one route is still asked for the audience of another", async () => {
-  const token = stage.issuer.token({ roles: ["Admin"] });
-  assert.deepEqual(await call("/guarded/x", token), ["permitted", 200]);
-  assert.deepEqual(await call("/narrow/x", token), ["wrong-audience", 401]);
-  assert.deepEqual(await call("/guarded/x", token), ["permitted", 200]);
-});
+testOverEach(
+  stage,
+  "a token that is good on one route is still asked for the audience of another",
+  async ({ attack }) => {
+    const call = caller(attack);
+    const token = stage.issuer.token({ roles: ["Admin"] });
+    assert.deepEqual(await call("/guarded/x", token), ["permitted", 200]);
+    assert.deepEqual(await call("/narrow/x", token), ["wrong-audience", 401]);
+    assert.deepEqual(await call("/guarded/x", token), ["permitted", 200]);
+  },
+);
 
-test("a token that was refused on one route is still good on its own", async () => {
-  const token = stage.issuer.token({ roles: ["Admin"], aud: "https://narrow.example" });
-  assert.deepEqual(await call("/guarded/x", token), ["wrong-audience", 401]);
-  assert.deepEqual(await call("/narrow/x", token), ["permitted", 200]);
-});
+testOverEach(
+  stage,
+  "a token that was refused on one route is still good on its own",
+  async ({ attack }) => {
+    const call = caller(attack);
+    const token = stage.issuer.token({ roles: ["Admin"], aud: "https://narrow.example" });
+    assert.deepEqual(await call("/guarded/x", token), ["wrong-audience", 401]);
+    assert.deepEqual(await call("/narrow/x", token), ["permitted", 200]);
+  },
+);
 
-test("tokens that differ only at their ends keep their own identities", async () => {
-  const admin = stage.issuer.token({ roles: ["Admin"], sub: "admin" });
-  const nobody = stage.issuer.token({ roles: [], sub: "nobody" });
-  const chimera = [...admin.split(".").slice(0, 2), nobody.split(".")[2]].join(".");
-  const swapped = [admin.split(".")[0], nobody.split(".")[1], admin.split(".")[2]].join(".");
-  for (let round = 0; round < 2; round += 1) {
-    assert.deepEqual(await call("/guarded/x", admin), ["permitted", 200]);
-    assert.deepEqual(await call("/guarded/x", nobody), ["no-permit", 403]);
-    assert.deepEqual(await call("/guarded/x", chimera), ["invalid-signature", 401]);
-    assert.deepEqual(await call("/guarded/x", swapped), ["invalid-signature", 401]);
-  }
-});
+testOverEach(
+  stage,
+  "tokens that differ only at their ends keep their own identities",
+  async ({ attack }) => {
+    const call = caller(attack);
+    const admin = stage.issuer.token({ roles: ["Admin"], sub: "admin" });
+    const nobody = stage.issuer.token({ roles: [], sub: "nobody" });
+    const chimera = [...admin.split(".").slice(0, 2), nobody.split(".")[2]].join(".");
+    const swapped = [admin.split(".")[0], nobody.split(".")[1], admin.split(".")[2]].join(".");
+    for (let round = 0; round < 2; round += 1) {
+      assert.deepEqual(await call("/guarded/x", admin), ["permitted", 200]);
+      assert.deepEqual(await call("/guarded/x", nobody), ["no-permit", 403]);
+      assert.deepEqual(await call("/guarded/x", chimera), ["invalid-signature", 401]);
+      assert.deepEqual(await call("/guarded/x", swapped), ["invalid-signature", 401]);
+    }
+  },
+);
 
-test("on one connection each request is its own caller", async () => {
+testOverEach(stage, "on one connection each request is its own caller", async ({ attack }) => {
   const admin = `Authorization: Bearer ${stage.issuer.token({ roles: ["Admin"] })}`;
-  const evidence = await stage.attack(
+  const evidence = await attack(
     requestBytes("/guarded/a", [admin]) +
       requestBytes("/guarded/b") +
       requestBytes("/guarded/c", [`${admin}x`]) +

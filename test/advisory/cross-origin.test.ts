@@ -5,11 +5,12 @@
  * in many frameworks; PortSwigger's "Exploiting CORS misconfigurations" lists them). And a service
  * that says yes to everybody must not be heard on a route with rules of its own.
  */
-import test, { after } from "node:test";
+import { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { answersOf } from "../e2e/judge.ts";
 import { arrivalsOf, reasonsOf } from "../e2e/expect.ts";
-import { requestBytes, startStage } from "../e2e/stage.ts";
+import { testOverEach } from "../e2e/over-each.ts";
+import { requestBytes, type Stage, startStage } from "../e2e/stage.ts";
 import { type StrictResponse, valuesOf } from "../e2e/strict-http1.ts";
 
 const APP = "https://app.example.com";
@@ -29,16 +30,23 @@ const stage = await startStage({
 });
 after(() => stage.close());
 
-async function ask(
+async function askOver(
+  attack: Stage["attack"],
   line: string,
   fields: readonly string[],
 ): Promise<{ readonly answer: StrictResponse; readonly arrived: number }> {
   const [method = "GET", target = "/"] = line.split(" ");
   const bytes = requestBytes(target, fields).replace("GET", method);
-  const evidence = await stage.attack(bytes);
+  const evidence = await attack(bytes);
   const [answer] = answersOf(evidence);
   assert.ok(answer !== undefined);
   return { answer, arrived: arrivalsOf(evidence).length - 1 };
+}
+
+type Ask = (line: string, fields: readonly string[]) => ReturnType<typeof askOver>;
+
+function asker(attack: Stage["attack"]): Ask {
+  return (line, fields) => askOver(attack, line, fields);
 }
 
 const allowedOrigin = (answer: StrictResponse): string[] =>
@@ -64,7 +72,8 @@ const STRANGERS = [
   "",
 ];
 for (const origin of STRANGERS) {
-  test(`a page of ${JSON.stringify(origin)} is told nothing`, async () => {
+  testOverEach(stage, `a page of ${JSON.stringify(origin)} is told nothing`, async ({ attack }) => {
+    const ask = asker(attack);
     const preflight = await ask("OPTIONS /shared/a", [`Origin: ${origin}`, ...PREFLIGHT]);
     assert.equal(preflight.answer.status, 204);
     const token = stage.issuer.token();
@@ -82,32 +91,38 @@ for (const origin of STRANGERS) {
   });
 }
 
-test("two Origin fields are no origin", async () => {
+testOverEach(stage, "two Origin fields are no origin", async ({ attack }) => {
+  const ask = asker(attack);
   const fields = [`Origin: ${APP}`, "Origin: https://evil.example"];
   const { answer } = await ask("GET /shared/a", fields);
   assert.deepEqual(allowedOrigin(answer), []);
 });
 
-test("the preflight of an allowed page is answered before identity, and recorded", async () => {
-  const bytes = requestBytes("/shared/a", [`Origin: ${APP}`, ...PREFLIGHT]).replace(
-    "GET",
-    "OPTIONS",
-  );
-  const evidence = await stage.attack(bytes);
-  const [answer] = answersOf(evidence);
-  assert.ok(answer !== undefined);
-  assert.equal(answer.status, 204);
-  assert.deepEqual(allowedOrigin(answer), [APP]);
-  assert.deepEqual(valuesOf(answer, "access-control-allow-credentials"), ["true"]);
-  assert.deepEqual(valuesOf(answer, "access-control-allow-methods"), ["GET, PUT"]);
-  assert.deepEqual(valuesOf(answer, "access-control-allow-headers"), ["authorization"]);
-  assert.deepEqual(valuesOf(answer, "access-control-max-age"), ["600"]);
-  assert.equal(arrivalsOf(evidence).length, 1, "the sentinel alone");
-  assert.equal(reasonsOf(evidence)[0], "answered-by-proxy");
-  assert.equal(evidence.decisions[0]?.["route"], "shared");
-});
+testOverEach(
+  stage,
+  "the preflight of an allowed page is answered before identity, and recorded",
+  async ({ attack }) => {
+    const bytes = requestBytes("/shared/a", [`Origin: ${APP}`, ...PREFLIGHT]).replace(
+      "GET",
+      "OPTIONS",
+    );
+    const evidence = await attack(bytes);
+    const [answer] = answersOf(evidence);
+    assert.ok(answer !== undefined);
+    assert.equal(answer.status, 204);
+    assert.deepEqual(allowedOrigin(answer), [APP]);
+    assert.deepEqual(valuesOf(answer, "access-control-allow-credentials"), ["true"]);
+    assert.deepEqual(valuesOf(answer, "access-control-allow-methods"), ["GET, PUT"]);
+    assert.deepEqual(valuesOf(answer, "access-control-allow-headers"), ["authorization"]);
+    assert.deepEqual(valuesOf(answer, "access-control-max-age"), ["600"]);
+    assert.equal(arrivalsOf(evidence).length, 1, "the sentinel alone");
+    assert.equal(reasonsOf(evidence)[0], "answered-by-proxy");
+    assert.equal(evidence.decisions[0]?.["route"], "shared");
+  },
+);
 
-test("an allowed page reads answers and refusals alike", async () => {
+testOverEach(stage, "an allowed page reads answers and refusals alike", async ({ attack }) => {
+  const ask = asker(attack);
   const token = stage.issuer.token();
   const fields = [`Origin: ${APP}`];
   const good = await ask("GET /shared/a", [...fields, `Authorization: Bearer ${token}`]);
@@ -122,38 +137,49 @@ test("an allowed page reads answers and refusals alike", async () => {
   }
 });
 
-test("an OPTIONS that is no preflight of the route is like any other request", async () => {
-  for (const fields of [
-    [`Origin: ${APP}`],
-    PREFLIGHT,
-    [`Origin: ${APP}`, "Access-Control-Request-Method: DELETE"],
-    [`Origin: ${APP}`, "Access-Control-Request-Method: put"],
-    [`Origin: ${APP}`, ...PREFLIGHT, ...PREFLIGHT],
-  ]) {
-    const { answer } = await ask("OPTIONS /shared/a", fields);
-    assert.equal(answer.status, 405, fields.join());
-  }
-});
+testOverEach(
+  stage,
+  "an OPTIONS that is no preflight of the route is like any other request",
+  async ({ attack }) => {
+    const ask = asker(attack);
+    for (const fields of [
+      [`Origin: ${APP}`],
+      PREFLIGHT,
+      [`Origin: ${APP}`, "Access-Control-Request-Method: DELETE"],
+      [`Origin: ${APP}`, "Access-Control-Request-Method: put"],
+      [`Origin: ${APP}`, ...PREFLIGHT, ...PREFLIGHT],
+    ]) {
+      const { answer } = await ask("OPTIONS /shared/a", fields);
+      assert.equal(answer.status, 405, fields.join());
+    }
+  },
+);
 
-test("with '*' every page reads, and none with credentials", async () => {
+testOverEach(stage, "with '*' every page reads, and none with credentials", async ({ attack }) => {
+  const ask = asker(attack);
   const { answer } = await ask("GET /public", ["Origin: https://evil.example"]);
   assert.deepEqual(allowedOrigin(answer), ["*"]);
   assert.deepEqual(valuesOf(answer, "access-control-allow-credentials"), []);
 });
 
-test("what the service says of origins is replaced, in every spelling", async () => {
-  stage.service.script(({ target }) => {
-    const body = JSON.stringify({ target });
-    const lines = [
-      "HTTP/1.1 200 OK",
-      "Access-Control-Allow-Origin: https://evil.example",
-      "Access_Control_Allow_Credentials: true",
-      "Access-Control-Anything: forged",
-      `Content-Length: ${body.length}`,
-    ];
-    return { bytes: `${lines.join("\r\n")}\r\n\r\n${body}` };
-  });
-  const { answer } = await ask("GET /public", ["Origin: https://evil.example"]);
-  assert.deepEqual(allowedOrigin(answer), ["*"]);
-  assert.doesNotMatch(answer.fields.flat().join("\n"), /evil|forged|credentials/i);
-});
+testOverEach(
+  stage,
+  "what the service says of origins is replaced, in every spelling",
+  async ({ attack }) => {
+    const ask = asker(attack);
+    stage.service.script(({ target }) => {
+      const body = JSON.stringify({ target });
+      const lines = [
+        "HTTP/1.1 200 OK",
+        "Access-Control-Allow-Origin: https://evil.example",
+        "Access_Control_Allow_Credentials: true",
+        "Access-Control-Anything: forged",
+        `Content-Length: ${body.length}`,
+      ];
+      return { bytes: `${lines.join("\r\n")}\r\n\r\n${body}` };
+    });
+    const { answer } = await ask("GET /public", ["Origin: https://evil.example"]);
+    assert.deepEqual(allowedOrigin(answer), ["*"]);
+    assert.doesNotMatch(answer.fields.flat().join("\n"), /evil|forged|credentials/i);
+  },
+);

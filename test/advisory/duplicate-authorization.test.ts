@@ -2,9 +2,10 @@
  * Two Authorization fields: the proxy checks the first, the service reads the last. Any request with
  * more than one is refused, whatever the route wants.
  */
-import test, { after } from "node:test";
+import { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { arrivalsOf, assertHarmless, reasonsOf, statusesOf } from "../e2e/expect.ts";
+import { testOverEach } from "../e2e/over-each.ts";
 import { requestBytes, startStage } from "../e2e/stage.ts";
 
 const stage = await startStage();
@@ -19,8 +20,8 @@ const PAIRS: readonly [name: string, target: string, fields: readonly string[]][
 ];
 
 for (const [name, target, fields] of PAIRS) {
-  test(`the proxy refuses ${name}`, async () => {
-    const evidence = await stage.attack(requestBytes(target, fields));
+  testOverEach(stage, `the proxy refuses ${name}`, async ({ attack }) => {
+    const evidence = await attack(requestBytes(target, fields));
     assertHarmless(evidence);
     assert.equal(statusesOf(evidence)[0], 400);
     assert.equal(reasonsOf(evidence)[0], "duplicate-authorization");
@@ -31,10 +32,14 @@ for (const [name, target, fields] of PAIRS) {
   });
 }
 
-test("an underscore spelling is no second Authorization and does not reach the service", async () => {
-  const evidence = await stage.attack(
-    requestBytes("/guarded/x", [good, "Authorization_: x", "Proxy-Authorization: Basic YTpi"]),
-  );
-  assertHarmless(evidence);
-  assert.doesNotMatch(evidence.arrived.join(""), /YTpi/);
-});
+testOverEach(
+  stage,
+  "an underscore spelling is no second Authorization and does not reach the service",
+  async ({ attack }) => {
+    const evidence = await attack(
+      requestBytes("/guarded/x", [good, "Authorization_: x", "Proxy-Authorization: Basic YTpi"]),
+    );
+    assertHarmless(evidence);
+    assert.doesNotMatch(evidence.arrived.join(""), /YTpi/);
+  },
+);

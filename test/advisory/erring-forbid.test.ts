@@ -2,9 +2,10 @@
  * Cedar skips a policy that fails while it is evaluated. When the policy was a forbid, the failure
  * has widened access: here by an attribute arithmetic that overflows. The gate denies instead.
  */
-import test, { after } from "node:test";
+import { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { arrivalsOf, assertHarmless, reasonsOf, statusesOf } from "../e2e/expect.ts";
+import { testOverEach } from "../e2e/over-each.ts";
 import { requestBytes, startStage } from "../e2e/stage.ts";
 
 const stage = await startStage({
@@ -15,8 +16,8 @@ when { context.path like "/erring*" && 9223372036854775807 + 1 > 0 };`,
 });
 after(() => stage.close());
 
-test("a forbid that fails denies with policy-error", async () => {
-  const evidence = await stage.attack(requestBytes("/erring"));
+testOverEach(stage, "a forbid that fails denies with policy-error", async ({ attack }) => {
+  const evidence = await attack(requestBytes("/erring"));
   assertHarmless(evidence);
   assert.equal(statusesOf(evidence)[0], 403);
   assert.equal(reasonsOf(evidence)[0], "policy-error");

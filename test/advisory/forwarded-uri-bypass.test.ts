@@ -3,9 +3,10 @@
  * (GHSA-7x63-xv5r-3p2x), and a health checker's user agent skip authentication
  * (GHSA-5hvv-m4w4-gf6v). Routes are chosen by the request line and Host alone.
  */
-import test, { after } from "node:test";
+import { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { assertHarmless, reasonsOf, statusesOf } from "../e2e/expect.ts";
+import { testOverEach } from "../e2e/over-each.ts";
 import { requestBytes, startStage } from "../e2e/stage.ts";
 
 const stage = await startStage();
@@ -31,8 +32,8 @@ const FIELDS = [
 ];
 
 for (const field of FIELDS) {
-  test(`a guarded path stays guarded under ${field}`, async () => {
-    const evidence = await stage.attack(requestBytes("/guarded/x", [field]));
+  testOverEach(stage, `a guarded path stays guarded under ${field}`, async ({ attack }) => {
+    const evidence = await attack(requestBytes("/guarded/x", [field]));
     assertHarmless(evidence);
     assert.equal(statusesOf(evidence)[0], 401);
     assert.equal(reasonsOf(evidence)[0], "missing-credential");

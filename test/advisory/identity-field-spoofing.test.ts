@@ -4,9 +4,10 @@
  * in a trailer. oauth2-proxy passed underscore spellings on (GHSA-vjrc-mh2v-45x6), Oathkeeper
  * believed the caller's forwarded fields (2026). Whatever the caller says of itself is dropped.
  */
-import test, { after } from "node:test";
+import { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { arrivalsOf, assertHarmless, statusesOf } from "../e2e/expect.ts";
+import { testOverEach } from "../e2e/over-each.ts";
 import { requestBytes, startStage } from "../e2e/stage.ts";
 
 const stage = await startStage();
@@ -33,32 +34,39 @@ const NAMES = [
 const SPOOF = "for=192.0.2.66";
 
 for (const name of NAMES) {
-  test(`the service never sees what a caller writes into ${name}`, async () => {
-    const evidence = await stage.attack(requestBytes("/open", [`${name}: ${SPOOF}`]), {
-      spoofed: [SPOOF],
-    });
-    assertHarmless(evidence);
-    assert.deepEqual(statusesOf(evidence), [200, 200]);
-    assert.doesNotMatch(evidence.arrived.join(""), /192\.0\.2\.66/);
-  });
+  testOverEach(
+    stage,
+    `the service never sees what a caller writes into ${name}`,
+    async ({ attack }) => {
+      const evidence = await attack(requestBytes("/open", [`${name}: ${SPOOF}`]), {
+        spoofed: [SPOOF],
+      });
+      assertHarmless(evidence);
+      assert.deepEqual(statusesOf(evidence), [200, 200]);
+      assert.doesNotMatch(evidence.arrived.join(""), /192\.0\.2\.66/);
+    },
+  );
 }
 
-test("what the proxy says of the caller stands there once, from the connection", async () => {
-  const evidence = await stage.attack(
-    requestBytes("/open", ["X-Forwarded-For: 192.0.2.66", "x-forwarded-for: 192.0.2.67"]),
-  );
-  const forwarded = arrivalsOf(evidence)[0];
-  assert.ok(forwarded !== undefined);
-  const values = forwarded.fields.filter(([name]) => name === "x-forwarded-for");
-  assert.deepEqual(values, [["x-forwarded-for", "127.0.0.1"]]);
-});
+testOverEach(
+  stage,
+  "what the proxy says of the caller stands there once, from the connection",
+  async ({ attack }) => {
+    const evidence = await attack(
+      requestBytes("/open", ["X-Forwarded-For: 192.0.2.66", "x-forwarded-for: 192.0.2.67"]),
+    );
+    const forwarded = arrivalsOf(evidence)[0];
+    assert.ok(forwarded !== undefined);
+    const values = forwarded.fields.filter(([name]) => name === "x-forwarded-for");
+    assert.deepEqual(values, [["x-forwarded-for", "127.0.0.1"]]);
+  },
+);
 
-test("the caller's credentials do not reach the service", async () => {
+testOverEach(stage, "the caller's credentials do not reach the service", async ({ attack }) => {
   const token = stage.issuer.token({ roles: ["Admin"] });
-  const evidence = await stage.attack(
-    requestBytes("/guarded/x", [`Authorization: Bearer ${token}`]),
-    { spoofed: [`Bearer ${token}`] },
-  );
+  const evidence = await attack(requestBytes("/guarded/x", [`Authorization: Bearer ${token}`]), {
+    spoofed: [`Bearer ${token}`],
+  });
   assertHarmless(evidence);
   assert.deepEqual(statusesOf(evidence), [200, 200]);
   assert.equal(evidence.arrived.join("").includes(token), false);

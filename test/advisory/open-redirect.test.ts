@@ -4,10 +4,11 @@
  * breaks that begin a Location of their own. (nginx `return 302 https://$host$uri` does the first and
  * the last.) The new place is made of the configuration and of the canonical request alone.
  */
-import test, { after } from "node:test";
+import { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { answersOf } from "../e2e/judge.ts";
-import { startStage } from "../e2e/stage.ts";
+import { testOverEach } from "../e2e/over-each.ts";
+import { type Stage, startStage } from "../e2e/stage.ts";
 import { type StrictResponse, valuesOf } from "../e2e/strict-http1.ts";
 
 const stage = await startStage({
@@ -36,29 +37,41 @@ const stage = await startStage({
 });
 after(() => stage.close());
 
-async function follow(target: string, host = "api.example", more: string[] = []) {
+type Follow = (target: string, host?: string, more?: string[]) => Promise<StrictResponse>;
+
+function follower(attack: Stage["attack"]): Follow {
+  return (target, host = "api.example", more = []) => followOver(attack, { target, host, more });
+}
+
+async function followOver(
+  attack: Stage["attack"],
+  { target, host, more }: { target: string; host: string; more: string[] },
+): Promise<StrictResponse> {
   const bytes = [`GET ${target} HTTP/1.1`, `Host: ${host}`, ...more, "", ""].join("\r\n");
-  const evidence = await stage.attack(bytes);
+  const evidence = await attack(bytes);
   const [answer] = answersOf(evidence);
   assert.ok(answer !== undefined);
   return answer;
 }
 const location = (answer: StrictResponse): string[] => valuesOf(answer, "location");
 
-test("the caller is sent on with its path and query", async () => {
+testOverEach(stage, "the caller is sent on with its path and query", async ({ attack }) => {
+  const follow = follower(attack);
   const answer = await follow("/moved/7/a%2Ab?x=1&y=%0d");
   assert.equal(answer.status, 307);
   assert.deepEqual(location(answer), ["https://new.example/v2/7/a%2Ab?x=1&y=%0d"]);
   assert.equal(valuesOf(answer, "sallyport-decision").length, 1);
 });
 
-test("a host of the route stays, without its port", async () => {
+testOverEach(stage, "a host of the route stays, without its port", async ({ attack }) => {
+  const follow = follower(attack);
   const answer = await follow("/a?b", "a.old.example:8080");
   assert.equal(answer.status, 308);
   assert.deepEqual(location(answer), ["https://a.old.example/a?b"]);
 });
 
-test("a Host that no route names is not sent anywhere else", async () => {
+testOverEach(stage, "a Host that no route names is not sent anywhere else", async ({ attack }) => {
+  const follow = follower(attack);
   for (const host of ["evil.example", "a.old.example.evil.example"]) {
     const answer = await follow("/x", host, ["X-Forwarded-Host: evil.example"]);
     assert.deepEqual(location(answer), []);
@@ -78,21 +91,29 @@ const ELSEWHERE: readonly [target: string, place: string | undefined][] = [
   ["/moved/%2e%2e/x", undefined],
 ];
 for (const [target, place] of ELSEWHERE) {
-  test(`${target} leads to no other host`, async () => {
+  testOverEach(stage, `${target} leads to no other host`, async ({ attack }) => {
+    const follow = follower(attack);
     assert.deepEqual(location(await follow(target)), place === undefined ? [] : [place]);
   });
 }
 
-test("without a scheme of its own a redirect has that of publicOrigin, whatever a header says", async () => {
-  const answer = await follow("/hosted", "api.example", ["X-Forwarded-Proto: ftp"]);
-  assert.deepEqual(location(answer), ["https://new.example/hosted"]);
-});
+testOverEach(
+  stage,
+  "without a scheme of its own a redirect has that of publicOrigin, whatever a header says",
+  async ({ attack }) => {
+    const follow = follower(attack);
+    const answer = await follow("/hosted", "api.example", ["X-Forwarded-Proto: ftp"]);
+    assert.deepEqual(location(answer), ["https://new.example/hosted"]);
+  },
+);
 
-test("a query can be left behind", async () => {
+testOverEach(stage, "a query can be left behind", async ({ attack }) => {
+  const follow = follower(attack);
   assert.deepEqual(location(await follow("/within/a?next=https://evil.example")), ["/a"]);
 });
 
-test("who may not pass is not told where it leads", async () => {
+testOverEach(stage, "who may not pass is not told where it leads", async ({ attack }) => {
+  const follow = follower(attack);
   const answer = await follow("/closed");
   assert.equal(answer.status, 401);
   assert.deepEqual(location(answer), []);

@@ -5,9 +5,10 @@
  * nginx's variables were abused so (`$uri` in `add_header` and `return`, CVE-2019-20372 among many).
  * A value that does not fit refuses the request; it is never sent, cut, or escaped into something else.
  */
-import test, { after } from "node:test";
+import { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { arrivalsOf, assertHarmless, reasonsOf, statusesOf } from "../e2e/expect.ts";
+import { testOverEach } from "../e2e/over-each.ts";
 import { requestBytes, startStage } from "../e2e/stage.ts";
 import { valuesOf } from "../e2e/strict-http1.ts";
 
@@ -66,8 +67,8 @@ for (const id of [
   "%20a",
   "a%09",
 ]) {
-  test(`a path parameter ${id} ends no field`, async () => {
-    const evidence = await stage.attack(requestBytes(`/items/${id}`));
+  testOverEach(stage, `a path parameter ${id} ends no field`, async ({ attack }) => {
+    const evidence = await attack(requestBytes(`/items/${id}`));
     assertHarmless(evidence);
     assert.deepEqual(statusesOf(evidence), [400, 200]);
     assert.equal(arrivalsOf(evidence).length, 1, "the sentinel alone");
@@ -76,32 +77,44 @@ for (const id of [
   });
 }
 
-test("a path parameter with a colon and a space inside is one value", async () => {
-  const evidence = await stage.attack(requestBytes("/items/a:%20b"));
-  const [arrived] = arrivalsOf(evidence);
-  assert.ok(arrived !== undefined);
-  assert.deepEqual(valuesOf(arrived, "x-item"), ["a: b"]);
-});
+testOverEach(
+  stage,
+  "a path parameter with a colon and a space inside is one value",
+  async ({ attack }) => {
+    const evidence = await attack(requestBytes("/items/a:%20b"));
+    const [arrived] = arrivalsOf(evidence);
+    assert.ok(arrived !== undefined);
+    assert.deepEqual(valuesOf(arrived, "x-item"), ["a: b"]);
+  },
+);
 
 for (const query of ["q=a%0d%0ab:c", "q=1&q=2", "q=1&%71=2", "q=%ff", "q=%E2%80%A8"]) {
-  test(`a query ?${query} ends no field, to the service or to the caller`, async () => {
-    const evidence = await stage.attack(requestBytes(`/search?${query}`));
-    assertHarmless(evidence);
-    assert.deepEqual(statusesOf(evidence), [400, 200]);
-    assert.equal(arrivalsOf(evidence).length, 1);
-  });
+  testOverEach(
+    stage,
+    `a query ?${query} ends no field, to the service or to the caller`,
+    async ({ attack }) => {
+      const evidence = await attack(requestBytes(`/search?${query}`));
+      assertHarmless(evidence);
+      assert.deepEqual(statusesOf(evidence), [400, 200]);
+      assert.equal(arrivalsOf(evidence).length, 1);
+    },
+  );
 }
 
-test("a value that is absent sets nothing, and what the caller wrote there is gone", async () => {
-  const evidence = await stage.attack(requestBytes("/search", ["X-Q: forged", "X_Q: forged"]));
-  assert.deepEqual(statusesOf(evidence), [200, 200]);
-  assert.doesNotMatch(evidence.arrived.join(""), /forged/);
-});
+testOverEach(
+  stage,
+  "a value that is absent sets nothing, and what the caller wrote there is gone",
+  async ({ attack }) => {
+    const evidence = await attack(requestBytes("/search", ["X-Q: forged", "X_Q: forged"]));
+    assert.deepEqual(statusesOf(evidence), [200, 200]);
+    assert.doesNotMatch(evidence.arrived.join(""), /forged/);
+  },
+);
 
 for (const sub of ["a\r\nx-admin: 1", "a\n", "é", "Ċx"]) {
-  test(`a subject ${JSON.stringify(sub)} ends no field`, async () => {
+  testOverEach(stage, `a subject ${JSON.stringify(sub)} ends no field`, async ({ attack }) => {
     const token = stage.issuer.token({ sub });
-    const evidence = await stage.attack(requestBytes("/me", [`Authorization: Bearer ${token}`]));
+    const evidence = await attack(requestBytes("/me", [`Authorization: Bearer ${token}`]));
     assertHarmless(evidence);
     const [status] = statusesOf(evidence);
     assert.ok(status === 400 || status === 401, String(status));
@@ -109,86 +122,106 @@ for (const sub of ["a\r\nx-admin: 1", "a\n", "é", "Ċx"]) {
   });
 }
 
-test("a role with a comma in it does not pass for two", async () => {
+testOverEach(stage, "a role with a comma in it does not pass for two", async ({ attack }) => {
   const token = stage.issuer.token({ roles: ["x,Admin"] });
-  const evidence = await stage.attack(requestBytes("/me", [`Authorization: Bearer ${token}`]));
+  const evidence = await attack(requestBytes("/me", [`Authorization: Bearer ${token}`]));
   assert.deepEqual(statusesOf(evidence), [400, 200]);
 });
 
-test("a parameter adds no other to the query, and removed ones stay removed however written", async () => {
-  const target = "/query/a%26admin=1%23?admin=1&%61dmin=2&x=%41&role=owner&ADMIN=3";
-  const evidence = await stage.attack(requestBytes(target));
-  const [arrived] = arrivalsOf(evidence);
-  assert.equal(
-    arrived?.target,
-    "/query/a%26admin=1%23?x=%41&ADMIN=3&id=a%26admin%3D1%23&role=reader",
-  );
-});
+testOverEach(
+  stage,
+  "a parameter adds no other to the query, and removed ones stay removed however written",
+  async ({ attack }) => {
+    const target = "/query/a%26admin=1%23?admin=1&%61dmin=2&x=%41&role=owner&ADMIN=3";
+    const evidence = await attack(requestBytes(target));
+    const [arrived] = arrivalsOf(evidence);
+    assert.equal(
+      arrived?.target,
+      "/query/a%26admin=1%23?x=%41&ADMIN=3&id=a%26admin%3D1%23&role=reader",
+    );
+  },
+);
 
 for (const query of ["x=1;admin=1", "x=1;%61dmin=1", "%=1", "%ff=1"]) {
-  test(`a query ?${query} that hides a removed name is refused`, async () => {
-    const evidence = await stage.attack(requestBytes(`/query/1?${query}`));
-    assert.deepEqual(statusesOf(evidence), [400, 200]);
-    assert.equal(arrivalsOf(evidence).length, 1);
-  });
+  testOverEach(
+    stage,
+    `a query ?${query} that hides a removed name is refused`,
+    async ({ attack }) => {
+      const evidence = await attack(requestBytes(`/query/1?${query}`));
+      assert.deepEqual(statusesOf(evidence), [400, 200]);
+      assert.equal(arrivalsOf(evidence).length, 1);
+    },
+  );
 }
 
-test("what a route removes or sets does not come in as a trailer, in no spelling", async () => {
-  const evidence = await stage.attack(
-    [
-      "POST /items/1 HTTP/1.1",
-      "Host: api.example",
-      "Transfer-Encoding: chunked",
-      "",
-      "1\r\na\r\n0",
-      "X-Gone: forged",
-      "X_Gone: forged",
-      "X-Item: forged",
-      "x_mode: forged",
-      "X-Fine: kept",
-      "",
-      "",
-    ].join("\r\n"),
-  );
-  assertHarmless(evidence);
-  assert.doesNotMatch(evidence.arrived.join(""), /forged/);
-  assert.match(evidence.arrived.join(""), /x-fine: kept/);
-});
+testOverEach(
+  stage,
+  "what a route removes or sets does not come in as a trailer, in no spelling",
+  async ({ attack }) => {
+    const evidence = await attack(
+      [
+        "POST /items/1 HTTP/1.1",
+        "Host: api.example",
+        "Transfer-Encoding: chunked",
+        "",
+        "1\r\na\r\n0",
+        "X-Gone: forged",
+        "X_Gone: forged",
+        "X-Item: forged",
+        "x_mode: forged",
+        "X-Fine: kept",
+        "",
+        "",
+      ].join("\r\n"),
+    );
+    assertHarmless(evidence);
+    assert.doesNotMatch(evidence.arrived.join(""), /forged/);
+    assert.match(evidence.arrived.join(""), /x-fine: kept/);
+  },
+);
 
-test("nobody speaks beside a static credential: not in another spelling, not behind the body", async () => {
-  const evidence = await stage.attack(
-    [
-      "POST /keyed HTTP/1.1",
-      "Host: api.example",
-      "X-Key: forged",
-      "x_key: forged",
-      "X.Key: forged",
-      "Connection: x-key",
-      "Transfer-Encoding: chunked",
-      "",
-      "1\r\na\r\n0",
-      "X-Key: forged",
-      "X_Key: forged",
-      "",
-      "",
-    ].join("\r\n"),
-  );
-  const keyed = arrivalsOf(evidence).find(({ target }) => target === "/keyed");
-  assert.ok(keyed !== undefined);
-  assert.deepEqual(valuesOf(keyed, "x-key"), ["own-secret"]);
-  assert.doesNotMatch(evidence.arrived.join(""), /forged/);
-});
+testOverEach(
+  stage,
+  "nobody speaks beside a static credential: not in another spelling, not behind the body",
+  async ({ attack }) => {
+    const evidence = await attack(
+      [
+        "POST /keyed HTTP/1.1",
+        "Host: api.example",
+        "X-Key: forged",
+        "x_key: forged",
+        "X.Key: forged",
+        "Connection: x-key",
+        "Transfer-Encoding: chunked",
+        "",
+        "1\r\na\r\n0",
+        "X-Key: forged",
+        "X_Key: forged",
+        "",
+        "",
+      ].join("\r\n"),
+    );
+    const keyed = arrivalsOf(evidence).find(({ target }) => target === "/keyed");
+    assert.ok(keyed !== undefined);
+    assert.deepEqual(valuesOf(keyed, "x-key"), ["own-secret"]);
+    assert.doesNotMatch(evidence.arrived.join(""), /forged/);
+  },
+);
 
-test("a service with a password of its own does not see the caller's credential", async () => {
-  const token = stage.issuer.token();
-  const fields = [`Authorization: Bearer ${token}`, "Authorization_: forged"];
-  const evidence = await stage.attack(requestBytes("/basic", fields));
-  const basic = arrivalsOf(evidence).find(({ target }) => target === "/basic");
-  assert.ok(basic !== undefined);
-  const password = Buffer.from("gate:own-secret").toString("base64");
-  assert.deepEqual(valuesOf(basic, "authorization"), [`Basic ${password}`]);
-  assert.ok(!evidence.arrived.join("").includes(token));
-});
+testOverEach(
+  stage,
+  "a service with a password of its own does not see the caller's credential",
+  async ({ attack }) => {
+    const token = stage.issuer.token();
+    const fields = [`Authorization: Bearer ${token}`, "Authorization_: forged"];
+    const evidence = await attack(requestBytes("/basic", fields));
+    const basic = arrivalsOf(evidence).find(({ target }) => target === "/basic");
+    assert.ok(basic !== undefined);
+    const password = Buffer.from("gate:own-secret").toString("base64");
+    assert.deepEqual(valuesOf(basic, "authorization"), [`Basic ${password}`]);
+    assert.ok(!evidence.arrived.join("").includes(token));
+  },
+);
 
 const SHAPED: readonly [target: string, arrived: string | undefined][] = [
   ["/shaped/%2e%2e/x", undefined],
@@ -202,26 +235,34 @@ const SHAPED: readonly [target: string, arrived: string | undefined][] = [
   ["/shaped/a;b/x", undefined],
 ];
 for (const [target, arrived] of SHAPED) {
-  test(`a rewritten path stays below what the route says: ${target}`, async () => {
-    const evidence = await stage.attack(requestBytes(target));
-    const others = arrivalsOf(evidence).filter(
-      (request) => !request.target.startsWith("/sentinel-"),
-    );
-    assert.deepEqual(
-      others.map((request) => [request.target, ...valuesOf(request, "host")]),
-      arrived === undefined
-        ? []
-        : [[arrived, arrived.startsWith("/v2/") ? "inner.example:8080" : "api.example"]],
-    );
-    assert.equal(statusesOf(evidence)[0], arrived === undefined ? 400 : 200);
-  });
+  testOverEach(
+    stage,
+    `a rewritten path stays below what the route says: ${target}`,
+    async ({ attack }) => {
+      const evidence = await attack(requestBytes(target));
+      const others = arrivalsOf(evidence).filter(
+        (request) => !request.target.startsWith("/sentinel-"),
+      );
+      assert.deepEqual(
+        others.map((request) => [request.target, ...valuesOf(request, "host")]),
+        arrived === undefined
+          ? []
+          : [[arrived, arrived.startsWith("/v2/") ? "inner.example:8080" : "api.example"]],
+      );
+      assert.equal(statusesOf(evidence)[0], arrived === undefined ? 400 : 200);
+    },
+  );
 }
 
-test("the service gets the shaped path and its own Host; the caller's is told beside it", async () => {
-  const evidence = await stage.attack(requestBytes("/shaped/a%20b/c%3F/d?x=1"));
-  const [request] = arrivalsOf(evidence);
-  assert.ok(request !== undefined);
-  assert.equal(request.target, "/v2/a%20b/items/c%3F/d?x=1");
-  assert.deepEqual(valuesOf(request, "host"), ["inner.example:8080"]);
-  assert.deepEqual(valuesOf(request, "x-forwarded-host"), ["api.example"]);
-});
+testOverEach(
+  stage,
+  "the service gets the shaped path and its own Host; the caller's is told beside it",
+  async ({ attack }) => {
+    const evidence = await attack(requestBytes("/shaped/a%20b/c%3F/d?x=1"));
+    const [request] = arrivalsOf(evidence);
+    assert.ok(request !== undefined);
+    assert.equal(request.target, "/v2/a%20b/items/c%3F/d?x=1");
+    assert.deepEqual(valuesOf(request, "host"), ["inner.example:8080"]);
+    assert.deepEqual(valuesOf(request, "x-forwarded-host"), ["api.example"]);
+  },
+);

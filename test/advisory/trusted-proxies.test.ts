@@ -8,6 +8,7 @@
 import test, { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { arrivalsOf, assertHarmless, reasonsOf, statusesOf } from "../e2e/expect.ts";
+import { testOverEach } from "../e2e/over-each.ts";
 import { requestBytes, startStage } from "../e2e/stage.ts";
 
 const inside = `  - { name: inside, path: /inside, service: recorder, authenticate: [anonymous] }
@@ -32,31 +33,35 @@ after(() => Promise.all([trusting.close(), wary.close()]));
 /** Last segment of what a front proxy that appends would send for a caller at this address. */
 const OUTSIDER = "203.0.113.9";
 
-test("whom the proxy names is the caller: for policy, the record and the service", async () => {
-  const evidence = await trusting.attack(
-    requestBytes("/inside", [
-      "X-Forwarded-For: 192.0.2.1, 10.0.0.7",
-      "X-Forwarded-Proto: https",
-      "X-Forwarded-Host: api.example.com",
-    ]),
-  );
-  assertHarmless(evidence);
-  assert.equal(statusesOf(evidence)[0], 200);
-  const [decision] = evidence.decisions;
-  assert.equal(decision?.["clientAddress"], "192.0.2.1");
-  assert.equal(decision?.["peerAddress"], "127.0.0.1");
-  assert.equal(decision?.["host"], "api.example", "routes look at Host");
-  const told = arrivalsOf(evidence)[0]?.fields.filter(([name]) => name.includes("forwarded"));
-  assert.deepEqual(told, [
-    [
-      "forwarded",
-      "for=192.0.2.1;host=api.example.com;proto=https, for=10.0.0.7, for=127.0.0.1;host=api.example;proto=http",
-    ],
-    ["x-forwarded-for", "192.0.2.1, 10.0.0.7, 127.0.0.1"],
-    ["x-forwarded-proto", "https"],
-    ["x-forwarded-host", "api.example.com"],
-  ]);
-});
+testOverEach(
+  trusting,
+  "whom the proxy names is the caller: for policy, the record and the service",
+  async ({ attack }) => {
+    const evidence = await attack(
+      requestBytes("/inside", [
+        "X-Forwarded-For: 192.0.2.1, 10.0.0.7",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: api.example.com",
+      ]),
+    );
+    assertHarmless(evidence);
+    assert.equal(statusesOf(evidence)[0], 200);
+    const [decision] = evidence.decisions;
+    assert.equal(decision?.["clientAddress"], "192.0.2.1");
+    assert.equal(decision?.["peerAddress"], "127.0.0.1");
+    assert.equal(decision?.["host"], "api.example", "routes look at Host");
+    const told = arrivalsOf(evidence)[0]?.fields.filter(([name]) => name.includes("forwarded"));
+    assert.deepEqual(told, [
+      [
+        "forwarded",
+        "for=192.0.2.1;host=api.example.com;proto=https, for=10.0.0.7, for=127.0.0.1;host=api.example;proto=http",
+      ],
+      ["x-forwarded-for", "192.0.2.1, 10.0.0.7, 127.0.0.1"],
+      ["x-forwarded-proto", "https"],
+      ["x-forwarded-host", "api.example.com"],
+    ]);
+  },
+);
 
 const denied: readonly [title: string, fields: readonly string[]][] = [
   ["an address left of the one appended", [`X-Forwarded-For: 192.0.2.1, ${OUTSIDER}`]],
@@ -68,8 +73,8 @@ const denied: readonly [title: string, fields: readonly string[]][] = [
   ["a field that only looks the same", ["X_Forwarded_For: 192.0.2.1"]],
 ];
 for (const [title, fields] of denied) {
-  test(`a caller gets nothing by ${title}`, async () => {
-    const evidence = await trusting.attack(requestBytes("/inside", fields));
+  testOverEach(trusting, `a caller gets nothing by ${title}`, async ({ attack }) => {
+    const evidence = await attack(requestBytes("/inside", fields));
     assertHarmless(evidence);
     assert.equal(statusesOf(evidence)[0], 403);
     assert.deepEqual(
@@ -99,8 +104,8 @@ const refused: readonly [title: string, fields: readonly string[]][] = [
   ["a chain without end", [`X-Forwarded-For: ${"10.0.0.1,".repeat(200)}192.0.2.1`]],
 ];
 for (const [title, fields] of refused) {
-  test(`refused rather than guessed: ${title}`, async () => {
-    const evidence = await trusting.attack(requestBytes("/inside", fields));
+  testOverEach(trusting, `refused rather than guessed: ${title}`, async ({ attack }) => {
+    const evidence = await attack(requestBytes("/inside", fields));
     assertHarmless(evidence);
     assert.equal(statusesOf(evidence)[0], 400);
     assert.equal(reasonsOf(evidence)[0], "invalid-forwarded");
@@ -119,14 +124,22 @@ test("limits by address count the callers behind the proxy apart", async () => {
   assert.equal(await ask("192.0.2.51"), 200);
 });
 
-test("from a peer that is no proxy of ours, nothing of it counts and nothing is refused", async () => {
-  for (const field of ["X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1", 'Forwarded: "']) {
-    const evidence = await wary.attack(requestBytes("/inside", [field]));
-    assertHarmless(evidence);
-    assert.equal(statusesOf(evidence)[0], 403);
-    assert.equal(evidence.decisions[0]?.["clientAddress"], undefined);
-  }
-  const evidence = await wary.attack(requestBytes("/open", ["X-Forwarded-For: 192.0.2.1"]));
-  const told = arrivalsOf(evidence)[0]?.fields.filter(([name]) => name === "x-forwarded-for");
-  assert.deepEqual(told, [["x-forwarded-for", "127.0.0.1"]]);
-});
+testOverEach(
+  wary,
+  "from a peer that is no proxy of ours, nothing of it counts and nothing is refused",
+  async ({ attack }) => {
+    for (const field of [
+      "X-Forwarded-For: 192.0.2.1",
+      "Forwarded: for=192.0.2.1",
+      'Forwarded: "',
+    ]) {
+      const evidence = await attack(requestBytes("/inside", [field]));
+      assertHarmless(evidence);
+      assert.equal(statusesOf(evidence)[0], 403);
+      assert.equal(evidence.decisions[0]?.["clientAddress"], undefined);
+    }
+    const evidence = await attack(requestBytes("/open", ["X-Forwarded-For: 192.0.2.1"]));
+    const told = arrivalsOf(evidence)[0]?.fields.filter(([name]) => name === "x-forwarded-for");
+    assert.deepEqual(told, [["x-forwarded-for", "127.0.0.1"]]);
+  },
+);

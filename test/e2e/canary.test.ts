@@ -7,6 +7,7 @@
 import test, { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { REASONS, type Reason } from "../../src/model/reason.ts";
+import { openCaller, PROTOCOLS } from "./protocols.ts";
 import { RawConnection } from "./raw-connection.ts";
 import { ordinaryAnswer } from "./recording-service.ts";
 import { startStage } from "./stage.ts";
@@ -227,9 +228,25 @@ stage.service.script((request) => {
   return { bytes: `HTTP/1.1 200 OK\r\nX-A : ${CANARY}\r\n\r\n${CANARY}`, close: true };
 });
 
-for (const [reason, bytes] of CASES) {
-  test(`a request that ends with ${reason} gives no secret away`, async () => {
-    const connection = await RawConnection.open(stage.proxy);
+/** What only HTTP/1.1 can be wrong in, or what is spent by then. */
+const HTTP1_ONLY: ReadonlySet<string> = new Set([
+  "GET http://other.example/", // no form of an HTTP/2 request
+  "GET /free/a HTTP/3.1", // it has no version
+  `GET /free/a${query} HTTP/1.1\r\nHost: a`, // a head that does not end is no stream
+  "GET /socket", // a handshake of its own (RFC 8441)
+  "GET /limited", // its one request is spent
+]);
+
+const ALL = PROTOCOLS.flatMap((over) =>
+  CASES.filter(
+    ([, bytes]) =>
+      over === "http/1.1" || ![...HTTP1_ONLY].some((beginning) => bytes.startsWith(beginning)),
+  ).map(([reason, bytes]) => ({ over, reason, bytes })),
+);
+
+for (const { over, reason, bytes } of ALL) {
+  test(`${over}: a request that ends with ${reason} gives no secret away`, async () => {
+    const connection = await openCaller(stage.proxy, { over });
     connection.write(bytes);
     const whole = (): boolean =>
       readResponses(connection.text, ["GET"], connection.closed).messages.length > 0;
@@ -301,6 +318,23 @@ test("a caller that is out of budget gives no secret away", async () => {
     await new Promise(setImmediate);
   }
 });
+
+const GRPC: readonly [reason: Reason, target: string, timeout: string][] = [
+  ["invalid-deadline", "/free/a", CANARY],
+  ["deadline-exceeded", "/free/hold", "50m"],
+];
+for (const [reason, target, timeout] of GRPC) {
+  test(`a gRPC call that ends with ${reason} gives no secret away`, async () => {
+    const connection = await openCaller(stage.proxy, { over: "h2" });
+    const fields = ["Content-Type: application/grpc", "TE: trailers", `Grpc-Timeout: ${timeout}`];
+    connection.write(secretive(`POST ${target}${query}`, good, fields));
+    assert.ok(await connection.until(() => connection.text.includes("grpc-status")));
+    connection.destroy();
+    answers += connection.text;
+    assert.match(connection.text, new RegExp(`grpc-message: .*${reason}`));
+    while (!stage.records().some(({ end }) => end === reason)) await new Promise(setImmediate);
+  });
+}
 
 test("every reason was brought about", () => {
   const seen = new Set<unknown>();

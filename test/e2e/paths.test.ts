@@ -1,11 +1,13 @@
 /**
- * The paths of Istio's and Envoy's tests, end to end, over plain connections and over TLS: the path that
+ * The paths of Istio's and Envoy's tests, end to end, over plain connections and over TLS,
+ * with HTTP/1.1 and with HTTP/2: the path that
  * policy sees and the log names is the path that the service gets, and it reads one way only;
  * everything else is refused.
  */
 import test, { after } from "node:test";
 import { strict as assert } from "node:assert";
 import { assertHarmless, statusesOf } from "./expect.ts";
+import { testOverEach } from "./over-each.ts";
 import { foreignPaths } from "./foreign-paths.ts";
 import { requestBytes, startStage } from "./stage.ts";
 
@@ -18,8 +20,8 @@ if (paths === undefined) {
     const stage = await startStage({ tls: over === "tls" });
     after(() => stage.close());
     for (const path of paths) {
-      test(`${over}: path ${JSON.stringify(path)}`, async () => {
-        const evidence = await stage.attack(requestBytes(path));
+      testOverEach(stage, `${over}: path ${JSON.stringify(path)}`, async ({ attack }) => {
+        const evidence = await attack(requestBytes(path));
         assertHarmless(evidence);
         const [status = 0] = statusesOf(evidence);
         assert.ok([200, 400].includes(status), `status ${status}`);

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createRoot } from "../certificates.ts";
 import type { AuditRecord, Evidence } from "./judge.ts";
+import { openCaller, type Protocol } from "./protocols.ts";
 import { RawConnection } from "./raw-connection.ts";
 import { startRecordingService, type RecordingService } from "./recording-service.ts";
 import { readCallersRequests, readRequests, readResponses, valuesOf } from "./strict-http1.ts";
@@ -76,6 +77,8 @@ export interface AttackOptions {
   readonly spoofed?: readonly string[];
   /** Ends the caller's side right after the bytes: they are known to stop within a message. */
   readonly cutOff?: boolean;
+  /** By which protocol the caller's bytes go out; HTTP/1.1 when left out. */
+  readonly over?: Protocol;
   /** Sends nothing behind the bytes and does not end either: the proxy has to. */
   readonly unfinished?: boolean;
 }
@@ -279,7 +282,8 @@ async function attack(stage: Ground, bytes: string, options: AttackOptions): Pro
   const methods = sent.messages.map(({ method }) => method);
   // What is not whole may be answered too, with a refusal.
   if (sent.end === "incomplete") methods.push("GET");
-  const connection = await RawConnection.open(proxy, { tls });
+  const { over = "http/1.1" } = options;
+  const connection = await openCaller(proxy, { over, tls });
   connection.write(bytes);
   if (options.cutOff === true) {
     connection.end();

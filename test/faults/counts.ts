@@ -15,10 +15,6 @@ export interface Counts {
   readonly descriptors: number;
   /** Callers' connections, as the metric says. */
   readonly connections: number;
-  /** Timers that wait. */
-  readonly timers: number;
-  /** What waits for its time on the connections' timer. */
-  readonly deadlines: number;
   /** Bytes of the process that are resident. */
   readonly resident: number;
 }
@@ -37,8 +33,6 @@ export async function countsOf(proxy: Proxy): Promise<Counts> {
     sockets: links.filter((link) => link.startsWith("socket:")).length,
     descriptors: links.length,
     connections: await metricOf(proxy, "sallyport_connections"),
-    timers: await metricOf(proxy, "sallyport_timers"),
-    deadlines: await metricOf(proxy, "sallyport_deadlines"),
     resident: residentOf(proxy.pid),
   };
 }

@@ -5,6 +5,7 @@
  */
 import { strict as assert } from "node:assert";
 import test, { after } from "node:test";
+import { openCaller, PROTOCOLS } from "../e2e/protocols.ts";
 import { startFaultStage } from "./fault-stage.ts";
 import { RogueCaller } from "./rogue-caller.ts";
 import type { FaultName } from "./rogue-service.ts";
@@ -45,12 +46,23 @@ const CASES: readonly (readonly [
   [["GET", NONE], "two-answers", 1, 502],
 ];
 
-for (const [index, [[method, rest], fault, sent, status]] of CASES.entries()) {
-  test(`${method} as case ${index} meets ${fault} and is sent ${sent} times`, async () => {
-    const path = `/fault/${fault}/${index}`;
-    const caller = await RogueCaller.open(stage.proxy);
-    caller.send(`${method} ${path} HTTP/1.1\r\nHost: api.example\r\nConnection: close\r\n${rest}`);
-    await caller.closed();
+const ALL = PROTOCOLS.flatMap((over) =>
+  CASES.map(([request, fault, sent, status], index) => ({
+    over,
+    request,
+    fault,
+    sent,
+    status,
+    path: `/fault/${fault}/${index}${over === "h2" ? "-h2" : ""}`,
+  })),
+);
+
+for (const { over, request, fault, sent, status, path } of ALL) {
+  const [method, rest] = request;
+  test(`${method} ${path} meets ${fault} and is sent ${sent} times`, async () => {
+    const caller = await openCaller(stage.proxy, { over });
+    caller.write(`${method} ${path} HTTP/1.1\r\nHost: api.example\r\nConnection: close\r\n${rest}`);
+    assert.ok(await caller.until(() => caller.closed));
     const answers = [...caller.text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => match[1]);
     assert.deepEqual(answers, [String(status)]);
     const arrived = stage.rogue.arrived.filter((line) => line.includes(` ${path} `));

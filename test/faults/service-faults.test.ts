@@ -5,7 +5,7 @@
  */
 import { strict as assert } from "node:assert";
 import test, { after } from "node:test";
-import { RawConnection } from "../e2e/raw-connection.ts";
+import { openCaller, type Protocol, PROTOCOLS } from "../e2e/protocols.ts";
 import { requestBytes } from "../e2e/stage.ts";
 import { readResponses, valuesOf } from "../e2e/strict-http1.ts";
 import { countsOf, countsOnce, COUNTS_ABSENT } from "./counts.ts";
@@ -58,8 +58,11 @@ function faults(
   return rows.map(([name, seen, end]) => [`/fault/${name}`, seen, end] as const);
 }
 
-async function exchange(path: string): Promise<{ seen: Seen | "nothing"; named: string[] }> {
-  const connection = await RawConnection.open(stage.proxy);
+async function exchange(
+  path: string,
+  over: Protocol,
+): Promise<{ seen: Seen | "nothing"; named: string[] }> {
+  const connection = await openCaller(stage.proxy, { over });
   connection.write(requestBytes(path));
   const answers = (): ReturnType<typeof readResponses> =>
     readResponses(connection.text, ["GET"], false);
@@ -82,10 +85,12 @@ async function exchange(path: string): Promise<{ seen: Seen | "nothing"; named: 
 
 test("each fault of a service gets its status, its end in the record, and costs nobody else", async (t) => {
   const before = await countsOf(stage);
-  for (const [path, seen, end] of TABLE) {
-    await t.test(path, async () => {
-      const paths = Array.from({ length: ROUNDS }, (_, round) => `${path}/${round}`);
-      const results = await Promise.all(paths.map((each) => exchange(each)));
+  const cases = PROTOCOLS.flatMap((over) => TABLE.map((row) => [over, ...row] as const));
+  for (const [over, path, seen, end] of cases) {
+    await t.test(`${over}: ${path}`, async () => {
+      const from = over === "h2" ? ROUNDS : 0;
+      const paths = Array.from({ length: ROUNDS }, (_, round) => `${path}/${from + round}`);
+      const results = await Promise.all(paths.map((each) => exchange(each, over)));
       assert.deepEqual(
         results.map((result) => result.seen),
         paths.map(() => seen),
@@ -99,12 +104,15 @@ test("each fault of a service gets its status, its end in the record, and costs 
           statuses: [status],
         });
       }
-      assert.equal((await exchange(`/fault/fine/after${path}`)).seen, 200);
+      assert.equal(
+        (await exchange(`/fault/fine/after${path}/${over === "h2" ? 2 : 1}`, over)).seen,
+        200,
+      );
     });
   }
   await t.test("the log says why, for operators", () => {
     const lines = stage.log().match(/^\{.*"event":"a request was not completed".*$/gm) ?? [];
-    assert.ok(lines.length >= 20 && lines.length < TABLE.length * ROUNDS, `${lines.length} lines`);
+    assert.ok(lines.length >= 20 && lines.length < cases.length * ROUNDS, `${lines.length} lines`);
     const [first = "{}"] = lines;
     const line = JSON.parse(first) as Record<string, unknown>;
     assert.equal(line["route"], "fault");

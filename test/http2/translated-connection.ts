@@ -1,6 +1,6 @@
 /**
  * HTTP/1.1 at the test's end, HTTP/2 on the wire: what a suite writes as requests of HTTP/1.1 goes out
- * as streams, and their answers are written down as HTTP/1.1 in the order of the requests. So a suite
+ * as streams, one after the other's answer, and what comes back is written down as HTTP/1.1. So a suite
  * that says what the proxy does with a request says it of both protocols.
  *
  * It translates, and mends nothing: a target, a field or a body goes over as it was written, as far as
@@ -107,7 +107,8 @@ export class TranslatedConnection {
   /** Takes one part of what was written; false when it needs more. */
   #step(): boolean {
     const reading = this.#reading;
-    if (reading.kind === "head") return this.#head();
+    // One at a time, as HTTP/1.1 has it: what arrives at the service then has the order of the text.
+    if (reading.kind === "head") return this.#answered === this.#sent.length && this.#head();
     return reading.kind === "length" ? this.#length(reading) : this.#chunk(reading);
   }
 
@@ -200,10 +201,12 @@ export class TranslatedConnection {
       if (!seen.ended || failed) return;
       this.#answered += 1;
       this.#written = { heads: 0, body: 0, chunked: false };
-      if (sent.close && this.#answered === this.#sent.length) {
+      if (sent.close) {
         this.#cut = true;
         this.#peer.destroy();
+        return;
       }
+      while (this.#step());
     }
   }
 
