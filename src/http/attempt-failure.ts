@@ -8,6 +8,9 @@ import type { Reason } from "../model/reason.ts";
  */
 export type FailureKind = "connect" | "reset" | "timeout" | "protocol";
 
+/** What a request may be sent again after: a failure, a status, or a gRPC call that ended UNAVAILABLE. */
+export type RetryCause = FailureKind | number | "grpc-unavailable";
+
 export interface AttemptFailure {
   readonly kind: FailureKind;
   /** What the caller is told if nothing else is tried. */

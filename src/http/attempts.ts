@@ -2,7 +2,7 @@
  * What was tried for one exchange, and what may be tried next. Made when an attempt has failed: most
  * exchanges never need one.
  */
-import type { FailureKind } from "./attempt-failure.ts";
+import type { RetryCause } from "./attempt-failure.ts";
 import type { EndpointState } from "./endpoint-state.ts";
 import type { Retries } from "./retry/retries.ts";
 
@@ -46,7 +46,7 @@ export class Attempts {
   }
 
   /** Milliseconds to wait before it is sent again after `cause`; undefined: it is not. */
-  retry(cause: FailureKind | number): number | undefined {
+  retry(cause: RetryCause): number | undefined {
     const retries = this.#retries;
     if (retries?.covers(cause) !== true || !retries.begin(this.#retried)) return undefined;
     this.#retried += 1;

@@ -19,6 +19,7 @@ import type {
   UpstreamRequest,
 } from "./exchange.ts";
 import { asError, invariant } from "./invariant.ts";
+import { causeOf, hasPushback, judgedStatus } from "./retry/grpc-answer.ts";
 import { type ForwardService, Sending } from "./sending.ts";
 import type { ResponseReceiver, ServiceConnection, UpstreamFailure } from "./service-connection.ts";
 import { Tunnel } from "./tunnel.ts";
@@ -114,10 +115,12 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
 
   responseHead(head: ResponseHead): void {
     const { retries } = this.service;
-    this.endpoint?.answered(head.status);
+    const cause = causeOf(head, this.exchange.head);
+    this.endpoint?.answered(judgedStatus(cause, head.status));
     if (
-      retries?.covers(head.status) === true &&
-      this.again(head.status, { unsent: false, answer: head })
+      retries?.covers(cause) === true &&
+      !hasPushback(head) &&
+      this.again(cause, { unsent: false, answer: head })
     )
       return;
     this.replay = undefined;

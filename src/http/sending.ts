@@ -15,11 +15,12 @@
 import type { Fields, ResponseHead } from "../model/http.ts";
 import type { Clock, Log, Timers } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
-import type { AttemptFailure, FailureKind } from "./attempt-failure.ts";
+import type { AttemptFailure, RetryCause } from "./attempt-failure.ts";
 import { Attempts, isIdempotent } from "./attempts.ts";
 import { type Deadlines, NEVER } from "./deadlines.ts";
 import type { EndpointState } from "./endpoint-state.ts";
 import type { Exchange, ExchangeStream, UpstreamRequest } from "./exchange.ts";
+import { isGrpcCall } from "../wire/grpc/call.ts";
 import { asError, invariant } from "./invariant.ts";
 import { ReplayBody } from "./retry/replay-body.ts";
 import type { Retries } from "./retry/retries.ts";
@@ -107,13 +108,19 @@ export abstract class Sending implements Waiter {
   /** Looks for an endpoint, or waits for one. */
   protected send(): void {
     const { retries, line } = this.service;
-    if (retries !== undefined && isIdempotent(this.request.method)) {
+    if (retries !== undefined && this.#retried(retries)) {
       this.replay = this.#newReplay(retries.bodyBytes);
       this.#keptForRetries = this.replay !== undefined;
     }
     // Whoever came before goes before.
     if (line !== undefined && line.length > 0) this.#enterLine();
     else this.#attempt();
+  }
+
+  /** Whether the service's retries can be about it at all, so that its body is worth keeping. */
+  #retried(retries: Retries): boolean {
+    if (isIdempotent(this.request.method)) return true;
+    return retries.covers("grpc-unavailable") && isGrpcCall(this.exchange.head);
   }
 
   #newReplay(maxBytes: number): ReplayBody | undefined {
@@ -226,12 +233,12 @@ export abstract class Sending implements Waiter {
    * that is let go for it. False: not.
    */
   protected again(
-    cause: FailureKind | number,
+    cause: RetryCause,
     { unsent, answer }: { readonly unsent: boolean; readonly answer?: ResponseHead },
   ): boolean {
     const endpoint = this.endpoint;
     invariant(endpoint !== undefined, "an attempt without an endpoint");
-    if (this.answered || !(unsent ? this.#bodyAtHand : this.repeatable)) return false;
+    if (this.answered || !(unsent ? this.#bodyAtHand : this.#mayRepeat(cause))) return false;
     const attempts = (this.#attempts ??= new Attempts(this.service.retries));
     attempts.failed(endpoint);
     const next =
@@ -264,7 +271,16 @@ export abstract class Sending implements Waiter {
 
   /** Whether it may be sent again although it may have arrived. */
   protected get repeatable(): boolean {
-    if (!this.#bodyAtHand || !isIdempotent(this.request.method)) return false;
+    return isIdempotent(this.request.method) && this.#kept;
+  }
+
+  /** Who lists `grpc-unavailable` says that twice is once. */
+  #mayRepeat(cause: RetryCause): boolean {
+    return cause === "grpc-unavailable" ? this.#kept : this.repeatable;
+  }
+
+  get #kept(): boolean {
+    if (!this.#bodyAtHand) return false;
     // What is kept for a service that hands requests back is not kept for retries.
     return this.#keptForRetries || !this.reading || this.exchange.head.bodyKind === "none";
   }

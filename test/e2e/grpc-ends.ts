@@ -24,6 +24,8 @@ export interface GrpcService {
   next(): Promise<ServiceCall>;
   /** How many calls have come. */
   readonly count: number;
+  /** How many of them nobody has asked for. */
+  readonly waiting: number;
   close(): void;
 }
 
@@ -52,6 +54,9 @@ export async function startGrpcService(): Promise<GrpcService> {
     port: (server.address() as AddressInfo).port,
     get count() {
       return calls.length;
+    },
+    get waiting() {
+      return calls.length - taken;
     },
     async next() {
       for (;;) {

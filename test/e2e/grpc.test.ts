@@ -8,7 +8,7 @@ import test, { after } from "node:test";
 import type { Fields } from "../../src/model/http.ts";
 import { H2_ERROR } from "../../src/wire/http2/codes.ts";
 import { getAllFields, getField } from "../../src/wire/fields.ts";
-import { GrpcCaller, message, startGrpcService } from "./grpc-ends.ts";
+import { GrpcCaller, message, type ServiceCall, startGrpcService } from "./grpc-ends.ts";
 import type { AuditRecord } from "./judge.ts";
 import { RawConnection } from "./raw-connection.ts";
 import { startStage, type StageOptions, until } from "./stage.ts";
@@ -24,11 +24,20 @@ const OPTIONS = {
     clockSkew: 0s
     principal: { kind: workload, subject: sub }`,
   services: `  shop: { endpoints: ["h2c://127.0.0.1:${service.port}"] }
+  twice:
+    endpoints: ["h2c://127.0.0.1:${service.port}"]
+    retries: { on: [grpc-unavailable], attempts: 2, backoff: 1ms, bodyBytes: 1KiB }
+  frail:
+    endpoints: ["h2c://127.0.0.1:${service.port}"]
+    outliers: { consecutive: 2, maxEjected: 100 }
+    panic: 0
   dead: { endpoints: ["h2c://127.0.0.1:${await closedPort()}"] }`,
   routes: `  - { name: shop, path: "/shop.Orders/*", service: shop, authenticate: [test, exact], lifetime: none }
   - { name: open, path: "/open.Orders/{method}", methods: [POST], service: shop, authenticate: [anonymous] }
   - { name: short, path: "/short.Orders/*", service: shop, authenticate: [anonymous], timeout: 300ms }
   - { name: rare, path: "/rare.Orders/*", service: shop, authenticate: [anonymous], limit: { requests: 1, per: 1h } }
+  - { name: twice, path: "/twice.Orders/*", service: twice, authenticate: [anonymous] }
+  - { name: frail, path: "/frail.Orders/*", service: frail, authenticate: [anonymous] }
   - { name: dead, path: "/dead.Orders/*", service: dead, authenticate: [anonymous] }`,
   policies: `
 @id("lookers") permit (principal, action, resource == Sallyport::Route::"shop")
@@ -254,6 +263,66 @@ test("a call that its service refused unprocessed is sent again; what it may hav
   assert.equal(getField(await caller.trailersOnly(id), "grpc-status"), "0");
 });
 
+const UNAVAILABLE = ["grpc-status", "14", "grpc-message", "busy"];
+
+test("a call that is answered UNAVAILABLE is sent again where the service says so, with its messages", async () => {
+  const id = caller.call("/twice.Orders/Get", [], "one");
+  (await service.next()).end(UNAVAILABLE);
+  const second = await service.next();
+  assert.equal(await received(second), message("one").toString("latin1"));
+  second.begin();
+  second.end(["grpc-status", "0"]);
+  assert.equal(getField((await caller.answer(id)).trailers, "grpc-status"), "0");
+});
+
+test("such a call is not sent again when that is spent, begun, too large, or told to wait", async () => {
+  const spent = caller.call("/twice.Orders/Get", [], "one");
+  for (let attempt = 0; attempt < 3; attempt++) (await service.next()).end(UNAVAILABLE);
+  assert.equal(getField(await caller.trailersOnly(spent), "grpc-message"), "busy");
+
+  const begun = caller.call("/twice.Orders/Get", [], "one");
+  const call = await service.next();
+  call.begin();
+  call.end(UNAVAILABLE);
+  assert.equal(getField((await caller.answer(begun)).trailers, "grpc-status"), "14");
+
+  const large = caller.call("/twice.Orders/Get", [], "x".repeat(2000));
+  const taken = await service.next();
+  await received(taken);
+  taken.end(UNAVAILABLE);
+  assert.equal(getField(await caller.trailersOnly(large), "grpc-status"), "14");
+
+  const pushed = caller.call("/twice.Orders/Get", [], "one");
+  (await service.next()).end([...UNAVAILABLE, "grpc-retry-pushback-ms", "50"]);
+  const fields = await caller.trailersOnly(pushed);
+  assert.equal(getField(fields, "grpc-retry-pushback-ms"), "50");
+});
+
+test("a call is not sent again where the service does not say so, nor for another status", async () => {
+  const plain = caller.call("/open.Orders/Get", [], "one");
+  (await service.next()).end(UNAVAILABLE);
+  assert.equal(getField(await caller.trailersOnly(plain), "grpc-status"), "14");
+  const other = caller.call("/twice.Orders/Get", [], "one");
+  (await service.next()).end(["grpc-status", "13"]);
+  assert.equal(getField(await caller.trailersOnly(other), "grpc-status"), "13");
+  const web = caller.call("/twice.Orders/Get", ["content-type", "application/grpc-web"], "one");
+  (await service.next()).end(UNAVAILABLE);
+  await caller.trailersOnly(web);
+  assert.equal(service.waiting, 0);
+});
+
+test("an endpoint that answers UNAVAILABLE again and again is put out", async () => {
+  for (const _ of [1, 2]) {
+    const id = caller.call("/frail.Orders/Get", [], "one");
+    (await service.next()).end(UNAVAILABLE);
+    assert.equal(getField(await caller.trailersOnly(id), "grpc-message"), "busy");
+  }
+  const fields = await caller.trailersOnly(caller.call("/frail.Orders/Get", [], "one"));
+  assert.equal(getField(fields, "grpc-status"), "14");
+  assert.match(getField(fields, "grpc-message") ?? "", /no-endpoint/);
+  assert.equal(getField(fields, "grpc-retry-pushback-ms"), "5000");
+});
+
 test("a new policy ends the streams that it denies with PERMISSION_DENIED", async () => {
   const id = caller.call("/shop.Orders/Watch", TOKEN);
   const call = await service.next();
@@ -287,6 +356,16 @@ test("an identity that expires ends its streams, also where only the caller has 
   await call.peer.until("rst", (seen) => seen.id === call.id);
   assert.ok(Date.now() / 1000 >= exp);
 });
+
+/** The messages of a call, once its caller has ended. */
+async function received({ peer, id }: ServiceCall): Promise<string> {
+  await peer.until("data", (seen) => seen.id === id && seen.end);
+  return peer.seen
+    .flatMap((seen) =>
+      seen.type === "data" && seen.id === id ? [seen.bytes.toString("latin1")] : [],
+    )
+    .join("");
+}
 
 function completionOf(fields: Fields): Promise<AuditRecord> {
   const id = getField(fields, "sallyport-decision");

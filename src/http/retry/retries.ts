@@ -5,7 +5,7 @@
  * services: when everything fails, everything would be sent again, and a service that is down for
  * one second under load would be kept down by three times the load.
  */
-import type { FailureKind } from "../attempt-failure.ts";
+import type { RetryCause } from "../attempt-failure.ts";
 import type { RetryOptions } from "./retry-options.ts";
 
 const LIMITS = {
@@ -27,7 +27,7 @@ export type RetryOutcome = "sent-again" | "attempts-spent" | "budget-spent";
 export class Retries {
   readonly #options: RetryOptions;
   readonly #deps: RetryDeps;
-  readonly #causes: ReadonlySet<FailureKind | number>;
+  readonly #causes: ReadonlySet<RetryCause>;
   /** Exchanges that are being retried. */
   #active = 0;
 
@@ -42,7 +42,7 @@ export class Retries {
     return this.#options.bodyBytes;
   }
 
-  covers(cause: FailureKind | number): boolean {
+  covers(cause: RetryCause): boolean {
     return this.#causes.has(cause);
   }
 

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { byteSize, duration } from "../../model/options.ts";
 
 /** What a request may be sent again after; `connect` is the one where nothing was sent. */
-const CAUSES = ["connect", "reset", "timeout", 502, 503, 504] as const;
+const CAUSES = ["connect", "reset", "timeout", 502, 503, 504, "grpc-unavailable"] as const;
 
 export const retriesSchema = z
   .strictObject({
@@ -21,7 +21,7 @@ export const retriesSchema = z
       .refine((causes) => new Set(causes).size === causes.length, "each cause once")
       .default(["connect", "reset", 503])
       .describe(
-        "After what: `connect` no endpoint took a connection, `reset` it broke before a byte of an answer, `timeout` no response head within responseTimeout, or a status of 502, 503 or 504. After all but `connect` only GET, HEAD, OPTIONS, PUT and DELETE are sent again.",
+        "After what: `connect` no endpoint took a connection, `reset` it broke before a byte of an answer, `timeout` no response head within responseTimeout, or a status of 502, 503 or 504. After these, all but `connect`, only GET, HEAD, OPTIONS, PUT and DELETE are sent again. `grpc-unavailable`: a gRPC call that its service answered UNAVAILABLE, with nothing before it and without a pushback. Calls are POSTs, so this is for services to which twice is once.",
       ),
     budget: z
       .strictObject({
