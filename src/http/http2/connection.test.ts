@@ -492,3 +492,30 @@ test("a request with trailers after a body that waits arrives whole and in order
   const text = await service.until("x-sum: 1\r\n\r\n");
   assert.ok(/a{100}/.test(text) && text.indexOf("b") > text.indexOf("aaaa"));
 });
+
+test("the DATA frames of one read are delivered as one piece, before what follows them", async () => {
+  const heard: string[] = [];
+  await using loopback = await start({
+    handle: (exchange) => {
+      exchange.stream.attach({
+        bodyChunk: (bytes) => heard.push(bytes.toString()),
+        bodyIdle: () => heard.push("idle"),
+        bodyEnd: (trailers) => {
+          heard.push(`end ${String(trailers)}`);
+          exchange.reply(200, [], "yes");
+        },
+        bodyFault: (reason) => heard.push(reason),
+        drained: () => {},
+        callerGone: () => heard.push("gone"),
+      });
+      exchange.stream.read(1000);
+    },
+  });
+  const peer = await peerOf(loopback);
+  peer.writer.headers(1, peer.encoder.encode(requestHead({ ":method": "POST" })), false);
+  for (const text of ["a", "b", "c"]) peer.writer.data(1, Buffer.from(text), false);
+  peer.writer.headers(1, peer.encoder.encode(["x-sum", "3"]), true);
+  peer.flush();
+  await peer.answer(1);
+  assert.deepEqual(heard, ["idle", "abc", "end x-sum,3"]);
+});

@@ -23,6 +23,7 @@ import { HpackDecoder, isHpackFault } from "../../wire/http2/hpack-decoder.ts";
 import { type Deadlines, type Expirable, NEVER } from "../deadlines.ts";
 import { readDirectly } from "../direct-read.ts";
 import { asError, invariant } from "../invariant.ts";
+import { releaseMemory } from "../message-writer.ts";
 import { ClosedStreams } from "./closed-streams.ts";
 import { Floods, type FloodKind, FLOOD_LIMITS, type Http2Limit } from "./floods.ts";
 import { Outbox, type OutboxHost } from "./outbox.ts";
@@ -77,6 +78,8 @@ const LIMITS = {
   blockBytes: 64 * 1024,
   /** CONTINUATION frames of one section; the CONTINUATION flood of 2024 sent thousands. */
   continuations: 16,
+  /** Bytes of a read from which on giving back its memory costs less than leaving it to the collector. */
+  released: 4096,
   /** Settings in a frame; there are fewer than ten kinds. */
   settingsPairs: 64,
 } as const;
@@ -249,6 +252,8 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
       const rest = this.#prefaceLeft > 0 ? this.#readPreface(chunk) : chunk;
       if (rest !== undefined) this.#reader.read(rest);
       this.#readOver();
+      // Whatever was to be kept of it has been copied.
+      if (chunk.length >= LIMITS.released) releaseMemory(chunk);
     } catch (error) {
       this.#defect(error);
     }

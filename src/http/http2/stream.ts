@@ -17,6 +17,11 @@ import type { Outbox } from "./outbox.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { StreamOutput } from "./stream-output.ts";
 
+const LIMITS = {
+  /** Bytes up to which memory is taken from the runtime's pool, which costs less and cannot be given back. */
+  pooled: 2048,
+} as const;
+
 /** A decoded field section, or that it was too large (`fault` is never `compression` here). */
 export type Section = Fields | HpackFault;
 
@@ -27,7 +32,10 @@ export type Section = Fields | HpackFault;
 export interface StreamReceiver {
   /** A head, an interim head, or trailers; a server does not hear of the first one here. */
   headers(section: Section, endStream: boolean): void;
-  /** Body bytes, never none. The buffer is the receiver's to keep. Not called while paused. */
+  /**
+   * Body bytes, never none: all that one read had in a row. The buffer is the receiver's to keep. Not
+   * called while paused.
+   */
   data(bytes: Buffer): void;
   /**
    * No more is at hand for now. Follows every read that had `headers` or `data` and not the end, and
@@ -87,6 +95,8 @@ export class Http2Stream extends StreamOutput {
   #consumed = 0;
   #paused = false;
   #discarding = false;
+  /** Payloads of the read that is under way. */
+  #gathered: Buffer[] | undefined;
   #held: ReceiveQueue | undefined;
   /** What stands behind the bytes that are held: trailers, the bare end, or that nothing follows. */
   #heldEnd: Section | "end" | StreamReset | undefined;
@@ -116,6 +126,7 @@ export class Http2Stream extends StreamOutput {
    */
   discard(): void {
     this.#discarding = true;
+    this.#gathered = undefined;
     this.#held = undefined;
     this.#heldEnd = undefined;
     if (!this.closed && this.localEnded && !this.remoteEnded) this.#host.unwanted(this);
@@ -129,6 +140,7 @@ export class Http2Stream extends StreamOutput {
   /** Ends it at once, both ways. The receiver is not called any more. */
   reset(code: number): void {
     this.receiver = undefined;
+    this.#gathered = undefined;
     this.#held = undefined;
     if (this.closed) return;
     this.drop();
@@ -138,6 +150,7 @@ export class Http2Stream extends StreamOutput {
   // Called by the connection alone
 
   receivedHeaders(section: Section, endStream: boolean): void {
+    this.#deliverGathered();
     if (endStream) this.remoteEnded = true;
     if (!this.#discarding) {
       // Trailers wait behind a body that does.
@@ -156,8 +169,12 @@ export class Http2Stream extends StreamOutput {
       return;
     }
     if (endStream) this.remoteEnded = true;
-    if (!this.#discarding) this.#receive(payload, flowBytes);
+    if (!this.#discarding) {
+      this.#consume(flowBytes - payload.length);
+      if (payload.length > 0) (this.#gathered ??= []).push(payload);
+    }
     if (endStream) {
+      this.#deliverGathered();
       if (!this.#discarding) {
         if (this.#paused) this.#heldEnd = "end";
         else this.receiver?.ended();
@@ -169,6 +186,7 @@ export class Http2Stream extends StreamOutput {
   /** The read that had bytes for it is over. */
   readOver(): void {
     this.listed = false;
+    this.#deliverGathered();
     if (!this.remoteEnded && !this.#paused) this.receiver?.idle();
   }
 
@@ -176,6 +194,7 @@ export class Http2Stream extends StreamOutput {
   receivedReset(cause: StreamReset): void {
     const receiver = this.receiver;
     this.receiver = undefined;
+    this.#gathered = undefined;
     this.#held = undefined;
     this.drop();
     receiver?.reset(cause);
@@ -183,6 +202,7 @@ export class Http2Stream extends StreamOutput {
 
   /** The peer sends and wants nothing more and says that all is well: what it sent before still counts. */
   receivedStop(cause: StreamReset): void {
+    this.#deliverGathered();
     this.drop();
     if (this.remoteEnded) this.receiver?.closed();
     else if (this.#waiting) this.#heldEnd = cause;
@@ -218,11 +238,15 @@ export class Http2Stream extends StreamOutput {
     return this.#held !== undefined && !this.#held.empty;
   }
 
-  #receive(payload: Buffer, flowBytes: number): void {
-    this.#consume(flowBytes - payload.length);
-    if (payload.length === 0) return;
-    if (this.#paused) (this.#held ??= new ReceiveQueue()).add(payload);
-    else this.#deliver(payload);
+  /** Frames become one piece again: each would cost a write or two of its own to where it goes. */
+  #deliverGathered(): void {
+    const gathered = this.#gathered;
+    if (gathered === undefined || gathered.length === 0) return;
+    this.#gathered = undefined;
+    if (this.#paused) {
+      this.#held ??= new ReceiveQueue();
+      for (const bytes of gathered) this.#held.add(bytes);
+    } else this.#deliver(joined(gathered));
   }
 
   #deliver(bytes: Buffer): void {
@@ -255,4 +279,19 @@ export class Http2Stream extends StreamOutput {
     this.outbox.windowUpdate(this.id, this.#consumed);
     this.#consumed = 0;
   }
+}
+
+/**
+ * A part of a read would hold on to all of it until the collector comes; so each piece gets memory of its
+ * own, and both are given back as soon as they have been used (connection.ts, message-writer.ts). On an
+ * upload of 500 MB the collector took a quarter of the time.
+ */
+function joined(pieces: readonly Buffer[]): Buffer {
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  const whole =
+    length > LIMITS.pooled ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const piece of pieces) at += piece.copy(whole, at);
+  return whole;
 }
