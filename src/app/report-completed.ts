@@ -10,7 +10,7 @@ import type { RequestMetrics } from "../telemetry/request-metrics.ts";
 export function reportCompleted(requests: RequestMetrics, log: Log): HandlerDeps["completed"] {
   return (route, outcome, decisionId) => {
     requests.completed(route, outcome);
-    const { end, upstream, status, detail } = outcome;
+    const { end, upstream, status, grpcStatus, detail } = outcome;
     if (end === "complete" || reasonInfo(end).fault === "caller") return;
     log.warn("a request was not completed", {
       route,
@@ -18,6 +18,7 @@ export function reportCompleted(requests: RequestMetrics, log: Log): HandlerDeps
       reason: end,
       detail: detail ?? "none",
       status,
+      grpcStatus,
       decision: decisionId,
     });
   };

@@ -245,6 +245,22 @@ test("a service that cannot be reached, or breaks off, is UNAVAILABLE", async ()
   assert.deepEqual([completion["end"], completion["grpcStatus"]], ["upstream-protocol", 14]);
 });
 
+test("a caller that has stopped reading is reset: trailers would wait behind what it does not take", async () => {
+  const slow = await GrpcCaller.open(stage.proxy);
+  slow.peer.reading = false;
+  const id = slow.call("/shop.Orders/Watch", [...TOKEN, "grpc-timeout", "1500m"], "one");
+  const call = await service.next();
+  call.begin();
+  // More than its window and what waits for it here; less than the window that we give the service.
+  for (let sent = 0; sent < 15; sent++) call.message("x".repeat(16_000));
+  const [last] = (await slow.ended(id)).slice(-1);
+  assert.deepEqual(last, { type: "rst", id, code: H2_ERROR.internalError });
+  const head = await slow.peer.until("headers", (seen) => seen.id === id);
+  const completion = await completionOf(head.fields);
+  assert.deepEqual([completion["end"], completion["grpcStatus"]], ["deadline-exceeded", undefined]);
+  slow.close();
+});
+
 test("a caller that cancels is heard by the service", async () => {
   const id = caller.call("/shop.Orders/Watch", TOKEN);
   const call = await service.next();
