@@ -15,6 +15,8 @@ import { startStage, type StageOptions, until } from "./stage.ts";
 
 const service = await startGrpcService();
 const OPTIONS = {
+  // Every call here that pauses shows that it may.
+  listener: "    limits: { bodyTimeout: 300ms }",
   authenticators: `  exact:
     type: jwt
     issuer: https://exact.example
@@ -243,6 +245,19 @@ test("a service that cannot be reached, or breaks off, is UNAVAILABLE", async ()
   assert.equal(getField(trailers, "grpc-status"), "14");
   const completion = await completionOf(fields);
   assert.deepEqual([completion["end"], completion["grpcStatus"]], ["upstream-protocol", 14]);
+});
+
+test("a caller may pause as long as its route allows; what is no call may not", async () => {
+  const id = caller.call("/open.Orders/Get");
+  const call = await service.next();
+  const plain = caller.call("/open.Orders/Get", ["content-type", "text/plain"]);
+  await service.next();
+  const late = await caller.answer(plain);
+  assert.equal(getField(late.fields, ":status"), "408");
+  caller.peer.send(id, message("at last"), true);
+  assert.equal(await received(call), message("at last").toString("latin1"));
+  call.end(["grpc-status", "0"]);
+  assert.equal(getField(await caller.trailersOnly(id), "grpc-status"), "0");
 });
 
 test("a caller that has stopped reading is reset: trailers would wait behind what it does not take", async () => {

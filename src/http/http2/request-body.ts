@@ -1,13 +1,15 @@
 /**
  * The body of one HTTP/2 request: counts it against the limits and its Content-Length, and delivers
  * it to whoever reads it. The rules are those of HTTP/1.1's (request-body.ts): a sender may lag behind
- * `minBodyRate` by at most `bodyTimeoutMs`, and is not to blame while delivery is paused.
+ * `minBodyRate` by at most `bodyTimeoutMs`, and is not to blame while delivery is paused. The messages of
+ * a gRPC call come when there is something to say: they have no rate, and the route's times bound them.
  *
  * It refuses a body that is larger than allowed, slower than allowed, or not as long as announced
  * (RFC 9113 section 8.1.1), and trailers that are no trailers.
  */
-import type { Fields } from "../../model/http.ts";
+import type { Fields, RequestHead } from "../../model/http.ts";
 import type { Reason } from "../../model/reason.ts";
+import { isGrpcCall } from "../../wire/grpc/call.ts";
 import { type Deadlines, NEVER } from "../deadlines.ts";
 import type { BodyReader } from "../exchange.ts";
 import { invariant } from "../invariant.ts";
@@ -25,6 +27,8 @@ export class Http2RequestBody {
   deadline = NEVER;
   done = false;
   readonly #deps: RequestBodyDeps;
+  /** Whether it has to keep up a rate. */
+  readonly #paced: boolean;
   /** Bytes still to come; -1 when unknown. */
   #left: number;
   #reader: BodyReader | undefined;
@@ -33,9 +37,9 @@ export class Http2RequestBody {
   /** Milliseconds that the sender had left when it was paused. */
   #spared = 0;
 
-  /** `length`: -1 where none was announced. */
-  constructor(length: number, deps: RequestBodyDeps) {
-    this.#left = length;
+  constructor(head: RequestHead, deps: RequestBodyDeps) {
+    this.#left = head.bodyKind === "length" ? head.contentLength : -1;
+    this.#paced = !isGrpcCall(head);
     this.#deps = deps;
   }
 
@@ -55,7 +59,7 @@ export class Http2RequestBody {
       this.fault("body-too-large", "content-length above the limit");
       return false;
     }
-    this.deadline = deadlines.coarseNow + limits.bodyTimeoutMs;
+    if (this.#paced) this.deadline = deadlines.coarseNow + limits.bodyTimeoutMs;
     return true;
   }
 
@@ -66,7 +70,7 @@ export class Http2RequestBody {
   }
 
   resume(): void {
-    if (this.done || !this.#reading || this.deadline !== NEVER) return;
+    if (this.done || !this.#reading || !this.#paced || this.deadline !== NEVER) return;
     this.deadline = this.#deps.deadlines.coarseNow + this.#spared;
   }
 

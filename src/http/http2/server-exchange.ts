@@ -86,8 +86,7 @@ export class Http2ServerExchange implements Exchange, ExchangeStream, StreamRece
     this.#expecting = head.expectContinue && head.bodyKind !== "none";
     if (!stream.remoteEnded) stream.pause();
     if (head.bodyKind !== "none" && !stream.remoteEnded) {
-      const length = head.bodyKind === "length" ? head.contentLength : -1;
-      this.#body = new Http2RequestBody(length, connection.body);
+      this.#body = new Http2RequestBody(head, connection.body);
     }
     stream.receiver = this;
     connection.body.deadlines.add(this);
