@@ -153,7 +153,12 @@ export class MessageWriter {
  */
 export function releaseMemory(bytes: Buffer): void {
   const { buffer } = bytes;
-  if (buffer.byteLength === bytes.length && buffer instanceof ArrayBuffer) buffer.transfer(0);
+  if (isWhole(bytes) && buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
+/** Whether a buffer is all of its memory. */
+export function isWhole({ buffer, length }: Buffer): boolean {
+  return buffer.byteLength === length;
 }
 
 /** Writers with an ended message, until the event loop's turn is over. One event loop, one queue. */

@@ -13,6 +13,7 @@
 import type { Fields } from "../../model/http.ts";
 import { H2_ERROR } from "../../wire/http2/codes.ts";
 import type { HpackFault } from "../../wire/http2/hpack-decoder.ts";
+import { isWhole, releaseMemory } from "../message-writer.ts";
 import type { Outbox } from "./outbox.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { StreamOutput } from "./stream-output.ts";
@@ -246,6 +247,7 @@ export class Http2Stream extends StreamOutput {
     if (this.#paused) {
       this.#held ??= new ReceiveQueue();
       for (const bytes of gathered) this.#held.add(bytes);
+      for (const bytes of gathered) releaseMemory(bytes);
     } else this.#deliver(joined(gathered));
   }
 
@@ -287,11 +289,17 @@ export class Http2Stream extends StreamOutput {
  * upload of 500 MB the collector took a quarter of the time.
  */
 function joined(pieces: readonly Buffer[]): Buffer {
+  const [first] = pieces;
+  // A frame that came in pieces was put together in memory of its own already.
+  if (pieces.length === 1 && first !== undefined && isWhole(first)) return first;
   let length = 0;
   for (const piece of pieces) length += piece.length;
   const whole =
     length > LIMITS.pooled ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
   let at = 0;
-  for (const piece of pieces) at += piece.copy(whole, at);
+  for (const piece of pieces) {
+    at += piece.copy(whole, at);
+    releaseMemory(piece);
+  }
   return whole;
 }
