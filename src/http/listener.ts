@@ -79,7 +79,7 @@ class TcpListener implements Listener, ConnectionContext {
   readonly scheme: "http" | "https";
   readonly handler: ExchangeHandler;
   limits: ConnectionLimits;
-  http2: Http2Limits | undefined;
+  readonly http2: Http2Limits | undefined;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly log: Log;
@@ -158,9 +158,8 @@ class TcpListener implements Listener, ConnectionContext {
     this.address = { host: bound.address, port: bound.port };
   }
 
-  change({ limits, http2, trustedProxies }: ListenerOptions): void {
+  change({ limits, trustedProxies }: ListenerOptions): void {
     this.limits = connectionLimits(limits);
-    this.http2 = http2Limits(http2);
     this.#maxConnections = limits.connections;
     this.#trust = trustedProxies === undefined ? undefined : createTrust(trustedProxies);
     this.#perAddress = this.#countAddresses(limits);

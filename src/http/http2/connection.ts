@@ -74,6 +74,8 @@ const LIMITS = {
   farewellMs: 1000,
   /** How long a closing connection waits for the peer to close too, as with HTTP/1.1. */
   lingerMs: 5000,
+  /** What a closing connection drops of what the peer goes on sending; then it is reset. */
+  lingerBytes: 1024 * 1024,
   /** Bytes of a compressed field section that are read at least, so that its sender can be told 431. */
   blockBytes: 64 * 1024,
   /** CONTINUATION frames of one section; the CONTINUATION flood of 2024 sent thousands. */
@@ -140,6 +142,8 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   #wholeBy = NEVER;
   #farewellBy = NEVER;
   #lingerBy = NEVER;
+  /** Bytes that may still be dropped while closing. */
+  #droppable: number = LIMITS.lingerBytes;
   /** Streams that are owed `idle` when this read is over. */
   #touched: Http2Stream[] = [];
   /** Streams whose answer is complete before their request. */
@@ -245,7 +249,10 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
 
   /** Bytes from the socket; the first ones of a connection may have been read by somebody else. */
   received(chunk: Buffer): void {
-    if (this.#phase !== "open") return;
+    if (this.#phase !== "open") {
+      this.#drop(chunk.length);
+      return;
+    }
     this.reads += 1;
     this.readAt = this.#config.deadlines.coarseNow;
     try {
@@ -466,8 +473,9 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     }
   }
 
-  dataSent(): void {
-    this.#floods.dataSent();
+  dataSent(cut: boolean): void {
+    // Who opens a window by a byte at a time is owed nothing for what that makes us send.
+    if (!cut) this.#floods.dataSent();
   }
 
   unread(): void {
@@ -623,6 +631,12 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
         this.#config.log.error("a defect in an HTTP/2 stream", { error: asError(error) });
       }
     }
+  }
+
+  /** Who goes on sending after its end has no claim to hear why it came. */
+  #drop(bytes: number): void {
+    this.#droppable -= bytes;
+    if (this.#droppable < 0 && this.#phase === "closing") this.destroy();
   }
 
   /** A peer that closes its side is gone, as with HTTP/1.1. */

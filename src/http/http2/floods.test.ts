@@ -1,7 +1,7 @@
 /** Each flood from the wire: it ends its connection with the right code, is counted, and harms no other. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { FLAG, FRAME, H2_ERROR } from "../../wire/http2/codes.ts";
+import { FLAG, FRAME, H2_ERROR, SETTING } from "../../wire/http2/codes.ts";
 import { Loopback, type LoopbackOptions } from "../loopback.fixture.ts";
 import { Floods } from "./floods.ts";
 import { Http2Peer } from "./peer.fixture.ts";
@@ -129,6 +129,21 @@ const FLOODS: readonly Flood[] = [
     few: 900,
   },
   {
+    name: "windows that are opened by a byte (CVE-2019-9511)",
+    limit: "http2WindowUpdates",
+    send: (peer, index) => {
+      if (index === 0) {
+        peer.reading = false;
+        frame(peer, FRAME.settings, 0, Buffer.from([0, SETTING.initialWindowSize, 0, 0, 0, 0]));
+        peer.request(1);
+      }
+      frame(peer, FRAME.windowUpdate, 1, increment(1));
+    },
+    options: { handle: (exchange) => exchange.reply(200, [], "d".repeat(10_000)) },
+    many: 1500,
+    few: 900,
+  },
+  {
     name: "PRIORITY (CVE-2019-9513)",
     limit: "http2Priority",
     send: (peer, index) => frame(peer, FRAME.priority, index * 2 + 1, "\0\0\0\0\x10"),
@@ -208,6 +223,24 @@ test("Floods allow what clients say about each stream", () => {
     for (const kind of ["priority", "priority", "unknown", "unknown"] as const) {
       assert.ok(floods.allows(kind, 1));
     }
+  }
+});
+
+test("a caller that goes on sending after its end is reset", async () => {
+  await using loopback = await new Loopback().start();
+  const caller = await loopback.caller();
+  caller.socket.removeAllListeners("end");
+  const peer = new Http2Peer(caller.socket);
+  caller.socket.removeAllListeners("end");
+  peer.start();
+  await peer.until("settingsAck");
+  peer.raw(FRAME.ping, 0, 0, "short");
+  await peer.until("goaway");
+  assert.equal(loopback.listener.connections, 1);
+  const more = Buffer.alloc(64 * 1024);
+  while (loopback.listener.connections > 0) {
+    caller.socket.write(more);
+    await new Promise((resolve) => setImmediate(resolve));
   }
 });
 

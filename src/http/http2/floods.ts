@@ -42,7 +42,10 @@ const RATES = {
   pings: { burst: 100, perSecond: 5 },
   /** CVE-2019-9518: frames without a byte cost a call each and use up no window. */
   emptyData: { burst: 100, perSecond: 5 },
-  /** Small ones cost as much as large ones. Real peers send one or two for each DATA frame. */
+  /**
+   * Small ones cost as much as large ones, and those that open a window by a byte make us send a frame
+   * each (CVE-2019-9511). Real peers send one or two for each DATA frame.
+   */
   windowUpdates: { burst: 1000, perSecond: 50 },
   /** CVE-2019-9513. Ignored here, so only their number matters; some clients send one per stream. */
   priority: { burst: 200, perSecond: 10 },

@@ -71,7 +71,11 @@ class Source implements Sender {
     this.left -= 1;
     this.given.order.push(this.id);
     const last = this.left === 0;
-    this.outbox.data(this.id, Buffer.alloc(this.given.bytes), { last, spent: undefined });
+    this.outbox.data(this.id, Buffer.alloc(this.given.bytes), {
+      last,
+      cut: false,
+      spent: undefined,
+    });
     return last ? "rest" : "more";
   }
   relieve(): void {}

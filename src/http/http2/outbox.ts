@@ -40,7 +40,8 @@ export interface Sender {
 export interface OutboxHost {
   /** All frames of this turn are about to be gathered. */
   beforeWrite(): void;
-  dataSent(): void;
+  /** `cut`: it has next to nothing because a window allows no more. */
+  dataSent(cut: boolean): void;
   /** The peer reads none of what it made us send. */
   unread(): void;
   /** Whether streams wait for the peer to read. */
@@ -98,16 +99,16 @@ export class Outbox {
     this.#flushSoon();
   }
 
-  /** `spent`: a buffer of which this is the last part. */
+  /** `spent`: a buffer of which this is the last part. `cut`: a window allows next to nothing. */
   data(
     id: number,
     bytes: Buffer,
-    more: { readonly last: boolean; readonly spent: Buffer | undefined },
+    more: { readonly last: boolean; readonly cut: boolean; readonly spent: Buffer | undefined },
   ): void {
     this.#window -= bytes.length;
     this.#writer.data(id, bytes, more.last);
     if (more.spent !== undefined) this.#spent.push(more.spent);
-    this.#host.dataSent();
+    this.#host.dataSent(more.cut);
   }
 
   // Control frames

@@ -15,6 +15,8 @@ const LIMITS = {
   held: 16 * 1024,
   /** Bytes of a stream that may wait before its source is paused; bounds memory per stream. */
   backlog: 128 * 1024,
+  /** A piece of a body that windows cut to less than this is of the peer's making: none sends less for speed. */
+  dribble: 1024,
   /** When so little waits, the source may go on: soon enough that the peer never runs dry. */
   relieved: 32 * 1024,
 } as const;
@@ -179,7 +181,8 @@ export abstract class StreamOutput implements Sender {
     if (whole) this.#pieces.shift();
     const last = this.#ending && this.#queued === 0 && this.#trailers === undefined;
     const bytes = start === 0 && whole ? piece : piece.subarray(start, start + size);
-    this.outbox.data(this.id, bytes, { last, spent: whole ? piece : undefined });
+    const cut = !whole && size < LIMITS.dribble;
+    this.outbox.data(this.id, bytes, { last, cut, spent: whole ? piece : undefined });
     if (last) this.#ended();
     return this.#queued > 0 ? "more" : "rest";
   }
@@ -199,4 +202,4 @@ export abstract class StreamOutput implements Sender {
 }
 
 const EMPTY = Buffer.alloc(0);
-const LAST = { last: true, spent: undefined } as const;
+const LAST = { last: true, cut: false, spent: undefined } as const;
