@@ -73,6 +73,15 @@ test("deadlineMs ends what waits for a head, before the route's own times do", a
   assert.equal((await proxy.outcome(0)).end, "deadline-exceeded");
 });
 
+test("a service that gives up at the deadline by itself is not taken for one that failed", async () => {
+  await using proxy = await started({ deadlineMs: 500 });
+  const { caller, service } = await begun(proxy, BEGUN);
+  proxy.clock.advance(501);
+  service.socket.resetAndDestroy();
+  await caller.until("0\r\nx-ended: deadline-exceeded\r\n\r\n");
+  assert.equal((await proxy.outcome(0)).end, "deadline-exceeded");
+});
+
 test("deadlineMs ends an answer that streams, whatever its lifetime is", async () => {
   await using proxy = await started({ deadlineMs: 500, lifetimeMs: Number.POSITIVE_INFINITY });
   const { caller, service } = await begun(proxy, BEGUN);

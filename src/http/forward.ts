@@ -204,7 +204,10 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     this.connection = undefined;
     if (this.over) return;
     const { reason, detail, unprocessed } = failure;
-    if (failure.connecting) {
+    if (this.request.deadlineMs !== undefined && this.totalLeft() <= 0) {
+      // The service was told the same deadline, and its own clock was sooner than our tick.
+      this.outOfTime();
+    } else if (failure.connecting) {
       this.attemptFailed({ kind: "connect", reason, detail: `connecting: ${detail}` });
     } else if (failure.stale && !this.#resent && this.repeatable) {
       this.#resent = true;
