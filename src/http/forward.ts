@@ -3,8 +3,9 @@
  * back-pressure both ways and never a whole body in memory.
  *
  * How it gets to an endpoint, and what is tried after a failure, is `sending.ts`. What stays a failure
- * is the service's fault and is answered 502 or 504; once the head of the answer has gone out, the
- * caller's connection is destroyed instead, so that it sees the answer is cut short.
+ * is the service's fault and is answered 502 or 504; once the head of the answer has gone out, it ends
+ * with trailers that say so, where the caller's protocol has such and they can be delivered, or else
+ * its stream or connection is destroyed: the caller sees that the answer is cut short.
  */
 import type { Fields, ResponseHead } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
