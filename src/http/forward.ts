@@ -208,6 +208,8 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     if (this.request.deadlineMs !== undefined && this.totalLeft() <= 0) {
       // The service was told the same deadline, and its own clock was sooner than our tick.
       this.outOfTime();
+    } else if (failure.unsendable === true) {
+      this.fail(reason, detail);
     } else if (failure.connecting) {
       this.attemptFailed({ kind: "connect", reason, detail: `connecting: ${detail}` });
     } else if (failure.stale && !this.#resent && this.repeatable) {

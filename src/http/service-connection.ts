@@ -44,6 +44,8 @@ export interface UpstreamFailure {
    * may be sent again whatever its method. HTTP/1.1 has no way to say so.
    */
   readonly unprocessed: boolean;
+  /** It was not sent, because the service has said that it takes none of its kind: no fault of its endpoint. */
+  readonly unsendable?: boolean;
 }
 
 /** Who waits for the answer. After `responseEnd` and `failed` nothing more is called. */

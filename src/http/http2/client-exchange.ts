@@ -104,7 +104,7 @@ export class Http2ClientExchange implements ServiceConnection, AnswerSink, Occup
     this.#key = websocketKey(fields) ?? "";
     if (connection.takesWebsockets) stream.flush();
     // Whoever begins is not done with that: what fails is told afterwards.
-    else queueMicrotask(() => this.malformed("no WebSockets over HTTP/2 there (RFC 8441)"));
+    else queueMicrotask(() => this.#fail(NO_WEBSOCKETS, H2_ERROR.cancel));
   }
 
   write(bytes: Buffer): boolean {
@@ -258,6 +258,15 @@ export class Http2ClientExchange implements ServiceConnection, AnswerSink, Occup
     receiver?.defect(error);
   }
 }
+
+const NO_WEBSOCKETS: UpstreamFailure = {
+  reason: "upstream-protocol",
+  detail: "the service takes no WebSockets over HTTP/2 (RFC 8441)",
+  connecting: false,
+  stale: false,
+  unprocessed: false,
+  unsendable: true,
+};
 
 const UNHEARD = { headers() {}, data() {}, idle() {}, ended() {}, drained() {} } as const;
 

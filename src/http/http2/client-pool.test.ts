@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { FRAME, H2_ERROR, SETTING } from "../../wire/http2/codes.ts";
+import { ManualClock } from "../../platform/clock.ts";
+import { Deadlines } from "../deadlines.ts";
 import { Loopback, portOf } from "../loopback.fixture.ts";
+import type { PoolOptions } from "../upstream-pool.ts";
 import { Http2ClientPool } from "./client-pool.ts";
 import { answer, GET, OK, POST, started } from "./client-ground.fixture.ts";
 import { number32, type RawHttp2, RawHttp2Service } from "./raw-service.fixture.ts";
@@ -330,46 +333,112 @@ test("a pool that is closed lets what is on its connections end, and closes thos
 });
 
 test("a connection whose stream numbers are used up makes room for another one", async () => {
-  await using service = await new RawHttp2Service().listen();
-  await using ground = await started();
-  const { deadlines } = ground.proxy;
+  await using ground = await pooled({ maxConnections: 1, lastNumber: 3 });
+  const numbers: number[] = [];
+  ground.service.play = (connection) => {
+    connection.settings();
+    connection.heardFrame = ({ type, streamId }) => {
+      if (type !== FRAME.headers) return;
+      numbers.push(streamId);
+      answer(connection, streamId);
+    };
+  };
+  for (let asked = 0; asked < 3; asked += 1) await ground.ask();
+  assert.deepEqual(numbers, [1, 3, 1]);
+  await ground.service.connections[0]?.untilClosed();
+});
+
+test("a connection takes 100 requests where the service says nothing, and 1024 whatever it says", async (t) => {
+  const cases: [says: (readonly [number, number])[], takes: number][] = [
+    [[], 100],
+    [[[SETTING.maxConcurrentStreams, 7]], 7],
+    [[[SETTING.maxConcurrentStreams, 1_000_000]], 1024],
+  ];
+  for (const [says, takes] of cases) {
+    await t.test(`${takes}`, async () => {
+      await using ground = await pooled({ maxConnections: 1 });
+      ground.service.play = (connection) => {
+        connection.settings(says);
+        connection.heardFrame = ({ type, streamId }) => {
+          if (type === FRAME.headers) answer(connection, streamId);
+        };
+      };
+      await ground.ask();
+      const ways = [];
+      for (let way = ground.pool.reuse(); way !== undefined; way = ground.pool.reuse()) {
+        ways.push(way);
+      }
+      assert.equal(ways.length, takes);
+      assert.equal(ground.pool.capacity, takes);
+      for (const way of ways) way.destroy();
+    });
+  }
+});
+
+test("what is kept in case it is handed back is not kept for retries", async () => {
+  const retries = { on: ["reset"], bodyBytes: "4B" };
+  await using ground = await started({ service: { retries } });
+  const caller = await ground.asked(POST.replace("POST", "PUT"));
+  const connection = await ground.service.accepted();
+  const { id } = await connection.request();
+  await connection.next(FRAME.data);
+  connection.reset(id, H2_ERROR.internalError);
+  assert.match(await caller.until("\r\n\r\n"), BAD_GATEWAY);
+  assert.equal(connection.frames.filter(({ type }) => type === FRAME.headers).length, 1);
+});
+
+interface Pooled extends AsyncDisposable {
+  readonly pool: Http2ClientPool;
+  readonly service: RawHttp2Service;
+  /** One GET, and its whole answer. */
+  ask(): Promise<void>;
+}
+
+/** A pool by itself. */
+async function pooled(
+  options: Pick<PoolOptions, "maxConnections" | "lastNumber">,
+): Promise<Pooled> {
+  const service = await new RawHttp2Service().listen();
+  const deadlines = new Deadlines(new ManualClock(0));
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const pool = new Http2ClientPool(
     { host: "127.0.0.1", port: service.port, http2: true },
-    { maxConnections: 1, idleTimeoutMs: 4000, connectTimeoutMs: 1000, lastNumber: 3 },
+    { idleTimeoutMs: 4000, connectTimeoutMs: 1000, ...options },
     { deadlines, log, openSocket: ({ host, port }) => connect({ host, port }) },
   );
-  for (const expected of [1, 3, 1]) {
-    const ended = new Promise<void>((resolve, reject) => {
-      const way = pool.reuse() ?? pool.connect();
-      const begin = (): void => {
-        way?.begin(
-          { method: "GET", target: "/", fields: ["host", "x"], websocket: false, received: [] },
-          { bodyKind: "none", contentLength: 0 },
-        );
-        way?.end(undefined);
-      };
-      const fresh = pool.size === 1 && expected === 3;
-      way?.assign({
-        connected: begin,
-        responseHead() {},
-        switched() {},
-        responseChunk() {},
-        responseIdle() {},
-        responseEnd: () => resolve(),
-        upstreamDrained() {},
-        failed: ({ detail }) => reject(new Error(detail)),
-        expired() {},
-        defect: reject,
-      });
-      if (fresh) begin();
+  return {
+    pool,
+    service,
+    ask: () => askOver(pool),
+    async [Symbol.asyncDispose]() {
+      pool.close();
+      await service[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function askOver(pool: Http2ClientPool): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const ready = pool.reuse();
+    const way = ready ?? pool.connect();
+    const fields = ["host", "x"];
+    const request = { method: "GET", target: "/", fields, websocket: false, received: [] };
+    const connected = (): void => {
+      way?.begin(request, { bodyKind: "none", contentLength: 0 });
+      way?.end(undefined);
+    };
+    way?.assign({
+      connected,
+      responseHead() {},
+      switched() {},
+      responseChunk() {},
+      responseIdle() {},
+      responseEnd: () => resolve(),
+      upstreamDrained() {},
+      failed: ({ detail }) => reject(new Error(detail)),
+      expired() {},
+      defect: reject,
     });
-    const connection = expected === 3 ? service.connections[0] : await service.accepted();
-    const request = await connection?.request();
-    assert.equal(request?.id, expected);
-    if (connection !== undefined && request !== undefined) answer(connection, request.id);
-    await ended;
-  }
-  await service.connections[0]?.untilClosed();
-  pool.close();
-});
+    if (ready !== undefined) connected();
+  });
+}

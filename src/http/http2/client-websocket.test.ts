@@ -123,6 +123,8 @@ test("a WebSocket to a service that did not say that it takes them is 502, and s
   const { end, detail } = await ground.proxy.outcome(0);
   assert.equal(end, "upstream-protocol");
   assert.match(detail ?? "", /RFC 8441/);
+  // Callers who ask for what it does not have must not make an outlier of it.
+  assert.doesNotMatch(ground.proxy.metrics.render().body, /failures_total\{[^}]*\} [1-9]/);
   await connection.heard();
   assert.equal(
     connection.frames.some(({ type }) => type === FRAME.headers),
