@@ -19,7 +19,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const rows = readList(readFileSync(`${root}/test/conformance/http2.md`, "utf8"));
 
 /** Whose every test is to stand in the list. */
-const LISTED = ["frames", "streams", "flow", "messages", "client", "connect"].map(
+const LISTED = ["frames", "streams", "flow", "messages", "client", "connect", "tls"].map(
   (name) => `test/conformance/http2-${name}.test.ts`,
 );
 
