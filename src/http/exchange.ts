@@ -48,9 +48,10 @@ export interface ExchangeStream {
   attach(reader: BodyReader): void;
   /**
    * Starts to deliver the request body, of at most `maxBytes`, and answers `Expect: 100-continue`.
-   * `bodyEnd` comes also where there is no body. May call the reader before it returns.
+   * `bodyEnd` comes also where there is no body. May call the reader before it returns. `unpaced`:
+   * where the protocol has other bounds (HTTP/2), the caller need not keep up a rate.
    */
-  read(maxBytes: number): void;
+  read(maxBytes: number, options?: { readonly unpaced: boolean }): void;
   /** Stops and starts delivery: back-pressure towards the caller. At most a few chunks still come. */
   pause(): void;
   resume(): void;

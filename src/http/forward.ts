@@ -10,6 +10,7 @@
 import type { Fields, ResponseHead } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
 import { forwardable } from "../wire/fields.ts";
+import { isGrpcCall } from "../wire/grpc/call.ts";
 import { switchFault } from "../wire/websocket.ts";
 import { NEVER } from "./deadlines.ts";
 import type {
@@ -24,6 +25,8 @@ import { causeOf, hasPushback, judgedStatus } from "./retry/grpc-answer.ts";
 import { type ForwardService, Sending } from "./sending.ts";
 import type { ResponseReceiver, ServiceConnection, UpstreamFailure } from "./service-connection.ts";
 import { Tunnel } from "./tunnel.ts";
+
+const UNPACED = Object.freeze({ unpaced: true });
 
 export class Forward extends Sending implements BodyReader, ResponseReceiver, Forwarded {
   readonly #observer: ForwardObserver;
@@ -102,7 +105,15 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
       return;
     }
     this.reading = true;
-    this.stream.read(this.request.maxBodyBytes);
+    this.stream.read(this.request.maxBodyBytes, this.#mayPause ? UNPACED : undefined);
+  }
+
+  /**
+   * The messages of a gRPC call come when there is something to say. To a service over HTTP/1.1 nobody
+   * calls so: there the type would only let a body trickle.
+   */
+  get #mayPause(): boolean {
+    return this.endpoint?.pool.http2 === true && isGrpcCall(this.exchange.head);
   }
 
   #sendBodyAgain(connection: ServiceConnection): void {

@@ -48,7 +48,7 @@ export const listenerLimitsSchema = z.strictObject({
   bodyRate: byteSize({ min: "1B", max: "1GiB" })
     .prefault("1KiB")
     .describe(
-      "Bytes per second that the sender of a body must keep up, from 1B to 1GiB, 1KiB when left out. Time in which the service does not read is not counted. gRPC calls over HTTP/2, whose callers may have nothing to say, need not: the times of their route bound them.",
+      "Bytes per second that the sender of a body must keep up, from 1B to 1GiB, 1KiB when left out. Time in which the service does not read is not counted. gRPC calls over HTTP/2 to services over HTTP/2 need not, since their callers may have nothing to say: the times of their route bound them.",
     ),
   readTimeout: duration({ min: "1s", max: "1h" })
     .prefault("1m")

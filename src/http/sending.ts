@@ -172,7 +172,7 @@ export abstract class Sending implements Waiter {
     endpoint.entered();
     this.endpoint = endpoint;
     this.#entered = true;
-    if (endpoint.pool.handsBack && !this.reading) {
+    if (endpoint.pool.http2 && !this.reading) {
       this.replay ??= this.#newReplay(LIMITS.handedBack);
     }
     this.#take();

@@ -102,8 +102,8 @@ export interface ServicePool {
   readonly size: number;
   /** Requests at once, as far as is known. */
   readonly capacity: number;
-  /** Whether a failure here can be `unprocessed`, so that it is worth to keep a small body. */
-  readonly handsBack: boolean;
+  /** Whether HTTP/2 is spoken: a failure can be `unprocessed`, so that it is worth to keep a small body. */
+  readonly http2: boolean;
   /** A way on which a request can be written at once, or undefined. */
   reuse(): ServiceConnection | undefined;
   /** A way that is connecting; undefined where nothing more may be opened. */

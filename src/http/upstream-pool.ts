@@ -40,7 +40,7 @@ export class UpstreamPool implements ServicePool, ConnectionOwner {
   readonly log: Log;
   readonly idleTimeoutMs: number;
   readonly once = false;
-  readonly handsBack = false;
+  readonly http2 = false;
   /** One request a connection. */
   readonly capacity: number;
   readonly #endpoint: Endpoint;

@@ -193,10 +193,10 @@ class BodyStage implements Exchange, ExchangeStream, BodyReader, ForwardObserver
     if (this.#ready === undefined) this.#inner.attach(reader);
   }
 
-  read(maxBytes: number): void {
+  read(maxBytes: number, options?: { readonly unpaced: boolean }): void {
     const body = this.#ready;
     if (body === undefined) {
-      this.#inner.read(maxBytes);
+      this.#inner.read(maxBytes, options);
       return;
     }
     if (body.length > 0) this.#reader?.bodyChunk(body);

@@ -40,6 +40,7 @@ const OPTIONS = {
   - { name: rare, path: "/rare.Orders/*", service: shop, authenticate: [anonymous], limit: { requests: 1, per: 1h } }
   - { name: twice, path: "/twice.Orders/*", service: twice, authenticate: [anonymous] }
   - { name: frail, path: "/frail.Orders/*", service: frail, authenticate: [anonymous] }
+  - { name: plain, path: "/plain.Orders/*", service: recorder, authenticate: [anonymous] }
   - { name: dead, path: "/dead.Orders/*", service: dead, authenticate: [anonymous] }`,
   policies: `
 @id("lookers") permit (principal, action, resource == Sallyport::Route::"shop")
@@ -258,6 +259,12 @@ test("a caller may pause as long as its route allows; what is no call may not", 
   assert.equal(await received(call), message("at last").toString("latin1"));
   call.end(["grpc-status", "0"]);
   assert.equal(getField(await caller.trailersOnly(id), "grpc-status"), "0");
+});
+
+test("to a service over HTTP/1.1 the type of a call does not let a body trickle", async () => {
+  const fields = await caller.trailersOnly(caller.call("/plain.Orders/Get"));
+  assert.equal(getField(fields, "grpc-status"), "4");
+  assert.equal((await completionOf(fields))["end"], "request-timeout");
 });
 
 test("a caller that has stopped reading is reset: trailers would wait behind what it does not take", async () => {

@@ -24,7 +24,7 @@ const ENDED_UNUSED: UpstreamFailure = {
 
 export class Http2ClientPool implements ServicePool, Http2ClientOwner, WaitingPlace {
   readonly name: string;
-  readonly handsBack = true;
+  readonly http2 = true;
   readonly deadlines: Deadlines;
   readonly log: Log;
   readonly scheme: "http" | "https";

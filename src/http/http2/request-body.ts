@@ -1,15 +1,14 @@
 /**
  * The body of one HTTP/2 request: counts it against the limits and its Content-Length, and delivers
  * it to whoever reads it. The rules are those of HTTP/1.1's (request-body.ts): a sender may lag behind
- * `minBodyRate` by at most `bodyTimeoutMs`, and is not to blame while delivery is paused. The messages of
- * a gRPC call come when there is something to say: they have no rate, and the route's times bound them.
+ * `minBodyRate` by at most `bodyTimeoutMs`, and is not to blame while delivery is paused. A reader
+ * may let its sender pause (gRPC): then its own times are the bound.
  *
  * It refuses a body that is larger than allowed, slower than allowed, or not as long as announced
  * (RFC 9113 section 8.1.1), and trailers that are no trailers.
  */
-import type { Fields, RequestHead } from "../../model/http.ts";
+import type { Fields } from "../../model/http.ts";
 import type { Reason } from "../../model/reason.ts";
-import { isGrpcCall } from "../../wire/grpc/call.ts";
 import { type Deadlines, NEVER } from "../deadlines.ts";
 import type { BodyReader } from "../exchange.ts";
 import { invariant } from "../invariant.ts";
@@ -28,7 +27,7 @@ export class Http2RequestBody {
   done = false;
   readonly #deps: RequestBodyDeps;
   /** Whether it has to keep up a rate. */
-  readonly #paced: boolean;
+  #paced = true;
   /** Bytes still to come; -1 when unknown. */
   #left: number;
   #reader: BodyReader | undefined;
@@ -37,9 +36,9 @@ export class Http2RequestBody {
   /** Milliseconds that the sender had left when it was paused. */
   #spared = 0;
 
-  constructor(head: RequestHead, deps: RequestBodyDeps) {
-    this.#left = head.bodyKind === "length" ? head.contentLength : -1;
-    this.#paced = !isGrpcCall(head);
+  /** `length`: -1 where none was announced. */
+  constructor(length: number, deps: RequestBodyDeps) {
+    this.#left = length;
     this.#deps = deps;
   }
 
@@ -49,11 +48,12 @@ export class Http2RequestBody {
   }
 
   /** Starts delivery. False: it is refused already. */
-  read(reader: BodyReader, maxBytes: number): boolean {
+  read(reader: BodyReader, maxBytes: number, paced: boolean): boolean {
     invariant(!this.#reading, "a body is read once");
     const { limits, deadlines } = this.#deps;
     this.#reader = reader;
     this.#reading = true;
+    this.#paced = paced;
     this.#allowed = Math.min(maxBytes, limits.maxBodyBytes);
     if (this.#left > this.#allowed) {
       this.fault("body-too-large", "content-length above the limit");

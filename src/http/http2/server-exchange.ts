@@ -86,7 +86,8 @@ export class Http2ServerExchange implements Exchange, ExchangeStream, StreamRece
     this.#expecting = head.expectContinue && head.bodyKind !== "none";
     if (!stream.remoteEnded) stream.pause();
     if (head.bodyKind !== "none" && !stream.remoteEnded) {
-      this.#body = new Http2RequestBody(head, connection.body);
+      const length = head.bodyKind === "length" ? head.contentLength : -1;
+      this.#body = new Http2RequestBody(length, connection.body);
     }
     stream.receiver = this;
     connection.body.deadlines.add(this);
@@ -148,7 +149,7 @@ export class Http2ServerExchange implements Exchange, ExchangeStream, StreamRece
     if (!this.gone) this.#reader = reader;
   }
 
-  read(maxBytes: number): void {
+  read(maxBytes: number, options?: { readonly unpaced: boolean }): void {
     if (this.gone) return;
     const reader = this.#reader;
     invariant(reader !== undefined, "a body is read by its reader");
@@ -156,7 +157,7 @@ export class Http2ServerExchange implements Exchange, ExchangeStream, StreamRece
       reader.bodyEnd(undefined);
       return;
     }
-    if (!this.#body.read(reader, maxBytes)) return;
+    if (!this.#body.read(reader, maxBytes, options?.unpaced !== true)) return;
     this.#stream.resume();
     if (this.#expecting && this.#phase === "waiting" && this.#body.wanted) this.#continue();
   }
