@@ -11,7 +11,6 @@
  * sends GOAWAY, tells every receiver, and closes in two steps so that the GOAWAY is not lost to a reset.
  */
 import type { Socket } from "node:net";
-import type { Log } from "../../model/ports.ts";
 import { H2_ERROR, h2ErrorName, PREFACE, SIZE } from "../../wire/http2/codes.ts";
 import {
   type FrameFault,
@@ -20,50 +19,20 @@ import {
   FrameReader,
 } from "../../wire/http2/frame-reader.ts";
 import { HpackDecoder, isHpackFault } from "../../wire/http2/hpack-decoder.ts";
-import { type Deadlines, type Expirable, NEVER } from "../deadlines.ts";
+import { type Expirable, NEVER } from "../deadlines.ts";
 import { readDirectly } from "../direct-read.ts";
 import { asError, invariant } from "../invariant.ts";
 import { releaseMemory } from "../message-writer.ts";
-import { ClosedStreams } from "./closed-streams.ts";
+import type { Ending } from "./closed-streams.ts";
 import { Floods, type FloodKind, FLOOD_LIMITS, type Http2Limit } from "./floods.ts";
+import type { Http2Config, Http2End } from "./http2-end.ts";
 import { Outbox, type OutboxHost } from "./outbox.ts";
-import { type OwnSettings, PeerSettings, settingsPairs } from "./settings.ts";
+import { ReceiveWindow } from "./receive-window.ts";
+import { PeerSettings, settingsPairs } from "./settings.ts";
 import { Http2Stream, type Section, type StreamHost, type StreamReset } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
 
-/** What an end hears of its connection. No verb may throw. */
-export interface Http2End {
-  /** Servers: the peer opens a stream. It needs a receiver, an answer or a reset before this returns. */
-  opened(stream: Http2Stream, section: Section, endStream: boolean): void;
-  /** The peer's SETTINGS are in force: the first ones, and each later set. */
-  settingsReceived(): void;
-  /** The peer will take no further streams. Those above `lastStreamId` are told afterwards that they are over. */
-  goawayReceived(lastStreamId: number, code: number): void;
-  /** A stream has left the table: there is room for another. */
-  streamClosed(stream: Http2Stream): void;
-  /** `restBy` has passed. */
-  expired(): void;
-  /** No stream can be opened any more: it failed by `code` or was closed. Its streams were told. Once. */
-  closing(detail: string, code: number): void;
-  /** The socket is gone. Once. */
-  ended(): void;
-}
-
-export interface Http2Config {
-  readonly side: "server" | "client";
-  readonly own: OwnSettings;
-  /** Fields of one section, pseudo-fields included. */
-  readonly maxFields: number;
-  /** How long the peer may leave unread what streams have for it. */
-  readonly readTimeoutMs: number;
-  /** How long a frame or a field section may take that comes while no stream is open. */
-  readonly headTimeoutMs?: number | undefined;
-  readonly deadlines: Deadlines;
-  readonly log: Log;
-  /** Clients: the last number for a stream of ours; tests count to less. */
-  readonly lastNumber?: number | undefined;
-  /** A limit struck. */
-  readonly hit: (limit: Http2Limit | "readTimeout" | "headTimeout") => void;
-}
+export type { Http2Config, Http2End } from "./http2-end.ts";
 
 const LIMITS = {
   /** Bytes that all streams together may have under way. Given back on receipt, so one that is paused holds up no other. */
@@ -119,21 +88,12 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   readonly #reader: FrameReader;
   readonly #decoder: HpackDecoder;
   readonly #floods = new Floods();
-  readonly #streams = new Map<number, Http2Stream>();
-  readonly #gone = new ClosedStreams();
+  readonly #streams: StreamTable;
+  readonly #window = new ReceiveWindow(LIMITS.connectionWindow);
   #phase: Phase = "open";
   #farewell: Farewell = "none";
   /** Bytes of the client's preface that are still to come. */
   #prefaceLeft: number;
-  /** The highest stream that the peer has opened, and that of those which were handed on. */
-  #highest = 0;
-  #handled = 0;
-  /** The next number for a stream of ours. */
-  #nextId = 1;
-  /** Bytes that the peer may still send on the connection. */
-  #allowed: number = SIZE.initialWindow;
-  /** Bytes received that the peer was not told of yet. */
-  #received = 0;
   /** Our SETTINGS that wait for their acknowledgement, and until when. */
   #unacknowledged = 0;
   #settingsBy = NEVER;
@@ -156,6 +116,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     this.#end = end;
     this.#config = config;
     this.#server = side === "server";
+    this.#streams = new StreamTable(side, config.lastNumber);
     this.streamWindow = own.streamWindow;
     this.#prefaceLeft = this.#server ? PREFACE.length : 0;
     this.outbox = new Outbox(socket, this);
@@ -195,9 +156,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     this.outbox.settings(settingsPairs(side, own));
     this.#unacknowledged += 1;
     this.#settingsBy = deadlines.coarseNow + LIMITS.settingsMs;
-    const more = LIMITS.connectionWindow - this.#allowed;
-    this.#allowed += more;
-    this.outbox.windowUpdate(0, more);
+    this.outbox.windowUpdate(0, LIMITS.connectionWindow - SIZE.initialWindow);
   }
 
   /** Clients: a stream of ours. It gets its number and a place in the table with its first HEADERS. */
@@ -208,8 +167,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
 
   /** Numbers that are left for streams of ours (RFC 9113 section 5.1.1). */
   get numbersLeft(): number {
-    const { lastNumber = SIZE.maxStreamId } = this.#config;
-    return Math.max(0, Math.floor((lastNumber - this.#nextId) / 2) + 1);
+    return this.#streams.numbersLeft;
   }
 
   /**
@@ -229,7 +187,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     if (this.#phase !== "open" || this.#farewell === "final") return;
     this.#farewell = "final";
     this.#farewellBy = NEVER;
-    this.outbox.goaway(this.#handled, H2_ERROR.noError);
+    this.outbox.goaway(this.#streams.handled, H2_ERROR.noError);
     this.#closeIfDone();
   }
 
@@ -238,7 +196,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     if (this.#phase !== "open") return;
     if (limit !== undefined) this.#config.hit(limit);
     this.#config.log.debug("an HTTP/2 connection failed", { error: h2ErrorName(code), detail });
-    this.outbox.goaway(this.#handled, code);
+    this.outbox.goaway(this.#streams.handled, code);
     this.#close(detail, code);
   }
 
@@ -315,7 +273,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
       } catch (error) {
         this.#streamDefect(stream, error);
       }
-    } else if (this.#server && streamId % 2 === 1 && streamId > this.#highest) {
+    } else if (this.#streams.mayBegin(streamId)) {
       this.#open(streamId, section, endStream);
     } else this.#onGone(streamId, "HEADERS");
   }
@@ -324,7 +282,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     const stream = this.#streams.get(streamId);
     if (stream === undefined) {
       // It may have crossed our own last frame; on a stream that never was it is an error.
-      if (this.#isIdle(streamId)) this.#failIdle("RST_STREAM");
+      if (this.#streams.isIdle(streamId)) this.#failIdle("RST_STREAM");
       return;
     }
     this.#remove(stream, "reset-by-peer");
@@ -392,7 +350,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     }
     const stream = this.#streams.get(streamId);
     if (stream === undefined) {
-      if (this.#isIdle(streamId)) this.#failIdle("WINDOW_UPDATE");
+      if (this.#streams.isIdle(streamId)) this.#failIdle("WINDOW_UPDATE");
     } else if (!stream.grow(increment)) {
       this.violated(stream, H2_ERROR.flowControlError, "a window above the largest");
     }
@@ -410,18 +368,15 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     const limit = flood === undefined ? undefined : READER_LIMITS[flood];
     const stream = this.#streams.get(streamId);
     if (stream !== undefined) this.violated(stream, code, detail);
-    else if (streamId === 0 || this.#isIdle(streamId)) this.fail(code, detail, limit);
+    else if (streamId === 0 || this.#streams.isIdle(streamId)) this.fail(code, detail, limit);
     else if (this.#allows("resets")) this.outbox.rstStream(streamId, code);
   }
 
   // StreamHost
 
   number(stream: Http2Stream): { readonly id: number; readonly window: number } {
-    const id = this.#nextId;
-    this.#nextId += 2;
-    this.#streams.set(id, stream);
     this.#floods.streamOpened();
-    return { id, window: this.peer.initialWindow };
+    return { id: this.#streams.number(stream), window: this.peer.initialWindow };
   }
 
   touched(stream: Http2Stream): void {
@@ -518,32 +473,27 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     for (const stream of touched) stream.readOver();
   }
 
-  /** Counts bytes against the connection's window, and gives them back half a window at a time. */
+  /** Counts bytes against the connection's window. False: nothing more is to be read. */
   #take(flowBytes: number): boolean {
-    this.#allowed -= flowBytes;
-    if (this.#allowed < 0) {
+    if (!this.#window.take(flowBytes)) {
       this.fail(H2_ERROR.flowControlError, "more DATA than the connection's window");
       return false;
     }
-    this.#received += flowBytes;
-    if (this.#received * 2 < LIMITS.connectionWindow) return true;
-    this.#allowed += this.#received;
-    this.outbox.windowUpdate(0, this.#received);
-    this.#received = 0;
+    // On receipt, so that a stream that is paused holds up no other.
+    const given = this.#window.give(flowBytes);
+    if (given > 0) this.outbox.windowUpdate(0, given);
     return this.#phase === "open";
   }
 
   #open(id: number, section: Section, endStream: boolean): void {
-    this.#highest = id;
     if (this.#farewell === "final") {
-      this.#gone.add(id, "reset-by-us");
+      this.#streams.ignore(id);
       return;
     }
-    this.#handled = id;
     this.#floods.streamOpened();
     const stream = new Http2Stream(id, this, this.peer.initialWindow);
     stream.remoteEnded = endStream;
-    this.#streams.set(id, stream);
+    this.#streams.begin(stream);
     try {
       this.#end.opened(stream, section, endStream);
     } catch (error) {
@@ -553,11 +503,11 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
 
   /** Section 5.1, "idle" and "closed", for frames that no stream in the table takes. */
   #onGone(streamId: number, frame: string): void {
-    if (this.#isIdle(streamId)) {
+    if (this.#streams.isIdle(streamId)) {
       this.#failIdle(frame);
       return;
     }
-    const ending = this.#gone.endingOf(streamId);
+    const ending = this.#streams.endingOf(streamId);
     if (ending === "reset-by-us") return;
     if (ending === "reset-by-peer") {
       if (this.#allows("resets")) this.outbox.rstStream(streamId, H2_ERROR.streamClosed);
@@ -565,12 +515,6 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
       // Section 5.1.1: numbers only grow.
       this.fail(H2_ERROR.protocolError, "HEADERS on a number below the highest");
     } else this.fail(H2_ERROR.streamClosed, `${frame} on a stream that has ended`);
-  }
-
-  #isIdle(streamId: number): boolean {
-    const byClient = streamId % 2 === 1;
-    if (this.#server) return !byClient || streamId > this.#highest;
-    return !byClient || streamId >= this.#nextId;
   }
 
   #failIdle(frame: string): void {
@@ -599,10 +543,8 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
 
   // Ending
 
-  #remove(stream: Http2Stream, ending: "ended" | "reset-by-peer" | "reset-by-us"): void {
-    if (!this.#streams.delete(stream.id)) return;
-    this.#gone.add(stream.id, ending);
-    this.#end.streamClosed(stream);
+  #remove(stream: Http2Stream, ending: Ending): void {
+    if (this.#streams.remove(stream, ending)) this.#end.streamClosed(stream);
   }
 
   #closeIfDone(): void {
@@ -622,9 +564,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   }
 
   #dropAll(cause: StreamReset): void {
-    const streams = [...this.#streams.values()];
-    this.#streams.clear();
-    for (const stream of streams) {
+    for (const stream of this.#streams.clear()) {
       try {
         stream.receivedReset(cause);
       } catch (error) {

@@ -16,6 +16,7 @@ import type { HpackFault } from "../../wire/http2/hpack-decoder.ts";
 import { isWhole, releaseMemory } from "../message-writer.ts";
 import type { Outbox } from "./outbox.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
+import { ReceiveWindow } from "./receive-window.ts";
 import { StreamOutput } from "./stream-output.ts";
 
 const LIMITS = {
@@ -90,10 +91,7 @@ export class Http2Stream extends StreamOutput {
   /** Whether it is in the connection's list of those that `idle` is owed. The connection's alone. */
   listed = false;
   readonly #host: StreamHost;
-  /** Bytes that the peer may still send. */
-  #allowed: number;
-  /** Bytes consumed that the peer was not told of yet. */
-  #consumed = 0;
+  readonly #window: ReceiveWindow;
   #paused = false;
   #discarding = false;
   /** Payloads of the read that is under way. */
@@ -105,7 +103,7 @@ export class Http2Stream extends StreamOutput {
   constructor(id: number, host: StreamHost, sendWindow: number) {
     super(id, host.outbox, sendWindow);
     this.#host = host;
-    this.#allowed = host.streamWindow;
+    this.#window = new ReceiveWindow(host.streamWindow);
   }
 
   /** Stops and starts delivery: after `pause` nothing comes until `resume`, which may deliver at once. */
@@ -164,8 +162,7 @@ export class Http2Stream extends StreamOutput {
   }
 
   receivedData(payload: Buffer, endStream: boolean, flowBytes: number): void {
-    this.#allowed -= flowBytes;
-    if (this.#allowed < 0) {
+    if (!this.#window.take(flowBytes)) {
       this.violate(H2_ERROR.flowControlError, "more DATA than the stream's window");
       return;
     }
@@ -272,14 +269,11 @@ export class Http2Stream extends StreamOutput {
     else this.receiver?.headers(end, true);
   }
 
-  /** Allows the peer as much again, half a window at a time: an update for each frame would double them. */
+  /** Allows the peer as much again. */
   #consume(bytes: number): void {
-    this.#consumed += bytes;
     if (this.remoteEnded || this.closed || this.#discarding) return;
-    if (this.#consumed * 2 < this.#host.streamWindow) return;
-    this.#allowed += this.#consumed;
-    this.outbox.windowUpdate(this.id, this.#consumed);
-    this.#consumed = 0;
+    const given = this.#window.give(bytes);
+    if (given > 0) this.outbox.windowUpdate(this.id, given);
   }
 }
 
