@@ -9,7 +9,7 @@ import type { BearerVerifier, GateRoute } from "../gate/snapshot.ts";
 import type { Upstream } from "../http/exchange.ts";
 import type { Records, RunningService } from "../http/running-services.ts";
 import { createUpstream } from "../http/service.ts";
-import type { Endpoint } from "../http/upstream-pool.ts";
+import type { Endpoint } from "../http/endpoint.ts";
 import { UpstreamTls } from "../http/upstream-tls.ts";
 import { createBearerSet } from "../identity/bearer.ts";
 import { createChallenge } from "../identity/challenge.ts";

@@ -7,6 +7,7 @@ import type { Clock, Log, LogFields, NameResolver, Timers } from "../model/ports
 import type { ServiceMetrics } from "../telemetry/upstream-metrics.ts";
 import type { FailureKind } from "./attempt-failure.ts";
 import type { Deadlines } from "./deadlines.ts";
+import { endpointName, type PoolDeps } from "./endpoint.ts";
 import { EndpointState, type EndpointWatch } from "./endpoint-state.ts";
 import type { EndpointRecord } from "./health/endpoint-record.ts";
 import { HealthChecks } from "./health/health-checks.ts";
@@ -14,7 +15,7 @@ import { Outliers } from "./health/outliers.ts";
 import { Http2ClientPool } from "./http2/client-pool.ts";
 import { NameWatch } from "./name-watch.ts";
 import type { ServiceEndpoint, ServiceOptions } from "./service-options.ts";
-import { endpointName, type PoolDeps, UpstreamPool } from "./upstream-pool.ts";
+import { UpstreamPool } from "./upstream-pool.ts";
 
 export interface EndpointSetDeps {
   /** Of the service, as the configuration names it. */

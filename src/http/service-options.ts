@@ -6,7 +6,7 @@ import { BALANCERS } from "./balance/create.ts";
 import { healthSchema, outliersSchema } from "./health/health-options.ts";
 import { breakerSchema, retriesSchema } from "./retry/retry-options.ts";
 import { serviceTlsSchema } from "./tls-options.ts";
-import type { Endpoint } from "./upstream-pool.ts";
+import type { Endpoint } from "./endpoint.ts";
 
 /** What a URL says: an endpoint, or a name that stands for several. */
 export interface WrittenEndpoint extends Endpoint {

@@ -18,7 +18,7 @@ import { Retries } from "./retry/retries.ts";
 import { WaitingLine } from "./retry/waiting-line.ts";
 import type { Records, RunningService } from "./running-services.ts";
 import { connectTcp } from "./sockets.ts";
-import type { PoolDeps } from "./upstream-pool.ts";
+import type { PoolDeps } from "./endpoint.ts";
 
 export interface UpstreamDeps {
   /** As the configuration names it. */

@@ -1,6 +1,6 @@
 /** Where sockets are made. Everything above this file sees a `Socket` and nothing of how it came to be. */
 import { createServer, type Server, type Socket, connect } from "node:net";
-import type { Endpoint } from "./upstream-pool.ts";
+import type { Endpoint } from "./endpoint.ts";
 
 /** A plain TCP connection to an endpoint, connecting. It stays open for our side when the service has closed its own (an upgraded connection may be half-closed). */
 export function connectTcp(endpoint: Endpoint): Socket {

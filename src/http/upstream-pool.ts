@@ -2,37 +2,12 @@
  * The connections to one endpoint. Idle ones are used again last in, first out: the one used last is
  * the least likely to be stale, and what a quiet hour does not need runs out its idle time.
  */
-import { isIPv6, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Log } from "../model/ports.ts";
 import type { Deadlines } from "./deadlines.ts";
+import { type Endpoint, endpointName, type PoolDeps, type PoolOptions } from "./endpoint.ts";
 import type { ServicePool } from "./service-connection.ts";
 import { type ConnectionOwner, UpstreamConnection } from "./upstream-connection.ts";
-
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-  /** By TLS (`https:`, `h2:`). */
-  readonly secure?: boolean;
-  /** Over HTTP/2 (`h2:`, `h2c:`); HTTP/1.1 when left out. */
-  readonly http2?: boolean;
-}
-
-export interface PoolOptions {
-  /** Open connections, idle ones included. */
-  readonly maxConnections: number;
-  readonly idleTimeoutMs: number;
-  /** For a connection that several requests wait for; else each has its own. */
-  readonly connectTimeoutMs: number;
-  /** HTTP/2: the last number for a stream; tests count to less than the protocol allows. */
-  readonly lastNumber?: number;
-}
-
-export interface PoolDeps {
-  readonly deadlines: Deadlines;
-  readonly log: Log;
-  /** Opens a socket, connecting. TLS is another one of these. */
-  readonly openSocket: (endpoint: Endpoint) => Socket;
-}
 
 export class UpstreamPool implements ServicePool, ConnectionOwner {
   readonly name: string;
@@ -99,11 +74,6 @@ export class UpstreamPool implements ServicePool, ConnectionOwner {
     const at = this.#idle.indexOf(connection);
     if (at !== -1) this.#idle.splice(at, 1);
   }
-}
-
-/** `host:port`, as records name it. */
-export function endpointName({ host, port }: Endpoint): string {
-  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function close(connection: UpstreamConnection): void {

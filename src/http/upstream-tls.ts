@@ -12,7 +12,7 @@ import { isTlsFailure } from "./tls-failure.ts";
 import { type ReadFile, readPair, readTrust } from "./tls-material.ts";
 import { type ServiceTlsOptions, serviceTlsFiles } from "./tls-options.ts";
 import { CIPHERS } from "./tls-settings.ts";
-import type { Endpoint } from "./upstream-pool.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { WatchedMaterial } from "./watched-material.ts";
 
 export interface UpstreamTlsDeps {

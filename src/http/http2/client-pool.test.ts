@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { FRAME, H2_ERROR, SETTING } from "../../wire/http2/codes.ts";
 import { ManualClock } from "../../platform/clock.ts";
 import { Deadlines } from "../deadlines.ts";
+import type { PoolOptions } from "../endpoint.ts";
 import { Loopback, portOf } from "../loopback.fixture.ts";
-import type { PoolOptions } from "../upstream-pool.ts";
 import { Http2ClientPool } from "./client-pool.ts";
 import { answer, GET, OK, POST, started } from "./client-ground.fixture.ts";
 import { number32, type RawHttp2, RawHttp2Service } from "./raw-service.fixture.ts";
@@ -330,6 +330,24 @@ test("a pool that is closed lets what is on its connections end, and closes thos
   answer(busy, id);
   await first.until("ok");
   await busy.untilClosed();
+});
+
+test("each address of a dns+h2c: name is an endpoint over HTTP/2", async () => {
+  await using service = await new RawHttp2Service().listen();
+  await using proxy = await new Loopback({
+    service: { endpoints: [`dns+h2c://billing.internal.:${service.port}`] },
+    upstream: {
+      resolver: { resolve: () => Promise.resolve({ addresses: ["127.0.0.1"], ttlSeconds: 60 }) },
+    },
+  }).start();
+  const caller = await proxy.caller();
+  caller.send(GET);
+  const connection = await service.accepted();
+  answer(connection, (await connection.request()).id);
+  await caller.until("ok");
+  assert.equal((await proxy.outcome(0)).upstream, `127.0.0.1:${service.port}`);
+  const { body } = proxy.metrics.render();
+  assert.match(body, new RegExp(`endpoint="dns\\+h2c://billing\\.internal\\.:${service.port}"`));
 });
 
 test("a connection whose stream numbers are used up makes room for another one", async () => {

@@ -8,9 +8,9 @@
  */
 import type { Log } from "../../model/ports.ts";
 import type { Deadlines } from "../deadlines.ts";
+import { type Endpoint, endpointName, type PoolDeps, type PoolOptions } from "../endpoint.ts";
 import { invariant } from "../invariant.ts";
 import type { ServicePool, UpstreamFailure } from "../service-connection.ts";
-import { type Endpoint, endpointName, type PoolDeps, type PoolOptions } from "../upstream-pool.ts";
 import { ASSUMED_STREAMS, Http2ClientConnection, type Http2ClientOwner } from "./client.ts";
 import { Http2ClientExchange, type WaitingPlace } from "./client-exchange.ts";
 
