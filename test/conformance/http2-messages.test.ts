@@ -331,6 +331,7 @@ test("an answer before the end of the body asks for no more of it", async () => 
   const seen = await caller.answer(1);
   assert.equal(statusOf(seen), 413);
   assert.equal(String(seen.body), "enough");
+  ground.loopback.pass(1000);
   await caller.until("RST_STREAM", () => seen.reset !== undefined);
   assert.equal(codeName(seen.reset), "noError");
 });

@@ -150,6 +150,7 @@ test("what comes for a stream that we reset is ignored, and keeps header compres
   const { peer, service } = await withRequest(loopback);
   service.destroy();
   await peer.until("headers", ({ fields }) => fields[1] === "502");
+  loopback.pass(1000);
   await resetOf(peer, 1, H2_ERROR.noError);
   peer.send(1, "late");
   peer.section(1, ["x-new-in-the-table", "value"], true);

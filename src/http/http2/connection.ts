@@ -41,6 +41,11 @@ const LIMITS = {
   settingsMs: 10_000,
   /** For the PING that shows that a GOAWAY has arrived (section 6.8). */
   farewellMs: 1000,
+  /**
+   * How long a caller has to notice that its request is answered before it is complete, until it is
+   * told to stop (section 8.1). Told at once, curl gives up with the answer unread.
+   */
+  stopMs: 1000,
   /** How long a closing connection waits for the peer to close too, as with HTTP/1.1. */
   lingerMs: 5000,
   /** What a closing connection drops of what the peer goes on sending; then it is reset. */
@@ -106,8 +111,8 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   #droppable: number = LIMITS.lingerBytes;
   /** Streams that are owed `idle` when this read is over. */
   #touched: Http2Stream[] = [];
-  /** Streams whose answer is complete before their request. */
-  #unwanted: Http2Stream[] = [];
+  /** Streams whose answer is complete before their request, and when their peer is told to stop. */
+  readonly #unwanted: { readonly stream: Http2Stream; readonly stopBy: number }[] = [];
 
   /** The socket may be connecting: nothing is sent before `start`. */
   constructor(socket: Socket, end: Http2End, config: Http2Config) {
@@ -228,7 +233,16 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
 
   get expiresAt(): number {
     if (this.#phase === "closing") return this.#lingerBy;
-    return Math.min(this.#settingsBy, this.#readBy, this.#wholeBy, this.#farewellBy, this.restBy);
+    const stopBy = this.#unwanted[0]?.stopBy ?? NEVER;
+    const { restBy } = this;
+    return Math.min(
+      this.#settingsBy,
+      this.#readBy,
+      this.#wholeBy,
+      this.#farewellBy,
+      stopBy,
+      restBy,
+    );
   }
 
   expired(): void {
@@ -395,7 +409,11 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   }
 
   unwanted(stream: Http2Stream): void {
-    this.#unwanted.push(stream);
+    const { deadlines } = this.#config;
+    this.#unwanted.push({
+      stream,
+      stopBy: deadlines.coarseNow + (this.#server ? LIMITS.stopMs : 0),
+    });
   }
 
   resetByUs(stream: Http2Stream, code: number): void {
@@ -417,15 +435,8 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
 
   // OutboxHost
 
-  /** What the peer has ended meanwhile needs no reset. */
   beforeWrite(): void {
-    if (this.#unwanted.length === 0) return;
-    for (const stream of this.#unwanted.splice(0)) {
-      if (stream.closed) continue;
-      const { receiver } = stream;
-      stream.reset(H2_ERROR.noError);
-      receiver?.closed();
-    }
+    if (!this.#server) this.#stopUnwanted();
   }
 
   dataSent(cut: boolean): void {
@@ -599,8 +610,26 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     this.#end.ended();
   }
 
+  /** What the peer has ended meanwhile needs no reset. */
+  #stopUnwanted(): void {
+    const now = this.#config.deadlines.coarseNow;
+    for (
+      let due = this.#unwanted[0];
+      due !== undefined && due.stopBy <= now;
+      due = this.#unwanted[0]
+    ) {
+      this.#unwanted.shift();
+      const { stream } = due;
+      if (stream.closed) continue;
+      const { receiver } = stream;
+      stream.reset(H2_ERROR.noError);
+      receiver?.closed();
+    }
+  }
+
   #expire(): void {
     const now = this.#config.deadlines.coarseNow;
+    this.#stopUnwanted();
     if (this.#phase === "closing") this.destroy();
     else if (this.#settingsBy <= now) {
       this.fail(H2_ERROR.settingsTimeout, "our SETTINGS were not acknowledged");
@@ -612,7 +641,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
       this.#wholeBy = NEVER;
       this.finish();
     } else if (this.#farewellBy <= now) this.finish();
-    else this.#end.expired();
+    else if (this.restBy <= now) this.#end.expired();
   }
 
   #streamDefect(stream: Http2Stream, error: unknown): void {

@@ -87,6 +87,7 @@ test("an upgrade that the service refuses is its answer, and the stream ends", a
   service.send("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno");
   const answer = await peer.answer(1);
   assert.deepEqual([answer.status, answer.body], ["403", "no"]);
+  loopback.pass(1000);
   await peer.until("rst", ({ id, code }) => id === 1 && code === H2_ERROR.noError);
 });
 
@@ -107,6 +108,7 @@ test("a service that goes ends the WebSocket's stream", async () => {
   await peer.until("headers");
   service.socket.resetAndDestroy();
   await peer.until("data", ({ end }) => end);
+  loopback.pass(1000);
   await peer.until("rst", ({ code }) => code === H2_ERROR.noError);
   assert.equal((await loopback.outcome(0)).end, "upstream-unreachable");
 });
@@ -120,6 +122,7 @@ test("a WebSocket's stream is closed with a Close frame when the listener closes
   const expected = closeFrame(CLOSE.goingAway, "shutting-down");
   await peer.until("data", ({ bytes }) => bytes.equals(expected));
   assert.equal((await loopback.outcome(0)).end, "shutting-down");
+  loopback.pass(1000);
   await peer.untilClosed();
   await closed;
 });
