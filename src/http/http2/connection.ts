@@ -309,8 +309,9 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     // Section 8.1: the answer is there, and the service wants no more of the request.
     if (!this.#server && code === H2_ERROR.noError) stream.receivedStop(cause);
     else stream.receivedReset(cause);
-    // Before the answer was complete: rapid reset.
-    if (this.#server) this.#allows("resets");
+    if (this.#server && !this.#floods.allowsReset(stream, this.#config.deadlines.coarseNow)) {
+      this.#flooded("resets");
+    }
     this.#closeIfDone();
   }
 
@@ -399,6 +400,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   }
 
   finished(stream: Http2Stream): void {
+    this.#floods.streamEnded();
     this.#remove(stream, "ended");
     this.#closeIfDone();
   }
@@ -504,6 +506,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     this.#floods.streamOpened();
     const stream = new Http2Stream(id, this, this.peer.initialWindow);
     stream.remoteEnded = endStream;
+    stream.openedAt = this.#config.deadlines.coarseNow;
     this.#streams.begin(stream);
     try {
       this.#end.opened(stream, section, endStream);
@@ -548,8 +551,12 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
 
   #allows(kind: FloodKind): boolean {
     if (this.#floods.allows(kind, this.#config.deadlines.coarseNow)) return this.#phase === "open";
-    this.fail(H2_ERROR.enhanceYourCalm, `a flood of ${kind}`, FLOOD_LIMITS[kind]);
+    this.#flooded(kind);
     return false;
+  }
+
+  #flooded(kind: FloodKind): void {
+    this.fail(H2_ERROR.enhanceYourCalm, `a flood of ${kind}`, FLOOD_LIMITS[kind]);
   }
 
   // Ending

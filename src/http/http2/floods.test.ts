@@ -207,6 +207,26 @@ test("Floods forget with time", () => {
   assert.equal(taken, 200);
 });
 
+test("Floods count a reset that has waited for a tenth", () => {
+  const taken = (openedAt: number, answered: boolean): number => {
+    const floods = new Floods();
+    let count = 0;
+    while (floods.allowsReset({ openedAt, answered }, 100_000)) count += 1;
+    return Math.round(count / 10) * 10;
+  };
+  assert.equal(taken(99_900, false), 200);
+  assert.equal(taken(99_000, false), 2000);
+  assert.equal(taken(99_900, true), 2000);
+});
+
+test("Floods allow one reset for some streams that end as they should, however many there are", () => {
+  const floods = new Floods();
+  for (let index = 0; index < 10_000; index += 1) {
+    for (let ended = 0; ended < 4; ended += 1) floods.streamEnded();
+    assert.ok(floods.allowsReset({ openedAt: 1, answered: false }, 1));
+  }
+});
+
 test("Floods allow as many updates of windows and PINGs as DATA that was sent is a reason for", () => {
   const floods = new Floods();
   for (let index = 0; index < 100_000; index += 1) {

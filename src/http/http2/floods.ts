@@ -31,9 +31,11 @@ interface Rate {
 
 const RATES = {
   /**
-   * Rapid reset (CVE-2023-44487) and MadeYouReset (CVE-2025-8671): a stream that the peer resets while
-   * it is handled, or makes us reset by breaking a rule on it, costs us all of the work and it
-   * nothing. People who leave a page reset some tens at once; attacks do thousands per second.
+   * Rapid reset (CVE-2023-44487) and MadeYouReset (CVE-2025-8671): a stream that the peer resets before
+   * it can have an answer, or makes us reset by breaking a rule on it, costs us all of the work and it
+   * nothing, not even one of its places. People who leave a page reset some tens at once; attacks do
+   * thousands per second. Behind a balancer many callers share a connection, so streams that end as
+   * they should allow for more.
    */
   resets: { burst: 200, perSecond: 20 },
   /** CVE-2019-9515: each asks for an acknowledgement. Real peers send one or two in all. */
@@ -59,6 +61,14 @@ const CREDITS = {
   windowUpdatesPerStream: 4,
   pingsPerData: 1,
   signalsPerStream: 2,
+  resetsPerEnded: 0.25,
+} as const;
+
+const LIMITS = {
+  /** A reset after this time, or after the head of an answer, is no way to have more than one's places: it has waited. */
+  hastyMs: 1000,
+  /** What such a reset counts as: it still costs the service a connection. */
+  patientReset: 0.1,
 } as const;
 
 export type FloodKind = keyof typeof RATES;
@@ -84,15 +94,15 @@ class Bucket {
     this.#left = rate.burst;
   }
 
-  /** Takes one; false: there was none. `now` in monotonic milliseconds. */
-  take(now: number): boolean {
+  /** Takes so much; false: there was less. `now` in monotonic milliseconds. */
+  take(now: number, count = 1): boolean {
     const { burst, perSecond } = this.#rate;
     if (this.#at !== 0) {
       this.#left = Math.min(burst, this.#left + ((now - this.#at) * perSecond) / 1000);
     }
     this.#at = now;
-    if (this.#left < 1) return false;
-    this.#left -= 1;
+    if (this.#left < count) return false;
+    this.#left -= count;
     return true;
   }
 
@@ -119,6 +129,20 @@ export class Floods {
   /** Counts one; false: it is a flood. */
   allows(kind: FloodKind, now: number): boolean {
     return this.#buckets[kind].take(now);
+  }
+
+  /** Counts a stream that the peer reset; false: it is a flood. */
+  allowsReset(
+    stream: { readonly openedAt: number; readonly answered: boolean },
+    now: number,
+  ): boolean {
+    const patient = stream.answered || now - stream.openedAt >= LIMITS.hastyMs;
+    return this.#buckets.resets.take(now, patient ? LIMITS.patientReset : 1);
+  }
+
+  /** A stream has ended both ways. */
+  streamEnded(): void {
+    this.#buckets.resets.credit(CREDITS.resetsPerEnded);
   }
 
   /** A DATA frame went out: updates of windows and measurements answer it. */

@@ -590,6 +590,22 @@ test("a connection is closed when nothing comes, when it rests, and when a head 
   await idle.untilClosed();
 });
 
+test("a connection that never asks for anything is not kept by SETTINGS or PINGs", async () => {
+  await using loopback = await start({ limits: { idleTimeout: "20s" } });
+  const peer = await peerOf(loopback);
+  await peer.until("settingsAck");
+  for (let waited = 0; waited < 3; waited += 1) {
+    loopback.pass(6000);
+    peer.writer.settings([]);
+    peer.writer.ping(Buffer.from(`number ${waited}`), false);
+    peer.flush();
+    await peer.until("ping", ({ opaque }) => opaque === `number ${waited}`);
+  }
+  loopback.pass(2100);
+  await peer.until("goaway", ({ code }) => code === H2_ERROR.noError);
+  await peer.untilClosed();
+});
+
 test("connections of one address are counted whichever version they speak", async () => {
   await using loopback = await start({
     handle: (exchange) => exchange.reply(200, [], "yes"),

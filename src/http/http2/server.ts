@@ -55,6 +55,8 @@ export class Http2ServerConnection implements ExchangeHost, Http2End, ListenerCo
   readonly #rules: RequestRules;
   readonly #core: Http2Connection;
   readonly #tunnels = new Set<StreamPipe>();
+  /** Whether the caller's SETTINGS have come. */
+  #greeted = false;
 
   constructor(socket: Socket, caller: Caller, context: ConnectionContext, options: Http2Limits) {
     const { limits, deadlines, log, hit } = context;
@@ -156,6 +158,9 @@ export class Http2ServerConnection implements ExchangeHost, Http2End, ListenerCo
   }
 
   settingsReceived(): void {
+    // The first ones alone: others would keep a connection that never asks for anything.
+    if (this.#greeted) return;
+    this.#greeted = true;
     if (this.#core.size === 0) this.#rest();
   }
 
@@ -169,7 +174,7 @@ export class Http2ServerConnection implements ExchangeHost, Http2End, ListenerCo
 
   /** Nothing was asked for too long. */
   expired(): void {
-    if (!this.#core.peer.received) this.#context.hit("headTimeout");
+    if (!this.#greeted) this.#context.hit("headTimeout");
     this.#core.finish();
   }
 

@@ -54,6 +54,11 @@ export abstract class StreamOutput implements Sender {
     return this.#queued === 0 && this.#head === undefined;
   }
 
+  /** Whether the head of what we send has gone out. */
+  get answered(): boolean {
+    return this.#begun && this.#head === undefined;
+  }
+
   /** Whether the source was told to wait. */
   get full(): boolean {
     return this.#full;

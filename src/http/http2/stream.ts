@@ -86,6 +86,8 @@ export interface StreamHost {
 
 export class Http2Stream extends StreamOutput {
   receiver: StreamReceiver | undefined;
+  /** Monotonic milliseconds, coarse, at which the peer began it. */
+  openedAt = 0;
   /** Whether the peer has ended its side; there may be bytes that wait to be delivered. */
   remoteEnded = false;
   /** Whether it is in the connection's list of those that `idle` is owed. The connection's alone. */
