@@ -70,8 +70,11 @@ export interface ExchangeStream {
   end(trailers: Fields | undefined): void;
   /** Takes back an answer of which no byte has gone out, so that `reply` can give another. */
   retract(): boolean;
-  /** Destroys the connection, so that the caller sees that the answer is cut short. */
-  abort(): void;
+  /**
+   * Destroys the connection, or the stream, so that the caller sees that the answer is cut short.
+   * `cancelled`: because the service cancelled it; a caller over HTTP/2 is told the same.
+   */
+  abort(cancelled?: boolean): void;
   /**
    * Answers 101 to an upgrade that the service has taken; from then on the connection is the
    * tunnel's. Undefined: the caller is gone. The reader hears nothing more.

@@ -42,6 +42,8 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
   #responseBytes = 0;
   #callerSlow = false;
   #serviceSlow = false;
+  /** Whether the service has cancelled its answer. */
+  #cancelled = false;
   /** Whether the answer that has begun is of no length that was announced. */
   #endless = false;
 
@@ -215,7 +217,8 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
   failed(failure: UpstreamFailure): void {
     this.connection = undefined;
     if (this.over) return;
-    const { reason, detail, unprocessed } = failure;
+    const { reason, detail, unprocessed, cancelled = false } = failure;
+    this.#cancelled = cancelled;
     if (this.request.deadlineMs !== undefined && this.totalLeft() <= 0) {
       // The service was told the same deadline, and its own clock was sooner than our tick.
       this.outOfTime();
@@ -321,7 +324,7 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
       const trailers = this.#cutShort(reason);
       // First, or the abort would be heard as the caller's going.
       this.#finish(reason, detail);
-      if (trailers === undefined) this.stream.abort();
+      if (trailers === undefined) this.stream.abort(this.#cancelled);
       else this.stream.end(trailers);
       return;
     }

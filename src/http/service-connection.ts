@@ -46,6 +46,8 @@ export interface UpstreamFailure {
   readonly unprocessed: boolean;
   /** It was not sent, because the service has said that it takes none of its kind: no fault of its endpoint. */
   readonly unsendable?: boolean;
+  /** The service cancelled an answer that it had begun. */
+  readonly cancelled?: boolean;
 }
 
 /** Who waits for the answer. After `responseEnd` and `failed` nothing more is called. */

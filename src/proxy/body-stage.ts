@@ -276,9 +276,9 @@ class BodyStage implements Exchange, ExchangeStream, BodyReader, ForwardObserver
     return true;
   }
 
-  abort(): void {
+  abort(cancelled?: boolean): void {
     this.#held = undefined;
-    this.#inner.abort();
+    this.#inner.abort(cancelled);
   }
 
   upgrade(fields: Fields, side: TunnelSide): TunnelPipe | undefined {

@@ -37,6 +37,7 @@ export function failureOf(reset: StreamReset, progress: Progress): UpstreamFailu
     stale: by === "connection" && progress.silent && !answered,
     // Who has begun to answer has looked at it, whatever it says afterwards.
     unprocessed: unprocessed && !answered,
+    cancelled: answered && by === "peer" && code === H2_ERROR.cancel,
   };
 }
 

@@ -1,5 +1,7 @@
 /** How many connections there are, what goes over which, and what becomes of requests when one ends. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import { FRAME, H2_ERROR, SETTING } from "../../wire/http2/codes.ts";
@@ -348,6 +350,32 @@ test("each address of a dns+h2c: name is an endpoint over HTTP/2", async () => {
   assert.equal((await proxy.outcome(0)).upstream, `127.0.0.1:${service.port}`);
   const { body } = proxy.metrics.render();
   assert.match(body, new RegExp(`endpoint="dns\\+h2c://billing\\.internal\\.:${service.port}"`));
+});
+
+test("what a service does to an answer that it has begun is told to a caller over HTTP/2", async (t) => {
+  const cases: [code: number, seen: number][] = [
+    [H2_ERROR.cancel, H2_ERROR.cancel],
+    [H2_ERROR.internalError, H2_ERROR.internalError],
+    // About the connection between us and the service, of which the caller has no part.
+    [H2_ERROR.flowControlError, H2_ERROR.internalError],
+  ];
+  for (const [code, seen] of cases) {
+    await t.test(`${code}`, async () => {
+      await using ground = await started();
+      const caller = connectHttp2(`http://127.0.0.1:${ground.proxy.listener.address.port}`);
+      const request = caller.request({ ":path": "/" });
+      request.on("error", () => {});
+      const connection = await ground.service.accepted();
+      const { id } = await connection.request();
+      connection.headers(id, [":status", "200"]);
+      await once(request, "response");
+      const closed = new Promise((resolve) => request.once("close", resolve));
+      connection.reset(id, code);
+      await closed;
+      assert.equal(request.rstCode, seen);
+      caller.destroy();
+    });
+  }
 });
 
 test("a connection whose stream numbers are used up makes room for another one", async () => {

@@ -221,9 +221,9 @@ export class Http2ServerExchange implements Exchange, ExchangeStream, StreamRece
     return true;
   }
 
-  abort(): void {
+  abort(cancelled = false): void {
     if (this.gone) return;
-    this.#stream.reset(this.#abortCode);
+    this.#stream.reset(cancelled ? H2_ERROR.cancel : this.#abortCode);
     this.#over();
     this.#leave();
   }
