@@ -116,6 +116,7 @@ test("refusals of the gate are trailers-only, name the decision, and reach no se
     assert.equal(getField(fields, ":status"), "200", reason);
     assert.equal(getField(fields, "content-type"), "application/grpc");
     assert.equal(getField(fields, "grpc-status"), String(status), reason);
+    assert.equal(getField(fields, "content-length"), undefined);
     const decision = getField(fields, "sallyport-decision") ?? "";
     const text = getField(fields, "grpc-message") ?? "";
     assert.ok(text.includes(reason) && text.includes(decision), text);

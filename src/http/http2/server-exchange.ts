@@ -137,7 +137,9 @@ export class Http2ServerExchange implements Exchange, ExchangeStream, StreamRece
     if (this.gone) return;
     invariant(this.#phase === "waiting", "the exchange is being answered");
     const bytes = Buffer.from(body, "utf8");
-    this.begin(status, fields, { bodyKind: "length", contentLength: bytes.length });
+    // END_STREAM with the head says that there is none; gRPC clients take fields of ours for metadata.
+    const bodyKind = bytes.length === 0 ? "none" : "length";
+    this.begin(status, fields, { bodyKind, contentLength: bytes.length });
     if (!this.#bodiless) this.write(bytes);
     if (options?.close === true) this.connection.drain();
     this.end(undefined);

@@ -16,12 +16,16 @@ function answer(fields: Fields, changes: Partial<ResponseHead> = {}): ResponseHe
 
 test("causeOf() knows a call that is answered UNAVAILABLE and nothing else", () => {
   assert.equal(causeOf(answer(BUSY), CALL), "grpc-unavailable");
+  const said = { bodyKind: "length", contentLength: 0 } as const;
+  assert.equal(causeOf(answer(BUSY, said), CALL), "grpc-unavailable");
 });
 
 test("causeOf() is the status for everything else", () => {
   const plain = { ...CALL, fields: ["content-type", "application/json"] } as RequestHead;
   const old = { ...CALL, version: "1.1" } as RequestHead;
   assert.equal(causeOf(answer(BUSY, { bodyKind: "chunked" }), CALL), 200);
+  const message = { bodyKind: "length", contentLength: 7 } as const;
+  assert.equal(causeOf(answer(BUSY, message), CALL), 200);
   assert.equal(causeOf(answer(BUSY, { status: 503 }), CALL), 503);
   assert.equal(causeOf(answer([...BUSY.slice(0, 3), "13"]), CALL), 200);
   assert.equal(causeOf(answer(BUSY.slice(2)), CALL), 200);

@@ -12,8 +12,8 @@ import type { RetryCause } from "../attempt-failure.ts";
 
 /** Why it may be sent again: its status, or that a call is answered UNAVAILABLE. */
 export function causeOf(answer: ResponseHead, request: RequestHead): RetryCause {
-  // In the order of what it costs: nearly all answers are neither.
-  if (answer.bodyKind !== "none" || answer.status !== 200) return answer.status;
+  // In the order of what it costs: nearly all answers have another status or a body.
+  if (answer.status !== 200 || !isEmpty(answer)) return answer.status;
   const { fields } = answer;
   if (readGrpcStatus(fields) !== GRPC_STATUS.UNAVAILABLE || !isGrpcCall(request)) return 200;
   return isGrpcType(getField(fields, "content-type")) ? "grpc-unavailable" : 200;
@@ -27,4 +27,8 @@ export function judgedStatus(cause: RetryCause, status: number): number {
 /** Whether the service says itself when to come back, or never to: then that is between it and the caller. */
 export function hasPushback({ fields }: ResponseHead): boolean {
   return getField(fields, "grpc-retry-pushback-ms") !== undefined;
+}
+
+function isEmpty({ bodyKind, contentLength }: ResponseHead): boolean {
+  return bodyKind === "none" || (bodyKind === "length" && contentLength === 0);
 }
