@@ -117,6 +117,33 @@ test("Outbox lets streams wait while too much is unread, and says since when", (
   assert.equal(order.length, 32);
 });
 
+test("Outbox goes on when its socket takes at once what was too much to wait", async () => {
+  const { socket, outbox } = create();
+  const order: number[] = [];
+  outbox.grow(10_000_000);
+  socket.write = (bytes: Buffer): boolean => {
+    socket.written.push(bytes);
+    return true;
+  };
+  outbox.ready(new Source(1, outbox, { frames: 100, bytes: 16_384, order }));
+  while (order.length < 100) await new Promise((resolve) => setImmediate(resolve));
+});
+
+test("Outbox keeps nothing of a stream that has left", () => {
+  const { socket, outbox } = create();
+  const order: number[] = [];
+  outbox.ready(new Source(1, outbox, { frames: 100, bytes: 1000, order }));
+  socket.writableLength = 1_000_000;
+  const others = [3, 5].map((id) => new Source(id, outbox, { frames: 1, bytes: 1, order }));
+  for (const other of others) outbox.ready(other);
+  assert.ok(others.every(({ lined }) => lined));
+  for (const other of others) outbox.leave(other);
+  assert.ok(others.every(({ lined }) => !lined));
+  socket.writableLength = 0;
+  outbox.flush();
+  assert.ok(order.every((id) => id === 1));
+});
+
 test("Outbox gathers what a turn sends in one write", async () => {
   const { socket, outbox } = create();
   outbox.settingsAck();

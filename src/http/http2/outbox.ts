@@ -94,6 +94,15 @@ export class Outbox {
     } else this.#advance(stream);
   }
 
+  /** A stream is over early: nobody waits for it to have its turn. */
+  leave(stream: Sender): void {
+    for (const list of [this.#line, this.#starved]) {
+      const at = list.indexOf(stream);
+      if (at !== -1) list.splice(at, 1);
+    }
+    stream.lined = false;
+  }
+
   headers(id: number, fields: Fields, endStream: boolean): void {
     this.#writer.headers(id, this.#encoder.encode(fields), endStream);
     this.#flushSoon();
@@ -182,6 +191,8 @@ export class Outbox {
       this.#advance(stream);
     }
     this.#write();
+    // What the socket took at once is followed by no `drain`.
+    if (this.#line.length > 0 && !this.congested) this.#flushSoon();
     this.#host.stalled(this.#line.length > 0);
   }
 

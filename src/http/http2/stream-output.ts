@@ -152,6 +152,7 @@ export abstract class StreamOutput implements Sender {
   /** Nothing more is sent. */
   protected drop(): void {
     this.closed = true;
+    if (this.lined) this.outbox.leave(this);
     this.#dropQueue();
   }
 
