@@ -520,3 +520,30 @@ test("the DATA frames of one read are delivered as one piece, before what follow
   await peer.answer(1);
   assert.deepEqual(heard, ["idle", "abc", "end x-sum,3"]);
 });
+
+test("a caller with a window of a kilobyte, given back in halves, gets all of a large answer", async () => {
+  const size = 1_500_000;
+  await using loopback = await start(answering(size));
+  const peer = await peerOf(loopback, [[SETTING.initialWindowSize, 1023]]);
+  peer.reading = false;
+  peer.request(1);
+  let taken = 0;
+  let owed = 0;
+  for (let at = 0; taken < size;) {
+    const seen = peer.seen[at];
+    if (seen === undefined) {
+      await peer.until("data", () => peer.seen.length > at);
+      continue;
+    }
+    at += 1;
+    if (seen.type !== "data") continue;
+    taken += seen.bytes.length;
+    owed += seen.bytes.length;
+    if (owed < 512) continue;
+    peer.writer.windowUpdate(0, owed);
+    peer.writer.windowUpdate(1, owed);
+    peer.flush();
+    owed = 0;
+  }
+  assert.equal(taken, size);
+});

@@ -15,8 +15,11 @@ const LIMITS = {
   held: 16 * 1024,
   /** Bytes of a stream that may wait before its source is paused; bounds memory per stream. */
   backlog: 128 * 1024,
-  /** A piece of a body that windows cut to less than this is of the peer's making: none sends less for speed. */
-  dribble: 1024,
+  /**
+   * What windows cut to less than this is of the peer's making. A window of a kilobyte, which small
+   * devices have, is given back in halves.
+   */
+  dribble: 256,
   /** When so little waits, the source may go on: soon enough that the peer never runs dry. */
   relieved: 32 * 1024,
 } as const;
