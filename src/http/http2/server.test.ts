@@ -30,6 +30,17 @@ test("Http2ServerConnection passes a GET on and its answer back", async () => {
   assert.equal((await loopback.outcome(0)).end, "complete");
 });
 
+test("Http2ServerConnection passes on trailers that come right behind the head", async () => {
+  await using loopback = await start();
+  const peer = await peerOf(loopback);
+  peer.section(1, requestHead({ ":method": "POST" }), false);
+  peer.section(1, ["x-sum", "7"], true);
+  const service = await loopback.service.accepted();
+  assert.match(await service.until("x-sum: 7\r\n\r\n"), /chunked\r\n\r\n0\r\nx-sum: 7\r\n\r\n$/);
+  service.send(OK);
+  assert.equal((await peer.answer(1)).body, "ok");
+});
+
 test("Http2ServerConnection says what it allows, and acknowledges what it is told", async () => {
   await using loopback = await start({
     listener: { http2: { maxStreams: 7, streamWindow: "1MiB" } },

@@ -154,9 +154,9 @@ export class Http2Stream extends StreamOutput {
     this.#deliverGathered();
     if (endStream) this.remoteEnded = true;
     if (!this.#discarding) {
-      // Trailers wait behind a body that does.
-      if (!this.#waiting) this.receiver?.headers(section, endStream);
-      else if (endStream) this.#heldEnd = section;
+      // Trailers wait behind a body that does, and until somebody wants to know its end.
+      if (endStream && (this.#paused || this.#waiting)) this.#heldEnd = section;
+      else if (!this.#waiting) this.receiver?.headers(section, endStream);
       else this.violate(H2_ERROR.protocolError, "HEADERS within a body");
     }
     if (endStream) this.#settle();
