@@ -11,6 +11,7 @@ import type { Fields, ResponseHead } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
 import { forwardable } from "../wire/fields.ts";
 import { isGrpcCall } from "../wire/grpc/call.ts";
+import { keepNeverIndexed } from "../wire/never-indexed.ts";
 import { switchFault } from "../wire/websocket.ts";
 import { NEVER } from "./deadlines.ts";
 import type {
@@ -141,7 +142,7 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     this.#upstreamMs = this.service.clock.monotonic() - this.#sentAt;
     const fields = forwardable(head.fields, head.connectionOptions);
     const shown = this.#observer.responseFields(head.status, fields);
-    this.stream.begin(head.status, shown, head);
+    this.stream.begin(head.status, keepNeverIndexed(head.fields, shown), head);
     this.#status = head.status;
     this.answered = true;
     const { lifetimeMs, deadlineMs = NEVER } = this.request;
@@ -202,7 +203,8 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     this.leave();
     if (this.over) return;
     const { responseTrailers = this.service.responseTrailers } = this.request;
-    const shown = trailers === undefined ? undefined : responseTrailers(trailers);
+    const shown =
+      trailers === undefined ? undefined : keepNeverIndexed(trailers, responseTrailers(trailers));
     if (shown !== undefined) this.#observer.responseTrailers?.(shown);
     this.stream.end(shown);
     this.#finish("complete", undefined);
@@ -280,7 +282,9 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     this.#trailers = trailers;
     if (!this.written) return;
     const { requestTrailers = this.service.requestTrailers } = this.request;
-    this.connection?.end(trailers === undefined ? undefined : requestTrailers(trailers));
+    const sent =
+      trailers === undefined ? undefined : keepNeverIndexed(trailers, requestTrailers(trailers));
+    this.connection?.end(sent);
     if (this.#status === 0) this.expireIn(this.request.responseTimeoutMs);
   }
 

@@ -6,6 +6,7 @@
 import type { Fields } from "../../model/http.ts";
 import { getAllFields, getField } from "../../wire/fields.ts";
 import { requestFields } from "../../wire/http2/write-fields.ts";
+import { keepNeverIndexed } from "../../wire/never-indexed.ts";
 import type { ServiceRequest, ServiceRequestBody } from "../service-connection.ts";
 
 /** Where a request goes. */
@@ -17,6 +18,14 @@ export interface Destination {
 
 /** The header list of a request. */
 export function requestList(
+  request: ServiceRequest,
+  body: ServiceRequestBody,
+  destination: Destination,
+): Fields {
+  return keepNeverIndexed(request.received, writeList(request, body, destination));
+}
+
+function writeList(
   request: ServiceRequest,
   body: ServiceRequestBody,
   { scheme, name }: Destination,

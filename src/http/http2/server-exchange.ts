@@ -7,6 +7,7 @@
  */
 import type { Fields, RequestHead } from "../../model/http.ts";
 import { getField } from "../../wire/fields.ts";
+import { keepNeverIndexed } from "../../wire/never-indexed.ts";
 import { H2_ERROR } from "../../wire/http2/codes.ts";
 import { isHpackFault } from "../../wire/http2/hpack-decoder.ts";
 import { isTrailerFault, readTrailerFields } from "../../wire/http2/trailer-fields.ts";
@@ -183,7 +184,7 @@ export class Http2ServerExchange implements Exchange, ExchangeStream, StreamRece
     const dated =
       getField(fields, "date") === undefined ? [...fields, "date", this.connection.date()] : fields;
     // First, because it throws for fields that must not go out.
-    const section = responseFields(status, dated, length);
+    const section = keepNeverIndexed(fields, responseFields(status, dated, length));
     this.#phase = "answering";
     this.#bodiless = this.head.method === "HEAD" || status === 204 || status === 304;
     this.#owed = length === undefined || this.#bodiless ? -1 : length;

@@ -9,9 +9,11 @@
  *
  * Time grows with the block's bytes and not with what they expand to: a block of thousands of
  * references to one large entry (a header bomb) is walked through, and what is past the limits is never
- * put into a list. Names and values are not judged here (request-fields.ts).
+ * put into a list. Names and values are not judged here (request-fields.ts). What came never indexed is
+ * marked so (never-indexed.ts).
  */
 import type { Fields } from "../../model/http.ts";
+import { markNeverIndexed } from "../never-indexed.ts";
 import { hpackFault, type HpackFault } from "./hpack-fault.ts";
 import { FIELD_OVERHEAD, INITIAL_TABLE_BYTES } from "./hpack-limits.ts";
 import { HpackMemo } from "./hpack-memo.ts";
@@ -46,27 +48,20 @@ const AFTER_FAULT = hpackFault("compression", "a block after one that broke the 
 const LARGE_LIST = hpackFault("too-large", "more bytes of fields in a block than the limit");
 const MANY_FIELDS = hpackFault("too-large", "more fields in a block than the limit");
 
-const NO_NAMES: readonly string[] = Object.freeze([]);
-
-/** What a block gave: its fields, and the names that the peer wants never indexed. */
-interface Decoded {
-  readonly fields: string[];
-  readonly neverIndexed: readonly string[];
-}
-const NOTHING: Decoded = Object.freeze({ fields: [], neverIndexed: NO_NAMES });
+const NO_FIELDS: Fields = Object.freeze([]);
 
 export class HpackDecoder {
   readonly #limits: HpackLimits;
   readonly #table = new HpackTable(INITIAL_TABLE_BYTES);
   readonly #reader = new HpackReader();
-  readonly #blocks = new HpackMemo<Decoded>(BLOCK_MEMO, NOTHING);
+  readonly #blocks = new HpackMemo<Fields>(BLOCK_MEMO, NO_FIELDS);
   #broken = false;
 
   // Of the block that is being read.
   #fields: string[] = [];
   #bytes = 0;
   #excess: HpackFault | undefined;
-  #neverIndexed: readonly string[] = NO_NAMES;
+  #neverIndexed: string[] | undefined;
   #tableChanged = false;
 
   constructor(limits: HpackLimits) {
@@ -77,34 +72,21 @@ export class HpackDecoder {
     this.#limits = limits;
   }
 
-  /**
-   * Names in the last block whose fields the peer wants never indexed and that we would index: whoever
-   * passes them on has to tell the encoder (RFC 7541 section 6.2.3).
-   */
-  get neverIndexed(): readonly string[] {
-    return this.#neverIndexed;
-  }
-
   /** The block's fields; the list may be one that was given before, so nobody changes it. */
   decode(block: Buffer): Fields | HpackFault {
     if (this.#broken) return AFTER_FAULT;
     const known = this.#blocks.recall(block, 0, block.length);
-    if (known !== undefined) {
-      this.#neverIndexed = known.neverIndexed;
-      return known.fields;
-    }
+    if (known !== undefined) return known;
     this.#fields = [];
     this.#bytes = 0;
     this.#excess = undefined;
-    this.#neverIndexed = NO_NAMES;
+    this.#neverIndexed = undefined;
     this.#tableChanged = false;
     this.#read(block);
     const fault = this.#reader.fault;
     this.#broken = fault !== undefined;
-    const result = fault ?? this.#excess ?? this.#fields;
-    if (this.#tableChanged) this.#blocks.forget(NOTHING);
-    else if (result === this.#fields) this.#notice(block);
-    return result;
+    if (this.#tableChanged) this.#blocks.forget(NO_FIELDS);
+    return fault ?? this.#excess ?? this.#taken(block);
   }
 
   #read(block: Buffer): void {
@@ -115,9 +97,13 @@ export class HpackDecoder {
     reader.end();
   }
 
-  #notice(block: Buffer): void {
-    const decoded = { fields: this.#fields, neverIndexed: this.#neverIndexed };
-    this.#blocks.notice({ buffer: block, start: 0, end: block.length }, decoded);
+  #taken(block: Buffer): Fields {
+    const fields = this.#fields;
+    if (this.#neverIndexed !== undefined) markNeverIndexed(fields, this.#neverIndexed);
+    if (!this.#tableChanged) {
+      this.#blocks.notice({ buffer: block, start: 0, end: block.length }, fields);
+    }
+    return fields;
   }
 
   /** RFC 7541 section 4.2: at the beginning of a block, and two at most. */
@@ -167,7 +153,10 @@ export class HpackDecoder {
     if (indexing === "index") {
       this.#table.insert(name, value);
       this.#tableChanged = true;
-    } else if (indexing === "never") this.#mark(name);
+    } else if (indexing === "never" && this.#excess === undefined && !isSecretName(name)) {
+      // Ours goes on so whatever the peer says (hpack-secrets.ts).
+      (this.#neverIndexed ??= []).push(name);
+    }
   }
 
   #nameAt(index: number): string | undefined {
@@ -189,11 +178,5 @@ export class HpackDecoder {
   #exceed(fault: HpackFault): void {
     this.#excess = fault;
     this.#fields = [];
-  }
-
-  #mark(name: string): void {
-    if (this.#excess !== undefined || isSecretName(name)) return;
-    if (this.#neverIndexed === NO_NAMES) this.#neverIndexed = [];
-    (this.#neverIndexed as string[]).push(name);
   }
 }

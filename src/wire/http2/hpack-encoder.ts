@@ -1,8 +1,8 @@
 /**
  * Writes header blocks (RFC 7541) for one connection, in the order in which they are sent.
  *
- * What repeats is indexed (hpack-names.ts), what may be secret never is (hpack-secrets.ts), and the
- * rest are literals. The table follows the peer's SETTINGS_HEADER_TABLE_SIZE downwards, never above
+ * What repeats is indexed (hpack-names.ts), what may be secret never is (hpack-secrets.ts) nor what
+ * the peer before us wants so (never-indexed.ts), and the rest are literals. The table follows the peer's SETTINGS_HEADER_TABLE_SIZE downwards, never above
  * 4096 bytes. Refused with a TypeError: text beyond latin1, and every block after one so refused, since
  * the tables are out of step then. Other rules for names and values are kept by whoever made the
  * fields (write-fields.ts).
@@ -13,6 +13,7 @@
  * remembered as the decoder does: each has an id of ours (`sallyport-decision`).
  */
 import type { Fields } from "../../model/http.ts";
+import { neverIndexedIn } from "../never-indexed.ts";
 import { encodeHuffman, huffmanLength } from "./huffman.ts";
 import { FIELD_OVERHEAD, INITIAL_TABLE_BYTES } from "./hpack-limits.ts";
 import { HpackName } from "./hpack-names.ts";
@@ -55,8 +56,6 @@ const SHORT_TEXT = 8;
 
 const BEYOND_LATIN1 = /[\u0100-\uffff]/;
 
-const NONE: readonly string[] = Object.freeze([]);
-
 export class HpackEncoder {
   readonly #table = new HpackTable(INITIAL_TABLE_BYTES);
   readonly #names = new Map<string, HpackName>();
@@ -75,11 +74,8 @@ export class HpackEncoder {
     this.#smallest = Math.min(this.#smallest, this.#wanted);
   }
 
-  /**
-   * A block with these fields; it is valid until the next call. Names in `neverIndexed` are those that
-   * a peer asked for in the message that is passed on (RFC 7541 section 6.2.3).
-   */
-  encode(fields: Fields, neverIndexed: readonly string[] = NONE): Buffer {
+  /** A block with these fields; it is valid until the next call. */
+  encode(fields: Fields): Buffer {
     if (this.#out.length > LIMITS.keptBytes) {
       this.#out = Buffer.allocUnsafeSlow(LIMITS.firstBytes);
     }
@@ -87,6 +83,7 @@ export class HpackEncoder {
     this.#unfinished = true;
     this.#at = 0;
     this.#writeSizeUpdates();
+    const neverIndexed = neverIndexedIn(fields);
     for (let index = 0; index < fields.length; index += 2) {
       const name = fields[index] as string;
       this.#writeField(name, fields[index + 1] as string, neverIndexed);

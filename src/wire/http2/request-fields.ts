@@ -19,6 +19,7 @@ import {
   noteField,
 } from "../field-notes.ts";
 import { headFault, type HeadFault, isHeadFault } from "../head-fault.ts";
+import { keepNeverIndexed } from "../never-indexed.ts";
 import type { HeadLimits } from "../head-limits.ts";
 import { fieldRole, ROLE } from "./field-roles.ts";
 import { type PseudoFields, readPseudoFields } from "./pseudo-fields.ts";
@@ -96,7 +97,11 @@ function readRequest(
   if (typeof host !== "string") return host;
   kept[1] = host;
   if (line.connect) useKey(kept, rules.newWebsocketKey as () => string);
-  const head = requestHead(line, notes, { fields: kept, host, endStream });
+  const head = requestHead(line, notes, {
+    fields: keepNeverIndexed(fields, kept),
+    host,
+    endStream,
+  });
   return { head, scheme: line.scheme, connect: line.connect };
 }
 

@@ -11,6 +11,7 @@ import type { Fields, ResponseHead } from "../../model/http.ts";
 import { emptyNotes, type FieldNotes, noteField } from "../field-notes.ts";
 import { FIELD } from "../field-name.ts";
 import { headFault, type HeadFault, isHeadFault } from "../head-fault.ts";
+import { keepNeverIndexed } from "../never-indexed.ts";
 import { ROLE } from "./field-roles.ts";
 import { readPseudoFields } from "./pseudo-fields.ts";
 import { judgeField } from "./regular-fields.ts";
@@ -72,7 +73,7 @@ export function readResponseFields(
     bodiless: context.method === "HEAD" || status === 304,
     tunnel: context.method === "CONNECT" && status >= 200 && status < 300,
   };
-  return statusFault(answer, notes) ?? responseHead(answer, notes, kept);
+  return statusFault(answer, notes) ?? responseHead(answer, notes, keepNeverIndexed(fields, kept));
 }
 
 function readFields(

@@ -4,6 +4,7 @@
  */
 import type { Fields } from "../../model/http.ts";
 import { headFault, type HeadFault } from "../head-fault.ts";
+import { keepNeverIndexed } from "../never-indexed.ts";
 import {
   allowedTrailers,
   DEFAULT_TRAILER_LIMITS,
@@ -37,7 +38,7 @@ export function readTrailerFields(
     if (role === ROLE.te) return FAULTS.te;
     if (isFramingTrailer(name)) return FAULTS.framing;
   }
-  return allowedTrailers(fields);
+  return keepNeverIndexed(fields, allowedTrailers(fields));
 }
 
 /** Tells a fault from fields. */

@@ -9,6 +9,7 @@
  */
 import type { Fields } from "../../model/http.ts";
 import { checkFieldValue } from "../field-text.ts";
+import { keepNeverIndexed } from "../never-indexed.ts";
 import { ROLE, fieldRole } from "./field-roles.ts";
 
 /** What the pseudo-fields of a request say. */
@@ -66,7 +67,7 @@ export function responseFields(status: number, fields: Fields, contentLength?: n
 
 /** The list for trailers. */
 export function trailerFields(fields: Fields): string[] {
-  return appended([], fields);
+  return keepNeverIndexed(fields, appended([], fields));
 }
 
 function appended(list: string[], fields: Fields): string[] {
