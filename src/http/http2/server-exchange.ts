@@ -211,10 +211,12 @@ export class Http2ServerExchange implements Exchange, ExchangeStream, StreamRece
     if (this.gone) return;
     invariant(this.#phase === "answering", "no answer was begun");
     invariant(this.#owed <= 0, "less body than announced");
+    // First, because it throws for fields that must not go out.
+    const section = trailers === undefined ? undefined : trailerFields(trailers);
     this.#over();
     this.#readInTime();
     this.#stream.discard();
-    this.#stream.end(trailers === undefined ? undefined : trailerFields(trailers));
+    this.#stream.end(section);
   }
 
   retract(): boolean {

@@ -471,6 +471,21 @@ test("a handler that throws gives a 500 and leaves the connection alone", async 
   assert.deepEqual(loopback.logged, ["the request handler threw"]);
 });
 
+test("trailers that must not go out end their stream, and nothing stays behind", async () => {
+  await using loopback = await start({
+    handle: ({ stream }) => {
+      stream.begin(200, [], { bodyKind: "chunked", contentLength: 0 });
+      assert.throws(() => stream.end(["x", "a\r\nb"]), TypeError);
+      stream.abort();
+    },
+  });
+  const peer = await peerOf(loopback);
+  peer.request(1);
+  await peer.until("rst", ({ id, code }) => id === 1 && code === H2_ERROR.internalError);
+  assert.equal(loopback.exchanges[0]?.gone, true);
+  assert.equal(loopback.deadlines.size, 1, "the connection alone");
+});
+
 test("streams beyond the limit are refused so that they may be sent again", async () => {
   await using loopback = await start({
     handle: () => {},
