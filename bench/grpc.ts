@@ -14,6 +14,7 @@ import type { PacedResult } from "./load/paced-client.ts";
 import { GRPC_MESSAGE, GRPC_PATH, startService } from "./load/service.ts";
 import type { Service } from "./load/service.ts";
 import type { Cores } from "./machine/cores.ts";
+import { groupUsage } from "./machine/process-stat.ts";
 import type { Site } from "./machine/site.ts";
 import { until } from "./machine/until.ts";
 import { haproxyHttp2Both } from "./peers/haproxy.ts";
@@ -40,6 +41,8 @@ interface GrpcResult extends PacedResult {
   readonly runtime: Runtime;
   readonly through: Through;
   readonly perSecond: number;
+  /** Part of its core that the proxy used, 0 to 1: at half the rate more than half, for less goes together. */
+  readonly coreShare: number;
 }
 
 const RUNTIMES = ["bun", "node"] as const;
@@ -146,7 +149,7 @@ async function halfLoad(seats: Seats, runtime: Runtime, options: GrpcOptions): P
 
 async function measure(
   { service, credentials, haproxy, sallyports }: Seats,
-  what: Pick<GrpcResult, "runtime" | "through" | "perSecond">,
+  what: Omit<GrpcResult, keyof PacedResult | "coreShare">,
   options: GrpcOptions,
 ): Promise<GrpcResult> {
   const { runtime, through, perSecond } = what;
@@ -160,12 +163,16 @@ async function measure(
   }));
   const { warmUpSeconds, seconds } = options;
   proxy.program.resume();
+  const before = groupUsage(proxy.program.pid).cpuMs;
+  const startedAt = performance.now();
   const result = await runPaced({ port, requests, perSecond, warmUpSeconds, seconds });
+  const coreShare =
+    (groupUsage(proxy.program.pid).cpuMs - before) / (performance.now() - startedAt);
   proxy.program.pause();
   if (result.bad > result.wanted * MISSING) {
     throw new Error(`${through}: ${result.bad} of ${result.wanted} calls went wrong`);
   }
-  return { ...what, ...result };
+  return { ...what, ...result, coreShare };
 }
 
 const TITLES: Readonly<Record<Through, string>> = {
@@ -185,6 +192,9 @@ function report(results: readonly GrpcResult[]): Section {
       figure(of(runtime, through, p50Ms)),
       figure(of(runtime, through, p50Ms) - of(runtime, "nothing", p50Ms)),
       figure(of(runtime, through, ({ p99Us }) => p99Us / 1000)),
+      through === "nothing"
+        ? ""
+        : `${figure(of(runtime, through, ({ coreShare }) => coreShare * 100))} %`,
     ]),
   );
   const goals: Goal[] = RUNTIMES.map((runtime) => ({
@@ -196,7 +206,10 @@ function report(results: readonly GrpcResult[]): Section {
   return {
     name: "grpc",
     title: "gRPC unary: latency added at half load",
-    table: { columns: ["through", "calls/s", "p50 ms", "added p50 ms", "p99 ms"], rows },
+    table: {
+      columns: ["through", "calls/s", "p50 ms", "added p50 ms", "p99 ms", "core used"],
+      rows,
+    },
     goals,
     data: results,
   };

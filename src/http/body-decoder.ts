@@ -1,11 +1,19 @@
 /**
  * Takes the framing off a body, whichever it has (RFC 9112 section 6). One per connection, started
- * anew for each message. Hands out slices and copies nothing.
+ * anew for each message. Hands out slices, and copies only what is small.
  */
 import type { BodyKind, Fields } from "../model/http.ts";
 import { ChunkedDecoder } from "../wire/http1/chunked.ts";
 import type { HeadFault } from "../wire/head-fault.ts";
 import { invariant } from "./invariant.ts";
+
+const LIMITS = {
+  /**
+   * Bytes of a body that are copied out of what was read with its head. To make a part of a fresh read
+   * takes Bun 350 ns, to copy 130 bytes 50; on Node 65 and 140. Nor does the part keep all of the read.
+   */
+  copied: 1024,
+} as const;
 
 const NO_TRAILERS: Fields = [];
 
@@ -49,7 +57,7 @@ export class BodyDecoder {
       this.#done = this.#left === 0;
     }
     const end = start + length;
-    onData(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
+    onData(partOf(buffer, start, end));
     return end;
   }
 
@@ -66,4 +74,13 @@ export class BodyDecoder {
     this.#done = decoder.done;
     return taken;
   }
+}
+
+function partOf(buffer: Buffer, start: number, end: number): Buffer {
+  if (start === 0 && end === buffer.length) return buffer;
+  const length = end - start;
+  if (length > LIMITS.copied) return buffer.subarray(start, end);
+  const copy = Buffer.allocUnsafe(length);
+  buffer.copy(copy, 0, start, end);
+  return copy;
 }

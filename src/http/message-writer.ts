@@ -21,6 +21,8 @@ import { invariant } from "./invariant.ts";
 const LIMITS = {
   /** Body bytes up to this are joined to the text before them; larger ones are not worth the copy. */
   joined: 4096,
+  /** Memory from so many bytes on is given back once it is sent. */
+  released: 4096,
   /** Text that waits for more. */
   held: 16 * 1024,
   /** Bytes that a peer may leave unread before its source is paused; bounds memory per direction. */
@@ -152,6 +154,8 @@ export class MessageWriter {
  * the buffer is all of its memory; a part of it may have other owners.
  */
 export function releaseMemory(bytes: Buffer): void {
+  // On Bun even to look at the memory of a small one costs more than the collector does.
+  if (bytes.length < LIMITS.released) return;
   const { buffer } = bytes;
   if (isWhole(bytes) && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
