@@ -11,6 +11,11 @@ import { createLog } from "../telemetry/log.ts";
 export async function run(file: string): Promise<number> {
   const log = createLog({ level: "info", clock: systemClock });
   const sallyport = await start(file, log);
+  // What a reload fails with is in the log by then.
+  const hangUp = (): void => void sallyport.reload().catch(() => {});
+  // Before anybody reads that we are there, and sends a signal: without these it would end us.
+  process.on("SIGHUP", hangUp);
+  const signalled = firstSignal();
   process.stdout.write(`running  pid  ${process.pid}\n`);
   for (const { name, scheme, address } of sallyport.listeners) {
     process.stdout.write(`listening  ${name}  ${scheme}://${address}\n`);
@@ -18,10 +23,7 @@ export async function run(file: string): Promise<number> {
   if (sallyport.admin !== undefined) {
     process.stdout.write(`listening  admin  http://${sallyport.admin}\n`);
   }
-  // What a reload fails with is in the log by then.
-  const hangUp = (): void => void sallyport.reload().catch(() => {});
-  process.on("SIGHUP", hangUp);
-  const signal = await firstSignal();
+  const signal = await signalled;
   log.info("stopping: no new requests, what is in flight may end", { signal });
   void firstSignal().then((second) => {
     log.warn("stopping at once: what is in flight is cut off", { signal: second });

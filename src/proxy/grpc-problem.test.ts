@@ -4,6 +4,7 @@ import type { Admission } from "../limits/route-limits.ts";
 import { GRPC_STATUS } from "../model/grpc-status.ts";
 import { type Reason, REASONS, reasonInfo } from "../model/reason.ts";
 import { getAllFields, getField } from "../wire/fields.ts";
+import { responseFields, trailerFields } from "../wire/http2/write-fields.ts";
 import { grpcProblem, grpcProblemTrailers } from "./grpc-problem.ts";
 
 const ALL = Object.keys(REASONS) as Reason[];
@@ -40,6 +41,9 @@ test("grpcProblem() is a trailers-only answer that names reason and decision", (
     assert.deepEqual(getAllFields(fields, "content-type"), ["application/grpc"]);
     assert.deepEqual(getAllFields(fields, "grpc-status"), [String(grpcStatus)]);
     assert.deepEqual(getAllFields(fields, "sallyport-decision"), [decisionId]);
+    // Throws for what may not go out over HTTP/2.
+    responseFields(status, fields);
+    trailerFields(grpcProblemTrailers(reason, decisionId));
     const message = getField(fields, "grpc-message") ?? "";
     assert.match(message, /^[ -~]+$/);
     assert.ok(message.includes(reason) && message.includes(decisionId), message);
