@@ -24,6 +24,11 @@ export const example: Example = {
     const jwk = { ...pair.publicKey.export({ format: "jwk" }), kid: "one", alg: "ES256" };
     const keys = JSON.stringify({ keys: [jwk] });
     writeFileSync(join(ground.folder, "keys.json"), keys, { mode: 0o600 });
+    // For tries by hand, as `curl -H @clerk.token` reads it.
+    const token = await tokenOf("carla", { roles: ["Clerk"] }, 3600);
+    writeFileSync(join(ground.folder, "clerk.token"), `authorization: Bearer ${token}\n`, {
+      mode: 0o600,
+    });
     orders = await startOrders(ground.port(9001));
     ground.onEnd(() => orders.close());
   },

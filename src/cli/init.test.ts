@@ -111,6 +111,15 @@ test("writeStarter() gives an OpenAPI file the one service that is named", async
   ]);
 });
 
+test("writeStarter() takes a service over HTTP/2", async (context) => {
+  const folder = temporary(context);
+  const { file, findings } = await checked(folder, { service: ["stock=h2c://127.0.0.1:9001"] });
+  assert.deepEqual(findings, []);
+  assert.deepEqual((await loadConfig(file)).config.services["stock"]?.endpoints, [
+    { host: "127.0.0.1", port: 9001, weight: 1, http2: true },
+  ]);
+});
+
 test("writeStarter() refuses to overwrite, and then writes nothing", async (context) => {
   const dir = temporary(context);
   writeFileSync(join(dir, "README.md"), "mine");
@@ -127,6 +136,8 @@ test("writeStarter() refuses services and files that it cannot use", async (cont
     [{ service: ["Billing=http://127.0.0.1:1"] }, "", /is not a service/],
     [{ service: ["billing"] }, "", /is not a service/],
     [{ service: ["billing=http://127.0.0.1:1/path"] }, "", /is not a service/],
+    [{ service: ["billing=h2c://127.0.0.1:1/path"] }, "", /is not a service/],
+    [{ service: ["billing=h2c://"] }, "", /is not a service.*name=h2c:/],
     [{ service: ["a=http://127.0.0.1:1", "a=http://127.0.0.1:2"] }, "", /stands twice/],
     [{ fromOpenapi: [join(dir, "gone.yaml")] }, "", /cannot be read \(ENOENT\)/],
     [{ fromOpenapi: [file] }, "swagger: '2.0'\n", /not an OpenAPI 3\.0 or 3\.1/],

@@ -110,19 +110,27 @@ function readServices(written: readonly string[]): Map<string, string> {
     const endpoint = plainOrigin(rest.join("="));
     if (!nameSchema.safeParse(name).success || endpoint === undefined || endpoints.has(name)) {
       const message = endpoints.has(name) ? `"${name}" stands twice` : `"${text}" is not a service`;
-      throw new ConfigError([{ file: "--service", message, remedy: "name=http://host:port" }]);
+      throw new ConfigError([
+        {
+          file: "--service",
+          message,
+          remedy: "name=http://host:port, or name=h2c://host:port for HTTP/2",
+        },
+      ]);
     }
     endpoints.set(name, endpoint);
   }
   return endpoints;
 }
 
-/** `http://host:port` without a path, or undefined. */
+/** `http://host:port` or `h2c://host:port` without a path, or undefined. */
 function plainOrigin(text: string | undefined): string | undefined {
   if (text === undefined || !URL.canParse(text)) return undefined;
   const url = new URL(text);
-  const bare = url.pathname === "/" && url.search === "" && url.hash === "" && url.username === "";
-  return url.protocol === "http:" && bare ? url.origin : undefined;
+  const bare =
+    /^\/?$/.test(url.pathname) && url.search === "" && url.hash === "" && url.username === "";
+  const plain = url.protocol === "http:" || url.protocol === "h2c:";
+  return plain && bare && url.host !== "" ? `${url.protocol}//${url.host}` : undefined;
 }
 
 /** `/name/*`, forwarded without the name. */

@@ -266,6 +266,17 @@ test("what a service may not answer is a 502 and its connection closes", async (
   }
 });
 
+test("an answer in HTTP/2 behind an http: endpoint is a 502 that says so", async () => {
+  await using proxy = await started();
+  const { caller, service } = await reached(proxy);
+  service.send("\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64");
+  service.end();
+  assert.match(await caller.until("\r\n\r\n"), /^HTTP\/1.1 502 /);
+  const { end, detail } = await proxy.outcome(0);
+  assert.equal(end, "upstream-protocol");
+  assert.equal(detail, "an answer in HTTP/2 where HTTP/1.1 has to be");
+});
+
 test("an answer that is cut short after its head went out cuts the caller off", async (t) => {
   const cases: [name: string, answer: string, end: "fin" | "reset" | "stay"][] = [
     ["length", `${OK}Content-Length: 9\r\n\r\nabc`, "fin"],

@@ -74,12 +74,12 @@ export const listenerLimitsSchema = z.strictObject({
   pipelinedBytes: byteSize({ min: "0B", max: "16MiB" })
     .prefault("64KiB")
     .describe(
-      "Bytes that may wait behind a request in flight, from 0B to 16MiB, 64KiB when left out. Beyond it the connection is not read.",
+      "Over HTTP/1.1: bytes that may wait behind a request in flight, from 0B to 16MiB, 64KiB when left out. Beyond it the connection is not read.",
     ),
   drainedBytes: byteSize({ min: "0B", max: "16MiB" })
     .prefault("64KiB")
     .describe(
-      "Bytes of an unread request body that are dropped to keep the connection open, from 0B to 16MiB, 64KiB when left out. Beyond it the connection closes after the answer.",
+      "Over HTTP/1.1: bytes of an unread request body that are dropped to keep the connection open, from 0B to 16MiB, 64KiB when left out. Beyond it the connection closes after the answer.",
     ),
 });
 

@@ -44,6 +44,7 @@ test("serviceSchema reads endpoints", () => {
 
 test("serviceSchema says what an endpoint must be", () => {
   const cases: [endpoint: string, message: RegExp][] = [
+    ["grpc://billing:80", /h2c:\/\/host:port .* for HTTP\/2 and gRPC.* no grpc:/],
     ["h3://billing:80", /nothing else is spoken to services, no h3:/],
     ["h2c://billing:80/path", /only h2c:\/\/host:port, without user, path/],
     ["h2c://me@billing:80", /without user, path/],

@@ -145,7 +145,7 @@ function endpointProblem(text: string, url: URL | undefined): string | undefined
   }
   const scheme = SCHEMES[url.protocol];
   if (scheme === undefined) {
-    return `http://host:port, https://host:port, h2c://host:port or h2://host:port: nothing else is spoken to services, no ${url.protocol}`;
+    return `http://host:port or https://host:port, h2c://host:port or h2://host:port for HTTP/2 and gRPC, dns://name:port or dns+h2c://name:port: nothing else is spoken to services, no ${url.protocol}`;
   }
   const name = url.hostname;
   if (scheme.discovers === true && (!DNS_NAME.test(name) || /^[\d.]+$/.test(name))) {

@@ -15,6 +15,7 @@ import { DEFAULT_HEAD_LIMITS, type HeadLimits } from "../wire/http1/request-head
 import { parseResponseHead, type ResponseContext } from "../wire/http1/response-head.ts";
 import { SectionMemo } from "../wire/http1/section-memo.ts";
 import { writeRequestHead } from "../wire/http1/write-head.ts";
+import { isHttp2Answer } from "../wire/http2/other-version.ts";
 import { BodyDecoder } from "./body-decoder.ts";
 import { type Deadlines, NEVER } from "./deadlines.ts";
 import { asError } from "./invariant.ts";
@@ -56,6 +57,9 @@ const LIMITS = {
   discarded: 64 * 1024,
   discardMs: 1000,
 } as const;
+
+/** What an `http:` endpoint with a service over HTTP/2 behind it comes to. */
+const OTHER_VERSION = "an answer in HTTP/2 where HTTP/1.1 has to be";
 
 /**
  * `head`: waiting for an answer or within its head. `body`: within its body. `tunnel`: upgraded.
@@ -214,7 +218,7 @@ export class UpstreamConnection implements ServiceConnection {
     // A service that sends an answer too many would have it taken for that to the next request, which
     // is somebody else's. What came while a head still waits for the end of the turn is such an answer.
     if (this.#phase === "idle" || this.#phase === "closed" || this.#writer.unsent) {
-      this.#fail("upstream-protocol", "bytes that answer no request");
+      this.#failProtocol(isHttp2Answer(chunk) ? OTHER_VERSION : "bytes that answer no request");
       return;
     }
     this.#input.append(chunk);
@@ -329,7 +333,9 @@ export class UpstreamConnection implements ServiceConnection {
   #broken(detail: string): void {
     if (this.#phase === "closed") return;
     if (this.#answerBegun && (this.#phase === "head" || this.#phase === "body")) {
-      this.#failProtocol(`${detail} within the answer`);
+      const { bytes, start } = this.#input;
+      const other = this.#phase === "head" && isHttp2Answer(bytes, start);
+      this.#failProtocol(other ? OTHER_VERSION : `${detail} within the answer`);
     } else {
       this.#fail("upstream-unreachable", detail);
     }

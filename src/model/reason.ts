@@ -39,7 +39,8 @@ export const REASONS = {
     grpc: "INTERNAL",
     title: "The request is not valid HTTP",
     fault: "caller",
-    meaning: "The request head or body breaks RFC 9110 or RFC 9112; the connection was closed.",
+    meaning:
+      "The request head or body breaks RFC 9110, RFC 9112 or RFC 9113; the connection was closed, with HTTP/2 the stream.",
   },
   "ambiguous-path": {
     status: 400,
@@ -137,7 +138,8 @@ export const REASONS = {
     grpc: "UNIMPLEMENTED",
     title: "Not implemented",
     fault: "caller",
-    meaning: "CONNECT, TRACE, or a transfer coding other than chunked.",
+    meaning:
+      "CONNECT (but for WebSockets over HTTP/2), TRACE, or a transfer coding other than chunked.",
   },
   "version-not-supported": {
     status: 505,
@@ -395,7 +397,7 @@ export const REASONS = {
     title: "The service's answer is not valid HTTP",
     fault: "service",
     meaning:
-      "The answer is ambiguous or breaks RFC 9112 or RFC 9113, or it was cut off within. Or a WebSocket was asked of an HTTP/2 service that takes none.",
+      "The answer is ambiguous or breaks RFC 9112 or RFC 9113, or it was cut off within. Or it came in another version than the scheme of the endpoint says (HTTP/1.1 with `http:` and `https:`, HTTP/2 with `h2c:` and `h2:`), or a WebSocket was asked of an HTTP/2 service that takes none. The log says which.",
   },
   "upstream-body": {
     status: 502,

@@ -24,7 +24,7 @@ export interface StarterRoute {
 
 export interface StarterService {
   readonly name: string;
-  /** An origin, `http://host:port`. */
+  /** `http://host:port` or `h2c://host:port`. */
   readonly endpoint: string;
   readonly routes: readonly StarterRoute[];
 }

@@ -15,6 +15,7 @@ import { FLAG, FRAME, H2_ERROR, SIZE } from "./codes.ts";
 import { connectionFault, type FrameFault } from "./frame-fault.ts";
 import { type FrameHeader, headerFault } from "./frame-rules.ts";
 import { blockFault, type BlockLimits, HeaderBlock } from "./header-block.ts";
+import { isHttp1Answer } from "./other-version.ts";
 import { readSettings, type Setting, type SettingsRules } from "./settings.ts";
 
 export type { FrameFault, FrameFlood } from "./frame-fault.ts";
@@ -72,6 +73,7 @@ export const DEFAULT_FRAME_LIMITS: Omit<FrameLimits, "side"> = Object.freeze({
 const FAULTS = {
   first: connectionFault("the first frame is not SETTINGS"),
   size: connectionFault("a frame longer than SETTINGS_MAX_FRAME_SIZE", H2_ERROR.frameSizeError),
+  http1: connectionFault("an answer in HTTP/1.x where HTTP/2 has to be", H2_ERROR.frameSizeError),
   interrupted: connectionFault("a frame within the header block of another one"),
   continuation: connectionFault("CONTINUATION without a header block to continue"),
   noPadding: connectionFault("a frame too short for its own fields", H2_ERROR.frameSizeError),
@@ -176,7 +178,9 @@ export class FrameReader {
   /** Whether a frame with this header may come now. */
   #admit(header: FrameHeader): FrameFault | undefined {
     const { type, length } = header;
-    if (length > this.#limits.maxFrameBytes) return FAULTS.size;
+    if (length > this.#limits.maxFrameBytes) {
+      return !this.#greeted && isHttp1Answer(header) ? FAULTS.http1 : FAULTS.size;
+    }
     if (!this.#greeted) {
       // Section 3.4: for both sides. An acknowledgement would answer what it cannot have seen.
       if (type !== FRAME.settings || (header.flags & FLAG.ack) !== 0) return FAULTS.first;
