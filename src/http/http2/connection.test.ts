@@ -547,3 +547,27 @@ test("a caller with a window of a kilobyte, given back in halves, gets all of a 
   }
   assert.equal(taken, size);
 });
+
+test("the window is given back also when the bytes' memory has been by then", async () => {
+  await using loopback = await start({
+    listener: { http2: { streamWindow: "64KiB" } },
+    handle: ({ stream }) => {
+      stream.attach({
+        bodyChunk: ({ buffer }) => {
+          if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+        },
+        bodyIdle: () => {},
+        bodyEnd: () => {},
+        bodyFault: () => {},
+        drained: () => {},
+        callerGone: () => {},
+      });
+      stream.read(1e9);
+    },
+  });
+  const peer = await peerOf(loopback);
+  peer.request(1, [], false);
+  for (let sent = 0; sent < 2; sent += 1) peer.send(1, Buffer.alloc(16_384));
+  assert.equal((await peer.until("windowUpdate", ({ id }) => id === 1)).increment, 32_768);
+  peer.socket.destroy();
+});

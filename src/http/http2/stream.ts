@@ -143,6 +143,7 @@ export class Http2Stream extends StreamOutput {
     this.receiver = undefined;
     this.#gathered = undefined;
     this.#held = undefined;
+    this.#heldEnd = undefined;
     if (this.closed) return;
     this.drop();
     this.#host.resetByUs(this, code);
@@ -251,8 +252,10 @@ export class Http2Stream extends StreamOutput {
   }
 
   #deliver(bytes: Buffer): void {
+    // Before: whoever takes the bytes may have given their memory back when it returns.
+    const { length } = bytes;
     this.receiver?.data(bytes);
-    this.#consume(bytes.length);
+    this.#consume(length);
   }
 
   #deliverHeld(held: ReceiveQueue): void {
