@@ -119,12 +119,12 @@ export const example: Example = {
         withClient(world, async (client) => {
           const cancelled = orders.cancelled();
           const token = bearer(await tokenOf("otto"));
-          const call = client.watch({ name: "o-17" }, token, { deadline: Date.now() + 1000 });
+          const call = client.watch({ name: "o-17" }, token, { deadline: Date.now() + 3000 });
           const ended = await endOf(call);
           assert.equal(ended.code, status.DEADLINE_EXCEEDED);
           await cancelled;
           const given = orders.lastDeadlineMs();
-          assert.ok(given !== undefined && given > 0 && given <= 1000);
+          assert.ok(given !== undefined && given > 0 && given <= 3000);
         }),
     },
     {

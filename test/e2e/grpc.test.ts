@@ -36,7 +36,7 @@ const OPTIONS = {
   dead: { endpoints: ["h2c://127.0.0.1:${await closedPort()}"] }`,
   routes: `  - { name: shop, path: "/shop.Orders/*", service: shop, authenticate: [test, exact], lifetime: none }
   - { name: open, path: "/open.Orders/{method}", methods: [POST], service: shop, authenticate: [anonymous] }
-  - { name: short, path: "/short.Orders/*", service: shop, authenticate: [anonymous], timeout: 300ms }
+  - { name: short, path: "/short.Orders/*", service: shop, authenticate: [anonymous], timeout: 1s }
   - { name: rare, path: "/rare.Orders/*", service: shop, authenticate: [anonymous], limit: { requests: 1, per: 1h } }
   - { name: twice, path: "/twice.Orders/*", service: twice, authenticate: [anonymous] }
   - { name: frail, path: "/frail.Orders/*", service: frail, authenticate: [anonymous] }
@@ -196,7 +196,7 @@ test("a deadline that cannot be read is refused before anything is sent", async 
 });
 
 test("a deadline ends a call that has no answer yet, and the service is told", async () => {
-  const id = caller.call("/open.Orders/Get", ["grpc-timeout", "200m"], "one");
+  const id = caller.call("/open.Orders/Get", ["grpc-timeout", "1S"], "one");
   const call = await service.next();
   const fields = await caller.trailersOnly(id);
   assert.equal(getField(fields, "grpc-status"), "4");
@@ -207,7 +207,7 @@ test("a deadline ends a call that has no answer yet, and the service is told", a
 });
 
 test("a deadline ends an answer that streams with trailers, on a route without any bound too", async () => {
-  const id = caller.call("/shop.Orders/Watch", [...TOKEN, "grpc-timeout", "300m"], "one");
+  const id = caller.call("/shop.Orders/Watch", [...TOKEN, "grpc-timeout", "1S"], "one");
   const call = await service.next();
   call.begin();
   call.message("uno");
@@ -271,7 +271,7 @@ test("to a service over HTTP/1.1 the type of a call does not let a body trickle"
 test("a caller that has stopped reading is reset: trailers would wait behind what it does not take", async () => {
   const slow = await GrpcCaller.open(stage.proxy);
   slow.peer.reading = false;
-  const id = slow.call("/shop.Orders/Watch", [...TOKEN, "grpc-timeout", "1500m"], "one");
+  const id = slow.call("/shop.Orders/Watch", [...TOKEN, "grpc-timeout", "2S"], "one");
   const call = await service.next();
   call.begin();
   // More than its window and what waits for it here; less than the window that we give the service.
@@ -381,7 +381,7 @@ test("a new policy ends the streams that it denies with PERMISSION_DENIED", asyn
 });
 
 test("an identity that expires ends its streams, also where only the caller has sent", async () => {
-  const exp = Math.floor(Date.now() / 1000) + 2;
+  const exp = Math.floor(Date.now() / 1000) + 4;
   const token = stage.issuer.token({ iss: "https://exact.example", exp });
   const fields = ["authorization", `Bearer ${token}`];
   const answering = caller.call("/shop.Orders/Watch", fields);
