@@ -1,6 +1,6 @@
 /**
- * Unary gRPC calls at half of what Sallyport can carry: how long a call takes through it, through
- * HAProxy, and with no proxy between, at the same rate. The load is open (`load/paced-client.ts`):
+ * Unary gRPC calls at half load, where Sallyport uses half of its core: how long a call takes through
+ * it, through HAProxy, and with no proxy between, at the same rate. The load is open (`load/paced-client.ts`):
  * calls come when they come, whatever those before them take.
  */
 import { writeFileSync } from "node:fs";
@@ -41,12 +41,15 @@ interface GrpcResult extends PacedResult {
   readonly runtime: Runtime;
   readonly through: Through;
   readonly perSecond: number;
-  /** Part of its core that the proxy used, 0 to 1: at half the rate more than half, for less goes together. */
+  /** Part of its core that the proxy used, 0 to 1. */
   readonly coreShare: number;
 }
 
 const RUNTIMES = ["bun", "node"] as const;
 const GOAL_MS = 0.5;
+const HALF = 0.5;
+/** Of a latency; longer ones say no more. */
+const SECONDS = 3;
 /** Answers that may be missing before a latency says nothing. */
 const MISSING = 0.001;
 /** Full load before the first measurement, times the warm-up: compilers settle in it. */
@@ -127,7 +130,10 @@ async function check({ credentials, haproxy, sallyports }: Seats): Promise<void>
   }
 }
 
-/** Calls a second, half of what it answers under full load. */
+/**
+ * Calls a second that use half of its core. Half of what it answers under full load would use more: a
+ * call costs least where many come and go together.
+ */
 async function halfLoad(seats: Seats, runtime: Runtime, options: GrpcOptions): Promise<number> {
   const { program, port } = seats.sallyports[runtime];
   const [token = ""] = seats.credentials.tokens;
@@ -144,7 +150,9 @@ async function halfLoad(seats: Seats, runtime: Runtime, options: GrpcOptions): P
   const { requests, seconds, errors } = await run(options.warmUpSeconds);
   program.pause();
   if (errors > 0) throw new Error(`${program.name}: ${errors} calls went wrong under full load`);
-  return Math.round(requests / seconds / 2);
+  const third = { runtime, through: "sallyport", perSecond: requests / seconds / 3 } as const;
+  const { coreShare } = await measure(seats, third, options);
+  return Math.round((third.perSecond * HALF) / coreShare);
 }
 
 async function measure(
@@ -161,7 +169,8 @@ async function measure(
     fields: [...GRPC_FIELDS, "authorization", `Bearer ${token}`],
     body: GRPC_MESSAGE,
   }));
-  const { warmUpSeconds, seconds } = options;
+  const { warmUpSeconds } = options;
+  const seconds = Math.min(SECONDS, options.seconds);
   proxy.program.resume();
   const before = groupUsage(proxy.program.pid).cpuMs;
   const startedAt = performance.now();

@@ -90,7 +90,9 @@ async function runPlans(
   }
   if (options.writeDocs && failed === 0) {
     const parts = new Map(sections.map((section) => [section.name, formatSection(section)]));
-    parts.set("machine", formatMachine(machine, options));
+    for (const { machine: mark = "machine" } of plans) {
+      parts.set(mark, formatMachine(machine, options));
+    }
     writeMarkedParts(DOCS, parts);
   }
   return failed === 0 ? 0 : 1;

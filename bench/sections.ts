@@ -35,11 +35,16 @@ export interface SectionOptions extends BenchOptions {
 export interface SectionPlan {
   readonly name: string;
   readonly title: string;
+  /** The part of the docs that says on what machine its table was measured; `machine` where left out. */
+  readonly machine?: string;
   /** Peers that `--only` can name; it then runs the section with them alone. */
   readonly peers?: readonly Peer[];
   readonly requires: (options: BenchOptions) => readonly Requirement[];
   run(site: Site, options: SectionOptions): Promise<Section>;
 }
+
+/** The tables of HTTP/2 may be of another run than those before them. */
+const HTTP2_MACHINE = "machine-http2";
 
 /** What every section with wrk in it needs. */
 const LOAD = [REQUIREMENTS.taskset, REQUIREMENTS.wrk, REQUIREMENTS.nginx, REQUIREMENTS.openssl];
@@ -118,24 +123,28 @@ export const SECTIONS: readonly SectionPlan[] = [
   http2Plan(HTTP2_SERVICE),
   {
     name: "grpc",
+    machine: HTTP2_MACHINE,
     title: "gRPC unary: latency added at half load",
     requires: () => HTTP2_LOAD,
     run: benchGrpc,
   },
   {
     name: "http2-idle",
+    machine: HTTP2_MACHINE,
     title: "Ten thousand idle streams on a hundred connections",
     requires: () => [REQUIREMENTS.taskset],
     run: benchHttp2Idle,
   },
   {
     name: "http2-transfer",
+    machine: HTTP2_MACHINE,
     title: "A gigabyte over one HTTP/2 stream, beside HTTP/1.1",
     requires: () => [REQUIREMENTS.taskset, REQUIREMENTS.h2load, REQUIREMENTS.nginx],
     run: benchHttp2Transfer,
   },
   {
     name: "http2-floods",
+    machine: HTTP2_MACHINE,
     title: "Good requests while another connection floods",
     requires: () => HTTP2_LOAD,
     run: benchFloods,
@@ -147,6 +156,7 @@ function http2Plan(section: Http2Section): SectionPlan {
   return {
     name,
     title,
+    machine: HTTP2_MACHINE,
     peers,
     requires: ({ only }) => [...HTTP2_LOAD, ...requirementsOf(choosePeers(peers, only))],
     run: (site, options) => benchHttp2(section, site, options),
