@@ -7,6 +7,7 @@ import type { Clock, Log } from "../model/ports.ts";
 import type { HeadLimits } from "../wire/head-limits.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { ExchangeHandler } from "./exchange.ts";
+import type { Http2Limit } from "./http2/floods.ts";
 import type { Http2Limits } from "./http2-options.ts";
 import type { LimitHit } from "./listener-hits.ts";
 import type { RequestBodyLimits } from "./request-body.ts";
@@ -56,6 +57,8 @@ export interface ConnectionContext {
   date(): string;
   /** A limit struck. */
   readonly hit: LimitHit;
+  /** The connection with this peer ended because of a flood. */
+  flooded(peer: Peer, limit: Http2Limit): void;
   /** What HTTP/2 connections may take; undefined where it is not spoken. */
   readonly http2: Http2Limits | undefined;
   /** HTTP/2 was spoken from the first byte on; `first` has all that was read. */

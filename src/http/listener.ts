@@ -10,6 +10,7 @@ import type { Clock, Log, Metrics } from "../model/ports.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { ExchangeHandler } from "./exchange.ts";
 import { Http2ServerConnection } from "./http2/server.ts";
+import type { Http2Limit } from "./http2/floods.ts";
 import type { Http2Limits, Http2Options } from "./http2-options.ts";
 import type { ListenerLimits, ListenerOptions } from "./listener-options.ts";
 import type {
@@ -21,6 +22,7 @@ import type {
 import { ServerConnection } from "./server-connection.ts";
 import type { ListenerTls } from "./listener-tls.ts";
 import { type AddressCounts, createAddressCounts } from "./address-counts.ts";
+import { LimitedLog } from "./limited-log.ts";
 import { createLimitHits, type LimitHit } from "./listener-hits.ts";
 import { ProxyHeaders } from "./proxy-header.ts";
 import { createTcpServer } from "./sockets.ts";
@@ -90,6 +92,7 @@ class TcpListener implements Listener, ConnectionContext {
   readonly #server: Server;
   readonly #tls: ListenerTls | undefined;
   readonly #acceptor: TlsAcceptor | undefined;
+  readonly #floodLog: LimitedLog;
   readonly #open = new Set<ListenerConnection>();
   #maxConnections: number;
   #trust: TrustProxy | undefined;
@@ -114,6 +117,7 @@ class TcpListener implements Listener, ConnectionContext {
     this.clock = deps.clock;
     this.deadlines = deps.deadlines;
     this.log = deps.log;
+    this.#floodLog = new LimitedLog(deps);
     this.#maxConnections = options.limits.connections;
     const { trustedProxies } = options;
     this.#trust = trustedProxies === undefined ? undefined : createTrust(trustedProxies);
@@ -128,6 +132,11 @@ class TcpListener implements Listener, ConnectionContext {
     const { proxyProtocol } = options;
     this.#headers = proxyProtocol === undefined ? undefined : this.#createHeaders(proxyProtocol);
     this.#server = this.#createServer();
+  }
+
+  flooded({ address, port }: Peer, limit: Http2Limit): void {
+    const fields = { listener: this.name, peer: `${address} ${port}`, limit };
+    this.#floodLog.warn("a flood ended an HTTP/2 connection", fields);
   }
 
   get connections(): number {

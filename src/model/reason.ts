@@ -146,7 +146,8 @@ export const REASONS = {
     grpc: "UNIMPLEMENTED",
     title: "HTTP version not supported",
     fault: "caller",
-    meaning: "The request line names a version other than HTTP/1.0 and HTTP/1.1.",
+    meaning:
+      "The request line names a version other than HTTP/1.0 and HTTP/1.1. HTTP/2 without TLS is answered so where the listener has it switched off.",
   },
   "expectation-failed": {
     status: 417,

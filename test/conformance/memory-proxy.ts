@@ -156,6 +156,7 @@ export class MemoryProxy {
       log: this.#log,
       draining: false,
       hit: () => undefined,
+      flooded: () => undefined,
       date: () => "today",
       http2: undefined,
       handOver: () => undefined,

@@ -50,6 +50,9 @@ export async function assertFloodEnds(ground: Http2Ground, options: FloodOptions
   const { codes = [CODE.enhanceYourCalm] } = options;
   const code = caller.goaway?.code;
   assert.ok(code !== undefined && codes.includes(code), codeName(code));
+  if (code === CODE.enhanceYourCalm) {
+    assert.ok(ground.loopback.logged.includes("a flood ended an HTTP/2 connection"));
+  }
   assert.ok(hits(ground, options.limits) > before, `no hit of ${options.limits.join()}`);
   const arrived = ground.arrived().filter(({ target }) => target !== "/good").length;
   const { arrivals = 0 } = options;

@@ -25,6 +25,7 @@ import type { Http2Limits } from "../http2-options.ts";
 import type { ListenerLimit } from "../listener-hits.ts";
 import type { Caller, ConnectionContext, ListenerConnection } from "../listener-connection.ts";
 import { Http2Connection, type Http2End } from "./connection.ts";
+import type { Http2Limit } from "./floods.ts";
 import type { RequestBodyDeps } from "./request-body.ts";
 import { type ExchangeHost, Http2ServerExchange } from "./server-exchange.ts";
 import type { Http2Stream, Section } from "./stream.ts";
@@ -85,7 +86,7 @@ export class Http2ServerConnection implements ExchangeHost, Http2End, ListenerCo
       headTimeoutMs: limits.headTimeoutMs,
       deadlines,
       log,
-      hit,
+      hit: (limit) => this.#struck(limit),
     });
     this.#core.restBy = deadlines.coarseNow + limits.headTimeoutMs;
   }
@@ -94,6 +95,12 @@ export class Http2ServerConnection implements ExchangeHost, Http2End, ListenerCo
   start(first: Buffer | undefined): void {
     this.#core.start();
     if (first !== undefined) this.#core.received(first);
+  }
+
+  #struck(limit: Http2Limit | "readTimeout" | "headTimeout"): void {
+    this.#context.hit(limit);
+    // Slow callers are no news; a flood is, and whoever looks into it asks first whose it was.
+    if (limit !== "readTimeout" && limit !== "headTimeout") this.#context.flooded(this.peer, limit);
   }
 
   // ListenerConnection
