@@ -45,6 +45,7 @@ export function permit(changes: Partial<DecisionRecord> = {}): DecisionRecord {
     ],
     method: "GET",
     host: "api.example.com",
+    httpVersion: "2",
     path: "/billing/records/17",
     query: "page=2&token=abc",
     params: {},

@@ -32,6 +32,11 @@ export const K = {
   grpcStatus: literal(',"grpcStatus":'),
   hashes: literal('"hashes":['),
   host: literal(',"host":'),
+  httpVersion: {
+    "1.0": literal(',"httpVersion":"1.0"'),
+    "1.1": literal(',"httpVersion":"1.1"'),
+    "2": literal(',"httpVersion":"2"'),
+  },
   listener: literal(',"listener":'),
   method: literal(',"method":'),
   open: literal("{"),

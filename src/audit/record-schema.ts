@@ -78,6 +78,7 @@ export const decisionSchema = z.strictObject({
   determining: texts,
   erroring: texts,
   host: text.optional(),
+  httpVersion: z.enum(["1.0", "1.1", "2"]).optional(),
   listener: text,
   method: text.optional(),
   params: z.record(z.string(), z.string()).default({}),

@@ -161,6 +161,7 @@ export class Serializer {
   #writeMiddle(lines: Lines, record: DecisionRecord, fields: RecordFields): void {
     const { host, method, path, query } = record;
     if (host !== undefined) lines.raw(this.#hosts.member(this.#cuts.keep(host, fields.host)));
+    if (record.httpVersion !== undefined) lines.raw(K.httpVersion[record.httpVersion]);
     lines.raw(this.#listeners.member(record.listener));
     if (method !== undefined) {
       lines.raw(this.#methods.member(this.#cuts.keep(method, fields.method)));

@@ -22,6 +22,7 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
     credentials: deciding.credentials,
     method: request?.method,
     host: request?.authority,
+    httpVersion: request?.head.version,
     path: request?.path,
     query: request?.query,
     params: deciding.params,

@@ -1,3 +1,4 @@
+import type { RequestHead } from "./http.ts";
 import type { InputRead } from "./policy.ts";
 import type { PeerCertificate } from "./peer-tls.ts";
 import type { Principal } from "./principal.ts";
@@ -41,6 +42,8 @@ export interface DecisionRecord {
   /** Undefined when the head did not parse. */
   readonly method: string | undefined;
   readonly host: string | undefined;
+  /** The version of HTTP that the caller spoke. */
+  readonly httpVersion?: RequestHead["version"] | undefined;
   readonly path: string | undefined;
   /** Raw query; the writer masks its values unless configured otherwise. */
   readonly query: string | undefined;
