@@ -24,6 +24,7 @@ import { readDirectly } from "../direct-read.ts";
 import { asError, invariant } from "../invariant.ts";
 import { releaseMemory } from "../message-writer.ts";
 import type { Ending } from "./closed-streams.ts";
+import { EarlyAnswers } from "./early-answers.ts";
 import { Floods, type FloodKind, FLOOD_LIMITS, type Http2Limit } from "./floods.ts";
 import type { Http2Config, Http2End } from "./http2-end.ts";
 import { Outbox, type OutboxHost } from "./outbox.ts";
@@ -41,11 +42,6 @@ const LIMITS = {
   settingsMs: 10_000,
   /** For the PING that shows that a GOAWAY has arrived (section 6.8). */
   farewellMs: 1000,
-  /**
-   * How long a caller has to notice that its request is answered before it is complete, until it is
-   * told to stop (section 8.1). Told at once, curl gives up with the answer unread.
-   */
-  stopMs: 1000,
   /** How long a closing connection waits for the peer to close too, as with HTTP/1.1. */
   lingerMs: 5000,
   /** What a closing connection drops of what the peer goes on sending; then it is reset. */
@@ -111,8 +107,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   #droppable: number = LIMITS.lingerBytes;
   /** Streams that are owed `idle` when this read is over. */
   #touched: Http2Stream[] = [];
-  /** Streams whose answer is complete before their request, and when their peer is told to stop. */
-  readonly #unwanted: { readonly stream: Http2Stream; readonly stopBy: number }[] = [];
+  readonly #early: EarlyAnswers;
 
   /** The socket may be connecting: nothing is sent before `start`. */
   constructor(socket: Socket, end: Http2End, config: Http2Config) {
@@ -121,6 +116,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     this.#end = end;
     this.#config = config;
     this.#server = side === "server";
+    this.#early = new EarlyAnswers(side, deadlines);
     this.#streams = new StreamTable(side, config.lastNumber);
     this.streamWindow = own.streamWindow;
     this.#prefaceLeft = this.#server ? PREFACE.length : 0;
@@ -233,14 +229,13 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
 
   get expiresAt(): number {
     if (this.#phase === "closing") return this.#lingerBy;
-    const stopBy = this.#unwanted[0]?.stopBy ?? NEVER;
     const { restBy } = this;
     return Math.min(
       this.#settingsBy,
       this.#readBy,
       this.#wholeBy,
       this.#farewellBy,
-      stopBy,
+      this.#early.expiresAt,
       restBy,
     );
   }
@@ -411,11 +406,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   }
 
   unwanted(stream: Http2Stream): void {
-    const { deadlines } = this.#config;
-    this.#unwanted.push({
-      stream,
-      stopBy: deadlines.coarseNow + (this.#server ? LIMITS.stopMs : 0),
-    });
+    this.#early.add(stream);
   }
 
   resetByUs(stream: Http2Stream, code: number): void {
@@ -438,7 +429,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   // OutboxHost
 
   beforeWrite(): void {
-    if (!this.#server) this.#stopUnwanted();
+    if (!this.#server) this.#early.stop();
   }
 
   dataSent(cut: boolean): void {
@@ -562,6 +553,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   // Ending
 
   #remove(stream: Http2Stream, ending: Ending): void {
+    this.#early.delete(stream);
     if (this.#streams.remove(stream, ending)) this.#end.streamClosed(stream);
   }
 
@@ -617,26 +609,9 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     this.#end.ended();
   }
 
-  /** What the peer has ended meanwhile needs no reset. */
-  #stopUnwanted(): void {
-    const now = this.#config.deadlines.coarseNow;
-    for (
-      let due = this.#unwanted[0];
-      due !== undefined && due.stopBy <= now;
-      due = this.#unwanted[0]
-    ) {
-      this.#unwanted.shift();
-      const { stream } = due;
-      if (stream.closed) continue;
-      const { receiver } = stream;
-      stream.reset(H2_ERROR.noError);
-      receiver?.closed();
-    }
-  }
-
   #expire(): void {
     const now = this.#config.deadlines.coarseNow;
-    this.#stopUnwanted();
+    this.#early.stop();
     if (this.#phase === "closing") this.destroy();
     else if (this.#settingsBy <= now) {
       this.fail(H2_ERROR.settingsTimeout, "our SETTINGS were not acknowledged");
