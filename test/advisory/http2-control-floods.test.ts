@@ -12,6 +12,7 @@ import { assertFloodEnds } from "../http2/flood.ts";
 import {
   dataFrame,
   frame,
+  goawayFrame,
   headersFrame,
   pingFrame,
   priorityFrame,
@@ -84,6 +85,12 @@ const FLOODS: readonly Flood[] = [
     round: () => [windowUpdateFrame(1, 1)],
   },
   {
+    name: "WINDOW_UPDATE of 0 of a closed stream",
+    limit: "http2Resets",
+    begin: closedStream,
+    round: () => [windowUpdateFrame(1, 0)],
+  },
+  {
     name: "PRIORITY of one stream",
     limit: "http2Priority",
     begin: openStream,
@@ -94,6 +101,7 @@ const FLOODS: readonly Flood[] = [
     limit: "http2Priority",
     round: (index) => [priorityFrame(index * 2 + 1, 0)],
   },
+  { name: "GOAWAY", limit: "http2Unknown", round: () => [goawayFrame(0, CODE.noError)] },
   {
     name: "frames of an unknown type",
     limit: "http2Unknown",

@@ -9,7 +9,7 @@ import { strict as assert } from "node:assert";
 import test from "node:test";
 import { CLIENT_PREFACE, CODE, FLAGS, SETTINGS } from "../http2/codes.ts";
 import { EndlessService } from "../http2/endless-service.ts";
-import { headersFrame, settingsFrame, windowUpdateFrame } from "../http2/frames.ts";
+import { dataFrame, headersFrame, settingsFrame, windowUpdateFrame } from "../http2/frames.ts";
 import { assertAlive, codeName, Http2Ground } from "../http2/ground.ts";
 import { encodeLiterals } from "../http2/hpack.ts";
 import { type Http2Peer, type PeerOptions, requestFields, statusOf } from "../http2/peer.ts";
@@ -159,4 +159,14 @@ test("a caller that never acknowledges SETTINGS is closed with SETTINGS_TIMEOUT"
   const closed = (): boolean => caller.ended || caller.closed;
   assert.ok(await within(ground, 60, closed), "it is open after a minute");
   assert.equal(caller.goaway?.code, CODE.settingsTimeout);
+});
+
+test("a caller that keeps its side open after its connection has failed is cut off", async () => {
+  await using ground = await Http2Ground.start();
+  const { listener } = ground.loopback;
+  const caller = await ground.caller();
+  caller.send(dataFrame(0, "x"));
+  assert.equal(codeName(await caller.gone()), "protocolError");
+  assert.equal(listener.connections, 1);
+  assert.ok(await within(ground, 60, () => listener.connections === 0), "it is still there");
 });

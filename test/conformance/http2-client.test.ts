@@ -327,6 +327,29 @@ test("client: a request has its pseudo-fields first and no connection field", as
   }
 });
 
+test("client: a request without a host has the authority of its endpoint", async () => {
+  await using ground = await ClientGround.start({
+    handle: (exchange, loopback) => {
+      const request = loopback.upstreamRequest(exchange);
+      // As the proxy writes it for HTTP/1.0: an authority that is empty.
+      loopback.upstream.forward(
+        exchange,
+        { ...request, fields: ["host", ""] },
+        loopback.observer(),
+      );
+    },
+  });
+  const caller = await ground.loopback.caller();
+  caller.send("GET /old HTTP/1.0\r\n\r\n");
+  const peer = await ground.asked();
+  assert.deepEqual(
+    peer.stream(1).heads[0]?.find(([name]) => name === ":authority"),
+    [":authority", `127.0.0.1:${ground.service.port}`],
+  );
+  answer(peer, 1, "an answer");
+  await caller.until("an answer");
+});
+
 test("client: request identifiers are odd and grow", async () => {
   await using ground = await ClientGround.start();
   const first = await ground.ask("/1");
@@ -565,6 +588,8 @@ test("client: a service that answers early with NO_ERROR gives its answer", asyn
   answer(peer, 1, "enough");
   peer.send(rstStreamFrame(1, CODE.noError));
   await assertAnswered(caller, "enough");
+  const { status, end } = await ground.outcome();
+  assert.deepEqual([status, end], [200, "complete"]);
 });
 
 test("client: an answer that its caller does not read is not asked for", async () => {

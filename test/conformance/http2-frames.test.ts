@@ -126,6 +126,11 @@ const CONNECTION_ERRORS: readonly [name: string, code: number, ...bytes: Buffer[
     CODE.protocolError,
     priorityFrame(0, 1),
   ],
+  [
+    "PRIORITY that is not 5 bytes on an idle stream ends the connection with FRAME_SIZE_ERROR",
+    CODE.frameSizeError,
+    frame(TYPE.priority, 0, 77, Buffer.alloc(6)),
+  ],
   // Section 6.4.
   [
     "RST_STREAM on stream 0 ends the connection with PROTOCOL_ERROR",

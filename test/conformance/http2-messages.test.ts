@@ -256,6 +256,24 @@ test("trailers of a request are no part of its head", async () => {
   );
 });
 
+test("trailers without DATA before them end a request", async () => {
+  await using ground = await Http2Ground.start();
+  const caller = await ground.caller();
+  for (const [index, trailers] of [[], [["x-trailer", "late"]] as const].entries()) {
+    const id = index * 2 + 1;
+    // In one read, and in two: the second comes when the first has been handled.
+    if (index === 1) await caller.roundTrip();
+    caller.headers(id, POST, false);
+    if (index === 1) await caller.roundTrip();
+    caller.headers(id, trailers);
+    assert.equal(statusOf(await caller.answer(id)), 200);
+  }
+  assert.deepEqual(
+    ground.arrived().map(({ body }) => body),
+    ["", ""],
+  );
+});
+
 test("trailers of an answer come as trailers", async () => {
   await using ground = await Http2Ground.start();
   ground.service.script(() => ({

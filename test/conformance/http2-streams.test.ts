@@ -8,6 +8,7 @@ import { CODE, FLAGS, SETTINGS, TYPE } from "../http2/codes.ts";
 import {
   continuationFrame,
   dataFrame,
+  frame,
   goawayFrame,
   headersFrame,
   priorityFrame,
@@ -289,6 +290,37 @@ test("a draining listener sends GOAWAY, lets what is in flight end, and closes",
   caller.data(1, "the rest", true);
   assert.equal(statusOf(await caller.answer(1)), 200);
   await caller.gone();
+  caller.destroy();
+  await closed;
+});
+
+test("a stream opened before the caller knows of the GOAWAY is served, one behind it is not", async () => {
+  await using ground = await Http2Ground.start();
+  ground.service.script(({ target }) =>
+    target === "/held" ? undefined : { bytes: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" },
+  );
+  // Answers no PING by itself: the caller that has not heard of the GOAWAY yet.
+  const caller = await ground.caller({ rude: true });
+  caller.headers(1, requestFields("GET", "/held"));
+  while (ground.arrived().length === 0) await new Promise(setImmediate);
+  const closed = ground.loopback.listener.close(60_000);
+  await caller.until("GOAWAY", () => caller.goaway !== undefined);
+  assert.equal(caller.goaway?.lastStreamId, 2 ** 31 - 1);
+  assert.equal(statusOf(await caller.get(3, "/crossed")), 200);
+  const ping = caller.frames.find(({ type, flags }) => type === TYPE.ping && flags === 0);
+  caller.send(frame(TYPE.ping, FLAGS.ack, 0, ping?.payload ?? ""));
+  await caller.until("the last GOAWAY", () => caller.goaway?.lastStreamId === 3);
+  caller.headers(5, requestFields("GET", "/late"));
+  caller.send(rstStreamFrame(1, CODE.cancel));
+  await caller.gone();
+  assert.equal(caller.stream(5).heads.length, 0);
+  assert.deepEqual(
+    ground
+      .arrived()
+      .map(({ target }) => target)
+      .toSorted(),
+    ["/crossed", "/held"],
+  );
   caller.destroy();
   await closed;
 });

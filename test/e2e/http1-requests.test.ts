@@ -1,6 +1,6 @@
 /**
- * The hostile requests of gunicorn and llhttp, end to end, over plain connections and over TLS, as
- * they are and mended (see conformance/http1-verdicts.ts, which has the verdict of RFC 9112 on
+ * The hostile requests of gunicorn and llhttp, end to end, over plain connections and over TLS, to a
+ * service that speaks HTTP/1.1 and to one that speaks HTTP/2, as they are and mended (see conformance/http1-verdicts.ts, which has the verdict of RFC 9112 on
  * each). Whatever a case is, nothing that reads two ways may reach the service. Beyond that, what is
  * to be accepted is forwarded intact, save the cases listed here, and what is to be refused does not
  * arrive.
@@ -68,6 +68,9 @@ const REFUSED_LATER: readonly [status: number, why: string, ids: readonly string
   ],
 ];
 
+/** The last one has a service that speaks HTTP/2. */
+const OVER = ["plain", "tls", "plain to h2"] as const;
+
 const later = new Map(
   REFUSED_LATER.flatMap(([status, why, ids]) => ids.map((id) => [id, { status, why }] as const)),
 );
@@ -89,15 +92,18 @@ if (requests === undefined) {
 }
 
 interface NamedStage {
-  readonly over: "plain" | "tls";
+  readonly over: (typeof OVER)[number];
   readonly stage: Stage;
 }
 
 function startStages(): Promise<NamedStage[]> {
   return Promise.all(
-    (["plain", "tls"] as const).map(async (over) => ({
+    OVER.map(async (over) => ({
       over,
-      stage: await startStage({ tls: over === "tls" }),
+      stage: await startStage({
+        tls: over === "tls",
+        upstream: over === "plain to h2" ? "h2" : "http/1.1",
+      }),
     })),
   );
 }

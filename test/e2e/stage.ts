@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createRoot } from "../certificates.ts";
+import { startHttp2RecordingService } from "../http2/recording-service.ts";
 import type { AuditRecord, Evidence } from "./judge.ts";
 import { openCaller, type Protocol } from "./protocols.ts";
 import { RawConnection } from "./raw-connection.ts";
@@ -38,6 +39,8 @@ export interface StageOptions {
   readonly listener?: string;
   /** Whether callers come over TLS, after a reload too; false when left out. */
   readonly tls?: boolean;
+  /** Which protocol the recording service speaks; HTTP/1.1 when left out. */
+  readonly upstream?: Protocol;
   /** Whether everything else is open to anybody; true when left out. */
   readonly catchAll?: boolean;
   /** Adds to the stage's folder before the proxy starts in it. */
@@ -88,8 +91,9 @@ const sallyport = fileURLToPath(new URL("../../bin/sallyport", import.meta.url))
 export async function startStage(options: StageOptions = {}): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-stage-"));
   const issuer = createTestIssuer();
-  const service = await startRecordingService();
-  const { tls = false } = options;
+  const { tls = false, upstream = "http/1.1" } = options;
+  const service =
+    upstream === "h2" ? await startHttp2RecordingService() : await startRecordingService();
   if (tls) writeCertificate(folder);
   writeFolder(folder, { issuer, service, options });
   options.prepare?.(folder);
@@ -114,7 +118,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     log,
     records,
     async reload(next) {
-      writeFolder(folder, { issuer, service, options: { ...next, tls } });
+      writeFolder(folder, { issuer, service, options: { ...next, tls, upstream } });
       const before = log().length;
       child.kill("SIGHUP");
       await until(() => /reloaded: .*in force/.test(log().slice(before)));
@@ -174,7 +178,7 @@ authenticators:
       roles: { claim: roles, allow: [Admin] }
 ${options.authenticators ?? ""}
 services:
-  recorder: { endpoints: ["http://${service.address}"] }
+  recorder: { endpoints: ["${options.upstream === "h2" ? "h2c" : "http"}://${service.address}"] }
 ${options.services ?? ""}
 routes:
 ${options.routes ?? ""}

@@ -368,6 +368,8 @@ export interface Http2ServiceOptions extends PeerOptions {
 /** A service that speaks HTTP/2: the test plays each of its connections. */
 export class Http2Service {
   readonly connections: Http2Peer[] = [];
+  /** Called with each connection as it comes. */
+  onConnection: ((peer: Http2Peer) => void) | undefined;
   readonly #server: Server;
   #taken = 0;
   #wake: (() => void)[] = [];
@@ -386,7 +388,9 @@ export class Http2Service {
     server.on(
       tls === undefined ? "connection" : "secureConnection",
       (socket: Socket | TLSSocket) => {
-        service.connections.push(new Http2Peer(socket, "server", options));
+        const peer = new Http2Peer(socket, "server", options);
+        service.connections.push(peer);
+        service.onConnection?.(peer);
         for (const wake of service.#wake.splice(0)) wake();
       },
     );

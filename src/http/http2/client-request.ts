@@ -30,11 +30,15 @@ function writeList(
   body: ServiceRequestBody,
   { scheme, name }: Destination,
 ): Fields {
-  const { method, target, fields, websocket, received } = request;
-  const authority = getField(fields, "host") ?? name;
+  const { method, target, websocket, received } = request;
+  const host = getField(request.fields, "host") ?? "";
+  // HTTP/1.0 may name no host, which HTTP/1.1 says by an empty Host and HTTP/2 has no word for.
+  const authority = host === "" ? name : host;
+  const fields = host === "" ? without("host", request.fields) : request.fields;
   if (websocket) {
     const line = { method: "CONNECT", scheme, authority, target, protocol: "websocket" as const };
-    return requestFields(line, withoutKey(fields));
+    // RFC 8441 section 5: the key and its answer are not used.
+    return requestFields(line, without("sec-websocket-key", fields));
   }
   // RFC 9113 section 8.2.2. Services that speak gRPC take it as the sign that the way to them carries
   // trailers, and refuse requests without it.
@@ -48,12 +52,11 @@ function takesTrailers(received: Fields): boolean {
   return said.length === 1 && said[0]?.toLowerCase() === "trailers";
 }
 
-/** RFC 8441 section 5: the key and its answer are not used. */
-function withoutKey(fields: Fields): string[] {
+function without(left: string, fields: Fields): string[] {
   const kept: string[] = [];
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] ?? "";
-    if (name !== "sec-websocket-key") kept.push(name, fields[index + 1] ?? "");
+    if (name !== left) kept.push(name, fields[index + 1] ?? "");
   }
   return kept;
 }
