@@ -39,6 +39,19 @@ test("readRequestFields() makes a key for each handshake, with a memo", () => {
   }
 });
 
+test("readRequestFields() judges a field anew of which name or value alone is as before, with a memo", () => {
+  for (const [name, value] of [
+    ["x-a", "a\r\nx-b: b"],
+    ["X-A", "a"],
+  ]) {
+    const rules = { ...DEFAULT_HEAD_LIMITS, memo: new RequestMemo() };
+    assert.ok(!isHeadFault(readRequestFields([...GET, "x-a", "a"], true, rules)));
+    assert.ok(isHeadFault(readRequestFields([...GET, name ?? "", value ?? ""], true, rules)));
+    // What was refused is not what was accepted last.
+    assert.ok(isHeadFault(readRequestFields([...GET, name ?? "", value ?? ""], true, rules)));
+  }
+});
+
 test("RequestMemo keeps no long list", () => {
   const rules = { ...DEFAULT_HEAD_LIMITS, memo: new RequestMemo() };
   const list = [...GET, "x", "a".repeat(4096)];
