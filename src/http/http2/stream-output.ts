@@ -14,14 +14,14 @@ const LIMITS = {
   /** Body bytes that wait with a head for more. */
   held: 16 * 1024,
   /** Bytes of a stream that may wait before its source is paused; bounds memory per stream. */
-  backlog: 128 * 1024,
+  backlog: 64 * 1024,
   /**
    * What windows cut to less than this is of the peer's making. A window of a kilobyte, which small
    * devices have, is given back in halves.
    */
   dribble: 256,
   /** When so little waits, the source may go on: soon enough that the peer never runs dry. */
-  relieved: 32 * 1024,
+  relieved: 16 * 1024,
 } as const;
 
 export abstract class StreamOutput implements Sender {
