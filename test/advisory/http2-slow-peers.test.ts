@@ -6,6 +6,8 @@
  * hundred at once on one connection). Bounded in bytes, cut off by the clock, and nobody else's matter.
  */
 import { strict as assert } from "node:assert";
+import { createServer, type Http2Session, type ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
 import test from "node:test";
 import { CLIENT_PREFACE, CODE, FLAGS, SETTINGS } from "../http2/codes.ts";
 import { EndlessService } from "../http2/endless-service.ts";
@@ -43,7 +45,7 @@ async function within(
 }
 
 /** Waits until no more is taken of the service for a while. */
-async function settled(service: EndlessService): Promise<void> {
+async function settled(service: { readonly taken: number }): Promise<void> {
   for (let before = -1; before !== service.taken;) {
     before = service.taken;
     for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
@@ -84,6 +86,19 @@ for (const [name, options, stall] of UNREAD) {
     assert.ok(ground.loopback.hits("readTimeout") + ground.loopback.hits("http2Unread") > 0);
   });
 }
+
+test("a caller without windows does not make a service over HTTP/2 fill them for it", async () => {
+  await using service = await startEndlessHttp2();
+  await using ground = await Http2Ground.start({
+    service: { endpoints: [`h2c://127.0.0.1:${service.port}`] },
+    request: PATIENT,
+  });
+  const caller = await ground.caller({ settings: [[SETTINGS.initialWindowSize, 0]] });
+  for (let id = 1; id < 200; id += 2) caller.headers(id, requestFields("GET", "/"));
+  while (service.open < 100) await new Promise(setImmediate);
+  await settled(service);
+  assert.ok(service.taken <= 20 * MIB, `${service.taken} bytes were taken of the service`);
+});
 
 test("streams that are never ended are cut off by the clock, one by one", async () => {
   await using ground = await Http2Ground.start({
@@ -170,3 +185,45 @@ test("a caller that keeps its side open after its connection has failed is cut o
   assert.equal(listener.connections, 1);
   assert.ok(await within(ground, 60, () => listener.connections === 0), "it is still there");
 });
+
+/** A service over HTTP/2 whose every answer has no end, and which counts what was taken of it. */
+async function startEndlessHttp2(): Promise<{
+  readonly port: number;
+  readonly open: number;
+  readonly taken: number;
+  [Symbol.asyncDispose](): Promise<void>;
+}> {
+  const piece = Buffer.alloc(16 * 1024, "a");
+  const sessions = new Set<Http2Session>();
+  let open = 0;
+  let taken = 0;
+  const server = createServer({ settings: { maxConcurrentStreams: 1000 } });
+  server.on("session", (session) => sessions.add(session));
+  server.on("stream", (stream: ServerHttp2Stream) => {
+    open += 1;
+    stream.on("error", () => undefined);
+    stream.respond();
+    const more = (): void => {
+      stream.write(piece, (error) => {
+        if (error !== undefined && error !== null) return;
+        taken += piece.length;
+        more();
+      });
+    };
+    more();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    get open() {
+      return open;
+    },
+    get taken() {
+      return taken;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const session of sessions) session.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

@@ -26,8 +26,12 @@ export const ASSUMED_STREAMS = 100;
 const LIMITS = {
   /** Requests at once on one connection, whatever the service would take: one connection is one point of failure. */
   streams: 1024,
-  /** Bytes that one answer may come ahead of its caller, and all requests of a connection that much each. */
-  streamWindow: 256 * 1024,
+  /**
+   * Bytes that one answer may come ahead of its caller, and all requests of a connection that much
+   * each: as little as the protocol has until the caller has shown that it reads.
+   */
+  streamWindow: 64 * 1024 - 1,
+  grownWindow: 256 * 1024,
   tableBytes: 4096,
   /** What services send is not smaller than what callers do; cookies and CSP make large heads. */
   listBytes: 64 * 1024,
@@ -101,6 +105,7 @@ export class Http2ClientConnection implements Http2End {
     this.#http2 = new Http2Connection(socket, this, {
       side: "client",
       own: OWN_SETTINGS,
+      grownWindow: LIMITS.grownWindow,
       maxFields: DEFAULT_HEAD_LIMITS.maxFields,
       readTimeoutMs: LIMITS.readMs,
       deadlines,

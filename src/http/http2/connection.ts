@@ -76,6 +76,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
   readonly outbox: Outbox;
   readonly peer = new PeerSettings();
   readonly streamWindow: number;
+  readonly grownWindow: number;
   /** Monotonic milliseconds at which the end's `expired` is called: its own to move. */
   restBy = NEVER;
   /** How often something was read: tells whether the peer has said anything since. */
@@ -119,6 +120,7 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
     this.#early = new EarlyAnswers(side, deadlines);
     this.#streams = new StreamTable(side, config.lastNumber);
     this.streamWindow = own.streamWindow;
+    this.grownWindow = config.grownWindow ?? own.streamWindow;
     this.#prefaceLeft = this.#server ? PREFACE.length : 0;
     this.outbox = new Outbox(socket, this);
     const { maxTableBytes, maxListBytes } = own;

@@ -26,6 +26,8 @@ export interface Http2End {
 export interface Http2Config {
   readonly side: "server" | "client";
   readonly own: OwnSettings;
+  /** What the window of a stream grows to whose bytes are taken; `own.streamWindow` when left out. */
+  readonly grownWindow?: number;
   /** Fields of one section, pseudo-fields included. */
   readonly maxFields: number;
   /** How long the peer may leave unread what streams have for it. */

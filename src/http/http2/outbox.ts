@@ -18,6 +18,11 @@ const LIMITS = {
   backlog: 256 * 1024,
   /** Bytes of control frames beyond that: acknowledgements and window updates of ten thousand frames. */
   control: 128 * 1024,
+  /**
+   * Bytes of bodies that wait in all streams together before each may have only a little more: a
+   * caller that opens a hundred streams and gives none a window would make us gather as many backlogs.
+   */
+  waiting: 1024 * 1024,
 } as const;
 
 /**
@@ -63,6 +68,8 @@ export class Outbox {
   #spent: Buffer[] = [];
   #queued = false;
   #closed = false;
+  /** Bytes of bodies that wait in streams. */
+  #waiting = 0;
 
   constructor(socket: Socket, host: OutboxHost) {
     this.#socket = socket;
@@ -82,7 +89,17 @@ export class Outbox {
     return this.#socket.writableLength + this.#writer.size >= LIMITS.backlog;
   }
 
+  /** Whether so much waits that a stream may have only a little of its own. */
+  get crowded(): boolean {
+    return this.#waiting >= LIMITS.waiting;
+  }
+
   // What streams send
+
+  /** So many more bytes of a body wait in a stream, or fewer. */
+  waits(bytes: number): void {
+    this.#waiting += bytes;
+  }
 
   /** A stream has something to send. */
   ready(stream: Sender): void {

@@ -53,3 +53,17 @@ test("ReceiveWindow gives back half a window at a time and refuses what is beyon
   assert.ok(window.take(50_000));
   assert.ok(!window.take(1));
 });
+
+test("ReceiveWindow grows once its reader has taken much, and not before", () => {
+  const window = new ReceiveWindow(65_535, 262_144);
+  let told = 65_535;
+  let taken = 0;
+  for (; told - taken <= 65_535; taken += 32_768) {
+    assert.ok(window.take(32_768));
+    told += window.give(32_768);
+  }
+  assert.equal(taken, 262_144);
+  assert.equal(told - taken, 262_144);
+  assert.ok(window.take(262_144));
+  assert.ok(!window.take(1));
+});

@@ -11,6 +11,12 @@ class NotingOutbox {
   readonly sent: string[] = [];
   readonly cuts: boolean[] = [];
   asked = 0;
+  waiting = 0;
+  crowded = false;
+
+  waits(bytes: number): void {
+    this.waiting += bytes;
+  }
 
   ready(): void {
     this.asked += 1;
@@ -75,6 +81,20 @@ test("a stream takes 64 KiB that cannot go out, then says so, and says when ther
   output.grow(40_000);
   turns(output);
   assert.equal(output.drains, 1);
+});
+
+test("a stream takes 16 KiB where those of its connection hold much together, and says what it holds", () => {
+  const { outbox, output } = create(0);
+  output.begin(HEAD);
+  outbox.crowded = true;
+  assert.equal(output.write(Buffer.alloc(16 * 1024 - 1)), true);
+  assert.equal(output.write(Buffer.alloc(1)), false);
+  assert.equal(outbox.waiting, 16 * 1024);
+  output.grow(1000);
+  turns(output);
+  assert.equal(outbox.waiting, 16 * 1024 - 1000);
+  output.reset();
+  assert.equal(outbox.waiting, 0);
 });
 
 test("a head waits for what follows, and can be taken back while it does", () => {

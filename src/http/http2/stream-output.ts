@@ -15,6 +15,8 @@ const LIMITS = {
   held: 16 * 1024,
   /** Bytes of a stream that may wait before its source is paused; bounds memory per stream. */
   backlog: 64 * 1024,
+  /** The same where the streams of the connection hold much together: a frame. */
+  crowdedBacklog: 16 * 1024,
   /**
    * What windows cut to less than this is of the peer's making. A window of a kilobyte, which small
    * devices have, is given back in halves.
@@ -89,8 +91,9 @@ export abstract class StreamOutput implements Sender {
     if (this.closed || bytes.length === 0) return true;
     this.#pieces.push(bytes);
     this.#queued += bytes.length;
+    this.outbox.waits(bytes.length);
     if (this.#head === undefined || this.#queued > LIMITS.held) this.outbox.ready(this);
-    if (this.closed || this.#queued < LIMITS.backlog) return true;
+    if (this.closed || this.#queued < this.#backlog) return true;
     this.#full = true;
     return false;
   }
@@ -159,10 +162,15 @@ export abstract class StreamOutput implements Sender {
     this.#dropQueue();
   }
 
+  get #backlog(): number {
+    return this.outbox.crowded ? LIMITS.crowdedBacklog : LIMITS.backlog;
+  }
+
   #dropQueue(): void {
     this.#head = undefined;
     this.#trailers = undefined;
     this.#pieces.length = 0;
+    this.outbox.waits(-this.#queued);
     this.#queued = 0;
     this.#sent = 0;
     this.#full = false;
@@ -186,6 +194,7 @@ export abstract class StreamOutput implements Sender {
     const whole = size === left;
     this.#window -= size;
     this.#queued -= size;
+    this.outbox.waits(-size);
     this.#sent = whole ? 0 : start + size;
     if (whole) this.#pieces.shift();
     const last = this.#ending && this.#queued === 0 && this.#trailers === undefined;

@@ -70,6 +70,8 @@ export interface StreamHost {
   readonly outbox: Outbox;
   /** The window that each stream gives its peer. */
   readonly streamWindow: number;
+  /** What it grows to where its bytes are taken. */
+  readonly grownWindow: number;
   /** Gives the next number to a stream of ours and enters it. */
   number(stream: Http2Stream): { readonly id: number; readonly window: number };
   /** Its receiver wants `idle` when this read is over. */
@@ -105,7 +107,7 @@ export class Http2Stream extends StreamOutput {
   constructor(id: number, host: StreamHost, sendWindow: number) {
     super(id, host.outbox, sendWindow);
     this.#host = host;
-    this.#window = new ReceiveWindow(host.streamWindow);
+    this.#window = new ReceiveWindow(host.streamWindow, host.grownWindow);
   }
 
   /** Stops and starts delivery: after `pause` nothing comes until `resume`, which may deliver at once. */
