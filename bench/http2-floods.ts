@@ -1,5 +1,5 @@
 /**
- * What floods cost others: good requests at half of what the proxy can carry, alone, and while an
+ * What floods cost others: good requests that use half of the proxy's core, alone, and while an
  * attacker on a connection of its own sends as fast as it is let and comes back when it is cut off.
  *
  * The attacker has what load and service leave of their core, so that what the good requests lose
@@ -47,6 +47,7 @@ const PEERS: readonly Peer[] = [...sallyportsHttp2.toHttp1, haproxyHttp2];
 const FLOOD = fileURLToPath(new URL("load/flood.ts", import.meta.url));
 /** Of a measurement; longer ones say no more. */
 const SECONDS = 3;
+const HALF = 0.5;
 /** Full load before anything is measured, times the warm-up: compilers settle in it. */
 const FIRST_WARM_UP = 5;
 
@@ -94,7 +95,7 @@ export async function benchFloods(site: Site, options: FloodOptions): Promise<Se
   return report(results, perSecond);
 }
 
-/** Of the slower Sallyport, for all, in requests a second. */
+/** For all: requests a second that use half of the core of that Sallyport which carries fewer. */
 async function halfLoad(
   seats: readonly Seat[],
   place: PeerPlace,
@@ -114,10 +115,11 @@ async function halfLoad(
     started.program.resume();
     await load(options.warmUpSeconds * FIRST_WARM_UP);
     const { requests, seconds } = await load(options.warmUpSeconds);
-    started.program.pause();
-    rates.push(requests / seconds);
+    const third = { ...options, perSecond: requests / seconds / 3, flood: "none" } as const;
+    const { coreShare } = await measure({ peer, started }, place, third);
+    rates.push((third.perSecond * HALF) / coreShare);
   }
-  return Math.round(Math.min(...rates) / 2);
+  return Math.round(Math.min(...rates));
 }
 
 async function measure(
