@@ -284,9 +284,10 @@ async function attack(stage: Ground, bytes: string, options: AttackOptions): Pro
   const before = records().length;
   const sent = readCallersRequests(bytes);
   const methods = sent.messages.map(({ method }) => method);
-  // What is not whole may be answered too, with a refusal.
-  if (sent.end === "incomplete") methods.push("GET");
   const { over = "http/1.1" } = options;
+  // What is not whole may be answered too, with a refusal; and over HTTP/2 what is no request is
+  // refused on its stream, while the connection goes on.
+  if (sent.end === "incomplete" || (sent.end === "invalid" && over === "h2")) methods.push("GET");
   const connection = await openCaller(proxy, { over, tls });
   connection.write(bytes);
   if (options.cutOff === true) {
