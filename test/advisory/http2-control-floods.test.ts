@@ -30,6 +30,11 @@ const ROUNDS = 20_000;
 
 const openStream = (caller: Http2Peer): void =>
   caller.send(headersFrame(1, POST, FLAGS.endHeaders));
+/** By a rule that it breaks: what comes on it afterwards may have crossed with the reset. */
+const streamResetByUs = (caller: Http2Peer): void => {
+  openStream(caller);
+  caller.send(windowUpdateFrame(1, 0));
+};
 const closedStream = async (caller: Http2Peer): Promise<void> => {
   await caller.get(1, "/good");
 };
@@ -100,6 +105,12 @@ const FLOODS: readonly Flood[] = [
     name: "PRIORITY of idle streams",
     limit: "http2Priority",
     round: (index) => [priorityFrame(index * 2 + 1, 0)],
+  },
+  {
+    name: "HEADERS of a stream that was reset for its fault",
+    limit: "http2Resets",
+    begin: streamResetByUs,
+    round: () => [headersFrame(1, POST, FLAGS.endHeaders | FLAGS.endStream)],
   },
   { name: "GOAWAY", limit: "http2Unknown", round: () => [goawayFrame(0, CODE.noError)] },
   {

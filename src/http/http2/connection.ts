@@ -515,7 +515,11 @@ export class Http2Connection implements FrameHandler, StreamHost, OutboxHost, Ex
       return;
     }
     const ending = this.#streams.endingOf(streamId);
-    if (ending === "reset-by-us") return;
+    if (ending === "reset-by-us") {
+      // A caller's trailers cross with a reset once; sent on and on, each costs us its decompression.
+      if (this.#server && frame === "HEADERS") this.#allows("resets");
+      return;
+    }
     if (ending === "reset-by-peer") {
       if (this.#allows("resets")) this.outbox.rstStream(streamId, H2_ERROR.streamClosed);
     } else if (ending === undefined && frame === "HEADERS") {
