@@ -274,8 +274,13 @@ test("a caller that has stopped reading is reset: trailers would wait behind wha
   const id = slow.call("/shop.Orders/Watch", [...TOKEN, "grpc-timeout", "2S"], "one");
   const call = await service.next();
   call.begin();
-  // More than its window and what waits for it here; less than the window that we give the service.
-  for (let sent = 0; sent < 15; sent++) call.message("x".repeat(16_000));
+  // More than its window and what waits for it here, and never more than the window that we give.
+  const given = (): number => call.peer.seen.filter(({ type }) => type === "windowUpdate").length;
+  for (let batch = 1; batch <= 3; batch++) {
+    const before = given();
+    for (let sent = 0; sent < 3; sent++) call.message("x".repeat(16_000));
+    if (batch < 3) await call.peer.until("windowUpdate", () => given() > before);
+  }
   const [last] = (await slow.ended(id)).slice(-1);
   assert.deepEqual(last, { type: "rst", id, code: H2_ERROR.internalError });
   const head = await slow.peer.until("headers", (seen) => seen.id === id);
