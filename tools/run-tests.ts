@@ -1,9 +1,13 @@
 /**
- * `npm test [-- FILE…]`: every test on Node and then on Bun (the same files, `node:test` in both).
+ * `npm test [-- FILE…]`: every test on Node and on Bun (the same files, `node:test` in both), side by
+ * side. Node's output comes as it is made, Bun's once both have ended.
  * SALLYPORT_RUNTIME=node|bun runs one of them. Ends non-zero if either fails.
  */
-import { spawnSync } from "node:child_process";
-import { globSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, createReadStream, globSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -18,7 +22,14 @@ const files =
 const only = process.env["SALLYPORT_RUNTIME"];
 
 const runs: Record<string, string[]> = {
-  node: ["--disable-warning=ExperimentalWarning", "--test", "--test-timeout=120000", ...files],
+  node: [
+    "--disable-warning=ExperimentalWarning",
+    "--test",
+    "--test-timeout=120000",
+    // What a test that failed left open would hold up all the others.
+    "--test-force-exit",
+    ...files,
+  ],
   // 5 s, Bun's default, is too short for the corpus tests on a busy machine.
   bun: [
     "test",
@@ -27,17 +38,56 @@ const runs: Record<string, string[]> = {
   ],
 };
 
-let failed = false;
-for (const [runtime, args] of Object.entries(runs)) {
-  if (only !== undefined && only !== runtime) continue;
-  console.log(`\n# ${runtime}: ${files.length} test files`);
-  const result = spawnSync(`${root}/tools/with-runtime`, [runtime, ...args], {
+const chosen = Object.entries(runs).filter(([runtime]) => only === undefined || only === runtime);
+const [first, second] = chosen;
+if (first === undefined) {
+  console.error(`SALLYPORT_RUNTIME is node or bun, not ${only}`);
+  process.exit(2);
+}
+const folder = mkdtempSync(join(tmpdir(), "sallyport-tests-"));
+try {
+  const results = [start(first, "inherit")];
+  if (second !== undefined) results.push(startLater(second, join(folder, "output")));
+  process.exitCode = (await Promise.all(results)).every(Boolean) ? 0 : 1;
+  if (second !== undefined) {
+    announce(second[0]);
+    await pipeline(createReadStream(join(folder, "output")), process.stdout, { end: false });
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Whether it passed. */
+async function start(
+  [runtime, args]: readonly [string, string[]],
+  output: "inherit" | number,
+): Promise<boolean> {
+  if (output === "inherit") announce(runtime);
+  const child = spawn(`${root}/tools/with-runtime`, [runtime, ...args], {
     cwd: root,
-    stdio: "inherit",
+    stdio: ["inherit", output, output],
   });
-  if (result.status !== 0) {
-    failed = true;
-    console.error(`# ${runtime}: failed`);
+  const passed = (await ended(child)) === 0;
+  if (!passed) console.error(`# ${runtime}: failed`);
+  return passed;
+}
+
+async function startLater(run: readonly [string, string[]], path: string): Promise<boolean> {
+  const output = openSync(path, "w");
+  try {
+    return await start(run, output);
+  } finally {
+    closeSync(output);
   }
 }
-process.exitCode = failed ? 1 : 0;
+
+function announce(runtime: string): void {
+  console.log(`\n# ${runtime}: ${files.length} test files`);
+}
+
+function ended(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve(code));
+  });
+}
