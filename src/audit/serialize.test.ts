@@ -50,22 +50,34 @@ test("decision() writes canonical JSON that reads back as the record", () => {
   assert.ok(timeMs > 0 && query !== undefined && reads.length > 0 && detail === undefined);
 });
 
+const CERTIFICATE: PeerCertificate = {
+  subject: 'CN=pay\\, "ments"',
+  issuer: "CN=root",
+  serial: "51ab",
+  notBefore: 1,
+  notAfter: 2,
+  thumbprint: "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg",
+  dnsNames: ["x.test"],
+  uris: ["spiffe://td/one"],
+  emails: [],
+  spiffeId: "spiffe://td/one",
+};
+
+test("decision() writes what recurs as it wrote it the first time", () => {
+  const record = permit({ peerCertificate: CERTIFICATE });
+  const first = serializer.decision(record, false);
+  for (const _ of [2, 3, 4]) assert.equal(serializer.decision(record, false), first);
+  // The same credential, and another answer.
+  const denied = { ...record, decision: "deny", reason: "no-permit" } as const;
+  const entry = checkedRecord(serializer.decision(denied, false));
+  assert.equal(entry.type === "decision" && entry.decision, "deny");
+  assert.equal(serializer.decision(record, false), first);
+});
+
 test("decision() writes the caller's certificate without what only policies ask for", () => {
-  const peerCertificate: PeerCertificate = {
-    subject: 'CN=pay\\, "ments"',
-    issuer: "CN=root",
-    serial: "51ab",
-    notBefore: 1,
-    notAfter: 2,
-    thumbprint: "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg",
-    dnsNames: ["x.test"],
-    uris: ["spiffe://td/one"],
-    emails: [],
-    spiffeId: "spiffe://td/one",
-  };
-  const { subject, issuer, serial, thumbprint, spiffeId } = peerCertificate;
+  const { subject, issuer, serial, thumbprint, spiffeId } = CERTIFICATE;
   for (const id of [spiffeId, undefined]) {
-    const given = { ...peerCertificate, spiffeId: id };
+    const given = { ...CERTIFICATE, spiffeId: id };
     const line = serializer.decision(permit({ peerCertificate: given }), false);
     assert.equal(line, canonicalJson(JSON.parse(line)));
     const entry = checkedRecord(line);

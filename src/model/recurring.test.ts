@@ -20,12 +20,31 @@ test("get() gives what was kept, and nothing for an object that only came", () =
   assert.equal(recurring.get({}), undefined);
 });
 
-test("again() forgets when more objects came than it remembers, so that a flood leaves nothing", () => {
+test("again() forgets what is not used while a flood comes, so that it leaves nothing", () => {
   const recurring = new Recurring<object, string>();
   const early = {};
   recurring.again(early);
   recurring.keep(early, "made");
-  for (let index = 0; index < 4096; index++) recurring.again({});
+  for (let index = 0; index < 2 * 4096; index++) recurring.again({});
   assert.equal(recurring.get(early), undefined);
   assert.equal(recurring.again(early), false);
+});
+
+test("get() keeps what is used while a flood comes", () => {
+  const recurring = new Recurring<object, string>();
+  const used = {};
+  recurring.again(used);
+  recurring.keep(used, "made");
+  for (let index = 0; index < 5 * 4096; index++) {
+    recurring.again({});
+    if (index % 1000 === 0) assert.equal(recurring.get(used), "made");
+  }
+});
+
+test("again() knows an object of the generation before", () => {
+  const recurring = new Recurring<object, string>();
+  const early = {};
+  recurring.again(early);
+  for (let index = 0; index < 4096; index++) recurring.again({});
+  assert.equal(recurring.again(early), true);
 });
