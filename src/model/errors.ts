@@ -13,6 +13,13 @@ export const ERROR_CODES = {
   "key-invalid": "A key or key set cannot be used.",
   "certificate-invalid": "A certificate, its key or a revocation list cannot be used.",
   "io-failed": "A file could not be read or written.",
+  "store-unavailable": "The store cannot be reached now; changes are refused, nothing is lost.",
+  "store-failed": "The store is damaged, or was written by another version.",
+  "key-encryption-failed":
+    "The key-encryption key cannot be had, or is not the one that the store was sealed with.",
+  "feed-failed":
+    "The authority's feed cannot be followed, or what came over it is not to be trusted.",
+  "enrolment-failed": "A machine could not be enrolled or could not renew its identity.",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -263,6 +263,29 @@ export const REASONS = {
     meaning:
       "The token has a `cnf` claim (RFC 7800) and came without a proof of possession that this proxy checks.",
   },
+  "credential-revoked": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The credential is revoked",
+    fault: "caller",
+    meaning:
+      "A revocation names the credential, its subject, its authenticator or the service; the detail says which. What is issued after the cut-off of a `revoke` is good again, what a `block` names only when it is lifted.",
+  },
+  "service-blocked": {
+    status: 403,
+    grpc: "PERMISSION_DENIED",
+    title: "The service is blocked",
+    fault: "caller",
+    meaning: "A `block` by service keeps every caller out until it is lifted.",
+  },
+  "feed-stale": {
+    status: 503,
+    grpc: "UNAVAILABLE",
+    title: "It cannot be known whether access was taken away",
+    fault: "us",
+    meaning:
+      "The proxy has not heard from its authority within `authority.maxStaleness`, so a revocation may be missing and every request is refused. `/readyz` says since when; look at the authority, the network between, and both clocks.",
+  },
   "identity-unavailable": {
     status: 503,
     grpc: "UNAVAILABLE",

@@ -1,0 +1,49 @@
+/**
+ * Revocation, the mechanism (design section 5, rule 12): what can be named, and how the request path
+ * asks. The list itself is in `keys/`.
+ */
+import type { CredentialFacts } from "./facts.ts";
+
+/** What a revocation names. Values are as facts carry them. */
+export type RevocationTarget =
+  /** One credential: `jti` of that authenticator's tokens. */
+  | { readonly kind: "id"; readonly authenticator: string; readonly id: string }
+  /** Everything of one subject: `<authenticator>/<subject>`. */
+  | { readonly kind: "subject"; readonly authenticator: string; readonly subject: string }
+  /** Everything that an authenticator vouches for. */
+  | { readonly kind: "authenticator"; readonly authenticator: string }
+  /** Everything that is presented to one service. */
+  | { readonly kind: "service"; readonly service: string };
+
+export type RevocationKind = RevocationTarget["kind"];
+
+/**
+ * `revoke`: what was issued until now (`iat` not later than the cut-off plus skew, or absent) is dead,
+ * what is issued later is good. `block`: nothing is good until it is lifted or expires.
+ */
+export type RevocationMode = "revoke" | "block";
+
+/** As the feed carries it: the target only as its digest, which is compact and names nobody. */
+export interface RevocationEntry {
+  /** `revocationDigest(target)`: the first 16 bytes of SHA-256, base64url (22 characters). */
+  readonly digest: string;
+  /** Milliseconds since the epoch, by the store's clock; undefined: a block. */
+  readonly cutoffMs: number | undefined;
+  /** After it the entry can go: nothing that it denies is alive. Milliseconds; undefined: never. */
+  readonly expiresMs: number | undefined;
+}
+
+/** What the gate asks on every request. Synchronous, and about a microsecond. */
+export interface Revocations {
+  /** Changes whenever an answer may have: open streams are decided again. */
+  readonly version: number;
+  /**
+   * Whether this is recent enough to be believed at `nowMs`; with a feed: heard within its bound.
+   * False denies every request (`feed-stale`).
+   */
+  fresh(nowMs: number): boolean;
+  /** The kind of entry that denies this credential on that service, or undefined. */
+  revokedBy(facts: CredentialFacts, service: string | undefined): RevocationKind | undefined;
+  /** Whether anonymous callers are kept from this service (a block by service). */
+  blocksService(service: string | undefined): boolean;
+}
