@@ -23,15 +23,23 @@ export type RevocationKind = RevocationTarget["kind"];
  */
 export type RevocationMode = "revoke" | "block";
 
-/** As the feed carries it: the target only as its digest, which is compact and names nobody. */
+/**
+ * As the feed carries it: the target only as its digest, which is compact and names nobody. One entry
+ * a target, which may be revoked and blocked at once. Times are milliseconds since the epoch.
+ */
 export interface RevocationEntry {
   /** `revocationDigest(target)`: the first 16 bytes of SHA-256, base64url (22 characters). */
   readonly digest: string;
-  /** Milliseconds since the epoch, by the store's clock; undefined: a block. */
+  /** What was issued until then, by the store's clock, is dead; undefined: not revoked. */
   readonly cutoffMs: number | undefined;
-  /** After it the entry can go: nothing that it denies is alive. Milliseconds; undefined: never. */
-  readonly expiresMs: number | undefined;
+  /** Blocked until then; `NEVER`: until lifted; undefined: not blocked. */
+  readonly blockedUntilMs: number | undefined;
+  /** After it the entry can go: nothing that it denies is alive. `NEVER` where it stays. */
+  readonly expiresMs: number;
 }
+
+/** A time that does not come. */
+export const NEVER: number = Number.MAX_SAFE_INTEGER;
 
 /** What the gate asks on every request. Synchronous, and about a microsecond. */
 export interface Revocations {
