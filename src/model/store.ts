@@ -15,6 +15,8 @@ export const COLLECTIONS = [
   "certificate-authorities",
   /** Who is enrolled, and by which public key or certificate. */
   "workloads",
+  /** When enrolled machines were last there. By itself, so that being seen is no change of a workload. */
+  "last-seen",
   /** Hashes of join tokens that can still be redeemed. */
   "join-tokens",
   /** Cut-offs and blocks. */
