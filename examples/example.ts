@@ -12,8 +12,12 @@ import { freePort } from "./ports.ts";
 
 /** `check.ts` of an example exports one of these as `example`. */
 export interface Example {
+  /** Where ports are written, relative to its folder; `sallyport.yaml` when left out. */
+  readonly files?: readonly string[];
   /** Before the proxy starts: writes the files that the configuration names, starts services. */
   prepare?(ground: Ground): Promise<void> | void;
+  /** Starts what is more than one `sallyport run` in the folder. */
+  start?(ground: Ground): Promise<Started>;
   readonly tries: readonly Try[];
 }
 
@@ -34,13 +38,15 @@ export interface Ground {
   onEnd(action: () => Promise<unknown> | void): void;
 }
 
-export interface World extends Ground {
+export interface Started {
   /** `host:port` of a listener by its name; `admin` is one too. */
   address(listener: string): string;
   readonly proxy: RunningChild;
   /** All that the proxy wrote to standard error until now. */
   log(): string;
 }
+
+export interface World extends Ground, Started {}
 
 const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 const SALLYPORT = fileURLToPath(new URL("../bin/sallyport", import.meta.url));
@@ -70,46 +76,55 @@ export async function withExample(
   ];
   try {
     cpSync(join(FOLDER, name), folder, { recursive: true });
-    const ports = await standIns(join(folder, "sallyport.yaml"));
+    const files = example.files ?? ["sallyport.yaml"];
+    const ports = await standIns(files.map((file) => join(folder, file)));
     const ground: Ground = {
       folder,
       port: (written) => {
         const port = ports.get(written);
-        if (port === undefined) throw new TypeError(`port ${written} is not in sallyport.yaml`);
+        if (port === undefined)
+          throw new TypeError(`port ${written} is not in ${files.join(", ")}`);
         return port;
       },
       onEnd: (action) => void endings.push(action),
     };
     await example.prepare?.(ground);
-    const log = join(folder, "sallyport.log");
-    const proxy = await startChild({ name, command: [SALLYPORT, "run"], cwd: folder, log });
-    endings.push(() => proxy.stop());
-    // Of all listeners, the operators' is printed last.
-    await proxy.until(/^listening\s+admin\s.*\n/m);
-    const world: World = {
-      ...ground,
-      proxy,
-      address: (listener) => addressOf(proxy.output(), listener),
-      log: () => readFileSync(log, "utf8"),
-    };
+    const started = await (example.start?.(ground) ?? startOne(name, ground));
+    const world: World = { ...ground, ...started };
     await use(example, world);
   } finally {
     for (const end of endings.toReversed()) await end();
   }
 }
 
+/** What most examples are: one proxy, as anybody would run it. */
+async function startOne(name: string, ground: Ground): Promise<Started> {
+  const log = join(ground.folder, "sallyport.log");
+  const proxy = await startChild({ name, command: [SALLYPORT, "run"], cwd: ground.folder, log });
+  ground.onEnd(() => proxy.stop());
+  // Of all listeners, the operators' is printed last.
+  await proxy.until(/^listening\s+admin\s.*\n/m);
+  return {
+    proxy,
+    address: (listener) => addressOf(proxy.output(), listener),
+    log: () => readFileSync(log, "utf8"),
+  };
+}
+
 /** Puts a free port in the place of each port on loopback; the written one itself where it is free. */
-async function standIns(file: string): Promise<Map<number, number>> {
-  const text = readFileSync(file, "utf8");
+async function standIns(files: readonly string[]): Promise<Map<number, number>> {
   const ports = new Map<number, number>();
-  for (const match of text.matchAll(ADDRESS)) {
+  const texts = files.map((file) => readFileSync(file, "utf8"));
+  for (const match of texts.join("\n").matchAll(ADDRESS)) {
     const written = Number(match[2]);
     if (!ports.has(written)) ports.set(written, await freePort(written));
   }
-  const replaced = text.replace(ADDRESS, (_all, host: string, port: string) => {
-    return `${host}:${ports.get(Number(port)) ?? port}`;
-  });
-  writeFileSync(file, replaced, { mode: 0o600 });
+  for (const [index, file] of files.entries()) {
+    const replaced = texts[index]?.replace(ADDRESS, (_all, host: string, port: string) => {
+      return `${host}:${ports.get(Number(port)) ?? port}`;
+    });
+    writeFileSync(file, replaced ?? "", { mode: 0o600 });
+  }
   return ports;
 }
 

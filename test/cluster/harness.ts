@@ -1,0 +1,218 @@
+/**
+ * A cluster of real processes on loopback: Postgres, authorities, proxies that were enrolled by the
+ * command line and follow the feed through a network that can be made bad, one service behind them,
+ * and an issuer of tokens. It ends with the test, whatever becomes of it.
+ */
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { freePort } from "../../examples/ports.ts";
+import { AUDIENCE, createTestIssuer, ISSUER, type TestIssuer } from "../e2e/test-issuer.ts";
+import { postgres, type Postgres } from "../postgres.ts";
+import { type Chaos, startChaos } from "./chaos.ts";
+import { Machine } from "./machine.ts";
+
+export interface ClusterOptions {
+  readonly authorities?: number;
+  readonly proxies?: number;
+  /** Seconds after which a proxy that hears nothing denies. */
+  readonly maxStalenessSeconds?: number;
+  /** Further keys of `authority` on the authorities, as YAML lines without indent. */
+  readonly authority?: string;
+}
+
+export interface Cluster {
+  readonly folder: string;
+  readonly postgres: Postgres;
+  readonly authorities: readonly AuthorityMachine[];
+  readonly proxies: readonly ProxyMachine[];
+  readonly issuer: TestIssuer;
+  readonly service: Service;
+  readonly maxStalenessMs: number;
+}
+
+export interface AuthorityMachine extends Machine {
+  /** Where proxies reach it without a network in between. */
+  readonly feedPort: number;
+}
+
+export interface ProxyMachine extends Machine {
+  /** `host:port` of its listener. */
+  readonly edge: string;
+  /** The network between it and each authority, in their order. */
+  readonly lines: readonly Chaos[];
+}
+
+/** What stands behind the proxies: it answers everything, and remembers what reached it. */
+export interface Service {
+  readonly address: string;
+  /** Paths in the order in which they came, with when. */
+  readonly reached: readonly { readonly path: string; readonly atMs: number }[];
+}
+
+/** Undefined where the machine has no Postgres; the test is skipped then. */
+export async function startCluster(
+  context: TestContext,
+  options: ClusterOptions = {},
+): Promise<Cluster | undefined> {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-cluster-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const database = await postgres(context);
+  if (database === undefined) return undefined;
+  const service = await startService(context);
+  const issuer = createTestIssuer();
+  const seconds = options.maxStalenessSeconds ?? 3;
+  const ground: Ground = {
+    context,
+    folder,
+    issuer,
+    service,
+    database: database.url,
+    kek: randomBytes(32).toString("base64url"),
+    maxStalenessSeconds: seconds,
+    authority: options.authority ?? "",
+  };
+  const authorities: AuthorityMachine[] = [];
+  for (let number = 1; number <= (options.authorities ?? 2); number++) {
+    const authority = await makeAuthority(ground, number);
+    await authority.start();
+    authorities.push(authority);
+  }
+  const proxies = await Promise.all(
+    Array.from({ length: options.proxies ?? 3 }, async (_, index) => {
+      const proxy = await makeProxy(ground, { number: index + 1, authorities });
+      await enrol(authorities[0], proxy);
+      await proxy.start();
+      return proxy;
+    }),
+  );
+  return {
+    folder,
+    postgres: database,
+    authorities,
+    proxies,
+    issuer,
+    service,
+    maxStalenessMs: seconds * 1000,
+  };
+}
+
+interface Ground {
+  readonly context: TestContext;
+  readonly folder: string;
+  readonly issuer: TestIssuer;
+  readonly service: Service;
+  readonly database: string;
+  readonly kek: string;
+  readonly maxStalenessSeconds: number;
+  readonly authority: string;
+}
+
+async function makeAuthority(ground: Ground, number: number): Promise<AuthorityMachine> {
+  const name = `authority-${number}`;
+  const [feedPort, adminPort] = [await freePort(0), await freePort(0)];
+  const machine = new Machine(ground.context, {
+    name,
+    folder: join(ground.folder, name),
+    admin: `127.0.0.1:${adminPort}`,
+  });
+  machine.write("secrets/kek", ground.kek);
+  machine.write("jwks.json", JSON.stringify(ground.issuer.jwks));
+  machine.write("policies/all.cedar", PERMIT);
+  machine.write(
+    "sallyport.yaml",
+    `version: 1
+listeners: []
+admin: { address: "${machine.admin}", socket: run/admin.sock }
+authority:
+  issuer: https://authority.test
+  store: "${ground.database}"
+  keyEncryptionKey: { file: secrets/kek }
+  serve: { address: "127.0.0.1:${feedPort}", names: [127.0.0.1] }
+${indent(ground.authority)}
+authenticators:
+  corp:
+    type: jwt
+    issuer: ${ISSUER}
+    jwks: file:jwks.json
+    audience: [${AUDIENCE}]
+    algorithms: [ES256]
+    principal: { kind: workload, subject: sub }
+services:
+  orders: { endpoints: ["http://${ground.service.address}"] }
+routes:
+  - { name: orders, path: "/orders/*", service: orders, authenticate: [corp], audience: [${AUDIENCE}] }
+policies: { enforce: [policies] }
+audit: { path: audit }
+`,
+  );
+  return Object.assign(machine, { feedPort });
+}
+
+const PERMIT = '@id("workloads") permit (principal is Sallyport::Workload, action, resource);';
+
+function indent(lines: string): string {
+  return lines
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => `  ${line}`)
+    .join("\n");
+}
+
+async function makeProxy(
+  ground: Ground,
+  place: { readonly number: number; readonly authorities: readonly AuthorityMachine[] },
+): Promise<ProxyMachine> {
+  const name = `edge-${place.number}`;
+  const [edgePort, adminPort] = [await freePort(0), await freePort(0)];
+  const lines = await Promise.all(
+    place.authorities.map(({ feedPort }) => startChaos(ground.context, feedPort)),
+  );
+  const machine = new Machine(ground.context, {
+    name,
+    folder: join(ground.folder, name),
+    admin: `127.0.0.1:${adminPort}`,
+  });
+  const feed = lines.map(({ port }) => `"https://127.0.0.1:${port}"`).join(", ");
+  machine.write(
+    "sallyport.yaml",
+    `version: 1
+listeners: [{ name: edge, address: "127.0.0.1:${edgePort}" }]
+admin: { address: "${machine.admin}", socket: run/admin.sock }
+authority:
+  feed: [${feed}]
+  identity: data/identity
+  maxStaleness: ${ground.maxStalenessSeconds}s
+audit: { path: audit, unidentified: { perSecond: 100000, burst: 1000000 } }
+`,
+  );
+  return Object.assign(machine, { edge: `127.0.0.1:${edgePort}`, lines });
+}
+
+/** As an operator does it: a token printed on an authority, redeemed on the new machine. */
+async function enrol(authority: AuthorityMachine | undefined, proxy: ProxyMachine): Promise<void> {
+  if (authority === undefined) throw new TypeError("nobody enrols without an authority");
+  const token = (await authority.does("workloads", "enrol", proxy.name)).trim();
+  proxy.write("join-token", token);
+  await proxy.does("enrol", "--token-file", "join-token");
+}
+
+async function startService(context: TestContext): Promise<Service> {
+  const reached: { readonly path: string; readonly atMs: number }[] = [];
+  const server: Server = createServer((request, response) => {
+    reached.push({ path: request.url ?? "", atMs: Date.now() });
+    response.end("from the service");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  context.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, reached };
+}
