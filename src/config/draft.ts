@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import { type AdminOptions, adminSchema } from "../admin/admin-options.ts";
+import { type AuthorityOptions, authoritySchema } from "../authority/authority-options.ts";
 import { type RouteOptions, routeSchema } from "../gate/route-options.ts";
 import { type ListenerOptions, listenerSchema } from "../http/listener-options.ts";
 import { type PolicyOptions, policyOptionsSchema } from "../policy/policy-options.ts";
@@ -33,6 +34,7 @@ export interface Draft {
   readonly services: readonly Part<ServiceOptions>[];
   readonly routes: readonly Part<RouteOptions>[];
   readonly admin: AdminOptions | undefined;
+  readonly authority: AuthorityOptions | undefined;
   readonly policies: PolicyOptions | undefined;
   readonly limits: LimitsOptions | undefined;
   /** Names as they are written, also in parts that are not valid. */
@@ -78,6 +80,7 @@ export function createDraft(
     services: keyed("services", raw["services"], (part) => read(serviceSchema, part)),
     routes: listed("routes", raw["routes"], (part) => read(routeSchema, part)),
     admin: raw["admin"] === undefined ? undefined : read(adminSchema, raw["admin"]),
+    authority: raw["authority"] === undefined ? undefined : read(authoritySchema, raw["authority"]),
     policies: read(policyOptionsSchema, raw["policies"]),
     limits: read(limitsSchema, raw["limits"]),
     names: writtenNames(raw),

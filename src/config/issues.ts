@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import { pathKey } from "./expand.ts";
 import type { Path } from "./place.ts";
-import { keysAt } from "./schema-walk.ts";
+import { alternativesAt, keysAt, shapeOf } from "./schema-walk.ts";
 import { suggest } from "./suggest.ts";
 
 /** A problem at a path of the document; `load` adds file, line and column. */
@@ -77,6 +77,8 @@ function unionProblems(
   if (meant !== undefined) {
     return meant.flatMap((one) => toProblems({ ...one, path: [...path, ...one.path] }, context));
   }
+  const chosen = chosenByKey(issue, path, context);
+  if (chosen !== undefined) return chosen;
   const deepest = issue.errors
     .filter((issues) => issues.some((one) => one.path.length > 0))
     .toSorted((a, b) => a.length - b.length)[0];
@@ -88,6 +90,33 @@ function unionProblems(
   const close = typeof written === "string" ? suggest(written, names) : undefined;
   const remedy = close === undefined ? unionRemedy(issue) : `did you mean "${close}"?`;
   return [{ path: [...context.base, ...path], message: whatIsWrong(path, context), remedy }];
+}
+
+/**
+ * Of alternatives that are all mappings, the first of which a key is written that it alone has: what
+ * it lacks is then to be said, and not what the others would take.
+ */
+function chosenByKey(
+  issue: Issue & { readonly code: "invalid_union" },
+  path: Path,
+  context: IssueContext,
+): PathProblem[] | undefined {
+  const written = valueAt(context.value, path);
+  if (typeof written !== "object" || written === null) return undefined;
+  const all = alternativesAt(context.schema, path);
+  const shapes = all.map((one) => shapeOf(one));
+  if (shapes.length !== issue.errors.length || shapes.includes(undefined)) return undefined;
+  const index = shapes.findIndex((shape, own) =>
+    Object.keys(shape ?? {}).some(
+      (key) =>
+        Object.hasOwn(written, key) &&
+        shapes.every((other, at) => at === own || !Object.hasOwn(other ?? {}, key)),
+    ),
+  );
+  const [schema, issues] = [all[index], issue.errors[index]];
+  if (schema === undefined || issues === undefined) return undefined;
+  const within = { ...context, schema, base: [...context.base, ...path], value: written };
+  return issues.flatMap((one) => toProblems(one, within));
 }
 
 /** The union's own words, or what each alternative asks for. */

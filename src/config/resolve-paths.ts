@@ -1,5 +1,10 @@
 /** Paths in a configuration are relative to its file, wherever the process was started. */
 import { resolve } from "node:path";
+import {
+  type AuthorityOptions,
+  isFollower,
+  type KeySource,
+} from "../authority/authority-options.ts";
 import type { CredentialsOptions } from "../gate/credential-options.ts";
 import { mapListenerFiles, mapServiceFiles } from "../http/tls-options.ts";
 import type { Config } from "./schema.ts";
@@ -34,8 +39,29 @@ export function resolvePaths(config: Config, folder: string): Config {
       ...config.policies,
       enforce: config.policies.enforce.map((path) => resolve(folder, path)),
     },
+    ...(config.authority === undefined
+      ? {}
+      : { authority: resolveAuthority(config.authority, folder) }),
     supervisor: { ...config.supervisor, folder: resolve(folder, config.supervisor.folder) },
     audit: { ...config.audit, path: resolve(folder, config.audit.path) },
+  };
+}
+
+function resolveAuthority(authority: AuthorityOptions, folder: string): AuthorityOptions {
+  if (isFollower(authority)) {
+    return { ...authority, identity: resolve(folder, authority.identity) };
+  }
+  const { store, keyEncryptionKey } = authority;
+  const source = <T extends KeySource>(key: T): T =>
+    "file" in key ? { ...key, file: resolve(folder, key.file) } : key;
+  const path = store.startsWith("sqlite:") ? store.slice("sqlite:".length) : undefined;
+  return {
+    ...authority,
+    store: path === undefined ? store : `sqlite:${resolve(folder, path)}`,
+    keyEncryptionKey: {
+      ...source(keyEncryptionKey),
+      previous: keyEncryptionKey.previous.map(source),
+    },
   };
 }
 

@@ -42,12 +42,16 @@ export function alternatives(schema: Schema): readonly Schema[] {
 
 /** Every key that may stand in the object at `path`; empty where none is known. */
 export function keysAt(schema: Schema, path: Path): string[] {
+  const found = alternativesAt(schema, path).flatMap((one) => Object.keys(shapeOf(one) ?? {}));
+  return [...new Set(found)];
+}
+
+/** The schemas that the value at `path` may satisfy; none where the path leads nowhere. */
+export function alternativesAt(schema: Schema, path: Path): readonly Schema[] {
   let level: readonly Schema[] = [schema];
   for (const step of path)
     level = level.flatMap((at) => alternatives(at).flatMap((one) => child(one, step)));
-  return [
-    ...new Set(level.flatMap(alternatives).flatMap((one) => Object.keys(shapeOf(one) ?? {}))),
-  ];
+  return level.flatMap(alternatives);
 }
 
 function child(schema: Schema, step: string | number): Schema[] {

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { adminSchema } from "../admin/admin-options.ts";
 import { auditSchema } from "../audit/audit-options.ts";
+import { authoritySchema } from "../authority/authority-options.ts";
 import { routeSchema } from "../gate/route-options.ts";
 import { listenerSchema } from "../http/listener-options.ts";
 import { serviceSchema as upstreamSchema } from "../http/service-options.ts";
@@ -71,6 +72,7 @@ export const configSchema = z.strictObject({
     .describe("Which requests go to which service. What no route names is answered 404."),
   limits: limitsSchema,
   policies: policyOptionsSchema,
+  authority: authoritySchema.optional(),
   audit: auditSchema.describe("The record of every decision."),
   reload: reloadSchema.prefault({}).describe("When the configuration is read again."),
   workers: workersSchema,

@@ -40,7 +40,8 @@ function sectionText(name: string, schema: Schema): string {
   if (def.type === "record") {
     return `${heading}\nA mapping of names to:\n\n${bodyText(def.valueType)}`;
   }
-  if (def.type === "object") return `${heading}\n${bodyText(schema)}`;
+  const mapping = alternatives(schema).every((one) => shapeOf(one) !== undefined);
+  if (mapping) return `${heading}\n${bodyText(schema)}`;
   return `${heading}\nTakes: ${typeOf(schema)}.\n`;
 }
 
@@ -48,14 +49,14 @@ function sectionText(name: string, schema: Schema): string {
 function bodyText(schema: Schema): string {
   const each = alternatives(schema);
   if (definitionOf(unwrap(schema)).type !== "union") return tableText(rowsOf(schema));
-  return each
-    .map((one) => `### \`type: ${literalOf(one)}\`\n\n${tableText(rowsOf(one))}`)
-    .join("\n");
+  return each.map((one) => `### ${titleOf(one)}\n\n${tableText(rowsOf(one))}`).join("\n");
 }
 
-function literalOf(schema: Schema): string {
-  const type = shapeOf(schema)?.["type"];
-  return type === undefined ? "" : typeOf(type).replaceAll("`", "");
+function titleOf(schema: Schema): string {
+  const shape = shapeOf(schema) ?? {};
+  const type = shape["type"];
+  if (type !== undefined) return `\`type: ${typeOf(type).replaceAll("`", "")}\``;
+  return `With \`${Object.keys(shape)[0] ?? ""}\``;
 }
 
 function tableText(rows: readonly Row[]): string {

@@ -17,7 +17,7 @@ export interface Row {
 
 /** The keys of an object schema, those of objects within it under dotted names. */
 export function rowsOf(schema: Schema, prefix = ""): Row[] {
-  return Object.entries(shapeOf(schema) ?? {}).flatMap(([name, child]) => {
+  const rows = Object.entries(shapeOf(schema) ?? {}).flatMap(([name, child]) => {
     const key = prefix + name;
     const nested = innerOf(child).flatMap(({ suffix, inner }) => rowsOf(inner, `${key}${suffix}.`));
     return [
@@ -31,6 +31,8 @@ export function rowsOf(schema: Schema, prefix = ""): Row[] {
       ...nested,
     ];
   });
+  // A key that several mappings of a union have is described once.
+  return rows.filter(({ key }, index) => rows.findIndex((other) => other.key === key) === index);
 }
 
 /** The description nearest to the outside. */
