@@ -153,6 +153,14 @@ function rsaWeakness(key: KeyObject): string | undefined {
   return undefined;
 }
 
+/** RFC 7638, SHA-256, of a public JWK; undefined where a member that its type needs is missing. */
+export function jwkThumbprint(jwk: JsonObject): string | undefined {
+  const material = requiredMembers(jwk);
+  return material === undefined || Object.keys(material).length === 0
+    ? undefined
+    : thumbprint(material);
+}
+
 function thumbprint(material: KeyMaterial): string {
   // `material` was filled in lexical order, and strings of base64url and names need no escapes.
   return hash("sha256", JSON.stringify(material), "base64url");
