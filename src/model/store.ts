@@ -34,7 +34,7 @@ export type Collection = (typeof COLLECTIONS)[number];
 export interface StoredDocument {
   readonly collection: Collection;
   readonly id: string;
-  /** Undefined: it was removed by the commit of that number. Only `changes` shows such. */
+  /** Undefined: it was removed by the commit of that number, or has expired. Only `changes` shows such. */
   readonly body: JsonObject | undefined;
   /** The commit that last wrote it; also what `expect` compares and what ETags are made of. */
   readonly number: number;
@@ -67,7 +67,10 @@ export interface Changes {
   readonly upTo: number;
   /** More is there after `upTo`. */
   readonly more: boolean;
-  /** True: `since` lies before what is still remembered of removals; read everything anew. */
+  /**
+   * True: `since` lies before what is still remembered of removals, or was never given out. Then
+   * `documents` is empty and `upTo` is `since`; read everything anew, from 0 on.
+   */
   readonly gap: boolean;
 }
 
@@ -80,7 +83,7 @@ export interface Store {
   /** Random, made with the store and renewed by a restore: numbers of two epochs do not compare. */
   epoch(): Promise<string>;
   get(collection: Collection, id: string): Promise<StoredDocument | undefined>;
-  /** By id in code-unit order, from after `after` on. `limit` from 1 to 10 000. */
+  /** By id in the order of code points (of UTF-8 bytes), from after `after` on. `limit` from 1 to 10 000. */
   list(
     collection: Collection,
     options: { readonly after?: string | undefined; readonly limit: number },

@@ -1,0 +1,113 @@
+/**
+ * One connection to the file: opened with what durability needs, its tables brought to this version.
+ * Refuses a file of somebody else and tables of a later version.
+ */
+import { randomBytes } from "node:crypto";
+import { DatabaseSync } from "node:sqlite";
+import { SallyportError } from "../model/errors.ts";
+import { STORE_LIMITS } from "./limits.ts";
+import { SQLITE_MIGRATIONS, type Migration } from "./sqlite-migrations.ts";
+
+/** `SALY`: in the header of each of our files. */
+const APPLICATION_ID = 0x53414c59;
+
+/** Bytes of randomness: two stores never have one epoch. */
+const EPOCH_BYTES = 16;
+
+/** Throws what SQLite throws, or SallyportError `store-failed`. */
+export function connectSqlite(
+  path: string,
+  migrations: readonly Migration[] = SQLITE_MIGRATIONS,
+): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: STORE_LIMITS.lock });
+  try {
+    // What a damaged or foreign file holds must not run (https://sqlite.org/security.html).
+    database.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
+    database.exec("PRAGMA foreign_keys = ON");
+    refuseForeign(path, database);
+    useWriteAheadLog(path, database);
+    migrate(path, database, migrations);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** All of `run` or nothing; other processes' commits come before or after it. */
+export function inTransaction<T>(database: DatabaseSync, run: () => T): T {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    const result = run();
+    database.exec("COMMIT");
+    return result;
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+export function schemaVersion(database: DatabaseSync): number {
+  return readPragma(database, "user_version");
+}
+
+export function newEpoch(): string {
+  return randomBytes(EPOCH_BYTES).toString("base64url");
+}
+
+function rollBack(database: DatabaseSync): void {
+  try {
+    database.exec("ROLLBACK");
+  } catch {
+    // Some failures (a full disk) have already done it.
+  }
+}
+
+function refuseForeign(path: string, database: DatabaseSync): void {
+  const id = readPragma(database, "application_id");
+  const empty = database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+  if (id === APPLICATION_ID || (id === 0 && empty)) return;
+  refuse(path, "is a database of another program; name another file");
+}
+
+/** Readers and one writer do not wait for each other; each commit is on the disk before it is told. */
+function useWriteAheadLog(path: string, database: DatabaseSync): void {
+  const mode = database.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"];
+  if (mode !== "wal") refuse(path, "lies where SQLite has no write-ahead log; use a local disk");
+  database.exec("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864");
+}
+
+function migrate(path: string, database: DatabaseSync, migrations: readonly Migration[]): void {
+  for (;;) {
+    const version = schemaVersion(database);
+    if (version > migrations.length) {
+      refuse(
+        path,
+        `has tables of version ${version}, and this program knows ${migrations.length}; run the newer program`,
+      );
+    }
+    if (version === migrations.length) return;
+    inTransaction(database, () => applyNext(database, migrations));
+  }
+}
+
+/** The version is read again under the lock: another process may have been faster. */
+function applyNext(database: DatabaseSync, migrations: readonly Migration[]): void {
+  const version = schemaVersion(database);
+  const next = migrations[version];
+  if (next === undefined) return;
+  database.exec(next.statements);
+  if (version === 0) {
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    database.prepare("INSERT INTO state VALUES (1, ?, 0, 0, 0)").run(newEpoch());
+  }
+  database.exec(`PRAGMA user_version = ${version + 1}`);
+}
+
+function readPragma(database: DatabaseSync, name: string): number {
+  return Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
+
+function refuse(path: string, what: string): never {
+  throw new SallyportError("store-failed", `store: ${path} ${what}`);
+}

@@ -1,0 +1,86 @@
+/**
+ * The file of a SQLite store, made so that only its owner reads it. Refuses a file, or a write-ahead
+ * log beside it, that others can reach, and a folder in which others can put files: whoever can place
+ * `x.db-wal` there writes our state.
+ */
+import { closeSync, constants, lstatSync, mkdirSync, openSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { SallyportError } from "../model/errors.ts";
+
+/** Permission bits of group and others, and those of them that write. */
+const OTHERS = 0o077;
+const OTHERS_WRITE = 0o022;
+
+/** What SQLite puts beside the file: the write-ahead log and its index. */
+const BESIDE = ["-wal", "-shm", "-journal"] as const;
+
+/** Which file it is, however often one is put under its name. */
+export interface FileIdentity {
+  readonly device: number;
+  readonly inode: number;
+}
+
+/** Makes folder and file where they are absent. Throws SallyportError `store-failed`. */
+export function prepareSqliteFile(path: string): FileIdentity {
+  const folder = dirname(resolve(path));
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    refuseOpenFolder(folder);
+    create(path);
+    for (const suffix of BESIDE) refuseWide(`${path}${suffix}`);
+    return refuseWide(path) ?? refuse(path, "was taken away while it was opened");
+  } catch (error) {
+    if (error instanceof SallyportError) throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? "unknown";
+    const message = `store: ${path} cannot be opened (${code})`;
+    throw new SallyportError("store-unavailable", message, { cause: error });
+  }
+}
+
+/** Whether the file under this name is still that one. */
+export function isSameFile(path: string, { device, inode }: FileIdentity): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && found.dev === device && found.ino === inode;
+}
+
+function create(path: string): void {
+  const { O_CREAT, O_EXCL, O_RDWR } = constants;
+  try {
+    closeSync(openSync(path, O_CREAT | O_EXCL | O_RDWR, 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+function refuseOpenFolder(folder: string): void {
+  const { mode } = statSync(folder);
+  if ((mode & OTHERS_WRITE) === 0) return;
+  refuse(
+    folder,
+    `has mode ${octal(mode)}, so others could put files there; chmod it to 0700, or name a folder in it that is not there yet`,
+  );
+}
+
+/**
+ * Undefined: there is none. Looks at the name and opens nothing: closing any descriptor of a file
+ * takes away all POSIX locks that this process has on it, those of SQLite's connections included
+ * (https://sqlite.org/howtocorrupt.html, section 2.2).
+ */
+function refuseWide(path: string): FileIdentity | undefined {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return undefined;
+  if (!found.isFile()) refuse(path, "is not a regular file");
+  const { mode, dev, ino } = found;
+  if ((mode & OTHERS) !== 0) {
+    refuse(path, `has mode ${octal(mode)}, so others could reach it; chmod it to 0600`);
+  }
+  return { device: dev, inode: ino };
+}
+
+function octal(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, "0");
+}
+
+function refuse(path: string, what: string): never {
+  throw new SallyportError("store-failed", `store: ${path} ${what}`);
+}
