@@ -45,8 +45,7 @@ export function pathKey(path: Path): string {
   return JSON.stringify(path);
 }
 
-/** `base`: where the value stands, as problems name it. */
-export function expand(root: unknown, sources: ExpandSources, base: Path = []): Expansion {
+export function expand(root: unknown, sources: ExpandSources): Expansion {
   const problems: { path: Path; message: string; remedy: string }[] = [];
   const files: { path: Path; file: string }[] = [];
   const written = new Map<string, string>();
@@ -94,7 +93,7 @@ export function expand(root: unknown, sources: ExpandSources, base: Path = []): 
     );
   };
 
-  const value = walk(root, base);
+  const value = walk(root, []);
   const longestFirst = [...replaced].toSorted(([a], [b]) => b.length - a.length);
   return {
     value,

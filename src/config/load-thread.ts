@@ -5,17 +5,15 @@
 import { Worker } from "node:worker_threads";
 import { ConfigError, type Problem, SallyportError } from "../model/errors.ts";
 import { nextMessage } from "../platform/thread-message.ts";
-import type { LoadedConfig, LoadSources } from "./load.ts";
+import type { LoadedConfig } from "./load.ts";
 import type { PolicyFile } from "./policy-files.ts";
-import type { PublishedBundle } from "./publish.ts";
 import { deepFreeze } from "./resolve-paths.ts";
 import type { Config } from "./schema.ts";
-import { createVocabulary, type Words } from "./vocabulary.ts";
+import { createVocabulary } from "./vocabulary.ts";
 
 export interface LoadThreadTask {
   readonly file: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly bundle: string | undefined;
 }
 
 export type LoadMessage =
@@ -25,9 +23,6 @@ export type LoadMessage =
       readonly file: string;
       readonly config: Omit<Config, "routes">;
       readonly policyFiles: readonly PolicyFile[];
-      readonly words: Words;
-      readonly bundle: string | undefined;
-      readonly published: readonly PublishedBundle[];
       readonly warnings: readonly Problem[];
       readonly hash: string;
     }
@@ -43,9 +38,9 @@ const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
 /** What `loadConfig` gives, frozen. Throws ConfigError with every problem, as it does. */
 export async function loadConfigInThread(
   file: string,
-  { env, bundle }: LoadSources = process,
+  env: LoadThreadTask["env"] = process.env,
 ): Promise<LoadedConfig> {
-  const workerData: LoadThreadTask = { file, env: { ...env }, bundle };
+  const workerData: LoadThreadTask = { file, env: { ...env } };
   const thread = new Worker(new URL(`./load-worker${EXTENSION}`, import.meta.url), { workerData });
   try {
     return await gather(thread);
@@ -72,9 +67,10 @@ async function gather(thread: Worker): Promise<LoadedConfig> {
       thread.postMessage("next");
       continue;
     }
-    const { kind: _, words, ...rest } = message;
-    const config: Config = { ...rest.config, routes };
-    return deepFreeze({ ...rest, config, vocabulary: createVocabulary(config, words) });
+    const { file, policyFiles, warnings, hash } = message;
+    const config: Config = { ...message.config, routes };
+    const vocabulary = createVocabulary(config);
+    return deepFreeze({ file, config, vocabulary, policyFiles, warnings, hash });
   }
 }
 

@@ -19,8 +19,6 @@ export const ERROR_CODES = {
     "The key-encryption key cannot be had, or is not the one that the store was sealed with.",
   "feed-failed":
     "The authority's feed cannot be followed, or what came over it is not to be trusted.",
-  "revocations-full":
-    "As many revocations are in force as can be held. None was added; lift some, or let them expire.",
   "enrolment-failed": "A machine could not be enrolled or could not renew its identity.",
 } as const;
 

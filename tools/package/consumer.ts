@@ -14,7 +14,6 @@ import {
   isDenial,
   loadConfig,
   METHODS,
-  NO_REVOCATIONS,
   Permit,
   systemClock,
 } from "sallyport";
@@ -63,7 +62,6 @@ const gate = createGate({
     durable: () => undefined,
   },
   budget: { spent: () => false, charge: () => undefined },
-  revocations: NO_REVOCATIONS,
   nextDecisionId: createDecisionIds(systemClock),
   decided: () => undefined,
 });

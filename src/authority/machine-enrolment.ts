@@ -1,0 +1,93 @@
+/**
+ * Enrolling this machine: makes a key here, proves that it has it, redeems the join token, and keeps
+ * what comes back. The token is sent to nobody but a server that the token's own authority vouches for.
+ */
+import { SallyportError } from "../model/errors.ts";
+import type { Clock } from "../model/ports.ts";
+import { fetchPinnedRoots, sendProof } from "./enrolment-client.ts";
+import { PROOF_TYPES, signProof } from "./enrolment-proof.ts";
+import { type JoinToken, readJoinToken } from "./enrolment-token.ts";
+import { readGrant } from "./machine-identity-answer.ts";
+import type { IdentityFiles } from "./machine-identity-files.ts";
+import { type LoadedIdentity, openIdentityFolder } from "./machine-identity-folder.ts";
+
+export interface MachineEnrolmentOptions {
+  readonly token: string;
+  /** Where the identity goes; made where it is absent. */
+  readonly folder: string;
+  /** `https://host:port`, tried in order; empty: the one that the token names. */
+  readonly authorities: readonly string[];
+  /** The folder's identity may be of another name, which it then loses. */
+  readonly replace?: boolean | undefined;
+}
+
+/** Throws `enrolment-failed`, which says what to do. */
+export async function enrolMachine(
+  options: MachineEnrolmentOptions,
+  deps: { readonly clock: Clock; readonly files?: IdentityFiles | undefined },
+): Promise<LoadedIdentity> {
+  const token = readJoinToken(options.token);
+  const authorities = authoritiesOf(options, token);
+  const nowMs = (): number => deps.clock.now();
+  const folder = await openIdentityFolder(options.folder, {
+    create: true,
+    nowMs,
+    files: deps.files,
+  });
+  const known = await folder.load();
+  if (known !== undefined && known.name !== token.name && options.replace !== true) {
+    throw failed(
+      `${options.folder} holds the identity of ${known.name}, and the join token is for ${token.name}. Another folder, a token for ${known.name}, or --replace`,
+    );
+  }
+  const { key, keyPem } = await folder.pendingKey();
+  const { authority, roots } = await firstTrusted(authorities, token.pins);
+  const { name, issuer, secret } = token;
+  const claims = { jwk: key.jwk, token: secret };
+  const proof = signProof(key, {
+    type: PROOF_TYPES.enrol,
+    audience: issuer,
+    nowMs: nowMs(),
+    claims,
+  });
+  const answer = await sendProof(new URL("/enrol", authority), proof, { roots });
+  const granted = readGrant(answer, { key, issuer, name, nowMs: nowMs() });
+  return folder.adopt({ ...granted, authorities }, keyPem);
+}
+
+function authoritiesOf(
+  { authorities }: MachineEnrolmentOptions,
+  token: JoinToken,
+): readonly string[] {
+  if (authorities.length > 0) return authorities.map(originOf);
+  if (token.authority !== undefined) return [originOf(token.authority)];
+  throw failed("the join token does not say where the authority is: --authority https://host:port");
+}
+
+function originOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== "https:" || url.pathname !== "/" || url.search !== "") {
+    throw failed(`an authority is https://host:port, not ${text}`);
+  }
+  return url.origin;
+}
+
+/** The first that answers and has the roots that the token names. */
+async function firstTrusted(
+  authorities: readonly string[],
+  pins: readonly string[],
+): Promise<{ readonly authority: string; readonly roots: readonly string[] }> {
+  const errors: unknown[] = [];
+  for (const authority of authorities) {
+    try {
+      return { authority, roots: await fetchPinnedRoots(authority, pins) };
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  throw errors[0];
+}
+
+function failed(message: string): SallyportError {
+  return new SallyportError("enrolment-failed", message);
+}
