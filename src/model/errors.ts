@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   "store-failed": "The store is damaged, or was written by another version.",
   "key-encryption-failed":
     "The key-encryption key cannot be had, or is not the one that the store was sealed with.",
+  "signing-unavailable": "No key may sign now: none could be made in time, or none can be read.",
   "feed-failed":
     "The authority's feed cannot be followed, or what came over it is not to be trusted.",
   "enrolment-failed": "A machine could not be enrolled or could not renew its identity.",

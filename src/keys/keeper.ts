@@ -1,0 +1,208 @@
+/**
+ * Keeps one small collection of the store as its schedule says, together with any number of other
+ * replicas: reads it, does what is due with expectations, reads again. Whoever comes second takes
+ * what the first one wrote.
+ *
+ * While the store is away the last state stays, and nothing is done. What cannot be read as a whole
+ * (another key-encryption key, another version) changes nothing either: acting on half of it would
+ * make keys in the place of those that only this replica cannot see.
+ */
+import { SallyportError } from "../model/errors.ts";
+import type { Clock, Log, Timers } from "../model/ports.ts";
+import type { Collection, Store, StoredDocument, Write } from "../model/store.ts";
+import { StoreTime } from "./store-time.ts";
+
+const LIMITS = {
+  /** Documents of a collection that is kept; a schedule leaves some dozens. */
+  documents: 10_000,
+  /** How often a conflict is answered by reading again, before the next round. Each means that another replica got on. */
+  attempts: 10,
+  /** Between two readings: what a store cannot announce (a pooler in between) is seen after so long. */
+  pollMs: 30_000,
+  /** After a failure, doubled up to `pollMs`. */
+  retryMs: 500,
+} as const;
+
+export interface KeeperDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+  /** From 0 to 1, for jitter; `Math.random` when left out. */
+  readonly random?: (() => number) | undefined;
+}
+
+export interface KeeperSpec<T> {
+  readonly collection: Collection;
+  /** Before anything was read. */
+  readonly empty: T;
+  /** What the documents say. Throws SallyportError where one of them cannot be read. */
+  read(documents: readonly StoredDocument[]): T;
+  /** What is due. `steady` false: the time is in doubt; only what cannot wait. */
+  plan(state: T, at: { readonly nowMs: number; readonly steady: boolean }): readonly Write[];
+  /** The next moment at which something is due or looks different. */
+  dueMs(state: T, nowMs: number): number;
+  /** Called after each reading and at each moment that was due. */
+  looked(): void;
+  /** A round did not succeed: the how manieth in a row. */
+  failed(error: unknown, failures: number): void;
+}
+
+export interface Keeper<T> {
+  /** Rejects with SallyportError where the first reading fails. */
+  start(): Promise<void>;
+  /** As last read. */
+  readonly state: T;
+  /** The time that the schedule goes by. */
+  now(): number;
+  /** Commits what `plan` asks for, planned anew on each conflict. Nothing: there is nothing to do any more. Rejects as the store does. */
+  act(plan: (state: T, nowMs: number) => readonly Write[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function createKeeper<T extends object>(spec: KeeperSpec<T>, deps: KeeperDeps): Keeper<T> {
+  return new CollectionKeeper(spec, deps);
+}
+
+class CollectionKeeper<T extends object> implements Keeper<T> {
+  readonly #spec: KeeperSpec<T>;
+  readonly #deps: KeeperDeps;
+  readonly #time: StoreTime;
+  #state: T;
+  /** The store's number when it was read. */
+  #readAt: number | undefined;
+  #failures = 0;
+  #queue: Promise<unknown> = Promise.resolve();
+  #looking = false;
+  #again = false;
+  #closed = false;
+  #endTimer: () => void = () => undefined;
+  #endWatch: () => void = () => undefined;
+
+  constructor(spec: KeeperSpec<T>, deps: KeeperDeps) {
+    this.#spec = spec;
+    this.#deps = deps;
+    this.#state = spec.empty;
+    this.#time = new StoreTime(deps.clock);
+  }
+
+  async start(): Promise<void> {
+    await this.#enqueue(() => this.#settle());
+    if (this.#closed) return;
+    this.#endWatch = this.#deps.store.watch(() => this.#look());
+    this.#spec.looked();
+    this.#sleep();
+  }
+
+  get state(): T {
+    return this.#state;
+  }
+
+  now(): number {
+    return this.#time.now();
+  }
+
+  async act(plan: (state: T, nowMs: number) => readonly Write[]): Promise<void> {
+    await this.#enqueue(() => this.#commit(plan));
+    this.#spec.looked();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#endWatch();
+    this.#endTimer();
+    await this.#queue;
+  }
+
+  /** One at a time, in order; a failure stops nobody behind it. */
+  #enqueue<R>(run: () => Promise<R>): Promise<R> {
+    const result = this.#queue.then(run);
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  /** A round of what is due; a call while one runs is one more round after it. */
+  #look(): void {
+    if (this.#closed) return;
+    if (this.#looking) {
+      this.#again = true;
+      return;
+    }
+    this.#looking = true;
+    this.#endTimer();
+    void this.#enqueue(() => this.#round()).finally(() => {
+      this.#looking = false;
+      if (this.#closed) return;
+      this.#spec.looked();
+      if (this.#again) {
+        this.#again = false;
+        this.#look();
+      } else this.#sleep();
+    });
+  }
+
+  async #round(): Promise<void> {
+    try {
+      await this.#settle();
+      this.#failures = 0;
+    } catch (error) {
+      this.#failures += 1;
+      this.#spec.failed(error, this.#failures);
+    }
+  }
+
+  /** Until nothing is due. */
+  async #settle(): Promise<void> {
+    const due = (state: T, nowMs: number): readonly Write[] =>
+      this.#spec.plan(state, { nowMs, steady: this.#time.steady });
+    for (let round = 0; round < LIMITS.attempts && !this.#closed; round++) {
+      // oxlint-disable-next-line no-await-in-loop -- each begins with what the last one left
+      if (!(await this.#commit(due))) return;
+    }
+  }
+
+  /** Whether something was committed; the state is read again then. */
+  async #commit(plan: (state: T, nowMs: number) => readonly Write[]): Promise<boolean> {
+    for (let attempt = 0; attempt < LIMITS.attempts; attempt++) {
+      // oxlint-disable-next-line no-await-in-loop -- each begins with what met the last one
+      const writes = plan(await this.#read(), this.#time.now());
+      if (writes.length === 0) return false;
+      // oxlint-disable-next-line no-await-in-loop -- see above
+      const { conflict } = await this.#deps.store.commit(writes);
+      if (conflict !== undefined) continue;
+      // oxlint-disable-next-line no-await-in-loop -- the last one
+      await this.#read();
+      return true;
+    }
+    throw new SallyportError("store-unavailable", "others change the same keys all the time");
+  }
+
+  async #read(): Promise<T> {
+    const { store } = this.#deps;
+    const { number } = await this.#time.ask(() => store.now());
+    if (this.#readAt === number) return this.#state;
+    const documents = await store.list(this.#spec.collection, { limit: LIMITS.documents });
+    if (documents.length === LIMITS.documents) {
+      throw new SallyportError("store-failed", `too many documents in ${this.#spec.collection}`);
+    }
+    const state = this.#spec.read(documents);
+    // `number` was before the list, so what came between is read again rather than missed.
+    this.#readAt = number;
+    this.#state = state;
+    return state;
+  }
+
+  #sleep(): void {
+    const { timers, random = Math.random } = this.#deps;
+    const patience =
+      this.#failures === 0
+        ? LIMITS.pollMs
+        : Math.min(LIMITS.pollMs, LIMITS.retryMs * 2 ** Math.min(this.#failures, 10));
+    // Half of it is jitter: replicas that were started together do not stay together.
+    const pauseMs = patience * (0.5 + random() / 2);
+    const dueMs = this.#spec.dueMs(this.#state, this.now()) - this.now();
+    const wait = this.#failures === 0 ? Math.min(pauseMs, Math.max(dueMs, 1)) : pauseMs;
+    this.#endTimer();
+    this.#endTimer = timers.after(wait, () => this.#look());
+  }
+}
