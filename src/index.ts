@@ -24,6 +24,7 @@ export type { Clock, Log } from "./model/ports.ts";
 export type { Principal, PrincipalKind } from "./model/principal.ts";
 export { type Reason, type ReasonInfo, reasonInfo, REASONS } from "./model/reason.ts";
 export type { AuditLog, CompletionRecord, DecisionRecord } from "./model/records.ts";
+export { NO_REVOCATIONS, type RevocationKind, type Revocations } from "./model/revocation.ts";
 export { METHODS, type Vocabulary } from "./model/vocabulary.ts";
 export { systemClock } from "./platform/clock.ts";
 export { createDecisionIds } from "./platform/decision-id.ts";

@@ -16,6 +16,7 @@ import type { Config } from "../../src/config/schema.ts";
 import { createGate } from "../../src/gate/gate.ts";
 import type { ClientConnection, ExchangeHandler } from "../../src/http/exchange.ts";
 import { createFailureBudget } from "../../src/limits/failure-budget.ts";
+import { NO_REVOCATIONS } from "../../src/model/revocation.ts";
 import { createDecisionIds } from "../../src/platform/decision-id.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { createProxyHandler } from "../../src/proxy/handler.ts";
@@ -60,6 +61,7 @@ function gateOf(
     log,
     audit,
     budget: createFailureBudget(config.limits.failures, { clock, metrics }),
+    revocations: NO_REVOCATIONS,
     nextDecisionId: createDecisionIds(clock),
     decided: (route, reason, milliseconds) => requests.decided(route, reason, milliseconds),
   });

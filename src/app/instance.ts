@@ -12,6 +12,7 @@ import { listen } from "../http/listener.ts";
 import { createListenerTls, type ListenerTls } from "../http/listener-tls.ts";
 import { createFailureBudget } from "../limits/failure-budget.ts";
 import { ConfigError } from "../model/errors.ts";
+import { NO_REVOCATIONS } from "../model/revocation.ts";
 import { createDecisionIds } from "../platform/decision-id.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { createProxyHandler } from "../proxy/handler.ts";
@@ -114,7 +115,12 @@ class RunningInstance implements Instance {
     this.#stopProcessMetrics = registerProcessMetrics(instruments.metrics);
     const { clock, deadlines, log, metrics, requests } = instruments;
     const gate = createRunningGate(config, audit, instruments);
-    this.#streams = createStreams({ ...instruments, gate, snapshot: () => this.#snapshot.gate });
+    this.#streams = createStreams({
+      ...instruments,
+      gate,
+      revocations: NO_REVOCATIONS,
+      snapshot: () => this.#snapshot.gate,
+    });
     const handler = createProxyHandler({
       clock,
       log,
@@ -260,6 +266,7 @@ function createRunningGate(
     log,
     audit,
     budget: createFailureBudget(config.limits.failures, { clock, metrics }),
+    revocations: NO_REVOCATIONS,
     nextDecisionId: createDecisionIds(clock),
     decided: (route, reason, milliseconds, grpc) =>
       requests.decided(route, reason, milliseconds, grpc),

@@ -1,4 +1,4 @@
-/** Two listeners cannot be bound to one address. Port 0 is a new port each time. */
+/** Two things cannot be bound to one address. Port 0 is a new port each time. */
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
@@ -19,6 +19,10 @@ export function checkAddresses(draft: Draft): PathProblem[] {
   );
   if (draft.admin !== undefined) {
     bound.push(split("admin", ["admin", "address"], draft.admin.address));
+  }
+  const serve = draft.authority?.serve;
+  if (serve !== undefined) {
+    bound.push(split("the feed", ["authority", "serve", "address"], serve.address));
   }
   return bound.flatMap((one, index) => {
     const other = bound.slice(0, index).find((earlier) => overlap(earlier, one));

@@ -17,9 +17,12 @@ import {
   configSchema,
   type LimitsOptions,
   limitsSchema,
+  type OwnConfig,
+  ownSchema,
   type ServiceOptions,
   serviceSchema,
 } from "./schema.ts";
+import { isMapping } from "./written.ts";
 
 /** A named part of the configuration and where it stands. */
 export interface Part<T> {
@@ -43,6 +46,8 @@ export interface Draft {
   readonly routeKeys: readonly ReadonlySet<string>[];
   /** The whole, when all of it is valid. */
   readonly config: Config | undefined;
+  /** All that a follower's own file says, when it is valid and was all that was looked at. */
+  readonly own: OwnConfig | undefined;
 }
 
 /** A name and where it is written. */
@@ -61,17 +66,22 @@ export interface WrittenNames {
   readonly usedAuthenticators: readonly WrittenName[];
 }
 
-/** Validates the expanded document. */
+/** Validates the expanded document; `ownOnly`: of a follower, without what comes over the feed. */
 export function createDraft(
   value: unknown,
   written: ReadonlyMap<string, string>,
+  { ownOnly = false }: { readonly ownOnly?: boolean } = {},
 ): { readonly draft: Draft; readonly problems: readonly PathProblem[] } {
-  const whole = check(configSchema, { base: [], value, written });
-  const config = "output" in whole ? whole.output : undefined;
-  const raw = config ?? (isObject(value) ? value : {});
+  const context = { base: [], value, written };
+  const whole = ownOnly ? undefined : check(configSchema, context);
+  const alone = ownOnly ? check(ownSchema, context) : undefined;
+  const config = whole !== undefined && "output" in whole ? whole.output : undefined;
+  const own = alone !== undefined && "output" in alone ? alone.output : undefined;
+  const valid: Readonly<Record<string, unknown>> | undefined = config ?? own;
+  const raw = valid ?? (isMapping(value) ? value : {});
   // What passed as a whole needs no second look at its parts.
   const read = <T extends z.ZodType>(schema: T, part: unknown): z.output<T> | undefined =>
-    config === undefined ? schema.safeParse(part).data : (part as z.output<T>);
+    valid === undefined ? schema.safeParse(part).data : (part as z.output<T>);
   const draft: Draft = {
     listeners: listed("listeners", raw["listeners"], (part) => read(listenerSchema, part)),
     authenticators: keyed("authenticators", raw["authenticators"], (part) =>
@@ -81,13 +91,15 @@ export function createDraft(
     routes: listed("routes", raw["routes"], (part) => read(routeSchema, part)),
     admin: raw["admin"] === undefined ? undefined : read(adminSchema, raw["admin"]),
     authority: raw["authority"] === undefined ? undefined : read(authoritySchema, raw["authority"]),
-    policies: read(policyOptionsSchema, raw["policies"]),
-    limits: read(limitsSchema, raw["limits"]),
+    policies: ownOnly ? undefined : read(policyOptionsSchema, raw["policies"]),
+    limits: ownOnly ? undefined : read(limitsSchema, raw["limits"]),
     names: writtenNames(raw),
     routeKeys: routeKeys(value),
     config,
+    own,
   };
-  return { draft, problems: "problems" in whole ? whole.problems : [] };
+  const found = whole ?? alone;
+  return { draft, problems: found !== undefined && "problems" in found ? found.problems : [] };
 }
 
 function listed<T extends { readonly name: string }>(
@@ -107,7 +119,7 @@ function keyed<T>(
   written: unknown,
   read: (part: unknown) => T | undefined,
 ): Part<T>[] {
-  if (!isObject(written)) return [];
+  if (!isMapping(written)) return [];
   return Object.entries(written).flatMap(([name, part]) => {
     const options = read(part);
     return options === undefined ? [] : [{ name, path: [section, name], options }];
@@ -116,14 +128,14 @@ function keyed<T>(
 
 function writtenNames(raw: Readonly<Record<string, unknown>>): WrittenNames {
   const keys = (section: unknown): ReadonlySet<string> =>
-    new Set(isObject(section) ? Object.keys(section) : []);
+    new Set(isMapping(section) ? Object.keys(section) : []);
   const items = (
     section: string,
   ): { readonly path: Path; readonly item: Record<string, unknown> }[] => {
     const list = raw[section];
     if (!Array.isArray(list)) return [];
     return list.flatMap((item, index) =>
-      isObject(item) ? [{ path: [section, index], item }] : [],
+      isMapping(item) ? [{ path: [section, index], item }] : [],
     );
   };
   const at = (section: string, key: string): WrittenName[] =>
@@ -143,15 +155,11 @@ function writtenNames(raw: Readonly<Record<string, unknown>>): WrittenNames {
 }
 
 function routeKeys(value: unknown): ReadonlySet<string>[] {
-  const routes = isObject(value) ? value["routes"] : undefined;
+  const routes = isMapping(value) ? value["routes"] : undefined;
   if (!Array.isArray(routes)) return [];
-  return routes.map((route) => new Set(isObject(route) ? Object.keys(route) : []));
+  return routes.map((route) => new Set(isMapping(route) ? Object.keys(route) : []));
 }
 
 function named(value: unknown, path: Path): WrittenName[] {
   return typeof value === "string" ? [{ name: value, path }] : [];
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -45,7 +45,8 @@ export function pathKey(path: Path): string {
   return JSON.stringify(path);
 }
 
-export function expand(root: unknown, sources: ExpandSources): Expansion {
+/** `base`: where the value stands, as problems name it. */
+export function expand(root: unknown, sources: ExpandSources, base: Path = []): Expansion {
   const problems: { path: Path; message: string; remedy: string }[] = [];
   const files: { path: Path; file: string }[] = [];
   const written = new Map<string, string>();
@@ -93,7 +94,7 @@ export function expand(root: unknown, sources: ExpandSources): Expansion {
     );
   };
 
-  const value = walk(root, []);
+  const value = walk(root, base);
   const longestFirst = [...replaced].toSorted(([a], [b]) => b.length - a.length);
   return {
     value,

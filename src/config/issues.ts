@@ -4,6 +4,7 @@ import { pathKey } from "./expand.ts";
 import type { Path } from "./place.ts";
 import { alternativesAt, keysAt, shapeOf } from "./schema-walk.ts";
 import { suggest } from "./suggest.ts";
+import { valueAt } from "./written.ts";
 
 /** A problem at a path of the document; `load` adds file, line and column. */
 export interface PathProblem {
@@ -145,15 +146,6 @@ function show(value: unknown): string {
   if (typeof value === "object") return "this mapping";
   if (typeof value !== "string") return `${value as number | bigint | boolean}`;
   return JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value);
-}
-
-function valueAt(value: unknown, path: Path): unknown {
-  let at = value;
-  for (const step of path) {
-    if (typeof at !== "object" || at === null) return undefined;
-    at = (at as Record<string | number, unknown>)[step];
-  }
-  return at;
 }
 
 /** Stands for the words of a union that has none of its own. */

@@ -5,15 +5,17 @@
 import { Worker } from "node:worker_threads";
 import { ConfigError, type Problem, SallyportError } from "../model/errors.ts";
 import { nextMessage } from "../platform/thread-message.ts";
-import type { LoadedConfig } from "./load.ts";
+import type { LoadedConfig, LoadSources } from "./load.ts";
 import type { PolicyFile } from "./policy-files.ts";
+import type { PublishedBundle } from "./publish.ts";
 import { deepFreeze } from "./resolve-paths.ts";
 import type { Config } from "./schema.ts";
-import { createVocabulary } from "./vocabulary.ts";
+import { createVocabulary, type Words } from "./vocabulary.ts";
 
 export interface LoadThreadTask {
   readonly file: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly bundle: string | undefined;
 }
 
 export type LoadMessage =
@@ -23,6 +25,9 @@ export type LoadMessage =
       readonly file: string;
       readonly config: Omit<Config, "routes">;
       readonly policyFiles: readonly PolicyFile[];
+      readonly words: Words;
+      readonly bundle: string | undefined;
+      readonly published: readonly PublishedBundle[];
       readonly warnings: readonly Problem[];
       readonly hash: string;
     }
@@ -38,9 +43,9 @@ const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
 /** What `loadConfig` gives, frozen. Throws ConfigError with every problem, as it does. */
 export async function loadConfigInThread(
   file: string,
-  env: LoadThreadTask["env"] = process.env,
+  { env, bundle }: LoadSources = process,
 ): Promise<LoadedConfig> {
-  const workerData: LoadThreadTask = { file, env: { ...env } };
+  const workerData: LoadThreadTask = { file, env: { ...env }, bundle };
   const thread = new Worker(new URL(`./load-worker${EXTENSION}`, import.meta.url), { workerData });
   try {
     return await gather(thread);
@@ -67,10 +72,9 @@ async function gather(thread: Worker): Promise<LoadedConfig> {
       thread.postMessage("next");
       continue;
     }
-    const { file, policyFiles, warnings, hash } = message;
-    const config: Config = { ...message.config, routes };
-    const vocabulary = createVocabulary(config);
-    return deepFreeze({ file, config, vocabulary, policyFiles, warnings, hash });
+    const { kind: _, words, ...rest } = message;
+    const config: Config = { ...rest.config, routes };
+    return deepFreeze({ ...rest, config, vocabulary: createVocabulary(config, words) });
   }
 }
 

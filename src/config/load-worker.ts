@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { ConfigError } from "../model/errors.ts";
-import { inspectConfig, type Inspection } from "./load.ts";
+import { inspectConfig, type Inspection, withoutBundle } from "./load.ts";
 import type { LoadMessage, LoadThreadTask } from "./load-thread.ts";
 
 const LIMITS = {
@@ -15,7 +15,7 @@ const LIMITS = {
 const port = parentPort;
 if (port === null) throw new TypeError("this file is the entry point of a thread");
 
-const { file, env } = workerData as LoadThreadTask;
+const { file, env, bundle } = workerData as LoadThreadTask;
 const messages = messagesOf(await inspect());
 const send = (): void => {
   const next = messages.next();
@@ -26,7 +26,7 @@ send();
 
 async function inspect(): Promise<Inspection> {
   try {
-    return await inspectConfig(file, { env });
+    return await inspectConfig(file, { env, bundle });
   } catch (error) {
     // An error that crosses to another thread loses its class.
     if (!(error instanceof ConfigError)) throw error;
@@ -34,15 +34,20 @@ async function inspect(): Promise<Inspection> {
   }
 }
 
-function* messagesOf({ loaded, problems, warnings }: Inspection): Generator<LoadMessage> {
-  if (loaded === undefined) {
-    yield { kind: "problems", problems, warnings };
+function* messagesOf({ loaded, own, words, ...found }: Inspection): Generator<LoadMessage> {
+  const { problems, warnings } = found;
+  if (loaded === undefined || words === undefined) {
+    yield {
+      kind: "problems",
+      problems: own === undefined ? problems : [withoutBundle(file)],
+      warnings,
+    };
     return;
   }
   const { routes, ...rest } = loaded.config;
   for (let from = 0; from < routes.length; from += LIMITS.routesPerMessage) {
     yield { kind: "routes", routes: routes.slice(from, from + LIMITS.routesPerMessage) };
   }
-  const { file: path, policyFiles, hash } = loaded;
-  yield { kind: "done", file: path, config: rest, policyFiles, warnings, hash };
+  const { vocabulary: _, ...others } = loaded;
+  yield { kind: "done", ...others, config: rest, words };
 }

@@ -1,5 +1,7 @@
 /**
- * Reads `sallyport.yaml` into one frozen value, or says everything that is wrong with it at once.
+ * Reads `sallyport.yaml` into one frozen value, or says everything that is wrong with it at once. The
+ * file of a proxy that follows a feed is read together with the bundle that came over it; without one,
+ * what the file itself says is looked at.
  *
  * Order: YAML, then expressions, then each part against its schema, then what holds between parts.
  * A later step runs on what the earlier ones left valid. Policies are read here; whether they parse
@@ -8,11 +10,13 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { ConfigError, type Problem } from "../model/errors.ts";
+import type { FollowerOptions } from "../authority/authority-options.ts";
+import { ConfigError, type Problem, SallyportError } from "../model/errors.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { checkAddresses } from "./check-addresses.ts";
 import { checkAttributes } from "./check-attributes.ts";
+import { checkAuthority, checkAuthorityWarnings } from "./check-authority.ts";
 import { checkAuthenticators } from "./check-authenticators.ts";
 import { checkCredentialFiles, checkKeyFiles, checkSecretFiles } from "./check-files.ts";
 import { checkLimits } from "./check-limits.ts";
@@ -22,15 +26,20 @@ import { checkRoutes } from "./check-routes.ts";
 import { checkServices } from "./check-services.ts";
 import { checkTemplates } from "./check-templates.ts";
 import { checkTlsFiles, checkTlsWarnings } from "./check-tls.ts";
+import { composed, followsFeed, isPublished, misplacedKeys, ownParts, WORDS } from "./compose.ts";
 import { createDraft } from "./draft.ts";
 import { expand } from "./expand.ts";
 import type { PathProblem } from "./issues.ts";
 import { lineIndex, locate, type Place } from "./place.ts";
 import { type PolicyFile, readPolicyFiles } from "./policy-files.ts";
-import { deepFreeze, resolvePaths } from "./resolve-paths.ts";
-import type { Config } from "./schema.ts";
+import { publish, type PublishedBundle } from "./publish.ts";
+import { deepFreeze, resolveOwnPaths, resolvePaths } from "./resolve-paths.ts";
+import type { Config, OwnConfig } from "./schema.ts";
 import { isTemplated } from "./templated.ts";
-import { createVocabulary } from "./vocabulary.ts";
+import { readUnpacked, type UnpackedBundle } from "./unpack-bundle.ts";
+import { createVocabulary, NO_WORDS, type Words } from "./vocabulary.ts";
+import { readWords } from "./words.ts";
+import { pathText } from "./written.ts";
 import { parseYaml } from "./yaml.ts";
 
 const LIMITS = {
@@ -45,23 +54,42 @@ export interface LoadedConfig {
   readonly config: Config;
   readonly vocabulary: Vocabulary;
   readonly policyFiles: readonly PolicyFile[];
+  /** Hash of the bundle that it was composed with; undefined where no feed is followed. */
+  readonly bundle: string | undefined;
+  /** What it publishes to proxies, in the order of `authority.proxies`. */
+  readonly published: readonly PublishedBundle[];
   /** Findings that do not keep it from running: secrets that others can read. */
   readonly warnings: readonly Problem[];
   /**
-   * `sha256-<base64url>` over the configuration as it is written and the policies. Expanded values
-   * take no part, so that nobody can guess a weak secret from it.
+   * `sha256-<base64url>` over the configuration as it is written and the policies, or the bundle in
+   * which they came. Expanded values take no part, so that nobody can guess a weak secret from it.
    */
   readonly hash: string;
+}
+
+/** A follower's own file by itself. */
+export interface LoadedOwn {
+  /** Absolute path of the file. */
+  readonly file: string;
+  /** Frozen; its paths are absolute. */
+  readonly config: OwnConfig & { readonly authority: FollowerOptions };
+  readonly warnings: readonly Problem[];
 }
 
 /** What the outside is, so that a test can turn it. */
 export interface LoadSources {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The folder of the bundle that a follower is to run (`unpackBundle` gives it). */
+  readonly bundle?: string | undefined;
 }
 
 export interface Inspection {
-  /** Undefined when there are problems. */
+  /** Undefined when there are problems, and for a follower's file without a bundle. */
   readonly loaded: LoadedConfig | undefined;
+  /** A follower's file without a bundle, when there are no problems. */
+  readonly own?: LoadedOwn | undefined;
+  /** What policies may speak of beside the configuration. */
+  readonly words?: Words | undefined;
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
 }
@@ -71,9 +99,30 @@ export async function loadConfig(
   file: string,
   sources: LoadSources = process,
 ): Promise<LoadedConfig> {
-  const { loaded, problems } = await inspectConfig(file, sources);
-  if (loaded === undefined) throw new ConfigError(problems);
-  return loaded;
+  const { loaded, own, problems } = await inspectConfig(file, sources);
+  if (loaded !== undefined) return loaded;
+  throw new ConfigError(own === undefined ? problems : [withoutBundle(file)]);
+}
+
+/**
+ * What the file of a follower says by itself; undefined where it is not one's. Throws ConfigError with
+ * every problem.
+ */
+export async function loadOwn(
+  file: string,
+  { env }: Pick<LoadSources, "env"> = process,
+): Promise<LoadedOwn | undefined> {
+  const document = parseYaml(readText(resolve(file), file));
+  if (document.problems.length === 0 && !followsFeed(document.value)) return undefined;
+  const { own, problems } = await inspectConfig(file, { env });
+  if (own === undefined) throw new ConfigError(problems);
+  return own;
+}
+
+/** What is said of a follower's file where a whole configuration is needed. */
+export function withoutBundle(file: string): Problem {
+  const message = "its services, routes and policies come over the feed";
+  return { file, message, remedy: "ask at the authority, whose configuration has them" };
 }
 
 /** The same without throwing for what is wrong inside the file. Throws ConfigError when it cannot be read. */
@@ -92,18 +141,31 @@ export async function inspectConfig(
     );
     return { loaded: undefined, problems: sorted(problems), warnings: [] };
   }
-  const expansion = expand(document.value, {
+  const follows = followsFeed(document.value);
+  const bundle =
+    follows && sources.bundle !== undefined ? readBundle(sources.bundle, file) : undefined;
+  const ownOnly = follows && bundle === undefined;
+  const written = writtenValue(document.value, follows, bundle);
+  const reading = {
     env: sources.env,
-    readFile: (name) => readFileBytes(resolve(folder, name)).toString("utf8"),
+    readFile: (name: string) => readFileBytes(resolve(folder, name)).toString("utf8"),
     isTemplated,
-  });
-  const { draft, problems } = createDraft(expansion.value, expansion.written);
-  const policies = readPolicyFiles(draft.policies?.enforce ?? [], folder);
+  };
+  const expansion = expand(written, reading);
+  const { draft, problems } = createDraft(expansion.value, expansion.written, { ownOnly });
+  const policies =
+    bundle === undefined
+      ? readPolicyFiles(draft.policies?.enforce ?? [], folder)
+      : { files: bundle.content.policies, problems: [] };
+  const beside = expand(bundle?.content.words ?? NO_WORDS, reading, [WORDS]);
+  const words = readWords(beside.value, { base: [WORDS], written: beside.written });
   const judged = [
+    ...(follows ? misplacedKeys(document.value) : []),
     ...problems,
     ...checkNames(draft),
-    ...checkReferences(draft),
+    ...(ownOnly ? [] : checkReferences(draft)),
     ...checkAddresses(draft),
+    ...checkAuthority(draft, expansion.value),
     ...checkRoutes(draft),
     ...checkServices(draft),
     ...checkLimits(draft),
@@ -114,31 +176,74 @@ export async function inspectConfig(
     ...checkCredentialFiles(draft, folder),
     ...checkTlsFiles(draft, folder),
     ...policies.problems,
+    ...words.problems,
   ];
-  const found = [...withoutUnexpanded(judged, expansion.problems), ...expansion.problems];
+  const unexpanded = [...expansion.problems, ...beside.problems];
+  const found = [...withoutUnexpanded(judged, unexpanded), ...unexpanded];
+  const redact = (prose: string): string => beside.redact(expansion.redact(prose));
   const place = (all: readonly PathProblem[]): Problem[] =>
     sorted(
-      all.map((one) => ({
-        ...toProblem(one, { file, root: document.place, at, redact: expansion.redact }),
-      })),
+      all.map((one) =>
+        bundle !== undefined && isPublished(one.path)
+          ? problemInBundle(one, { hash: bundle.hash, redact })
+          : toProblem(one, { file, root: document.place, at, redact }),
+      ),
     );
   const warnings = place([
     ...checkSecretFiles(draft, expansion, folder),
     ...checkTlsWarnings(draft, folder),
+    ...checkAuthorityWarnings(draft),
   ]);
-  if (found.length > 0 || draft.config === undefined) {
-    return { loaded: undefined, problems: place(found), warnings };
+  if (found.length > 0) return { loaded: undefined, problems: place(found), warnings };
+  if (draft.own !== undefined) {
+    const config = resolveOwnPaths(draft.own, folder) as LoadedOwn["config"];
+    const own = deepFreeze({ file: path, config, warnings });
+    return { loaded: undefined, own, problems: [], warnings };
+  }
+  if (draft.config === undefined) throw new TypeError("nothing is wrong, and nothing was read");
+  const publishing = publish({
+    written,
+    config: draft.config,
+    policyFiles: policies.files,
+    folder,
+  });
+  if (publishing.problems.length > 0) {
+    return { loaded: undefined, problems: place(publishing.problems), warnings };
   }
   const config = deepFreeze(resolvePaths(draft.config, folder));
   const loaded = deepFreeze({
     file: path,
     config,
-    vocabulary: createVocabulary(config),
+    vocabulary: createVocabulary(config, words.words),
     policyFiles: policies.files,
+    bundle: bundle?.hash,
+    published: publishing.published,
     warnings,
-    hash: hashOf([{ name: "", text }, ...policies.files]),
+    hash:
+      bundle === undefined
+        ? hashOf([{ name: "", text }, ...policies.files])
+        : hashOf([
+            { name: "", text },
+            { name: "bundle", text: bundle.hash },
+          ]),
   });
-  return { loaded, problems: [], warnings };
+  return { loaded, words: words.words, problems: [], warnings };
+}
+
+function readBundle(folder: string, file: string): UnpackedBundle {
+  try {
+    return readUnpacked(folder);
+  } catch (error) {
+    if (!(error instanceof SallyportError)) throw error;
+    const remedy = "remove that folder; the bundle is then fetched again";
+    throw new ConfigError([{ file, message: error.message, remedy }], { cause: error });
+  }
+}
+
+/** The document as it is to be expanded. */
+function writtenValue(own: unknown, follows: boolean, bundle: UnpackedBundle | undefined): unknown {
+  if (bundle !== undefined) return composed(own, bundle);
+  return follows ? ownParts(own) : own;
 }
 
 function readText(path: string, named: string): string {
@@ -184,6 +289,18 @@ function toProblem(
     ...context.at(locate(context.root, path)),
     message: context.redact(message),
     remedy: remedy === undefined ? undefined : context.redact(remedy),
+  });
+}
+
+/** A bundle has no lines; its parts have names. */
+function problemInBundle(
+  { path, message, remedy }: PathProblem,
+  { hash, redact }: { readonly hash: string; readonly redact: (text: string) => string },
+): Problem {
+  return problem({
+    file: `bundle ${hash}: ${pathText(path)}`,
+    message: redact(message),
+    remedy: remedy === undefined ? undefined : redact(remedy),
   });
 }
 

@@ -7,7 +7,24 @@ import {
 } from "../authority/authority-options.ts";
 import type { CredentialsOptions } from "../gate/credential-options.ts";
 import { mapListenerFiles, mapServiceFiles } from "../http/tls-options.ts";
-import type { Config } from "./schema.ts";
+import type { Config, OwnConfig } from "./schema.ts";
+
+/** Of what a follower's own file says, and of the same parts of a whole configuration. */
+export function resolveOwnPaths<T extends OwnConfig | Config>(config: T, folder: string): T {
+  return {
+    ...config,
+    listeners: config.listeners.map((listener) => {
+      const { tls } = listener;
+      if (tls === undefined) return listener;
+      return { ...listener, tls: mapListenerFiles(tls, (file) => resolve(folder, file)) };
+    }),
+    ...(config.authority === undefined
+      ? {}
+      : { authority: resolveAuthority(config.authority, folder) }),
+    supervisor: { ...config.supervisor, folder: resolve(folder, config.supervisor.folder) },
+    audit: { ...config.audit, path: resolve(folder, config.audit.path) },
+  };
+}
 
 export function resolvePaths(config: Config, folder: string): Config {
   const authenticators = Object.entries(config.authenticators).map(([name, options]) => [
@@ -17,16 +34,11 @@ export function resolvePaths(config: Config, folder: string): Config {
       : options,
   ]);
   return {
-    ...config,
+    ...resolveOwnPaths(config, folder),
     routes: config.routes.map((route) => ({
       ...route,
       credentials: resolveSecret(route.credentials, folder),
     })),
-    listeners: config.listeners.map((listener) => {
-      const { tls } = listener;
-      if (tls === undefined) return listener;
-      return { ...listener, tls: mapListenerFiles(tls, (file) => resolve(folder, file)) };
-    }),
     services: Object.fromEntries(
       Object.entries(config.services).map(([name, service]) => {
         const { tls } = service;
@@ -39,11 +51,6 @@ export function resolvePaths(config: Config, folder: string): Config {
       ...config.policies,
       enforce: config.policies.enforce.map((path) => resolve(folder, path)),
     },
-    ...(config.authority === undefined
-      ? {}
-      : { authority: resolveAuthority(config.authority, folder) }),
-    supervisor: { ...config.supervisor, folder: resolve(folder, config.supervisor.folder) },
-    audit: { ...config.audit, path: resolve(folder, config.audit.path) },
   };
 }
 
@@ -78,6 +85,8 @@ function resolveSecret(credentials: CredentialsOptions, folder: string): Credent
 /** Freezes a value and everything in it: a configuration never changes, it is replaced. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
+  // Bytes cannot be frozen.
+  if (ArrayBuffer.isView(value)) return value;
   // Frozen already or not: zod's readonly() freezes an object and leaves what is in it.
   Object.freeze(value);
   for (const item of Object.values(value)) deepFreeze(item);

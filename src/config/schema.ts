@@ -56,8 +56,10 @@ export const configSchema = z.strictObject({
   version: z.literal(1).describe("Version of this format."),
   listeners: z
     .array(listenerSchema)
-    .min(1, "at least one listener")
-    .describe("Where callers connect."),
+    .prefault([])
+    .describe(
+      "Where callers connect: at least one, except in a process that only serves the feed (`authority.serve`).",
+    ),
   admin: adminSchema.optional().describe("Where operators look."),
   authenticators: z
     .record(nameSchema, authenticatorSchema)
@@ -80,10 +82,17 @@ export const configSchema = z.strictObject({
   shutdown: shutdownSchema.prefault({}).describe("How the process ends."),
 });
 
+/** Of a proxy that follows a feed: what its own file may say. */
+export const ownSchema = configSchema
+  .omit({ services: true, routes: true, authenticators: true, limits: true, policies: true })
+  .required({ authority: true });
+
 /** As the user writes it. */
 export type ConfigInput = z.input<typeof configSchema>;
 /** Checked: durations in milliseconds, sizes in bytes, defaults filled in. */
 export type Config = z.output<typeof configSchema>;
+/** A follower's own part of it; the rest comes over the feed. */
+export type OwnConfig = z.output<typeof ownSchema>;
 export type AuthenticatorOptions = z.output<typeof authenticatorSchema>;
 export type ServiceOptions = z.output<typeof serviceSchema>;
 export type LimitsOptions = z.output<typeof limitsSchema>;

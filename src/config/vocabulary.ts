@@ -1,33 +1,66 @@
-/** The words that policies can use, taken from a valid configuration. */
+/** The words that policies can use, taken from a valid configuration and from what is beside it. */
 import { pathParams } from "../gate/router.ts";
 import type { AttributeType, AttributeValue, PrincipalKind } from "../model/principal.ts";
-import type { Vocabulary } from "../model/vocabulary.ts";
+import type {
+  Vocabulary,
+  VocabularyAuthenticator,
+  VocabularyRoute,
+  VocabularyService,
+} from "../model/vocabulary.ts";
 import type { AuthenticatorOptions, Config } from "./schema.ts";
 
-export function createVocabulary(config: Config): Vocabulary {
+/** What policies may speak of though it is no part of the configuration (words.ts). */
+export interface Words {
+  readonly authenticators: Readonly<Record<string, Omit<VocabularyAuthenticator, "name">>>;
+  readonly services: Readonly<Record<string, Omit<VocabularyService, "name">>>;
+  readonly routes: readonly SpokenRoute[];
+}
+
+type SpokenRoute = Pick<VocabularyRoute, "name" | "attributes"> & {
+  readonly service?: string | undefined;
+  readonly path: string;
+};
+
+export const NO_WORDS: Words = { authenticators: {}, services: {}, routes: [] };
+
+export function createVocabulary(config: Config, beside: Words = NO_WORDS): Vocabulary {
+  const authenticators = Object.entries(config.authenticators).map(
+    ([name, options]): VocabularyAuthenticator => ({ name, ...authenticatorWords(options) }),
+  );
+  const services = Object.entries(config.services).map(([name, service]) => word(name, service));
   return {
-    authenticators: Object.entries(config.authenticators).map(([name, options]) => ({
-      name,
-      kinds: principalKinds(options),
-      attributes: Object.fromEntries(
-        Object.entries(options.principal.attributes).map(([attribute, { type }]) => [
-          attribute,
-          type,
-        ]),
-      ),
-      bareRoles: options.principal.roles?.allow ?? [],
-    })),
-    services: Object.entries(config.services).map(([name, { attributes }]) => ({
-      name,
-      attributes,
-    })),
-    routes: config.routes.map(({ name, service, attributes, path }) => ({
-      name,
-      service,
-      attributes,
-      params: pathParams(path).map((param) => param.name),
-    })),
+    authenticators: [
+      ...authenticators,
+      ...Object.entries(beside.authenticators).map(([name, words]) => ({ name, ...words })),
+    ],
+    services: [
+      ...services,
+      ...Object.entries(beside.services).map(([name, words]) => word(name, words)),
+    ],
+    routes: [...config.routes.map(routeWords), ...beside.routes.map(routeWords)],
   };
+}
+
+/** What an authenticator adds to the words. */
+export function authenticatorWords(
+  options: AuthenticatorOptions,
+): Omit<VocabularyAuthenticator, "name"> {
+  const { attributes, roles } = options.principal;
+  return {
+    kinds: principalKinds(options),
+    attributes: Object.fromEntries(
+      Object.entries(attributes).map(([attribute, { type }]) => [attribute, type]),
+    ),
+    bareRoles: roles?.allow ?? [],
+  };
+}
+
+function word(name: string, { attributes }: Omit<VocabularyService, "name">): VocabularyService {
+  return { name, attributes };
+}
+
+function routeWords({ name, service, attributes, path }: SpokenRoute): VocabularyRoute {
+  return { name, service, attributes, params: pathParams(path).map((param) => param.name) };
 }
 
 /** The kinds of principal that an authenticator can vouch for. */

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { CredentialFacts } from "../model/facts.ts";
 import type { RequestHead } from "../model/http.ts";
 import type { DecisionRecord } from "../model/records.ts";
+import { NO_REVOCATIONS } from "../model/revocation.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { ManualClock } from "../platform/clock.ts";
 import { type Denial, isDenial, Permit } from "./decision.ts";
@@ -197,6 +198,7 @@ function fixture() {
       durable: () => undefined,
     },
     budget: { spent: () => true, charge: () => (charged.count += 1) },
+    revocations: NO_REVOCATIONS,
     nextDecisionId: () => `decision-${next++}`,
     decided: () => undefined,
   });

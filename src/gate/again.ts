@@ -1,6 +1,6 @@
 /**
- * Decides again about a stream that is open, by another snapshot or because what was known about its
- * credential has lapsed: the same request, the same credential, the steps that can come out
+ * Decides again about a stream that is open, by another snapshot, after a revocation, or because what
+ * was known about its credential has lapsed: the same request, the same credential, the steps that can come out
  * otherwise. What it was counted for when it began is not counted again, and a credential that is
  * not good any more spends nobody's budget. Only a denial is recorded: it ends the stream.
  */
@@ -17,12 +17,22 @@ import {
 import { identify, recall } from "./identify.ts";
 import { peer } from "./peer.ts";
 import { recordDecision } from "./record.ts";
+import { fresh, unblocked } from "./revocation.ts";
 import { route } from "./route.ts";
 import type { GateSnapshot } from "./snapshot.ts";
 import type { GateDeps, Step, StepResult } from "./step.ts";
 
 /** Why each stands where it does: see the steps of `gate.ts`. */
-const STEPS: readonly Step[] = [peer, route, sameService, recall, identify, authorize];
+const STEPS: readonly Step[] = [
+  fresh,
+  peer,
+  route,
+  sameService,
+  recall,
+  identify,
+  unblocked,
+  authorize,
+];
 
 const FREE: GateDeps["budget"] = { spent: () => false, charge: () => undefined };
 

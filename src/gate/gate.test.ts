@@ -7,6 +7,7 @@ import type { PeerTls } from "../model/peer-tls.ts";
 import type { Reason } from "../model/reason.ts";
 import type { PolicyRequest } from "../model/policy.ts";
 import type { DecisionRecord, Taken } from "../model/records.ts";
+import { NO_REVOCATIONS, type Revocations } from "../model/revocation.ts";
 import type { RouteLimits } from "../limits/route-limits.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { ManualClock } from "../platform/clock.ts";
@@ -345,6 +346,7 @@ interface FixtureOptions {
   readonly writable?: boolean;
   readonly durable?: Promise<void>;
   readonly limits?: RouteLimits;
+  readonly revocations?: Revocations;
 }
 
 function fixture(options: FixtureOptions = {}) {
@@ -407,6 +409,7 @@ function fixture(options: FixtureOptions = {}) {
       durable: () => options.durable,
     },
     budget,
+    revocations: options.revocations ?? NO_REVOCATIONS,
     nextDecisionId: () => `ID${++count}`,
     decided: () => undefined,
   });

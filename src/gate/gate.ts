@@ -26,6 +26,7 @@ import { authorize } from "./authorize.ts";
 import { limit } from "./limit.ts";
 import { peer } from "./peer.ts";
 import { recordDecision } from "./record.ts";
+import { fresh, takenAwayMeanwhile, unblocked } from "./revocation.ts";
 import { route } from "./route.ts";
 import type { GateSnapshot } from "./snapshot.ts";
 import type { GateDeps, Step, StepResult } from "./step.ts";
@@ -52,12 +53,14 @@ export interface Gate {
 /** The order matters; each line says why it stands where it does. */
 const STEPS: readonly Step[] = [
   writable, // first: what cannot be recorded is not looked at
+  fresh, // next: while a revocation may be missing nobody is let in, whoever asks
   peer, // before anything of the request: a caller whose certificate is bad is told nothing else
   canonical, // before anything reads host or path
   route, // before identity: the route says which credentials count
   recall, // facts that are at hand cost nothing, so they come before the budget
   budget, // before any signature is checked, so that bad tokens are cheap for us
   identify, // before policy: policy speaks of a verified principal
+  unblocked, // after identity, so that the record says who was kept out
   authorize, // nothing after it can widen what it said
   limit, // last: what policy denies does not count against anybody's limit
 ];
@@ -107,6 +110,7 @@ async function resume(
     for (let index = at.index; result === undefined && index < STEPS.length; index++) {
       result = await (STEPS[index] as Step)(at.deciding, at.deps);
     }
+    result ??= takenAwayMeanwhile(at.deciding, at.deps);
     return await conclude(at.deciding, result ?? "permitted", at);
   } catch (error) {
     return failed(error, at.deciding, at);

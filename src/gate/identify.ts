@@ -12,7 +12,7 @@ import { Recurring } from "../model/recurring.ts";
 import { checkFacts } from "../identity/checks.ts";
 import { isCredentialsFault, parseAuthorization } from "../wire/authorization.ts";
 import type { Deciding } from "./decision.ts";
-
+import { refusedByRevocation } from "./revocation.ts";
 import type { BearerVerifier } from "./snapshot.ts";
 import type { GateDeps, StepResult } from "./step.ts";
 
@@ -84,7 +84,7 @@ export function recall(deciding: Deciding): StepResult {
 
 /** Step: verifies what is not known yet, and looks at what must hold on every request. */
 export function identify(deciding: Deciding, deps: GateDeps): StepResult | Promise<StepResult> {
-  if (deciding.facts !== undefined) return accept(deciding, deciding.facts);
+  if (deciding.facts !== undefined) return accept(deciding, deciding.facts, deps);
   const bearer = deciding.route?.bearer;
   if (deciding.token === undefined || bearer === undefined) return withoutCredential(deciding);
   const verified = bearer.verify(deciding.token);
@@ -101,7 +101,7 @@ function verifiedOrNot(
 ): StepResult {
   if (!isFailure(result)) {
     remember(deciding, result);
-    return accept(deciding, result);
+    return accept(deciding, result, deps);
   }
   if (result.costly) deps.budget.charge(clientOf(deciding));
   deciding.detail = result.detail;
@@ -120,12 +120,13 @@ function clientOf({ request, input }: Deciding): string {
 }
 
 /** Facts are cached, outcomes never: this runs on every request. */
-function accept(deciding: Deciding, facts: CredentialFacts): StepResult {
+function accept(deciding: Deciding, facts: CredentialFacts, deps: GateDeps): StepResult {
   deciding.facts = facts;
   // RFC 9449 section 7.1, RFC 8705 section 3: a bound token is worth nothing in other hands.
   const refused = facts.bound
     ? "missing-proof"
-    : checkFacts(facts, deciding.timeMs, deciding.route?.audience);
+    : (checkFacts(facts, deciding.timeMs, deciding.route?.audience) ??
+      refusedByRevocation(deciding, facts, deps));
   if (refused !== undefined) {
     deciding.credentials = [credentialOf(facts, "refused")];
     return refused;

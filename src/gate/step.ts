@@ -2,6 +2,7 @@
 import type { Clock, Log } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
 import type { AuditLog } from "../model/records.ts";
+import type { Revocations } from "../model/revocation.ts";
 import type { Deciding } from "./decision.ts";
 
 /** Counts failed verifications per address (design section 5, rule 5). */
@@ -15,6 +16,8 @@ export interface GateDeps {
   readonly log: Log;
   readonly audit: AuditLog;
   readonly budget: FailureBudget;
+  /** What access was taken away; `NO_REVOCATIONS` where there is no authority to hear it from. */
+  readonly revocations: Revocations;
   readonly nextDecisionId: () => string;
   /** Told of every decision: its route if any, its reason, how long it took, whether it is about a gRPC call. */
   readonly decided: (

@@ -20,6 +20,8 @@ export const ERROR_CODES = {
   "signing-unavailable": "No key may sign now: none could be made in time, or none can be read.",
   "feed-failed":
     "The authority's feed cannot be followed, or what came over it is not to be trusted.",
+  "revocations-full":
+    "As many revocations are in force as can be held. None was added; lift some, or let them expire.",
   "enrolment-failed": "A machine could not be enrolled or could not renew its identity.",
 } as const;
 

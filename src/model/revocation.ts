@@ -43,15 +43,35 @@ export const NEVER: number = Number.MAX_SAFE_INTEGER;
 
 /** What the gate asks on every request. Synchronous, and about a microsecond. */
 export interface Revocations {
-  /** Changes whenever an answer may have: open streams are decided again. */
+  /**
+   * Changes whenever an answer may have: open streams are decided again. What was good at a version
+   * stays good at it: time only ends what denies.
+   */
   readonly version: number;
   /**
    * Whether this is recent enough to be believed at `nowMs`; with a feed: heard within its bound.
    * False denies every request (`feed-stale`).
    */
   fresh(nowMs: number): boolean;
-  /** The kind of entry that denies this credential on that service, or undefined. */
+  /**
+   * The kind of entry that denies this credential on that service, or undefined. By service only a
+   * `revoke`; a `block` by service is the next question, since it is no fault of the credential.
+   */
   revokedBy(facts: CredentialFacts, service: string | undefined): RevocationKind | undefined;
-  /** Whether anonymous callers are kept from this service (a block by service). */
+  /** Whether every caller, anonymous ones too, is kept from this service (a `block` by service). */
   blocksService(service: string | undefined): boolean;
+  /** Calls `changed` after each change of `version`. Returns the function that ends it. */
+  watch(changed: () => void): () => void;
+  /** The gate tells of each request that it denied by an answer of the above. For metrics. */
+  denied(by: RevocationKind): void;
 }
+
+/** Where no authority is configured there is nothing to revoke, and nothing to be late with. */
+export const NO_REVOCATIONS: Revocations = Object.freeze({
+  version: 0,
+  fresh: () => true,
+  revokedBy: () => undefined,
+  blocksService: () => false,
+  watch: () => () => undefined,
+  denied: () => undefined,
+});

@@ -23,6 +23,8 @@ export class Forwarding implements ForwardObserver {
   standing: Permit;
   /** Whether it is being decided about again. */
   deciding = false;
+  /** The version of the revocations at which none of them was about it. */
+  cleanAt: number | undefined;
   protected readonly exchange: Exchange;
   readonly #route: ForwardRoute;
   readonly #deps: ForwardDeps;

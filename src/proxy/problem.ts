@@ -30,6 +30,7 @@ export interface ProblemResponse {
 /** Seconds to wait before asking again, where waiting helps. */
 const RETRY_AFTER: Partial<Record<Reason, number>> = {
   "too-many-failures": 10,
+  "feed-stale": 5,
   "identity-unavailable": 5,
   "audit-unavailable": 5,
   overloaded: 1,

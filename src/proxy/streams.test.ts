@@ -4,6 +4,7 @@ import type { Denial, Permit } from "../gate/decision.ts";
 import type { GateSnapshot } from "../gate/snapshot.ts";
 import { Deadlines } from "../http/deadlines.ts";
 import type { Exchange, ForwardOutcome } from "../http/exchange.ts";
+import { NO_REVOCATIONS } from "../model/revocation.ts";
 import { ManualClock } from "../platform/clock.ts";
 import { ManualTimers } from "../platform/timers.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
@@ -173,6 +174,7 @@ function fixture() {
       },
     },
     snapshot: () => world.snapshot,
+    revocations: NO_REVOCATIONS,
   });
   return Object.assign(world, { streams });
 }

@@ -2,10 +2,11 @@
  * The streams that are open: upgraded connections, and responses that go on and on. Each keeps the
  * permit that let it in, and is decided about again whenever that may have changed: a new snapshot
  * is in force, its identity has expired, the key that vouched for its credential is gone, the
- * certificate of its connection does not stand any more. A denial is recorded and closes it.
+ * certificate of its connection does not stand any more, its credential was revoked or its service
+ * blocked, or nobody knows any more whether they were. A denial is recorded and closes it.
  *
- * Nothing is registered when a request begins. Twice a second, and at once on a new snapshot, all
- * that is in flight is gone through, in slices, so that a plain request costs nothing.
+ * Nothing is registered when a request begins. Twice a second, and at once on a new snapshot and on a
+ * revocation, all that is in flight is gone through, in slices, so that a plain request costs nothing.
  */
 import { type Denial, isDenial, type Permit } from "../gate/decision.ts";
 import type { Gate } from "../gate/gate.ts";
@@ -13,6 +14,7 @@ import type { GateSnapshot } from "../gate/snapshot.ts";
 import type { Deadlines, Expirable } from "../http/deadlines.ts";
 import type { Clock, Log, Metrics, Timers } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
+import type { Revocations } from "../model/revocation.ts";
 import type { StreamKind } from "./forward-route.ts";
 import { Forwarding } from "./forwarding.ts";
 
@@ -21,6 +23,11 @@ const LIMITS = {
   sweepMs: 500,
   /** Requests wait no longer than this while many streams are decided about. */
   sliceMs: 5,
+  /**
+   * After a look for revocations, the next one waits for so many times as long as it took: however
+   * many revocations come, they take a tenth of the time, and each waits at most for `sweepMs`.
+   */
+  revokedRest: 9,
 } as const;
 
 export interface Streams {
@@ -39,6 +46,7 @@ export interface StreamsDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly gate: Pick<Gate, "decideAgain">;
+  readonly revocations: Revocations;
   /** The snapshot in force now. */
   readonly snapshot: () => GateSnapshot;
 }
@@ -52,7 +60,14 @@ class OpenStreams implements Streams {
   readonly #open;
   readonly #closed;
   readonly #decided;
+  readonly #unwatch: () => void;
   #cancel: () => void;
+  /** What goes through all that is in flight now. */
+  #pass: Pass | undefined;
+  /** A revocation came since the last pass began. */
+  #revoked = false;
+  /** Monotonic milliseconds before which no pass begins because of a revocation. */
+  #restUntil = 0;
   #over = false;
 
   constructor(deps: StreamsDeps) {
@@ -69,10 +84,11 @@ class OpenStreams implements Streams {
     ]);
     this.#decided = metrics.counter(
       "sallyport_stream_decisions",
-      "Decisions about open streams: by a new snapshot, or because an identity or a key has lapsed.",
+      "Decisions about open streams: by a new snapshot, after a revocation, or because an identity or a key has lapsed.",
       ["decision"],
     );
     this.#cancel = deps.timers.after(LIMITS.sweepMs, () => this.#sweep());
+    this.#unwatch = deps.revocations.watch(() => this.#revocation());
   }
 
   redecide(): void {
@@ -87,27 +103,47 @@ class OpenStreams implements Streams {
 
   close(): void {
     this.#over = true;
+    this.#unwatch();
     this.#cancel();
   }
 
+  /** A pass that is under way goes on: begun anew each time, it would never reach its end. */
+  #revocation(): void {
+    if (this.#revoked || this.#over) return;
+    this.#revoked = true;
+    if (this.#pass === undefined) this.#wait();
+  }
+
+  #wait(): void {
+    const { clock, timers } = this.#deps;
+    const rest = this.#revoked ? Math.max(0, this.#restUntil - clock.monotonic()) : LIMITS.sweepMs;
+    this.#cancel();
+    this.#cancel = timers.after(Math.min(rest, LIMITS.sweepMs), () => this.#sweep());
+  }
+
   #sweep(): void {
+    this.#revoked = false;
     this.#slice({
       rest: this.#deps.deadlines.registered(),
       open: { upgrade: 0, response: 0 },
+      busyMs: 0,
     });
   }
 
   #slice(pass: Pass): void {
-    const { clock, timers, snapshot } = this.#deps;
+    const { clock, timers, revocations, snapshot } = this.#deps;
+    this.#pass = pass;
     const started = clock.monotonic();
     const gate = snapshot();
     const nowMs = clock.now();
+    const fresh = revocations.fresh(nowMs);
     for (;;) {
       const next = pass.rest.next();
       if (next.done === true) break;
       if (next.value.owner instanceof Forwarding) {
-        this.#guarded(next.value.owner, { pass, gate, nowMs, started });
+        this.#guarded(next.value.owner, { pass, gate, nowMs, started, fresh });
         if (clock.monotonic() - started >= LIMITS.sliceMs) {
+          pass.busyMs += clock.monotonic() - started;
           this.#cancel = timers.after(0, () => this.#slice(pass));
           return;
         }
@@ -115,7 +151,10 @@ class OpenStreams implements Streams {
     }
     this.#open.with("upgrade").set(pass.open.upgrade);
     this.#open.with("response").set(pass.open.response);
-    this.#cancel = timers.after(LIMITS.sweepMs, () => this.#sweep());
+    this.#pass = undefined;
+    const ended = clock.monotonic();
+    this.#restUntil = ended + LIMITS.revokedRest * (pass.busyMs + ended - started);
+    this.#wait();
   }
 
   /** One that cannot be decided about is denied, and does not keep the others from being looked at. */
@@ -135,7 +174,24 @@ class OpenStreams implements Streams {
     const kind = forwarding.kind(at.started);
     if (kind === undefined) return;
     at.pass.open[kind] += 1;
-    if (!forwarding.deciding && isStale(forwarding.standing, at)) this.#decide(forwarding, at.gate);
+    if (forwarding.deciding) return;
+    if (isStale(forwarding.standing, at) || this.#isTakenAway(forwarding, at)) {
+      this.#decide(forwarding, at.gate);
+    }
+  }
+
+  /** A filter: of thousands of streams a revocation is about few, and only those trouble the gate. */
+  #isTakenAway(forwarding: Forwarding, { fresh }: Look): boolean {
+    if (!fresh) return true;
+    const { revocations } = this.#deps;
+    const { version } = revocations;
+    if (forwarding.cleanAt === version) return false;
+    const { facts, route } = forwarding.standing;
+    if (revocations.blocksService(route.service)) return true;
+    if (facts !== undefined && revocations.revokedBy(facts, route.service) !== undefined)
+      return true;
+    forwarding.cleanAt = version;
+    return false;
   }
 
   #decide(forwarding: Forwarding, snapshot: GateSnapshot): void {
@@ -161,6 +217,7 @@ class OpenStreams implements Streams {
     this.#decided.with(isDenial(outcome) ? "deny" : "permit").inc();
     if (!isDenial(outcome)) {
       forwarding.standing = outcome;
+      forwarding.cleanAt = undefined;
       return;
     }
     this.#deps.log.info("an open stream was denied and is closed", {
@@ -177,6 +234,8 @@ class OpenStreams implements Streams {
 interface Pass {
   readonly rest: IterableIterator<Expirable>;
   readonly open: Record<StreamKind, number>;
+  /** What its slices took until now, in milliseconds. */
+  busyMs: number;
 }
 
 interface Look {
@@ -184,6 +243,8 @@ interface Look {
   readonly gate: GateSnapshot;
   readonly nowMs: number;
   readonly started: number;
+  /** Whether the revocations are recent enough to be believed. */
+  readonly fresh: boolean;
 }
 
 /** Whether the permit may not hold any more. */

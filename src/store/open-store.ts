@@ -1,4 +1,6 @@
 /** Opens the store that a URL names. */
+import { readPostgresUrl } from "./postgres-options.ts";
+import { openPostgresStore } from "./postgres-store.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 import type { OpenStore, StoreDeps } from "./store-deps.ts";
 import { parseStoreUrl } from "./store-url.ts";
@@ -10,5 +12,5 @@ import { parseStoreUrl } from "./store-url.ts";
 export async function openStore(url: string, deps: StoreDeps): Promise<OpenStore> {
   const location = parseStoreUrl(url);
   if (location.engine === "sqlite") return await openSqliteStore(location.path, deps);
-  throw new TypeError("not built yet");
+  return await openPostgresStore(readPostgresUrl(location.url), deps);
 }

@@ -2,17 +2,14 @@
  * One connection to the file: opened with what durability needs, its tables brought to this version.
  * Refuses a file of somebody else and tables of a later version.
  */
-import { randomBytes } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import { SallyportError } from "../model/errors.ts";
+import { newEpoch } from "./epoch.ts";
 import { STORE_LIMITS } from "./limits.ts";
 import { SQLITE_MIGRATIONS, type Migration } from "./sqlite-migrations.ts";
 
 /** `SALY`: in the header of each of our files. */
 const APPLICATION_ID = 0x53414c59;
-
-/** Bytes of randomness: two stores never have one epoch. */
-const EPOCH_BYTES = 16;
 
 /** Throws what SQLite throws, or SallyportError `store-failed`. */
 export function connectSqlite(
@@ -49,10 +46,6 @@ export function inTransaction<T>(database: DatabaseSync, run: () => T): T {
 
 export function schemaVersion(database: DatabaseSync): number {
   return readPragma(database, "user_version");
-}
-
-export function newEpoch(): string {
-  return randomBytes(EPOCH_BYTES).toString("base64url");
 }
 
 function rollBack(database: DatabaseSync): void {

@@ -5,9 +5,10 @@
 import type { DatabaseSync, StatementSync, SQLInputValue } from "node:sqlite";
 import { SallyportError } from "../model/errors.ts";
 import type { Commit } from "../model/store.ts";
+import { newEpoch } from "./epoch.ts";
 import { STORE_LIMITS } from "./limits.ts";
 import { COLUMNS, type ChangeRows, type Row } from "./rows.ts";
-import { connectSqlite, inTransaction, newEpoch, schemaVersion } from "./sqlite-connection.ts";
+import { connectSqlite, inTransaction, schemaVersion } from "./sqlite-connection.ts";
 import { describeSqliteError, type SqliteFailure } from "./sqlite-errors.ts";
 import { type FileIdentity, isSameFile, prepareSqliteFile } from "./sqlite-file.ts";
 import type {

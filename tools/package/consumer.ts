@@ -14,6 +14,7 @@ import {
   isDenial,
   loadConfig,
   METHODS,
+  NO_REVOCATIONS,
   Permit,
   systemClock,
 } from "sallyport";
@@ -62,6 +63,7 @@ const gate = createGate({
     durable: () => undefined,
   },
   budget: { spent: () => false, charge: () => undefined },
+  revocations: NO_REVOCATIONS,
   nextDecisionId: createDecisionIds(systemClock),
   decided: () => undefined,
 });

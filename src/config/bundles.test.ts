@@ -1,0 +1,314 @@
+/** A configuration to a bundle and back: what a proxy that follows the feed comes to run. */
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { ConfigError, formatProblem } from "../model/errors.ts";
+import { checkConfig } from "./check.ts";
+import { decodeBundle } from "./bundle.ts";
+import { inspectConfig, loadConfig, type LoadedConfig, loadOwn } from "./load.ts";
+import { loadConfigInThread } from "./load-thread.ts";
+import { systemClock } from "../platform/clock.ts";
+import { bundleFor } from "./publish.ts";
+import { unpackBundle } from "./unpack-bundle.ts";
+
+const CANARY = "canary-s3cret";
+const ENV = { SECRET: CANARY, REGION: "eu", ROLE: CANARY, RATE: "shared" };
+
+const PARTS = `
+authenticators:
+  corp:
+    type: jwt
+    issuer: https://login.example.com
+    jwks: file:keys.json
+    audience: [https://api.example.com]
+    principal:
+      kind: { claim: kind, is: { user: u, workload: w } }
+      roles: { claim: roles, allow: [Reader] }
+      attributes: { tenant: { claim: tenant, type: string } }
+  partners:
+    type: jwt
+    issuer: https://partners.example.com
+    audience: [https://api.example.com]
+    principal:
+      kind: user
+      roles: { claim: roles, allow: ["\${env:ROLE}", Partner] }
+      attributes: { rank: { claim: rank, type: long } }
+services:
+  billing:
+    endpoints: ["http://127.0.0.1:9001"]
+    attributes: { public: false, region: "\${env:REGION}", big: 9007199254740993 }
+  stock:
+    endpoints: ["http://127.0.0.1:9002"]
+    attributes: { public: true, owner: warehouse }
+routes:
+  - name: billing
+    path: /billing/{id}/*
+    service: billing
+    authenticate: [corp]
+    attributes: { tier: 3 }
+    credentials: { header: { name: x-api-key, valueFile: secrets/billing } }
+    request: { headers: { set: { x-b: "\${env:SECRET}", x-a: "\${principal.subject} \${env:SECRET}" } } }
+    limit: ["\${env:RATE}"]
+  - name: stock
+    path: /stock/{item}
+    service: stock
+    authenticate: [partners, anonymous]
+    attributes: { note: "\${file:secrets/billing}" }
+    limit: [other]
+  - name: old
+    path: /old/*
+    authenticate: [anonymous]
+    redirect: { status: 308, path: /billing }
+limits:
+  failures: { burst: 7 }
+  rates:
+    shared: { requests: 5, per: 1s, by: address }
+    other: { requests: 6, per: 1s, by: address }
+policies: { enforce: [policies] }
+audit: { path: data/audit }
+`;
+
+const POLICIES = {
+  "a.cedar": `@id("stock-of-partners")
+permit (
+  principal in Sallyport::Role::"Partner",
+  action,
+  resource in Sallyport::Service::"stock"
+) when { resource has owner && resource.owner == "warehouse" && context.params has item };
+@id("ranked")
+forbid (principal is Sallyport::User, action, resource)
+when { principal has rank && principal.rank < 3 };
+`,
+  "b.cedar": `@id("readers")
+permit (principal in Sallyport::Role::"Reader", action, resource == Sallyport::Route::"billing");
+`,
+};
+
+const KEEPER = `version: 1
+authority:
+  issuer: https://sallyport.example.com
+  store: sqlite:data/sallyport.db
+  keyEncryptionKey: { env: SECRET }
+  serve: { address: "127.0.0.1:0", names: [authority.internal] }
+  proxies:
+    - { name: inner }
+    - { name: "edge-*", services: [billing] }
+`;
+
+const FOLLOWER = `version: 1
+listeners:
+  - { name: edge, address: "127.0.0.1:0" }
+authority: { feed: [https://authority.internal:9443], identity: data/identity }
+audit: { path: data/audit }
+`;
+
+interface Ground {
+  readonly authority: string;
+  readonly proxy: string;
+  /** Folder of the proxy. */
+  readonly dir: string;
+  readonly bundles: string;
+}
+
+/** A folder of an authority and one of a proxy, which has its secrets and none of the public files. */
+function ground(context: TestContext, { parts = PARTS, keeper = KEEPER } = {}): Ground {
+  const dir = mkdtempSync(join(tmpdir(), "sallyport-bundles-"));
+  context.after(() => rmSync(dir, { recursive: true, force: true }));
+  const [authority, proxy] = [join(dir, "authority"), join(dir, "proxy")];
+  for (const folder of [authority, proxy]) {
+    mkdirSync(join(folder, "secrets"), { recursive: true });
+    writeFileSync(join(folder, "secrets", "billing"), `${CANARY}-file`, { mode: 0o600 });
+  }
+  mkdirSync(join(authority, "policies"));
+  for (const [name, text] of Object.entries(POLICIES)) {
+    writeFileSync(join(authority, "policies", name), text);
+  }
+  const { publicKey } = generateKeyPairSync("ed25519");
+  const keys = [{ ...publicKey.export({ format: "jwk" }), kid: "one" }];
+  writeFileSync(join(authority, "keys.json"), JSON.stringify({ keys }));
+  writeFileSync(join(authority, "sallyport.yaml"), keeper + parts);
+  writeFileSync(join(proxy, "sallyport.yaml"), FOLLOWER);
+  return {
+    authority: join(authority, "sallyport.yaml"),
+    proxy: join(proxy, "sallyport.yaml"),
+    dir: proxy,
+    bundles: join(proxy, "data", "identity", "bundles"),
+  };
+}
+
+async function follow(
+  { authority, proxy, bundles }: Ground,
+  name: string,
+): Promise<{ readonly from: LoadedConfig; readonly loaded: LoadedConfig }> {
+  const from = await loadConfig(authority, { env: ENV });
+  const found = bundleFor(from.published, name);
+  assert.ok(found !== undefined);
+  const bundle = await unpackBundle(found.bundle, { folder: bundles });
+  return { from, loaded: await loadConfig(proxy, { env: ENV, bundle }) };
+}
+
+test("a bundle of all gives a proxy what the authority was told, and its own file the rest", async (context) => {
+  const there = ground(context);
+  const { from, loaded } = await follow(there, "inner");
+  const { config } = loaded;
+  assert.deepEqual(config.services, from.config.services);
+  assert.deepEqual(config.limits, from.config.limits);
+  assert.deepEqual(loaded.vocabulary, from.vocabulary);
+  assert.deepEqual(loaded.policyFiles, from.policyFiles);
+  // Secret files are the proxy's own; public ones came along.
+  const moved = JSON.stringify(from.config.routes).replaceAll("/authority/", "/proxy/");
+  assert.equal(JSON.stringify(config.routes), moved);
+  const keys = config.authenticators["corp"]?.jwks?.replace("file:", "") ?? "";
+  assert.ok(keys.startsWith(there.bundles));
+  const original = from.config.authenticators["corp"]?.jwks?.replace("file:", "") ?? "";
+  assert.deepEqual(readFileSync(keys), readFileSync(original));
+  assert.equal(statSync(keys).mode & 0o777, 0o600);
+  assert.deepEqual(
+    { ...config.authenticators, corp: { ...config.authenticators["corp"], jwks: undefined } },
+    {
+      ...from.config.authenticators,
+      corp: { ...from.config.authenticators["corp"], jwks: undefined },
+    },
+  );
+  assert.equal(config.listeners[0]?.name, "edge");
+  assert.equal(config.audit.path, join(there.dir, "data", "audit"));
+  assert.equal(loaded.bundle, bundleFor(from.published, "inner")?.bundle.hash);
+  assert.deepEqual(loaded.published, []);
+});
+
+test("a bundle of some services has their routes, authenticators and rates, redirects, and all words", async (context) => {
+  const there = ground(context);
+  const { from, loaded } = await follow(there, "edge-7");
+  const { config } = loaded;
+  assert.deepEqual(Object.keys(config.services), ["billing"]);
+  assert.deepEqual(
+    config.routes.map(({ name }) => name),
+    ["billing", "old"],
+  );
+  assert.deepEqual(Object.keys(config.authenticators), ["corp"]);
+  assert.deepEqual(Object.keys(config.limits.rates), ["shared"]);
+  assert.equal(config.limits.failures.burst, 7);
+  const sorted = <T extends { readonly name: string }>(list: readonly T[]): T[] =>
+    list.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  for (const kind of ["authenticators", "services", "routes"] as const) {
+    assert.deepEqual(
+      sorted<{ readonly name: string }>(loaded.vocabulary[kind]),
+      sorted<{ readonly name: string }>(from.vocabulary[kind]),
+    );
+  }
+});
+
+test("checkConfig() validates policies about services that are not in the bundle", async (context) => {
+  const there = ground(context);
+  const { published } = await loadConfig(there.authority, { env: ENV });
+  const found = bundleFor(published, "edge-1");
+  assert.ok(found !== undefined);
+  const bundle = await unpackBundle(found.bundle, { folder: there.bundles });
+  const { problems, loaded } = await checkConfig(there.proxy, {
+    env: ENV,
+    bundle,
+    clock: systemClock,
+  });
+  assert.deepEqual(problems.map(formatProblem), []);
+  assert.ok(loaded !== undefined);
+});
+
+test("no value that was put in is in any bundle", async (context) => {
+  const there = ground(context);
+  const { published } = await loadConfig(there.authority, { env: ENV });
+  for (const { bundle } of published) {
+    assert.ok(!Buffer.from(bundle.bytes).includes(CANARY));
+    assert.ok(Buffer.from(bundle.bytes).includes("${env:SECRET}"));
+  }
+});
+
+test("a proxy that no group names gets no bundle", async (context) => {
+  const { published } = await loadConfig(ground(context).authority, { env: ENV });
+  assert.equal(bundleFor(published, "other"), undefined);
+});
+
+test("loadConfigInThread() composes as loadConfig() does", async (context) => {
+  const there = ground(context);
+  const { from, loaded } = await follow(there, "edge-7");
+  const bundle = join(there.bundles, loaded.bundle ?? "");
+  const inThread = await loadConfigInThread(there.proxy, { env: ENV, bundle });
+  assert.deepEqual(inThread, loaded);
+  assert.deepEqual(await loadConfigInThread(there.authority, { env: ENV }), from);
+});
+
+test("loadOwn() gives what a follower's file says, and nothing for other files", async (context) => {
+  const there = ground(context);
+  const own = await loadOwn(there.proxy, { env: ENV });
+  assert.equal(own?.config.authority.identity, join(there.dir, "data", "identity"));
+  assert.equal(await loadOwn(there.authority, { env: ENV }), undefined);
+});
+
+test("loadConfig() of a follower without a bundle says where the rest is", async (context) => {
+  const there = ground(context);
+  const error = await loadConfig(there.proxy, { env: ENV }).catch((reason: unknown) => reason);
+  assert.ok(error instanceof ConfigError);
+  assert.match(error.message, /come over the feed/);
+  await assert.rejects(loadConfigInThread(there.proxy, { env: ENV }), /come over the feed/);
+});
+
+test("inspectConfig() names a problem of a bundle by its part, and one of the own file by its line", async (context) => {
+  const there = ground(context);
+  writeFileSync(there.proxy, FOLLOWER.replace("data/audit", "''"));
+  const { published } = await loadConfig(there.authority, { env: ENV });
+  const found = bundleFor(published, "inner");
+  assert.ok(found !== undefined);
+  const bundle = await unpackBundle(found.bundle, { folder: there.bundles });
+  const { problems } = await inspectConfig(there.proxy, { env: { REGION: "eu" }, bundle });
+  const lines = problems.map((one) => formatProblem(one).replace(there.proxy, "sallyport.yaml"));
+  const hash = found.bundle.hash;
+  for (const expected of [
+    `bundle ${hash}: routes[0].request.headers.set.x-b  the environment variable SECRET is not set  set SECRET`,
+    `bundle ${hash}: authenticators.partners.principal.roles.allow[0]  the environment variable ROLE is not set  set ROLE`,
+  ]) {
+    assert.ok(lines.includes(expected), lines.join("\n"));
+  }
+  assert.ok(
+    lines.some((line) => line.startsWith("sallyport.yaml:5:")),
+    lines.join("\n"),
+  );
+});
+
+test("two authorities with the same files publish the same bundles", async (context) => {
+  const [one, other] = [ground(context), ground(context)];
+  const keys = readFileSync(one.authority.replace("sallyport.yaml", "keys.json"));
+  writeFileSync(other.authority.replace("sallyport.yaml", "keys.json"), keys);
+  // Comments and blank lines say nothing.
+  writeFileSync(other.authority, `# the other one\n${KEEPER}${PARTS}\n\n`);
+  const hashes = async ({ authority }: Ground): Promise<string[]> =>
+    (await loadConfig(authority, { env: ENV })).published.map(({ bundle }) => bundle.hash);
+  assert.deepEqual(await hashes(one), await hashes(other));
+});
+
+test("publish() refuses a public file that holds a private key", async (context) => {
+  const there = ground(context);
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const pem = privateKey.export({ format: "pem", type: "pkcs8" });
+  const file = there.authority.replace("sallyport.yaml", "keys.json");
+  const keys = readFileSync(file, "utf8");
+  // In a member that a key set does not know.
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(keys), note: pem }));
+  const { problems, loaded } = await inspectConfig(there.authority, { env: ENV });
+  assert.equal(loaded, undefined);
+  assert.match(
+    problems.map(formatProblem).join("\n"),
+    /:\d+:\d+ {2}"keys.json" cannot be published: it holds a private key/,
+  );
+});
+
+test("decodeBundle() refuses bytes that are not those of the hash", async (context) => {
+  const { published } = await loadConfig(ground(context).authority, { env: ENV });
+  const [first, second] = published;
+  assert.ok(first !== undefined && second !== undefined);
+  const mixed = { hash: first.bundle.hash, bytes: second.bundle.bytes };
+  assert.throws(() => decodeBundle(mixed), { code: "feed-failed" });
+  const cut = { hash: first.bundle.hash, bytes: first.bundle.bytes.subarray(1) };
+  assert.throws(() => decodeBundle(cut), { code: "feed-failed" });
+});

@@ -1,0 +1,36 @@
+/**
+ * Files that parts of the configuration name and that are no secret: they travel with those parts, so
+ * that a proxy needs no copy of its own. All other files that such parts name (private keys with their
+ * certificates, passwords) stay where they are: they are read at each proxy, by the path as written.
+ */
+import type { Config } from "./schema.ts";
+
+/** Of a valid configuration, its paths as they are written. */
+export interface PublicFile {
+  readonly at: readonly string[];
+  readonly file: string;
+  /** What stands before the path in the value, such as `file:`. */
+  readonly prefix: string;
+}
+
+/** `prefix` belongs to the place, so that whoever puts another path there writes it again. */
+export function publicFiles({
+  authenticators,
+  services,
+}: Pick<Config, "authenticators" | "services">): PublicFile[] {
+  const keys = Object.entries(authenticators).flatMap(([name, { jwks }]) => {
+    const prefix = prefixOf(["authenticators", name, "jwks"]);
+    if (jwks?.startsWith(prefix) !== true) return [];
+    return [{ at: ["authenticators", name, "jwks"], file: jwks.slice(prefix.length), prefix }];
+  });
+  const trusted = Object.entries(services).flatMap(([name, { tls }]) =>
+    tls?.ca === undefined
+      ? []
+      : [{ at: ["services", name, "tls", "ca"], file: tls.ca, prefix: "" }],
+  );
+  return [...keys, ...trusted];
+}
+
+export function prefixOf(at: readonly string[]): string {
+  return at.at(-1) === "jwks" ? "file:" : "";
+}

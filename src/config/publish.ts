@@ -1,0 +1,214 @@
+/**
+ * Makes the bundles of a valid configuration, one for each group of proxies that is to get something
+ * else: the services that they serve, the routes to those, and the authenticators and shared rates
+ * that these routes name. Routes that only redirect lead to no service, so every proxy gets them.
+ * Policies travel whole, with the words that they may use.
+ *
+ * Refuses what would publish a secret: a private key in a file that is to be public.
+ */
+import { resolve } from "node:path";
+import { isKeeper, matchesName, type ProxyOptions } from "../authority/authority-options.ts";
+import { ANONYMOUS_NAME, type RouteOptions } from "../gate/route-options.ts";
+import { SallyportError } from "../model/errors.ts";
+import { readFileBytes } from "../platform/files.ts";
+import {
+  type Bundle,
+  BUNDLE_LIMITS,
+  type BundleContent,
+  type BundleLink,
+  digestOf,
+  encodeBundle,
+} from "./bundle.ts";
+import type { PathProblem } from "./issues.ts";
+import type { PolicyFile } from "./policy-files.ts";
+import { publicFiles } from "./public-files.ts";
+import type { Config } from "./schema.ts";
+import { type Chosen, wordsBeside } from "./words.ts";
+import { mappingAt, valueAt } from "./written.ts";
+
+const LIMITS = {
+  /** Bytes of all bundles together: they are held in memory for as long as they are published. */
+  bytes: 256 * 1024 * 1024,
+} as const;
+
+/** What a group of proxies is to run. */
+export interface PublishedBundle {
+  /** Pattern of their names. */
+  readonly name: string;
+  readonly services: "all" | readonly string[];
+  readonly bundle: Bundle;
+}
+
+export interface PublishSource {
+  /** The document before anything was expanded in it. */
+  readonly written: unknown;
+  /** What became of it; its paths as they are written. */
+  readonly config: Config;
+  readonly policyFiles: readonly PolicyFile[];
+  readonly folder: string;
+}
+
+/** In the order of `authority.proxies`; none where this process publishes nothing. */
+export function publish(source: PublishSource): {
+  readonly published: readonly PublishedBundle[];
+  readonly problems: readonly PathProblem[];
+} {
+  const { authority } = source.config;
+  if (!isKeeper(authority) || authority.serve === undefined) return { published: [], problems: [] };
+  const { files, problems } = readPublicFiles(source);
+  if (problems.length > 0) return { published: [], problems };
+  const groups: readonly ProxyOptions[] = authority.proxies ?? [{ name: "*" }];
+  const made = new Map<string, Bundle>();
+  const published: PublishedBundle[] = [];
+  let total = 0;
+  for (const [index, { name, services = "all" }] of groups.entries()) {
+    const key = services === "all" ? "*" : services.toSorted().join(" ");
+    try {
+      let bundle = made.get(key);
+      if (bundle === undefined) {
+        bundle = createBundle(source, { services, files });
+        made.set(key, bundle);
+        total += bundle.bytes.length;
+      }
+      if (total > LIMITS.bytes) {
+        const message = `all bundles have more than ${LIMITS.bytes} bytes`;
+        throw new SallyportError("config-invalid", message);
+      }
+      published.push({ name, services, bundle });
+    } catch (error) {
+      if (!(error instanceof SallyportError)) throw error;
+      const path =
+        authority.proxies === undefined ? ["authority", "serve"] : ["authority", "proxies", index];
+      const remedy = "less in one configuration, or fewer groups of proxies";
+      return { published: [], problems: [{ path, message: error.message, remedy }] };
+    }
+  }
+  return { published, problems: [] };
+}
+
+/** What a proxy of this name is to run; undefined where it gets nothing. */
+export function bundleFor(
+  published: readonly PublishedBundle[],
+  name: string,
+): PublishedBundle | undefined {
+  return published.find((one) => matchesName(one.name, name));
+}
+
+interface FileAt {
+  readonly at: readonly string[];
+  readonly digest: string;
+  readonly bytes: Buffer;
+}
+
+/** The bundle for proxies that serve these services. Throws SallyportError `config-invalid`. */
+function createBundle(
+  { written, config, policyFiles }: PublishSource,
+  selection: {
+    readonly services: "all" | readonly string[];
+    readonly files: readonly FileAt[];
+  },
+): Bundle {
+  const chosen = choose(config, selection.services);
+  const files = selection.files.filter(({ at: [section = "", name = ""] }) =>
+    section === "services" ? chosen.services.has(name) : chosen.authenticators.has(name),
+  );
+  const routes = valueAt(written, ["routes"]) as readonly unknown[];
+  const content: BundleContent = {
+    format: 1,
+    services: pick(written, "services", (name) => chosen.services.has(name)),
+    routes: routes.filter((_, index) => chosen.routes.has(index)),
+    authenticators: pick(written, "authenticators", (name) => chosen.authenticators.has(name)),
+    limits: chosenLimits(written, chosen.rates),
+    policies: policyFiles.map(({ name, text }) => ({ name, text })),
+    words: wordsBeside(written, config, chosen),
+    links: files.map(({ at, digest }): BundleLink => ({ at, digest })),
+    files: Object.fromEntries(files.map(({ digest, bytes }) => [digest, bytes.toString("base64")])),
+  };
+  return encodeBundle(content);
+}
+
+interface Selection extends Chosen {
+  /** Shared rates that routes name. */
+  readonly rates: ReadonlySet<string>;
+}
+
+/** By what the names have become: a reference may be an expression. */
+function choose(config: Config, services: "all" | readonly string[]): Selection {
+  const all = services === "all";
+  const rates = Object.keys(config.limits.rates);
+  if (all) {
+    return {
+      services: new Set(Object.keys(config.services)),
+      routes: new Set(config.routes.keys()),
+      authenticators: new Set(Object.keys(config.authenticators)),
+      rates: new Set(rates),
+    };
+  }
+  const wanted = new Set(services);
+  const kept = [...config.routes.entries()].filter(
+    ([, { service }]) => service === undefined || wanted.has(service),
+  );
+  const routes = kept.map(([, route]) => route);
+  return {
+    services: wanted,
+    routes: new Set(kept.map(([index]) => index)),
+    authenticators: new Set(routes.flatMap(({ authenticate }) => authenticate).filter(isNamed)),
+    rates: new Set(routes.flatMap(sharedRates)),
+  };
+}
+
+function isNamed(name: string): boolean {
+  return name !== ANONYMOUS_NAME;
+}
+
+function sharedRates({ limit }: RouteOptions): string[] {
+  return (limit ?? []).filter((rate) => typeof rate === "string");
+}
+
+function chosenLimits(
+  written: unknown,
+  rates: ReadonlySet<string>,
+): Readonly<Record<string, unknown>> {
+  const limits = mappingAt(written, ["limits"]);
+  if (!("rates" in limits)) return limits;
+  return { ...limits, rates: pick(limits, "rates", (name) => rates.has(name)) };
+}
+
+function pick(
+  written: unknown,
+  section: string,
+  wanted: (name: string) => boolean,
+): Record<string, unknown> {
+  const all = Object.entries(mappingAt(written, [section]));
+  return Object.fromEntries(all.filter(([name]) => wanted(name)));
+}
+
+function readPublicFiles({ config, folder }: PublishSource): {
+  readonly files: readonly FileAt[];
+  readonly problems: readonly PathProblem[];
+} {
+  const problems: PathProblem[] = [];
+  const files: FileAt[] = [];
+  for (const { at, file } of publicFiles(config)) {
+    const read = readPublic(resolve(folder, file));
+    if ("fault" in read) {
+      const message = `"${file}" cannot be published: ${read.fault}`;
+      problems.push({ path: at, message, remedy: "a file with nothing secret in it" });
+    } else files.push({ at, digest: digestOf(read.bytes), bytes: read.bytes });
+  }
+  return { files, problems };
+}
+
+function readPublic(path: string): { readonly bytes: Buffer } | { readonly fault: string } {
+  let bytes: Buffer;
+  try {
+    bytes = readFileBytes(path);
+  } catch (error) {
+    return { fault: (error as NodeJS.ErrnoException).code ?? "unreadable" };
+  }
+  if (bytes.length > BUNDLE_LIMITS.file)
+    return { fault: `larger than ${BUNDLE_LIMITS.file} bytes` };
+  // Certificates and keys in one file are usual, and TLS takes such a file as authorities.
+  if (bytes.includes("PRIVATE KEY-----")) return { fault: "it holds a private key" };
+  return { bytes };
+}

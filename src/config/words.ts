@@ -1,0 +1,92 @@
+/**
+ * What policies may speak of beside the parts that a proxy gets. Policies travel whole: one about a
+ * service that this proxy does not serve has to validate there as it does at the authority, and one
+ * that compares with an attribute of that service has to find it.
+ *
+ * Attributes and roles stay as they are written, so that an expression in them is one of the place
+ * where it is read; kinds and types are words of ours.
+ */
+import { z } from "zod";
+import { attributesSchema } from "../model/options.ts";
+import type { BundleContent } from "./bundle.ts";
+import { check, type PathProblem } from "./issues.ts";
+import type { Path } from "./place.ts";
+import type { Config } from "./schema.ts";
+import { isMapping, mappingAt, valueAt } from "./written.ts";
+import { authenticatorWords, NO_WORDS, type Words } from "./vocabulary.ts";
+
+const authenticatorSchema = z
+  .strictObject({
+    kinds: z.array(z.enum(["user", "workload", "device"])).readonly(),
+    /** Name → type. */
+    attributes: z.record(z.string(), z.enum(["string", "bool", "long", "strings"])).readonly(),
+    bareRoles: z.array(z.string()).readonly(),
+  })
+  .readonly();
+
+const serviceSchema = z.strictObject({ attributes: attributesSchema.prefault({}) }).readonly();
+
+const routeSchema = z
+  .strictObject({
+    name: z.string(),
+    service: z.string().optional(),
+    path: z.string(),
+    attributes: attributesSchema.prefault({}),
+  })
+  .readonly();
+
+const wordsSchema = z
+  .strictObject({
+    authenticators: z.record(z.string(), authenticatorSchema).readonly(),
+    services: z.record(z.string(), serviceSchema).readonly(),
+    routes: z.array(routeSchema).readonly(),
+  })
+  .readonly();
+
+/** What of a configuration is in a bundle by itself: names, and indexes of routes. */
+export interface Chosen {
+  readonly services: ReadonlySet<string>;
+  readonly routes: ReadonlySet<number>;
+  readonly authenticators: ReadonlySet<string>;
+}
+
+/** Of all that is not. `written` is the valid document before anything was expanded in it. */
+export function wordsBeside(
+  written: unknown,
+  config: Config,
+  chosen: Chosen,
+): BundleContent["words"] {
+  const authenticators = Object.entries(config.authenticators)
+    .filter(([name]) => !chosen.authenticators.has(name))
+    .map(([name, options]) => {
+      const roles = valueAt(written, ["authenticators", name, "principal", "roles", "allow"]);
+      return [name, { ...authenticatorWords(options), bareRoles: roles ?? [] }];
+    });
+  const services = Object.entries(mappingAt(written, ["services"]))
+    .filter(([name]) => !chosen.services.has(name))
+    .map(([name, service]) => [name, only(service, ["attributes"])]);
+  const routes = valueAt(written, ["routes"]);
+  return {
+    authenticators: Object.fromEntries(authenticators) as Record<string, unknown>,
+    services: Object.fromEntries(services) as Record<string, unknown>,
+    routes: (Array.isArray(routes) ? routes : [])
+      .filter((_, index) => !chosen.routes.has(index))
+      .map((route) => only(route, ["name", "service", "path", "attributes"])),
+  };
+}
+
+/** Of words in which expressions were expanded. */
+export function readWords(
+  value: unknown,
+  { base, written }: { readonly base: Path; readonly written: ReadonlyMap<string, string> },
+): { readonly words: Words; readonly problems: readonly PathProblem[] } {
+  const found = check(wordsSchema, { base, value, written });
+  return "output" in found
+    ? { words: found.output, problems: [] }
+    : { words: NO_WORDS, problems: found.problems };
+}
+
+function only(part: unknown, keys: readonly string[]): Record<string, unknown> {
+  if (!isMapping(part)) return {};
+  return Object.fromEntries(Object.entries(part).filter(([key]) => keys.includes(key)));
+}

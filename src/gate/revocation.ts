@@ -1,0 +1,51 @@
+/**
+ * What was taken away, looked at with every request: a list that may be behind denies everything, a
+ * revoked credential counts no more, and a blocked service lets nobody in.
+ *
+ * Facts are cached in several places (the connection, what was seen lately, the cache of facts); all
+ * of them are asked about here after they were found, so a revocation reaches each at once.
+ */
+import type { CredentialFacts } from "../model/facts.ts";
+import type { Deciding } from "./decision.ts";
+import type { GateDeps, StepResult } from "./step.ts";
+
+/** Step: what cannot be known to be good is not let through. */
+export function fresh(deciding: Deciding, { revocations }: GateDeps): StepResult {
+  return revocations.fresh(deciding.timeMs) ? undefined : "feed-stale";
+}
+
+/** For `accept` of `identify.ts`. */
+export function refusedByRevocation(
+  deciding: Deciding,
+  facts: CredentialFacts,
+  { revocations }: GateDeps,
+): StepResult {
+  const by = revocations.revokedBy(facts, deciding.route?.service);
+  if (by === undefined) return undefined;
+  revocations.denied(by);
+  deciding.detail = DETAILS[by];
+  return "credential-revoked";
+}
+
+/** Step: a `block` by service keeps everybody out, however good their credentials are. */
+export function unblocked(deciding: Deciding, { revocations }: GateDeps): StepResult {
+  if (!revocations.blocksService(deciding.route?.service)) return undefined;
+  revocations.denied("service");
+  return "service-blocked";
+}
+
+/** After a wait: what was revoked while it lasted does not come through because it was asked before. */
+export function takenAwayMeanwhile(deciding: Deciding, deps: GateDeps): StepResult {
+  const { facts } = deciding;
+  if (!deps.revocations.fresh(deps.clock.now())) return "feed-stale";
+  const refused = facts === undefined ? undefined : refusedByRevocation(deciding, facts, deps);
+  return refused ?? unblocked(deciding, deps);
+}
+
+/** Never the reason that an operator gave: it is not for everybody who may read the log. */
+const DETAILS = {
+  id: "revoked by its id",
+  subject: "revoked by its subject",
+  authenticator: "revoked with all that its authenticator vouches for",
+  service: "revoked with all that was issued before a cut-off of the service",
+} as const;
