@@ -15,7 +15,7 @@ import { bundleFor } from "./publish.ts";
 import { unpackBundle } from "./unpack-bundle.ts";
 
 const CANARY = "canary-s3cret";
-const ENV = { SECRET: CANARY, REGION: "eu", ROLE: CANARY, RATE: "shared" };
+const ENV = { KEK: "A".repeat(43), SECRET: CANARY, REGION: "eu", ROLE: CANARY, RATE: "shared" };
 
 const PARTS = `
 authenticators:
@@ -91,7 +91,7 @@ const KEEPER = `version: 1
 authority:
   issuer: https://sallyport.example.com
   store: sqlite:data/sallyport.db
-  keyEncryptionKey: { env: SECRET }
+  keyEncryptionKey: { env: KEK }
   serve: { address: "127.0.0.1:0", names: [authority.internal] }
   proxies:
     - { name: inner }

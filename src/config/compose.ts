@@ -31,7 +31,7 @@ export function followsFeed(value: unknown): boolean {
 }
 
 /** Keys of a follower's own file that have no place there. */
-export function misplacedKeys(own: unknown): PathProblem[] {
+export function misplacedKeys(own: unknown): (PathProblem & { readonly remedy: string })[] {
   if (!isMapping(own)) return [];
   return Object.keys(own)
     .filter((key) => PUBLISHED.has(key))

@@ -140,12 +140,16 @@ function whatIsWrong(path: Path, context: IssueContext): string {
 /** At most so much of a text is repeated in a message. */
 const SHOWN = 60;
 
+/** Of a URL: a value that is not valid is repeated in logs, and its password must not be. */
+const PASSWORD = /(:\/\/[^/@\s]*?:)[^/\s]*@/;
+
 function show(value: unknown): string {
   if (value === null) return "empty";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "this list";
   if (typeof value === "object") return "this mapping";
   if (typeof value !== "string") return `${value as number | bigint | boolean}`;
-  return JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value);
+  const text = value.replace(PASSWORD, "$1***@");
+  return JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);
 }
 
 /** Stands for the words of a union that has none of its own. */

@@ -61,15 +61,33 @@ function resolveAuthority(authority: AuthorityOptions, folder: string): Authorit
   const { store, keyEncryptionKey } = authority;
   const source = <T extends KeySource>(key: T): T =>
     "file" in key ? { ...key, file: resolve(folder, key.file) } : key;
-  const path = store.startsWith("sqlite:") ? store.slice("sqlite:".length) : undefined;
   return {
     ...authority,
-    store: path === undefined ? store : `sqlite:${resolve(folder, path)}`,
+    store: resolveStore(store, folder),
     keyEncryptionKey: {
       ...source(keyEncryptionKey),
       previous: keyEncryptionKey.previous.map(source),
     },
   };
+}
+
+const SQLITE = "sqlite:";
+
+/** Files that a Postgres URL may name. */
+const STORE_FILES = ["sslrootcert", "sslcert", "sslkey"] as const;
+
+/** What is no URL stays as it is. */
+export function resolveStore(store: string, folder: string): string {
+  // What only begins like a path is refused as it is written.
+  if (/^sqlite:(?:\/\/|:memory:)/.test(store)) return store;
+  if (store.startsWith(SQLITE)) return SQLITE + resolve(folder, store.slice(SQLITE.length));
+  const url = URL.parse(store);
+  const named = STORE_FILES.filter((name) => url?.searchParams.has(name) === true);
+  if (url === null || named.length === 0) return store;
+  for (const name of named) {
+    url.searchParams.set(name, resolve(folder, url.searchParams.get(name) ?? ""));
+  }
+  return url.href;
 }
 
 function resolveSecret(credentials: CredentialsOptions, folder: string): CredentialsOptions {

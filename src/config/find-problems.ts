@@ -1,0 +1,59 @@
+/** Everything that is asked of a configuration beyond its schemas, and what else is worth saying. */
+import { checkAddresses } from "./check-addresses.ts";
+import { checkAttributes } from "./check-attributes.ts";
+import { checkAuthenticators } from "./check-authenticators.ts";
+import { checkAuthority, checkAuthorityWarnings } from "./check-authority.ts";
+import { checkCredentialFiles, checkKeyFiles, checkSecretFiles } from "./check-files.ts";
+import { checkLimits } from "./check-limits.ts";
+import { checkNames } from "./check-names.ts";
+import { checkReferences } from "./check-references.ts";
+import { checkRoutes } from "./check-routes.ts";
+import { checkServices } from "./check-services.ts";
+import { checkStore, checkStoreWarnings } from "./check-store.ts";
+import { checkTemplates } from "./check-templates.ts";
+import { checkTlsFiles, checkTlsWarnings } from "./check-tls.ts";
+import type { Draft } from "./draft.ts";
+import type { Expansion } from "./expand.ts";
+import type { PathProblem } from "./issues.ts";
+
+export interface Subject {
+  readonly draft: Draft;
+  readonly expansion: Expansion;
+  /** What paths are relative to. */
+  readonly folder: string;
+  /** Only a follower's own file was read, so that names may refer to what comes over the feed. */
+  readonly ownOnly: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** What keeps it from loading. */
+export async function findProblems(subject: Subject): Promise<PathProblem[]> {
+  const { draft, expansion, folder, ownOnly } = subject;
+  return [
+    ...checkNames(draft),
+    ...(ownOnly ? [] : checkReferences(draft)),
+    ...checkAddresses(draft),
+    ...checkAuthority(draft, expansion.value),
+    ...(await checkStore(subject)),
+    ...checkRoutes(draft),
+    ...checkServices(draft),
+    ...checkLimits(draft),
+    ...checkAuthenticators(draft),
+    ...checkAttributes(draft),
+    ...checkTemplates(draft),
+    ...checkKeyFiles(draft, folder),
+    ...checkCredentialFiles(draft, folder),
+    ...checkTlsFiles(draft, folder),
+  ];
+}
+
+/** Findings that do not. */
+export function findWarnings(subject: Subject): PathProblem[] {
+  const { draft, expansion, folder } = subject;
+  return [
+    ...checkSecretFiles(draft, expansion, folder),
+    ...checkTlsWarnings(draft, folder),
+    ...checkAuthorityWarnings(draft),
+    ...checkStoreWarnings(subject),
+  ];
+}
