@@ -12,10 +12,12 @@ export interface FeedChange {
   readonly lifted: readonly string[];
   /** All published keys, where they changed. */
   readonly keys: readonly PublishedKey[] | undefined;
-  /** The bundle that this follower is to run, where it changed: `sha256-<base64url>`. */
+  /** The bundle that this follower is to run, where it changed: `sha256-<base64url>`; empty: none. */
   readonly bundle: string | undefined;
   /** PEM of the certificate authorities that enrolled machines are known by, where they changed. */
   readonly authorities: readonly string[] | undefined;
+  /** Names of machines that are kept out although their certificates are good, where they changed. */
+  readonly disabled: readonly string[] | undefined;
 }
 
 /** Where a reader stands. */
@@ -24,7 +26,11 @@ export interface FeedPosition {
   readonly number: number;
 }
 
-/** What a follower applies; the proxy's side. `reset`: forget everything first (a snapshot begins). */
+/**
+ * What a follower applies; the proxy's side. `reset`: a snapshot begins, further parts of which may
+ * follow. What was there before counts beside it until `current` is called, which says that the
+ * snapshot is whole: nobody who was denied is let in while it comes. Neither verb may throw.
+ */
 export interface FeedConsumer {
   apply(change: FeedChange, at: FeedPosition, options: { readonly reset: boolean }): void;
   /** The authority vouches: all of its changes up to here were known at `asOfMs`. */
