@@ -4,7 +4,7 @@ import type { Denial, Permit } from "../gate/decision.ts";
 import type { GateSnapshot } from "../gate/snapshot.ts";
 import { Deadlines } from "../http/deadlines.ts";
 import type { Exchange, ForwardOutcome } from "../http/exchange.ts";
-import { NO_REVOCATIONS } from "../model/revocation.ts";
+import type { Revocations } from "../model/revocation.ts";
 import { ManualClock } from "../platform/clock.ts";
 import { ManualTimers } from "../platform/timers.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
@@ -102,6 +102,114 @@ test("a decision that has to wait is not asked for twice, and one that fails den
   assert.deepEqual(world.timers.delays, []);
 });
 
+test("a revocation closes at once the streams that it is about, and troubles the gate with no other", () => {
+  using world = fixture();
+  const kept = world.stream({ status: 101 });
+  const revoked = world.stream({ status: 101 });
+  const response = world.stream({ status: 200, lifetimeMs: 1000 });
+  const plain = world.stream({ status: 200 });
+  world.timers.runAll();
+  assert.deepEqual(world.timers.delays, [500]);
+  world.revoke([revoked, response, plain]);
+  assert.deepEqual(world.timers.delays, [0]);
+  world.timers.runAll();
+  assert.deepEqual(world.asked, [revoked.permit, response.permit], "a plain request may finish");
+  assert.deepEqual([kept.cancelled, revoked.cancelled], [[], ["forbidden"]]);
+  assert.deepEqual([response.cancelled, plain.cancelled], [["forbidden"], []]);
+});
+
+test("a block of the service closes its streams, anonymous ones too", () => {
+  using world = fixture();
+  const stream = world.stream({ status: 101, anonymous: true });
+  world.timers.runAll();
+  world.revocations.blocked = "other";
+  world.revoke([]);
+  world.timers.runAll();
+  assert.deepEqual(stream.cancelled, []);
+  world.revocations.blocked = "chat";
+  world.revoke([]);
+  world.timers.runAll();
+  assert.deepEqual(stream.cancelled, ["forbidden"]);
+});
+
+test("streams are decided about within half a second when revocations may be missing", () => {
+  using world = fixture();
+  const stream = world.stream({ status: 101 });
+  world.timers.runAll();
+  world.revocations.isFresh = false;
+  assert.deepEqual(world.timers.delays, [500]);
+  world.timers.runAll();
+  assert.deepEqual(stream.cancelled, ["forbidden"]);
+});
+
+test("a stream that a revocation is not about is asked about once a version", () => {
+  using world = fixture();
+  world.stream({ status: 101 });
+  for (let time = 0; time < 3; time++) world.timers.runAll();
+  assert.equal(world.revocations.lookups, 1);
+  world.revoke([]);
+  for (let time = 0; time < 3; time++) world.timers.runAll();
+  assert.equal(world.revocations.lookups, 2);
+  // By another snapshot its route may lead to another service.
+  world.snapshot = {} as GateSnapshot;
+  world.answer = () => world.permit(world.snapshot);
+  for (let time = 0; time < 3; time++) world.timers.runAll();
+  assert.equal(world.revocations.lookups, 3);
+});
+
+test("many revocations in a row take a tenth of the time, and none waits longer than half a second", () => {
+  using world = fixture();
+  world.stream({ status: 101 });
+  world.stream({ status: 101 });
+  const looksTake = (ms: number): void => {
+    world.revocations.onLookup = () => world.clock.advance(ms);
+  };
+  looksTake(2);
+  world.timers.runAll();
+  world.revoke([]);
+  world.revoke([]);
+  assert.deepEqual(world.timers.delays, [36], "nine times the four milliseconds of the last look");
+  world.clock.advance(36);
+  world.timers.runAll();
+  assert.equal(world.revocations.lookups, 4, "one look for both");
+  assert.deepEqual(world.timers.delays, [500]);
+  looksTake(400);
+  world.revoke([]);
+  world.timers.runAll();
+  // In slices; the second stream is in the next one.
+  world.timers.runAll();
+  world.timers.runAll();
+  world.revoke([]);
+  assert.deepEqual(world.timers.delays, [500]);
+});
+
+test("a revocation does not begin a pass anew that is under way: the next one follows it", () => {
+  using world = fixture();
+  const streams = Array.from({ length: 10 }, () => world.stream({ status: 101 }));
+  world.revocations.onLookup = () => world.clock.advance(2);
+  world.timers.runAll();
+  assert.deepEqual(world.timers.delays, [0], "a slice is over");
+  let passes = 0;
+  for (; world.revocations.lookups < 10; passes++) {
+    world.revoke([]);
+    world.timers.runAll();
+  }
+  assert.ok(passes < 10);
+  world.revoke(streams);
+  for (let time = 0; time < 20; time++) {
+    world.clock.advance(500);
+    world.timers.runAll();
+  }
+  assert.ok(streams.every(({ cancelled }) => cancelled.length === 1));
+});
+
+test("close() ends the watch over revocations", () => {
+  using world = fixture();
+  world.streams.close();
+  assert.equal(world.revocations.watchers.size, 0);
+  assert.deepEqual(world.timers.delays, []);
+});
+
 function fixture() {
   const clock = new ManualClock(Date.UTC(2026, 0, 2));
   const timers = new ManualTimers();
@@ -111,24 +219,32 @@ function fixture() {
   const state = { valid: true, refusal: undefined as string | undefined };
   const expiresAt = clock.now() / 1000 + 50;
   const asked: Permit[] = [];
+  const revocations = fakeRevocations();
   const world = {
     clock,
     timers,
     state,
+    revocations,
     asked,
     snapshot: {} as GateSnapshot,
     answer: (_standing: Permit): Permit | Denial | Promise<Denial> => DENIED,
     metrics: () => metrics.render().body,
-    permit: (snapshot: GateSnapshot) =>
+    /** Another version, at which these are revoked. */
+    revoke(streams: readonly { readonly permit: Permit }[]) {
+      revocations.revoked = new Set(streams.map(({ permit }) => permit.facts));
+      revocations.version += 1;
+      for (const changed of revocations.watchers) changed();
+    },
+    permit: (snapshot: GateSnapshot, anonymous = false) =>
       ({
         decisionId: "first",
         route: { name: "chat", service: "chat" },
         snapshot,
-        facts: { expiresAt, clockSkew: 0, valid: () => state.valid },
+        facts: anonymous ? undefined : { expiresAt, clockSkew: 0, valid: () => state.valid },
         request: { peer: { tls: { refusal: () => state.refusal } } },
       }) as unknown as Permit,
-    stream(given: { status: number; lifetimeMs?: number }) {
-      const permit = world.permit(world.snapshot);
+    stream(given: { status: number; lifetimeMs?: number; anonymous?: boolean }) {
+      const permit = world.permit(world.snapshot, given.anonymous);
       const exchange = { receivedAt: clock.monotonic() } as Exchange;
       const forwarding = new Forwarding(permit, {
         exchange,
@@ -174,7 +290,45 @@ function fixture() {
       },
     },
     snapshot: () => world.snapshot,
-    revocations: NO_REVOCATIONS,
+    revocations,
   });
   return Object.assign(world, { streams });
+}
+
+interface FakeRevocations extends Revocations {
+  version: number;
+  isFresh: boolean;
+  /** Facts. */
+  revoked: ReadonlySet<unknown>;
+  blocked: string | undefined;
+  lookups: number;
+  onLookup: () => void;
+  readonly watchers: Set<() => void>;
+}
+
+/** Says what a test wants; `keys/` has the real one. */
+function fakeRevocations(): FakeRevocations {
+  const watchers = new Set<() => void>();
+  const fake: FakeRevocations = {
+    version: 0,
+    isFresh: true,
+    revoked: new Set(),
+    blocked: undefined,
+    lookups: 0,
+    onLookup: () => undefined,
+    watchers,
+    fresh: () => fake.isFresh,
+    revokedBy(facts) {
+      fake.lookups += 1;
+      fake.onLookup();
+      return fake.revoked.has(facts) ? "id" : undefined;
+    },
+    blocksService: (service) => service === fake.blocked,
+    watch(changed) {
+      watchers.add(changed);
+      return () => watchers.delete(changed);
+    },
+    denied: () => undefined,
+  };
+  return fake;
 }
