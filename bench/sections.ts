@@ -18,6 +18,7 @@ import { benchHttp2Transfer } from "./http2-transfer.ts";
 import { benchIdle } from "./idle.ts";
 import { runPolicyBench } from "./policy-report.ts";
 import type { Section } from "./report.ts";
+import { benchRevocations } from "./revocations.ts";
 import { benchRouting } from "./routing.ts";
 import { benchThroughput } from "./throughput.ts";
 import { HTTP1_REPORT, reportThroughput } from "./throughput-report.ts";
@@ -45,6 +46,9 @@ export interface SectionPlan {
 
 /** The tables of HTTP/2 may be of another run than those before them. */
 const HTTP2_MACHINE = "machine-http2";
+
+/** Those of the authority too. */
+const AUTHORITY_MACHINE = "machine-authority";
 
 /** What every section with wrk in it needs. */
 const LOAD = [REQUIREMENTS.taskset, REQUIREMENTS.wrk, REQUIREMENTS.nginx, REQUIREMENTS.openssl];
@@ -87,6 +91,13 @@ export const SECTIONS: readonly SectionPlan[] = [
     title: "A million different tokens",
     requires: () => [REQUIREMENTS.taskset, REQUIREMENTS.nginx],
     run: benchTokens,
+  },
+  {
+    name: "revocations",
+    machine: AUTHORITY_MACHINE,
+    title: "A million revocations in force",
+    requires: () => [REQUIREMENTS.taskset],
+    run: benchRevocations,
   },
   {
     name: "transfer",

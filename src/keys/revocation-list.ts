@@ -287,11 +287,10 @@ class List implements RevocationList {
   /** The kind that denies the credential itself; notes where none does. */
   #lookUp(facts: CredentialFacts, known: Known | undefined): RevocationKind | undefined {
     const digests = known ?? digestsOf(facts);
-    const kind = this.#kind(digests, facts);
-    if (kind !== undefined) return kind;
-    digests.cleanAt = this.#version;
     if (known === undefined && this.#known.again(facts)) this.#known.keep(facts, digests);
-    return undefined;
+    const kind = this.#kind(digests, facts);
+    if (kind === undefined) digests.cleanAt = this.#version;
+    return kind;
   }
 
   #kind({ subject, id }: Known, facts: CredentialFacts): RevocationKind | undefined {
