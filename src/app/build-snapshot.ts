@@ -79,6 +79,9 @@ export async function buildSnapshot(
       policies: compiled.policies,
     },
     forwards,
+    wellKnown: new Set(
+      config.listeners.filter(({ serve }) => serve.includes("well-known")).map(({ name }) => name),
+    ),
     async start() {
       const parts = [...authenticators.values(), ...upstreams.values()];
       await Promise.all(parts.map((one) => one.start()));

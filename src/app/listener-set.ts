@@ -13,6 +13,8 @@ const LIVE: ReadonlySet<string> = new Set([
   "limits",
   "publicOrigin",
   "trustedProxies",
+  // The handler asks the snapshot.
+  "serve",
 ]);
 
 interface Open {

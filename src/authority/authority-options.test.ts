@@ -42,7 +42,7 @@ for (const [what, wrong] of [
   ["two sources of a key", { ...KEEPER, keyEncryptionKey: { file: "a", env: "B" } }],
   ["no source of a key", { ...KEEPER, keyEncryptionKey: {} }],
   ["an empty command", { ...KEEPER, keyEncryptionKey: { command: [] } }],
-  ["keys that live longer than they sign", { ...KEEPER, lifetime: "2h", rotate: "1h" }],
+  ["keys that live longer than they sign", { ...KEEPER, lifetime: "4h", rotate: "3h" }],
   ["a list of no services", { ...KEEPER, proxies: [{ name: "edge", services: [] }] }],
   ["a name that no proxy can have", { ...KEEPER, proxies: [{ name: "Edge" }] }],
   ["no feed", { ...FOLLOWER, feed: [] }],

@@ -161,10 +161,11 @@ const keeperSchema = z
       .describe(
         "Longest life of what we sign, from 1s to 24h, 5m when left out. A key that signs no more is published for so long (and the tolerated clock skew), so that what it signed can be verified to its end.",
       ),
-    rotate: duration({ min: "1s", max: "365d" })
+    // As KEY_LIMITS of keys/key-policy.ts: a key is published an hour and a quarter before it signs.
+    rotate: duration({ min: "3h", max: "365d" })
       .prefault("24h")
       .describe(
-        "How long a signing key signs before the next one takes its place, from 1s to 365d and at least `lifetime`, 24h when left out. The next one is published ahead of that.",
+        "How long a signing key signs before the next one takes its place, from 3h to 365d and at least `lifetime`, 24h when left out. The next one is published ahead of that.",
       ),
     maxStaleness: maxStalenessSchema,
     serve: serveSchema

@@ -8,6 +8,7 @@ import { checkLimits } from "./check-limits.ts";
 import { checkNames } from "./check-names.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRoutes } from "./check-routes.ts";
+import { checkServe } from "./check-serve.ts";
 import { checkServices } from "./check-services.ts";
 import { checkStore, checkStoreWarnings } from "./check-store.ts";
 import { checkTemplates } from "./check-templates.ts";
@@ -36,6 +37,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkAuthority(draft, expansion.value),
     ...(await checkStore(subject)),
     ...checkRoutes(draft),
+    ...checkServe(draft),
     ...checkServices(draft),
     ...checkLimits(draft),
     ...checkAuthenticators(draft),

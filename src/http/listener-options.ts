@@ -5,6 +5,9 @@ import { blocksSchema } from "./proxy-options.ts";
 import { addressSchema, byteSize, duration, nameSchema } from "../model/options.ts";
 import { listenerTlsSchema } from "./tls-options.ts";
 
+/** What `listeners[].serve` may name. */
+const OWN_PATHS = ["well-known"] as const;
+
 /** `listeners[].limits`: what one caller may take. */
 export const listenerLimitsSchema = z.strictObject({
   headBytes: byteSize({ min: "1KiB", max: "1MiB" })
@@ -115,6 +118,14 @@ export const listenerSchema = z.strictObject({
     .optional()
     .describe(
       "Each connection begins with a PROXY protocol header of version 2, which names the caller. One that comes without, with another version, or with a header that is malformed or not whole within `headTimeout` is closed.",
+    ),
+  serve: z
+    .array(z.enum(OWN_PATHS), "a list, such as [well-known]")
+    .max(OWN_PATHS.length, "each at most once")
+    .readonly()
+    .default([])
+    .describe(
+      "Our own paths that are answered here, before any route and without a decision. `well-known`: the public keys of the authority, for whoever verifies what it signs (`/.well-known/sallyport/jwks.json`) and for services that check `x-sallyport-assertion` (`/.well-known/sallyport/assertions.json`). None when left out. Where a listener has it, no route may lie under `/.well-known/sallyport/` or `/.sallyport/`.",
     ),
   limits: listenerLimitsSchema.prefault({}).describe("What one caller may take."),
 });

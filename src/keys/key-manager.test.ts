@@ -117,7 +117,7 @@ test("a key is published ahead of its use, used, retired, erased and removed, by
 
 test("keys go on by themselves for days without a gap, a few at a time", async () => {
   const on = ground();
-  const one = await started(on, { options: { rotateMs: 2 * HOUR } });
+  const one = await started(on, { options: { rotateMs: 3 * HOUR } });
   const used = new Set<string>();
   for (let day = 0; day < 6; day++) {
     await pass(on, DAY, [one]);
@@ -318,11 +318,11 @@ test("another algorithm, or a shorter rotation, holds from the next key on; a lo
   const removedMs = before.keys.published()[0]?.removedMs ?? 0;
   await before.keys.close();
   const after = await started(on, {
-    options: { algorithm: "ES256", rotateMs: 2 * HOUR, lifetimeMs: HOUR },
+    options: { algorithm: "ES256", rotateMs: 3 * HOUR, lifetimeMs: HOUR },
   });
   assert.equal(after.keys.signer("tokens").kid, kid);
   assert.equal(after.keys.published()[0]?.removedMs, removedMs + HOUR - 5 * MINUTE);
-  await pass(on, 2 * HOUR + 10 * MINUTE, [after]);
+  await pass(on, 3 * HOUR + 10 * MINUTE, [after]);
   assert.equal(after.keys.signer("tokens").algorithm, "ES256");
   assert.ok(kids(after.keys.published()).includes(kid));
 });

@@ -9,7 +9,7 @@ import { SKEW_MS, type SchedulePolicy } from "./schedule.ts";
 export interface KeyOptions {
   /** What new keys are of. Those that exist stay what they are. */
   readonly algorithm: SigningAlgorithm;
-  /** From one key to the next, in milliseconds: from an hour to 90 days. */
+  /** From one key to the next, in milliseconds: from 3 hours to 365 days. */
   readonly rotateMs: number;
   /** The longest life of a token that is signed, in milliseconds: from a second to 24 hours. */
   readonly lifetimeMs: number;
@@ -29,8 +29,8 @@ export const JWKS_MAX_AGE_SECONDS = 60;
 export const PUBLICATION = {
   /** Libraries that pay no heed to `cache-control` keep a key set for 5 to 10 minutes (Nimbus, jose); some more for those that round up. */
   cachedMs: 15 * MINUTE,
-  /** The staleness that a proxy may be allowed (`authority.maxStaleness`): a key set is fetched from proxies too. */
-  staleMs: 2 * MINUTE,
+  /** The most that `authority.maxStaleness` allows: proxies verify, and show key sets, from what they last heard. */
+  staleMs: HOUR,
 } as const;
 
 /** Every verifier knows a key so long before it signs, whatever it caches and however wrong clocks may be. */
@@ -38,9 +38,9 @@ export const PUBLISH_AHEAD_MS: number = PUBLICATION.cachedMs + PUBLICATION.stale
 
 export const KEY_LIMITS = {
   /** Two publications ahead fit in, with time for a store that is away. */
-  minRotateMs: HOUR,
-  /** NIST SP 800-57 part 1 allows private signature keys one to three years; a quarter is what rotations are still known to work after. */
-  maxRotateMs: 90 * DAY,
+  minRotateMs: 3 * HOUR,
+  /** NIST SP 800-57 part 1, section 5.3.6: a private signature key is used for one to three years. */
+  maxRotateMs: 365 * DAY,
   minLifetimeMs: SECOND,
   /** What lives longer than a day is not short-lived; it is revoked and not waited for. */
   maxLifetimeMs: DAY,
@@ -64,7 +64,7 @@ export function checkKeyOptions({ rotateMs, lifetimeMs }: KeyOptions): void {
   const { minRotateMs, maxRotateMs, minLifetimeMs, maxLifetimeMs } = KEY_LIMITS;
   if (!(rotateMs >= minRotateMs && rotateMs <= maxRotateMs)) {
     const message = "authority.rotate is out of bounds";
-    throw new ConfigError([{ message, remedy: "from 1h to 90d" }]);
+    throw new ConfigError([{ message, remedy: "from 3h to 365d" }]);
   }
   if (!(lifetimeMs >= minLifetimeMs && lifetimeMs <= maxLifetimeMs)) {
     const message = "authority.lifetime is out of bounds";

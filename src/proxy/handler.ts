@@ -16,11 +16,14 @@ import { refusal } from "./refusal.ts";
 import type { Redirect } from "./redirect.ts";
 import { Unfit } from "./render.ts";
 import type { Unsent } from "./unsent.ts";
+import type { WellKnown } from "./well-known.ts";
 
 /** One configuration, compiled: swapped by one assignment, read once by each request. */
 export interface ProxySnapshot {
   readonly gate: GateSnapshot;
   readonly forwards: ReadonlyMap<GateRoute, ForwardRoute | RedirectRoute>;
+  /** Names of the listeners that answer our own public documents. */
+  readonly wellKnown: ReadonlySet<string>;
 }
 
 /** A route that sends its callers elsewhere. */
@@ -35,6 +38,8 @@ export interface HandlerDeps extends ForwardDeps {
   readonly log: Log;
   /** The snapshot in force now. */
   readonly snapshot: () => ProxySnapshot;
+  /** Our own public documents; undefined without an authority. */
+  readonly wellKnown?: WellKnown | undefined;
 }
 
 export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
@@ -42,6 +47,10 @@ export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
     request(exchange) {
       const { head, connection } = exchange;
       const snapshot = deps.snapshot();
+      if (deps.wellKnown !== undefined && snapshot.wellKnown.has(connection.listener)) {
+        const own = deps.wellKnown.answer(head);
+        if (own !== undefined) return exchange.reply(own.status, own.fields, own.body);
+      }
       const input: GateInput = {
         head,
         listener: connection.listener,

@@ -1,0 +1,55 @@
+/**
+ * Our own public documents on a listener that serves them: key sets under `/.well-known/sallyport/`.
+ *
+ * They come before the gate: everybody may read them, and whoever verifies our signatures must be able
+ * to while nobody is permitted anything. So there is no decision to record; they are counted. The
+ * path is compared as it was sent: any other spelling of it is a request like all others, and the
+ * gate finds no route for it.
+ */
+import { answerKeySet } from "../keys/jwks.ts";
+import type { RequestHead } from "../model/http.ts";
+import type { Metrics } from "../model/ports.ts";
+import type { PublishedKey } from "../model/signing.ts";
+
+export interface WellKnownAnswer {
+  readonly status: number;
+  readonly fields: readonly string[];
+  readonly body: string;
+}
+
+export interface WellKnown {
+  /** Undefined where it is no document of ours. */
+  answer(head: RequestHead): WellKnownAnswer | undefined;
+}
+
+export interface WellKnownDeps {
+  /** All that are published now; of the uses that are not public nothing is shown. */
+  readonly keys: () => readonly PublishedKey[];
+  readonly metrics: Metrics;
+}
+
+export function createWellKnown({ keys, metrics }: WellKnownDeps): WellKnown {
+  const requests = metrics.counter(
+    "sallyport_well_known_requests_total",
+    "Requests for our own public documents, which no decision is recorded of.",
+    ["document", "status"],
+  );
+  return {
+    answer({ method, target, fields }) {
+      if (!target.startsWith("/.well-known/")) return undefined;
+      const end = target.indexOf("?");
+      const path = end === -1 ? target : target.slice(0, end);
+      const answer = answerKeySet({ method, path, ifNoneMatch: valueOf(fields) }, keys());
+      if (answer !== undefined) requests.with(answer.use, String(answer.status)).inc();
+      return answer;
+    },
+  };
+}
+
+/** `If-None-Match`, which may be sent in several lines (RFC 9110 section 5.3). */
+function valueOf(fields: readonly string[]): string | undefined {
+  const values = fields.filter(
+    (_, index) => index % 2 === 1 && fields[index - 1] === "if-none-match",
+  );
+  return values.length === 0 ? undefined : values.join(",");
+}
