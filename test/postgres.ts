@@ -107,7 +107,8 @@ export async function startPostgres(): Promise<(Postgres & { end(): Promise<void
     query: async (text) => await query(url, text),
     end: async () => {
       await started.stop();
-      await rm(folder, { recursive: true, force: true });
+      // Processes of a server that was killed may still be on their way out.
+      await rm(folder, { recursive: true, force: true, maxRetries: 20 });
     },
   };
   try {

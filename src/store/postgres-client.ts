@@ -67,13 +67,17 @@ export class PostgresPool {
     run: (sql: SqlConnection) => Promise<T>,
     { withinMs = STORE_LIMITS.answer, repeat = false }: UseOptions = {},
   ): Promise<T> {
+    if (this.#pool.waitingCount >= STORE_LIMITS.waiting) throw unavailable("has too much to do");
+    const deadline = new Deadline(this.#timers, withinMs);
     try {
-      return await this.#useOnce(run, withinMs);
+      return await this.#useOnce(run, deadline);
     } catch (error) {
-      const failure = asPostgresError(error);
       // A server that was started anew is found by the next connection.
-      if (!repeat || failure.code !== "store-unavailable" || this.#pool.ending) throw failure;
-      return await this.#useOnce(run, withinMs);
+      const again = repeat && isUnavailable(error) && !deadline.passed;
+      if (!again || this.#pool.ending) throw error;
+      return await this.#useOnce(run, deadline);
+    } finally {
+      deadline.disarm();
     }
   }
 
@@ -104,13 +108,11 @@ export class PostgresPool {
     if (!this.#pool.ending) await this.#pool.end();
   }
 
-  async #useOnce<T>(run: (sql: SqlConnection) => Promise<T>, withinMs: number): Promise<T> {
+  async #useOnce<T>(run: (sql: SqlConnection) => Promise<T>, deadline: Deadline): Promise<T> {
     if (this.#pool.ending) throw unavailable("is closed");
-    if (this.#pool.waitingCount >= STORE_LIMITS.waiting) throw unavailable("has too much to do");
-    const client = await this.#connect();
+    const client = await this.#connect(deadline);
     const ignore = (): void => undefined;
     client.on("error", ignore);
-    let cut = false;
     let released = false;
     const release = (broken: boolean): void => {
       if (released) return;
@@ -118,28 +120,66 @@ export class PostgresPool {
       client.off("error", ignore);
       client.release(broken);
     };
-    const disarm = this.#timers.after(withinMs, () => {
-      cut = true;
-      release(true);
-    });
+    // Ends the connection, which ends what runs on it.
+    deadline.onPassed(() => release(true));
     try {
       const result = await run(connectionOf(client));
       release(false);
       return result;
     } catch (error) {
       release(true);
-      throw cut ? unavailable(`did not answer within ${withinMs} ms`) : asPostgresError(error);
-    } finally {
-      disarm();
+      throw deadline.passed ? deadline.error() : asPostgresError(error);
     }
   }
 
-  async #connect(): Promise<PoolClient> {
+  /** What comes when it is too late goes back into the pool. */
+  async #connect(deadline: Deadline): Promise<PoolClient> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    deadline.onPassed(() => reject(deadline.error()));
+    const connecting = this.#pool.connect();
     try {
-      return await this.#pool.connect();
+      return await Promise.race([connecting, late]);
     } catch (error) {
+      if (deadline.passed) void giveBack(connecting);
       throw asPostgresError(error);
     }
+  }
+}
+
+async function giveBack(connecting: Promise<PoolClient>): Promise<void> {
+  try {
+    (await connecting).release();
+  } catch {
+    // It was not to be had either.
+  }
+}
+
+/** The time that one verb has, whatever it waits for. */
+class Deadline {
+  readonly #withinMs: number;
+  readonly disarm: () => void;
+  #whenPassed: (() => void) | undefined;
+  #passed = false;
+
+  constructor(timers: StoreDeps["timers"], withinMs: number) {
+    this.#withinMs = withinMs;
+    this.disarm = timers.after(withinMs, () => {
+      this.#passed = true;
+      this.#whenPassed?.();
+    });
+  }
+
+  get passed(): boolean {
+    return this.#passed;
+  }
+
+  /** In place of what was to be done before. */
+  onPassed(run: () => void): void {
+    this.#whenPassed = run;
+  }
+
+  error(): SallyportError {
+    return unavailable(`did not answer within ${this.#withinMs} ms`);
   }
 }
 
@@ -191,6 +231,10 @@ function tlsConfig(tls: NonNullable<PostgresOptions["tls"]>): ClientConfig["ssl"
 function parserOf(oid: number): (text: string) => SqlValue {
   if (oid === 16) return (text) => text === "t";
   return oid === 20 || oid === 23 ? Number : String;
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof SallyportError && error.code === "store-unavailable";
 }
 
 function unavailable(what: string): SallyportError {

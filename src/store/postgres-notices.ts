@@ -141,9 +141,9 @@ export class PostgresNotices {
     try {
       const [row] = await this.#pool.use((sql) => sql.query(NOW));
       const position = `${row?.[2]} ${row?.[0]}`;
-      const moved = this.#position !== undefined && this.#position !== position;
+      // The first look may come after a commit that the watcher has not read.
+      if (this.#position !== position) this.#changed();
       this.#position = position;
-      if (moved) this.#changed();
     } catch (error) {
       this.#deps.log.debug("store: looking for commits failed", { error: error as Error });
     }
