@@ -1,10 +1,11 @@
 /**
  * `npm run docs`: writes what the documentation says about the source from the source itself:
- * docs/configuration.md, docs/errors.md and docs/sallyport.schema.json. With `--check` it writes
- * nothing and fails where a file differs.
+ * docs/configuration.md, docs/errors.md, docs/openapi.json and docs/sallyport.schema.json. With
+ * `--check` it writes nothing and fails where a file differs.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { adminOpenApi } from "../src/admin/operations.ts";
 import { configurationReference } from "./docs/configuration-reference.ts";
 import { editorSchema } from "./docs/editor-schema.ts";
 import { errorCatalogue } from "./docs/error-catalogue.ts";
@@ -14,6 +15,7 @@ export function generateDocs(): ReadonlyMap<string, string> {
   return new Map([
     ["configuration.md", configurationReference()],
     ["errors.md", errorCatalogue()],
+    ["openapi.json", `${JSON.stringify(adminOpenApi(), null, 2)}\n`],
     ["sallyport.schema.json", `${JSON.stringify(editorSchema(), null, 2)}\n`],
   ]);
 }

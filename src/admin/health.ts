@@ -1,7 +1,8 @@
 /**
  * What the admin address answers to anybody: `/livez`, `/readyz` and `/metrics`, and nothing else.
- * Refuses a Host that is a name other than localhost, so that a web page cannot reach it through a
- * name of its own that points here (DNS rebinding), and any method but GET and HEAD.
+ * Refuses, in plain HTTP, a Host that is a name other than localhost, so that a web page cannot reach
+ * it through a name of its own that points here (DNS rebinding; with TLS such a page has no
+ * certificate for its name), and any method but GET and HEAD.
  */
 import type { Exchange, ExchangeHandler } from "../http/exchange.ts";
 
@@ -27,8 +28,8 @@ export interface MetricsText {
 export function createHealthHandler(deps: HealthDeps): ExchangeHandler {
   return {
     request(exchange) {
-      const { head } = exchange;
-      if (!isLocalHost(head.host)) {
+      const { head, connection } = exchange;
+      if (connection.scheme === "http" && !isLocalHost(head.host)) {
         answer(exchange, 421, { error: "use an IP address or localhost" });
       } else if (head.method !== "GET" && head.method !== "HEAD") {
         exchange.reply(405, ["allow", "GET, HEAD"], "");
@@ -92,7 +93,7 @@ function fieldOf(exchange: Exchange, name: string): string | undefined {
 }
 
 /** An IP literal or localhost, with or without a port. */
-function isLocalHost(host: string | undefined): boolean {
+export function isLocalHost(host: string | undefined): boolean {
   return (
     host !== undefined &&
     /^(localhost|\d{1,3}(\.\d{1,3}){3}|\[[0-9a-fA-F:.]+\])(:\d{1,5})?$/i.test(host)

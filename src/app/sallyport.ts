@@ -106,7 +106,7 @@ export async function openAdmin(
   { clock, deadlines, log }: Instruments,
   handler: ExchangeHandler,
 ): Promise<Listener | undefined> {
-  if (config.admin === undefined) return undefined;
+  if (config.admin?.address === undefined) return undefined;
   const options = listenerSchema.parse({ name: "admin", address: config.admin.address });
   return await listen(options, { clock, deadlines, log, handler });
 }

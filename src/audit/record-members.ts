@@ -3,6 +3,7 @@ import { literal } from "./lines.ts";
 
 export const K = {
   acr: literal('"acr":'),
+  action: literal('"action":'),
   ageSeconds: literal('"ageSeconds":'),
   amr: literal(',"amr":'),
   authenticator: literal(',"authenticator":'),

@@ -68,6 +68,7 @@ const truncatedSchema = z.record(z.string(), z.strictObject({ bytes: count, hash
 
 /** A decision as it is read back. What was left out because it was empty is empty again. */
 export const decisionSchema = z.strictObject({
+  action: text.optional(),
   authn: authnSchema.optional(),
   bundle: text,
   clientAddress: text.optional(),

@@ -241,11 +241,12 @@ export class Serializer {
 
   /** From `authn` to the name `decisionId`: the same for all requests of a credential within a second. */
   #writeFirstOf(authn: Authn, lines: Lines, record: DecisionRecord): void {
-    const { bundle, clientAddress, credentials, decision } = record;
+    const { action, bundle, clientAddress, credentials, decision } = record;
     const known = this.#firsts.get(authn);
     if (
       known !== undefined &&
       known.credentials === credentials &&
+      known.action === action &&
       known.bundle === bundle &&
       known.clientAddress === clientAddress &&
       known.decision === decision
@@ -253,7 +254,7 @@ export class Serializer {
       lines.raw(known.bytes);
     } else if (this.#firsts.again(authn)) {
       const bytes = bytesOf((own) => writeFirst(own, record));
-      this.#firsts.keep(authn, { bundle, clientAddress, credentials, decision, bytes });
+      this.#firsts.keep(authn, { action, bundle, clientAddress, credentials, decision, bytes });
       lines.raw(bytes);
     } else {
       writeFirst(lines, record);
@@ -286,6 +287,7 @@ function writeList(lines: Lines, values: readonly string[]): void {
 
 /** What the beginning of a record was made of. */
 interface First {
+  readonly action: string | undefined;
   readonly bundle: string;
   readonly clientAddress: string | undefined;
   readonly credentials: readonly RecordedCredential[];
@@ -318,6 +320,7 @@ function paramField(name: string): CutField {
 
 function writeFirst(lines: Lines, record: DecisionRecord): void {
   lines.raw(K.open);
+  if (record.action !== undefined) lines.raw(K.action).quoted(record.action).raw(K.comma);
   if (record.authn !== undefined) writeAuthn(lines, record.authn);
   lines.raw(K.bundle).quoted(record.bundle);
   if (record.clientAddress !== undefined) {

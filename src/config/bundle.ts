@@ -41,6 +41,8 @@ const wordsSchema = z
     services: mappingSchema,
     /** `name`, `service`, `path` and `attributes` of each. */
     routes: z.array(z.unknown()).readonly(),
+    /** `attributes` of the admin API, where policies decide about it. */
+    admin: mappingSchema.optional(),
   })
   .readonly();
 

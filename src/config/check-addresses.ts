@@ -17,7 +17,7 @@ export function checkAddresses(draft: Draft): PathProblem[] {
   const bound: Bound[] = draft.listeners.map(({ name, path, options }) =>
     split(`listener "${name}"`, [...path, "address"], options.address),
   );
-  if (draft.admin !== undefined) {
+  if (draft.admin?.address !== undefined) {
     bound.push(split("admin", ["admin", "address"], draft.admin.address));
   }
   const serve = draft.authority?.serve;

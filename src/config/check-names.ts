@@ -1,5 +1,6 @@
 /** A name stands for one thing. */
 import { ANONYMOUS_NAME } from "../gate/route-options.ts";
+import { ADMIN_ROUTE, LOCAL_AUTHENTICATOR } from "../model/admin-operations.ts";
 import type { Draft, WrittenName } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
 
@@ -7,6 +8,20 @@ export function checkNames({ names }: Draft): PathProblem[] {
   return [
     ...repeated("listener", names.listeners),
     ...repeated("route", names.routes),
+    ...[...names.authenticators]
+      .filter((name) => name === LOCAL_AUTHENTICATOR)
+      .map((name) => ({
+        path: ["authenticators", name],
+        message: `an authenticator cannot be called "${name}"`,
+        remedy: "another name: that one vouches for whoever may open the admin socket",
+      })),
+    ...names.routes
+      .filter(({ name }) => name === ADMIN_ROUTE)
+      .map(({ path, name }) => ({
+        path,
+        message: `a route cannot be called "${name}"`,
+        remedy: "another name: that one stands in records for the admin API",
+      })),
     ...[...names.authenticators]
       .filter((name) => name === ANONYMOUS_NAME)
       .map((name) => ({

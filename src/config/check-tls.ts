@@ -14,8 +14,19 @@ export function checkTlsFiles(draft: Draft, folder: string): PathProblem[] {
   return [...listenerProblems(draft, read), ...serviceProblems(draft, read)];
 }
 
+/** Every place that speaks TLS to callers. */
+function listening({ listeners, admin }: Draft): readonly ListenerPlace[] {
+  const own = admin === undefined ? [] : [{ path: ["admin"], options: admin }];
+  return [...listeners, ...own];
+}
+
+interface ListenerPlace {
+  readonly path: Path;
+  readonly options: { readonly tls?: ListenerTlsOptions | undefined };
+}
+
 function listenerProblems(draft: Draft, read: ReadFile): PathProblem[] {
-  return draft.listeners.flatMap(({ path, options: { tls } }) => {
+  return listening(draft).flatMap(({ path, options: { tls } }) => {
     if (tls === undefined) return [];
     const problems = pairPlaces(tls, [...path, "tls"]).flatMap(({ pair, at }) =>
       attempt(at, "a PEM certificate and its key", () => readPair(pair, read)),
@@ -72,7 +83,7 @@ export function checkTlsWarnings(draft: Draft, folder: string): PathProblem[] {
       return []; // it is a problem already
     }
   };
-  const listeners = draft.listeners.flatMap(({ path, options: { tls } }) =>
+  const listeners = listening(draft).flatMap(({ path, options: { tls } }) =>
     tls === undefined ? [] : pairPlaces(tls, [...path, "tls"]).flatMap(judge),
   );
   const services = draft.services.flatMap(({ path, options: { tls } }) => {

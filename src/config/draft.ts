@@ -61,7 +61,7 @@ export interface WrittenNames {
   readonly routes: readonly WrittenName[];
   readonly services: ReadonlySet<string>;
   readonly authenticators: ReadonlySet<string>;
-  /** What routes refer to. */
+  /** What routes refer to, and the admin API. */
   readonly usedServices: readonly WrittenName[];
   readonly usedAuthenticators: readonly WrittenName[];
 }
@@ -146,7 +146,10 @@ function writtenNames(raw: Readonly<Record<string, unknown>>): WrittenNames {
     services: keys(raw["services"]),
     authenticators: keys(raw["authenticators"]),
     usedServices: at("routes", "service"),
-    usedAuthenticators: items("routes").flatMap(({ path, item }) => {
+    usedAuthenticators: [
+      ...items("routes"),
+      ...(isMapping(raw["admin"]) ? [{ path: ["admin"], item: raw["admin"] }] : []),
+    ].flatMap(({ path, item }) => {
       const list = item["authenticate"];
       if (!Array.isArray(list)) return [];
       return list.flatMap((name, index) => named(name, [...path, "authenticate", index]));

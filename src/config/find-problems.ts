@@ -1,4 +1,5 @@
 /** Everything that is asked of a configuration beyond its schemas, and what else is worth saying. */
+import { checkAdmin, checkAdminWarnings } from "./check-admin.ts";
 import { checkAddresses } from "./check-addresses.ts";
 import { checkAttributes } from "./check-attributes.ts";
 import { checkAuthenticators } from "./check-authenticators.ts";
@@ -41,6 +42,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkServices(draft),
     ...checkLimits(draft),
     ...checkAuthenticators(draft),
+    ...checkAdmin(draft),
     ...checkAttributes(draft),
     ...checkTemplates(draft),
     ...checkKeyFiles(draft, folder),
@@ -55,6 +57,7 @@ export function findWarnings(subject: Subject): PathProblem[] {
   return [
     ...checkSecretFiles(draft, expansion, folder),
     ...checkTlsWarnings(draft, folder),
+    ...checkAdminWarnings(draft),
     ...checkAuthorityWarnings(draft),
     ...checkStoreWarnings(subject),
   ];

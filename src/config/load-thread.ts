@@ -30,6 +30,7 @@ export type LoadMessage =
       readonly published: readonly PublishedBundle[];
       readonly warnings: readonly Problem[];
       readonly hash: string;
+      readonly shown: string;
     }
   | {
       readonly kind: "problems";

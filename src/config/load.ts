@@ -23,6 +23,7 @@ import { publish, type PublishedBundle } from "./publish.ts";
 import { type ConfigSource, isFollowersFile, readSource } from "./read-source.ts";
 import { deepFreeze, resolveOwnPaths, resolvePaths } from "./resolve-paths.ts";
 import type { Config, OwnConfig } from "./schema.ts";
+import { shownConfig } from "./shown-config.ts";
 import { isTemplated } from "./templated.ts";
 import { createVocabulary, NO_WORDS, type Words } from "./vocabulary.ts";
 import { readWords } from "./words.ts";
@@ -45,6 +46,8 @@ export interface LoadedConfig {
    * which they came. Expanded values take no part, so that nobody can guess a weak secret from it.
    */
   readonly hash: string;
+  /** As an operator may see it (`shownConfig`), as JSON text: it costs little to hand on. */
+  readonly shown: string;
 }
 
 /** A follower's own file by itself. */
@@ -168,6 +171,7 @@ export async function inspectConfig(
     published: publishing.published,
     warnings,
     hash: hashOf(source, policies.files),
+    shown: JSON.stringify(shownConfig(written)),
   });
   return { loaded, words: beside.words, problems: [], warnings };
 }

@@ -1,5 +1,6 @@
 /** Paths in a configuration are relative to its file, wherever the process was started. */
 import { resolve } from "node:path";
+import type { AdminOptions } from "../admin/admin-options.ts";
 import {
   type AuthorityOptions,
   isFollower,
@@ -13,6 +14,7 @@ import type { Config, OwnConfig } from "./schema.ts";
 export function resolveOwnPaths<T extends OwnConfig | Config>(config: T, folder: string): T {
   return {
     ...config,
+    ...(config.admin === undefined ? {} : { admin: resolveAdmin(config.admin, folder) }),
     listeners: config.listeners.map((listener) => {
       const { tls } = listener;
       if (tls === undefined) return listener;
@@ -51,6 +53,15 @@ export function resolvePaths(config: Config, folder: string): Config {
       ...config.policies,
       enforce: config.policies.enforce.map((path) => resolve(folder, path)),
     },
+  };
+}
+
+function resolveAdmin(admin: AdminOptions, folder: string): AdminOptions {
+  const { socket, tls } = admin;
+  return {
+    ...admin,
+    ...(socket === undefined ? {} : { socket: resolve(folder, socket) }),
+    ...(tls === undefined ? {} : { tls: mapListenerFiles(tls, (file) => resolve(folder, file)) }),
   };
 }
 

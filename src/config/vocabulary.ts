@@ -14,6 +14,7 @@ export interface Words {
   readonly authenticators: Readonly<Record<string, Omit<VocabularyAuthenticator, "name">>>;
   readonly services: Readonly<Record<string, Omit<VocabularyService, "name">>>;
   readonly routes: readonly SpokenRoute[];
+  readonly admin?: Pick<VocabularyService, "attributes"> | undefined;
 }
 
 type SpokenRoute = Pick<VocabularyRoute, "name" | "attributes"> & {
@@ -38,7 +39,14 @@ export function createVocabulary(config: Config, beside: Words = NO_WORDS): Voca
       ...Object.entries(beside.services).map(([name, words]) => word(name, words)),
     ],
     routes: [...config.routes.map(routeWords), ...beside.routes.map(routeWords)],
+    ...adminWords(config, beside),
   };
+}
+
+/** What this process's own admin API has, and what the authority's has: policies speak of both. */
+function adminWords({ admin: own }: Config, { admin }: Words): Pick<Vocabulary, "admin"> {
+  if (own?.authenticate === undefined && admin === undefined) return {};
+  return { admin: { attributes: { ...admin?.attributes, ...own?.attributes } } };
 }
 
 /** What an authenticator adds to the words. */

@@ -40,6 +40,7 @@ const wordsSchema = z
     authenticators: z.record(z.string(), authenticatorSchema).readonly(),
     services: z.record(z.string(), serviceSchema).readonly(),
     routes: z.array(routeSchema).readonly(),
+    admin: serviceSchema.optional(),
   })
   .readonly();
 
@@ -72,6 +73,9 @@ export function wordsBeside(
     routes: (Array.isArray(routes) ? routes : [])
       .filter((_, index) => !chosen.routes.has(index))
       .map((route) => only(route, ["name", "service", "path", "attributes"])),
+    ...(config.admin?.authenticate === undefined
+      ? {}
+      : { admin: only(valueAt(written, ["admin"]), ["attributes"]) }),
   };
 }
 

@@ -15,7 +15,7 @@ export function authorize(deciding: Deciding): StepResult {
   }
   deciding.policy = deciding.snapshot.policies.decide({
     principal,
-    action: request.method,
+    action: route.action ?? request.method,
     route: route.name,
     path: request.path,
     host: request.host,

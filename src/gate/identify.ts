@@ -4,6 +4,7 @@
  * anonymous. A credential of a kind that the route does not list is ignored and recorded as ignored.
  */
 import { hash } from "node:crypto";
+import { LOCAL_AUTHENTICATOR } from "../model/admin-operations.ts";
 import { type CredentialFacts, type CredentialFailure, isFailure } from "../model/facts.ts";
 import type { Authn } from "../model/policy.ts";
 import { ANONYMOUS } from "../model/principal.ts";
@@ -138,6 +139,12 @@ function accept(deciding: Deciding, facts: CredentialFacts, deps: GateDeps): Ste
 }
 
 function withoutCredential(deciding: Deciding): StepResult {
+  const local = deciding.route?.local;
+  if (local !== undefined) {
+    deciding.principal = local;
+    deciding.authn = LOCAL_AUTHN;
+    return undefined;
+  }
   if (deciding.route?.anonymous !== true) return "missing-credential";
   deciding.principal = ANONYMOUS;
   deciding.authn = NO_AUTHN;
@@ -201,4 +208,11 @@ const NO_AUTHN: Authn = Object.freeze({
   acr: undefined,
   amr: Object.freeze([]),
   bound: false,
+});
+
+/** The system has let the caller open a socket of ours that is closed to others. */
+const LOCAL_AUTHN: Authn = Object.freeze({
+  ...NO_AUTHN,
+  kind: LOCAL_AUTHENTICATOR,
+  authenticator: LOCAL_AUTHENTICATOR,
 });

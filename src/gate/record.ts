@@ -8,6 +8,7 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
   const other = input.peer.balancer ?? input.peer;
   const client = request?.clientAddress ?? input.peer.address;
   return audit.decision({
+    action: route?.action,
     timeMs: deciding.timeMs,
     decisionId: deciding.id,
     listener: input.listener,

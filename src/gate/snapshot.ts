@@ -5,6 +5,7 @@
 import type { CredentialFacts, CredentialFailure } from "../model/facts.ts";
 import type { RouteLimits } from "../limits/route-limits.ts";
 import type { Policies } from "../model/policy.ts";
+import type { Principal } from "../model/principal.ts";
 import type { Router } from "./router.ts";
 
 /** The ways to take a bearer token on one route. */
@@ -20,6 +21,13 @@ export interface GateRoute {
   readonly name: string;
   /** Undefined where it redirects. */
   readonly service: string | undefined;
+  /** Id of the action that policies are asked about; left out: the request's method. */
+  readonly action?: string | undefined;
+  /**
+   * Who calls here without a credential, where the door itself says who may: the admin socket, which
+   * only its owner can open. Left out everywhere else.
+   */
+  readonly local?: Principal | undefined;
   /** Undefined where no authenticator of the route takes bearer tokens. */
   readonly bearer: BearerVerifier | undefined;
   readonly anonymous: boolean;

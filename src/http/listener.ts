@@ -26,6 +26,7 @@ import { LimitedLog } from "./limited-log.ts";
 import { createLimitHits, type LimitHit } from "./listener-hits.ts";
 import { ProxyHeaders } from "./proxy-header.ts";
 import { createTcpServer } from "./sockets.ts";
+import { listenAtSocketFile, type SocketFile } from "../platform/socket-file.ts";
 import { createTrust } from "../wire/trusted-proxies.ts";
 import { TlsAcceptor } from "./tls-acceptor.ts";
 
@@ -34,6 +35,11 @@ export interface ListenerDeps {
   readonly deadlines: Deadlines;
   readonly log: Log;
   readonly handler: ExchangeHandler;
+  /**
+   * Path of a Unix socket of mode 0600 to listen at, in place of the address. Its peers have no
+   * address: theirs is `local`.
+   */
+  readonly socketFile?: string | undefined;
   /** Shares the address with other processes that ask for the same (SO_REUSEPORT): workers do. */
   readonly reusePort?: boolean;
   /** What `options.tls` was made into; closed with the listener. */
@@ -67,7 +73,11 @@ export interface Listener {
 export async function listen(options: ListenerOptions, deps: ListenerDeps): Promise<Listener> {
   const listener = new TcpListener(options, deps);
   try {
-    await listener.bind(splitAddress(options.address), deps.reusePort === true);
+    if (deps.socketFile === undefined) {
+      await listener.bind(splitAddress(options.address), deps.reusePort === true);
+    } else {
+      await listener.bindFile(deps.socketFile);
+    }
   } catch (error) {
     deps.tls?.close();
     throw error;
@@ -101,6 +111,9 @@ class TcpListener implements Listener, ConnectionContext {
   readonly #headers: ProxyHeaders | undefined;
   /** Whom a balancer named, by the connection's own address, while its TLS handshake is under way. */
   readonly #named = new Map<string, Peer>();
+  /** Where it listens at a Unix socket. */
+  #file: SocketFile | undefined;
+  readonly #local: boolean;
   #closing = false;
   #closed: Promise<void> | undefined;
   #allEnded: (() => void) | undefined;
@@ -118,6 +131,10 @@ class TcpListener implements Listener, ConnectionContext {
     this.deadlines = deps.deadlines;
     this.log = deps.log;
     this.#floodLog = new LimitedLog(deps);
+    this.#local = deps.socketFile !== undefined;
+    if (this.#local && (deps.tls !== undefined || options.proxyProtocol !== undefined)) {
+      throw new TypeError("a Unix socket speaks plain HTTP, and its callers have no address");
+    }
     this.#maxConnections = options.limits.connections;
     const { trustedProxies } = options;
     this.#trust = trustedProxies === undefined ? undefined : createTrust(trustedProxies);
@@ -167,6 +184,14 @@ class TcpListener implements Listener, ConnectionContext {
     this.address = { host: bound.address, port: bound.port };
   }
 
+  async bindFile(path: string): Promise<void> {
+    this.#file = await listenAtSocketFile(this.#server, path);
+    this.#server.on("error", (error) =>
+      this.log.error("a listener failed", { listener: this.name, error }),
+    );
+    this.address = { host: path, port: 0 };
+  }
+
   change({ limits, trustedProxies }: ListenerOptions): void {
     this.limits = connectionLimits(limits);
     this.#maxConnections = limits.connections;
@@ -206,6 +231,7 @@ class TcpListener implements Listener, ConnectionContext {
       clearTimeout(this.#cutOff);
     }
     await closed;
+    this.#file?.remove();
   }
 
   // ConnectionContext
@@ -309,7 +335,7 @@ class TcpListener implements Listener, ConnectionContext {
   }
 
   #accept(socket: Socket, tls: PeerTls | undefined, http2: boolean): void {
-    const own = peerOf(socket);
+    const own = this.#local ? LOCAL_PEER : peerOf(socket);
     if (own === undefined || !this.#hasRoom(0)) {
       turnAway(socket);
       return;
@@ -374,6 +400,9 @@ function peerOf({ remoteAddress, remotePort }: Socket): Peer | undefined {
   if (remoteAddress === undefined || remotePort === undefined) return undefined;
   return { address: remoteAddress.replace(MAPPED, ""), port: remotePort };
 }
+
+/** Of a Unix socket: it has no address, and nobody else can have this one. */
+const LOCAL_PEER: Peer = Object.freeze({ address: "local", port: 0 });
 
 function keyOf({ address, port }: Peer): string {
   return `${address} ${port}`;

@@ -20,9 +20,9 @@ export interface Authn {
  */
 export interface PolicyRequest {
   readonly principal: Principal;
-  /** Id of the action, e.g. `GET`. */
+  /** Id of the action, e.g. `GET` or `admin:listWorkloads`. */
   readonly action: string;
-  /** Name of the route; the route entity is in its service's. */
+  /** Name of the route; the route entity is in its service's. Admin actions are all on the admin API. */
   readonly route: string;
   /** Canonical, encoded. */
   readonly path: string;

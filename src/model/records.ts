@@ -25,6 +25,8 @@ export interface DecisionRecord {
   /** Milliseconds since the epoch. */
   readonly timeMs: number;
   readonly decisionId: string;
+  /** What policies were asked about, where it is not the method. */
+  readonly action?: string | undefined;
   readonly listener: string;
   readonly peerAddress: string;
   readonly peerPort: number;

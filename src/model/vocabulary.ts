@@ -8,6 +8,8 @@ export interface Vocabulary {
   readonly authenticators: readonly VocabularyAuthenticator[];
   readonly services: readonly VocabularyService[];
   readonly routes: readonly VocabularyRoute[];
+  /** Attributes of the admin API as a resource; left out: it has none. */
+  readonly admin?: { readonly attributes: Readonly<Record<string, AttributeValue>> } | undefined;
 }
 
 export interface VocabularyAuthenticator {

@@ -66,6 +66,20 @@ export function inScope(
   return uid.type === scope.type && (scope.kind === "is" || within(scope.uid));
 }
 
+/**
+ * Whether the policy has a say about the admin API. A `permit` has one only where its scope names an
+ * admin action or a group of them: one that was written for traffic (`permit (principal, action,
+ * resource)`) must not open the operators' door, whatever it says further on. Each `forbid` has one.
+ */
+export function countsForAdmin(
+  { effect, action }: Pick<CompiledPolicy, "effect" | "action">,
+  isAdminAction: (uid: EntityUid) => boolean,
+): boolean {
+  if (effect === "forbid") return true;
+  if (action.kind === "equals" || action.kind === "is-in") return isAdminAction(action.uid);
+  return action.kind === "in" && action.uids.some(isAdminAction);
+}
+
 type Slots = ReadonlyMap<SlotName, EntityUid>;
 type Target = { readonly entity?: EntityUidJson; readonly slot?: SlotName };
 

@@ -1,6 +1,8 @@
 /**
  * The gate's view: lazy context, index and principal cache against the official engine over the same
- * request written out as entities, and the one rule in which the gate differs.
+ * request written out as entities, and the two rules in which the gate differs. For calls of the admin
+ * API the official engine is given the policies without the permits that name no admin action in
+ * their scope: that is all in which they may differ there.
  */
 import { test } from "node:test";
 import assert from "node:assert/strict";
@@ -8,7 +10,7 @@ import * as fc from "fast-check";
 import { ANONYMOUS, principalId, type Principal } from "../model/principal.ts";
 import type { Policies, PolicyDecision, PolicyRequest } from "../model/policy.ts";
 import { METHODS, type Vocabulary } from "../model/vocabulary.ts";
-import { ACTIONS } from "./cedar-names.ts";
+import { ACTIONS, ADMIN_ACTIONS } from "./cedar-names.ts";
 import { compilePolicy } from "./compile-policy.ts";
 import { createGatePolicies } from "./gate-policies.ts";
 import {
@@ -35,6 +37,7 @@ const VOCABULARY: Vocabulary = {
     { name: "invoices", service: "billing", attributes: { public: true, tier: 3 }, params: [] },
     { name: "orders", service: "orders", attributes: {}, params: ["id"] },
   ],
+  admin: { attributes: { public: false } },
 };
 
 const ALICE: Principal = {
@@ -222,6 +225,47 @@ void test("decide() throws for a route or action that the vocabulary does not ha
   assert.throws(() => policies.decide({ ...REQUEST, action: "TRACE" }), TypeError);
 });
 
+void test("decide() lets no permit open the admin API whose scope names no admin action", async () => {
+  const admin = { ...REQUEST, action: "admin:listWorkloads" };
+  const shut = await gate(
+    "permit (principal, action, resource);",
+    'permit (principal, action, resource) when { action == Sallyport::Action::"admin:listWorkloads" };',
+    'permit (principal, action in Sallyport::Action::"read", resource);',
+    'permit (principal, action in [Sallyport::Action::"GET"], resource);',
+    'permit (principal, action, resource == Sallyport::Admin::"api");',
+    'permit (principal, action == Sallyport::Action::"admin:drain", resource);',
+    'permit (principal, action in Sallyport::Action::"admin:write", resource);',
+  );
+  assert.equal(shut.decide(admin).reason, "no-permit");
+  assert.equal(shut.decide(REQUEST).reason, "permitted");
+  for (const scope of [
+    'action == Sallyport::Action::"admin:listWorkloads"',
+    'action in Sallyport::Action::"admin:read"',
+    'action in Sallyport::Action::"admin"',
+    'action in [Sallyport::Action::"read", Sallyport::Action::"admin:listWorkloads"]',
+  ]) {
+    const open = await gate(
+      `permit (principal, ${scope}, resource) when { resource == Sallyport::Admin::"api" };`,
+    );
+    assert.equal(open.decide(admin).reason, "permitted", scope);
+  }
+});
+
+void test("decide() lets every forbid count for the admin API, and deny where it errs there", async () => {
+  const admin = { ...REQUEST, action: "admin:listWorkloads" };
+  const open = '@id("open") permit (principal, action in Sallyport::Action::"admin", resource);';
+  const forbidding = await gate(open, '@id("no") forbid (principal, action, resource);');
+  assert.deepEqual(forbidding.decide(admin).determining, ["no"]);
+  const erring = await gate(
+    open,
+    "forbid (principal, action, resource) when { resource.tier > 1 };",
+  );
+  assert.equal(erring.decide(admin).reason, "policy-error");
+  const onRoutes = await gate(open, "forbid (principal, action, resource is Sallyport::Route);");
+  assert.deepEqual(onRoutes.decide(admin).determining, ["open"]);
+  assert.equal(onRoutes.decide(REQUEST).reason, "forbidden");
+});
+
 const CONDITIONS = [
   "true",
   "false",
@@ -267,6 +311,9 @@ const actionScope = fc.constantFrom(
   'action in Sallyport::Action::"DELETE"',
   'action in [Sallyport::Action::"write", Sallyport::Action::"GET"]',
   'action in [Sallyport::Action::"GET", Sallyport::Action::"read"]',
+  'action == Sallyport::Action::"admin:drain"',
+  'action in Sallyport::Action::"admin:read"',
+  'action in [Sallyport::Action::"read", Sallyport::Action::"admin"]',
 );
 const resourceScope = fc.constantFrom(
   "resource",
@@ -276,6 +323,8 @@ const resourceScope = fc.constantFrom(
   'resource in Sallyport::Route::"orders"',
   "resource is Sallyport::Route",
   "resource is Sallyport::Service",
+  'resource == Sallyport::Admin::"api"',
+  "resource is Sallyport::Admin",
   'resource is Sallyport::Route in Sallyport::Service::"orders"',
   'resource is Sallyport::Service in Sallyport::Service::"orders"',
 );
@@ -307,7 +356,7 @@ const principal: fc.Arbitrary<Principal> = fc.oneof(
 );
 const request: fc.Arbitrary<PolicyRequest> = fc.record({
   principal,
-  action: fc.constantFrom(...METHODS),
+  action: fc.constantFrom(...METHODS, "admin:listWorkloads", "admin:drain"),
   route: fc.constantFrom("billing", "invoices", "orders"),
   path: fc.constantFrom("/billing/1", "/orders"),
   host: fc.constant("api.example.com"),
@@ -338,7 +387,8 @@ void test("decide() agrees with the official engine over the request written out
         const policies = await gate(...texts);
         const byId = Object.fromEntries(texts.map((text, index) => [`p${String(index)}`, text]));
         for (const one of requests) {
-          const { value, errors } = officialIsAuthorized(writtenOut(one), { policies: byId });
+          const policySet = isAdmin(one) ? withoutPlainPermits(byId) : byId;
+          const { value, errors } = officialIsAuthorized(writtenOut(one), { policies: policySet });
           assert.ok(value !== undefined, JSON.stringify(errors));
           const { reason, determining, erroring } = policies.decide(one);
           reasons.add(reason);
@@ -366,6 +416,19 @@ const OUTCOMES = [
   "forbid (principal, action, resource);",
   "forbid (principal, action, resource) when { 9007199254740991 * 9007199254740991 > 0 };",
 ];
+
+function isAdmin({ action }: PolicyRequest): boolean {
+  return action.startsWith("admin:");
+}
+
+/** Written apart from `countsForAdmin`, by the text of the scope. */
+function withoutPlainPermits(byId: Readonly<Record<string, string>>): Record<string, string> {
+  const kept = Object.entries(byId).filter(([, text]) => {
+    const [scope = ""] = text.split(") when");
+    return text.startsWith("forbid") || scope.includes('Action::"admin');
+  });
+  return Object.fromEntries(kept);
+}
 
 /** The gate's rule over the official answer. */
 function expected(answer: OfficialAnswer, texts: readonly string[]): Omit<PolicyDecision, "reads"> {
@@ -401,7 +464,7 @@ function writtenOut(one: PolicyRequest): Parameters<typeof officialIsAuthorized>
   return {
     principal: caller,
     action: uid("Action", one.action),
-    resource: uid("Route", one.route),
+    resource: isAdmin(one) ? uid("Admin", "api") : uid("Route", one.route),
     context: {
       path: one.path,
       host: one.host,
@@ -435,6 +498,17 @@ function writtenOut(one: PolicyRequest): Parameters<typeof officialIsAuthorized>
         attrs: {},
         parents: [uid("Action", group)],
       })),
+      ...ADMIN_ACTIONS.map(({ id, group }) => ({
+        uid: uid("Action", id),
+        attrs: {},
+        parents: [uid("Action", group)],
+      })),
+      ...["admin:read", "admin:write"].map((group) => ({
+        uid: uid("Action", group),
+        attrs: {},
+        parents: [uid("Action", "admin")],
+      })),
+      { uid: uid("Admin", "api"), attrs: { public: false }, parents: [] },
       ...VOCABULARY.services.map(({ name, attributes }) => ({
         uid: uid("Service", name),
         attrs: attributes,

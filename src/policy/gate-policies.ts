@@ -1,13 +1,24 @@
 /**
- * The compiled policies as the gate asks them. Differs from Cedar in one thing: a `forbid` that errs
- * denies, because it might have applied.
+ * The compiled policies as the gate asks them. Differs from Cedar in two things, both of which only
+ * deny more: a `forbid` that errs denies, because it might have applied, and a `permit` whose scope
+ * names no admin action does not count for the admin API (`countsForAdmin`).
  */
 import type { Policies, PolicyDecision, PolicyRequest } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { Recurring } from "../model/recurring.ts";
-import { ACTIONS, READ, sallyportUid, WRITE } from "./cedar-names.ts";
-import type { CompiledPolicy } from "./compile-policy.ts";
+import { ADMIN } from "../model/admin-operations.ts";
+import {
+  ACTIONS,
+  ADMIN_ACTIONS,
+  ADMIN_API,
+  ADMIN_GROUPS,
+  isAdminAction,
+  READ,
+  sallyportUid,
+  WRITE,
+} from "./cedar-names.ts";
+import { type CompiledPolicy, countsForAdmin } from "./compile-policy.ts";
 import type { Entity } from "./environment.ts";
 import { Evaluation, idsInOrder } from "./evaluation.ts";
 import { PolicyIndex, type PlacedEntity, type PolicyGroup } from "./policy-index.ts";
@@ -28,19 +39,23 @@ export async function createGatePolicies(
   pause: () => Promise<void> | undefined,
 ): Promise<Policies> {
   const actions = new Map(ACTIONS.map(({ id, group }) => [id, placedAction(id, group)]));
+  const adminActions = new Map(ADMIN_ACTIONS.map(({ id, group }) => [id, placedAdmin(id, group)]));
   const index = new PolicyIndex([], [...actions.values()]);
+  const adminIndex = new PolicyIndex([], [...adminActions.values()]);
   const alone: PolicyDecision[] = [];
   for (const policy of policies) {
     index.add(policy);
+    if (countsForAdmin(policy, ({ id }) => isAdminAction(id))) adminIndex.add(policy);
     alone.push(outcome(policy.effect, [policy.id]));
     await pause();
   }
   const world = await createWorld(vocabulary, pause);
-  return new GatePolicies({ hash, index, actions, world, alone });
+  return new GatePolicies({ hash, index, adminIndex, actions, adminActions, world, alone });
 }
 
 interface World {
   readonly routes: ReadonlyMap<string, PlacedRoute>;
+  readonly admin: PlacedRoute;
   readonly entities: ReadonlyMap<string, Entity>;
 }
 
@@ -53,7 +68,10 @@ interface PlacedRoute {
 interface GateParts {
   readonly hash: string;
   readonly index: PolicyIndex;
+  /** Of those that have a say about the admin API. */
+  readonly adminIndex: PolicyIndex;
   readonly actions: ReadonlyMap<string, PlacedEntity>;
+  readonly adminActions: ReadonlyMap<string, PlacedEntity>;
   readonly world: World;
   /** The decision that each policy makes by itself. */
   readonly alone: readonly PolicyDecision[];
@@ -71,12 +89,23 @@ class GatePolicies implements Policies {
 
   /** Throws TypeError for a route or action that the vocabulary does not have: a defect of the caller. */
   decide(request: PolicyRequest): PolicyDecision {
-    const { actions, world, alone } = this.#parts;
+    const { actions, world, index } = this.#parts;
     const action = actions.get(request.action);
+    if (action === undefined) return this.#decideAdmin(request);
     const route = world.routes.get(request.route);
-    if (action === undefined || route === undefined) {
-      throw new TypeError("the request's action or route is not in the vocabulary");
-    }
+    if (route === undefined) throw new TypeError("the request's route is not in the vocabulary");
+    return this.#evaluate(request, { index, action, route });
+  }
+
+  #decideAdmin(request: PolicyRequest): PolicyDecision {
+    const { adminActions, adminIndex: index, world } = this.#parts;
+    const action = adminActions.get(request.action);
+    if (action === undefined) throw new TypeError("the request's action is not in the vocabulary");
+    return this.#evaluate(request, { index, action, route: world.admin });
+  }
+
+  #evaluate(request: PolicyRequest, { index, action, route }: Asked): PolicyDecision {
+    const { world, alone } = this.#parts;
     const view = this.#viewOf(request.principal);
     const environment = new RequestEnvironment(request, {
       view,
@@ -85,28 +114,38 @@ class GatePolicies implements Policies {
       entities: world.entities,
     });
     const evaluation = new Evaluation();
-    evaluation.run(this.#groupsOf(route, action), view.indexed, environment);
+    evaluation.run(groupsOf(route, action, index), view.indexed, environment);
     return decisionOf(evaluation, environment, alone);
   }
 
   #viewOf(principal: Principal): PrincipalView {
     let view = this.#views.get(principal);
     if (view === undefined) {
-      const { index } = this.#parts;
+      const { index } = this.#parts; // every policy is in it
       view = createPrincipalView(principal, (key) => index.asksForPrincipalIn(key));
       if (this.#views.again(principal)) this.#views.keep(principal, view);
     }
     return view;
   }
+}
 
-  #groupsOf(route: PlacedRoute, action: PlacedEntity): readonly PolicyGroup[] {
-    let groups = route.groups.get(action.uid.id);
-    if (groups === undefined) {
-      groups = this.#parts.index.groups(action, route.placed);
-      route.groups.set(action.uid.id, groups);
-    }
-    return groups;
+interface Asked {
+  readonly index: PolicyIndex;
+  readonly action: PlacedEntity;
+  readonly route: PlacedRoute;
+}
+
+function groupsOf(
+  route: PlacedRoute,
+  action: PlacedEntity,
+  index: PolicyIndex,
+): readonly PolicyGroup[] {
+  let groups = route.groups.get(action.uid.id);
+  if (groups === undefined) {
+    groups = index.groups(action, route.placed);
+    route.groups.set(action.uid.id, groups);
   }
+  return groups;
 }
 
 const NONE: readonly never[] = Object.freeze([]);
@@ -162,6 +201,11 @@ function placedAction(id: string, group: string): PlacedEntity {
   };
 }
 
+function placedAdmin(id: string, group: string): PlacedEntity {
+  const ancestors = [group, ADMIN].map((above) => sallyportUid("Action", above).key);
+  return { uid: sallyportUid("Action", id), ancestors: new Set(ancestors) };
+}
+
 const NO_ANCESTORS: ReadonlySet<string> = new Set();
 
 async function createWorld(
@@ -176,9 +220,18 @@ async function createWorld(
     const { uid, ancestors } = placedAction(id, group);
     add(uid.key, EMPTY_RECORD, ancestors);
   }
-  for (const group of [READ, WRITE]) {
+  for (const { id, group } of ADMIN_ACTIONS) {
+    const { uid, ancestors } = placedAdmin(id, group);
+    add(uid.key, EMPTY_RECORD, ancestors);
+  }
+  for (const group of [READ, WRITE, ADMIN]) {
     add(sallyportUid("Action", group).key, EMPTY_RECORD, NO_ANCESTORS);
   }
+  for (const group of ADMIN_GROUPS) {
+    const { uid, ancestors } = placedAction(group, ADMIN);
+    add(uid.key, EMPTY_RECORD, ancestors);
+  }
+  add(ADMIN_API.key, attributesRecord(vocabulary.admin?.attributes ?? {}), NO_ANCESTORS);
   for (const { name, attributes } of vocabulary.services) {
     add(sallyportUid("Service", name).key, attributesRecord(attributes), NO_ANCESTORS);
     await pause();
@@ -195,5 +248,6 @@ async function createWorld(
     routes.set(name, { placed, groups: new Map() });
     await pause();
   }
-  return { routes, entities };
+  const admin = { placed: { uid: ADMIN_API, ancestors: NO_ANCESTORS }, groups: new Map() };
+  return { routes, admin, entities };
 }

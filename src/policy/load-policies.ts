@@ -7,10 +7,11 @@
  * configuration does not have, and a set without any policy.
  */
 import { createHash } from "node:crypto";
+import { ADMIN, ADMIN_RESOURCE } from "../model/admin-operations.ts";
 import type { Problem } from "../model/errors.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { restoreIntegers, withPlaceholders } from "./big-integers.ts";
-import { ACTIONS } from "./cedar-names.ts";
+import { type ActionName, ACTIONS, ADMIN_ACTIONS, isAdminAction } from "./cedar-names.ts";
 import {
   OFFICIAL_VERSION,
   officialParts,
@@ -74,6 +75,13 @@ const ID = /^[\x21-\x7e][\x20-\x7e]*$/;
 /** Warnings of the validator that are problems to us: a `forbid` that never applies is a hole. */
 const IMPOSSIBLE = /is impossible|applicable action/;
 const IMPOSSIBLE_REMEDY = "remove it, or mend what makes it false for every request";
+const ADMIN_REMEDY =
+  'name what it permits in its scope, such as action in Sallyport::Action::"admin": ' +
+  "a permit without an action never opens the admin API";
+const BLIND_REMEDY =
+  "declare it under admin.attributes, or add resource is Sallyport::Route to the scope; " +
+  "until then it denies every call of the admin API for which it is read";
+const OWN_IDS = "sallyport:";
 const ID_REMEDY = 'begin it with @id("a-name-of-its-own")';
 
 export function loadPolicies(task: LoadTask): LoadResult {
@@ -138,24 +146,36 @@ class Load {
   }
 
   /**
-   * The official validator's cost is policies × actions × principal types. All our actions have the
-   * same types, so a policy whose conditions do not look at `action` is validated for the first action
-   * that its scope names, and stands for the others.
+   * The official validator's cost is policies × actions × principal types. All actions on routes have
+   * the same types, and so have all on the admin API: a policy whose conditions do not look at
+   * `action` is validated for the first of either that its scope names, and stands for the others.
    */
   validate(): void {
-    const groups = new Map<string | undefined, Parsed[]>();
-    for (const policy of this.#parsed) {
-      const action = representativeAction(policy);
-      const group = groups.get(action);
-      if (group === undefined) groups.set(action, [policy]);
-      else group.push(policy);
+    const { schema } = this.#task;
+    const groups = Map.groupBy(this.#parsed, (policy) => actionsToValidate(policy)?.join(" "));
+    for (const [actions, group] of groups) {
+      const only = actions === undefined ? undefined : new Set(actions.split(" "));
+      this.#validateGroup(group, only === undefined ? schema : withOnlyActions(schema, only));
     }
-    for (const [action, group] of groups) {
-      const { schema } = this.#task;
-      this.#validateGroup(
-        group,
-        action === undefined ? schema : withOnlyActions(schema, new Set([action])),
-      );
+    if (this.#task.vocabulary.admin !== undefined) this.#validateForAdmin();
+  }
+
+  /**
+   * A `forbid` without an action counts for the admin API too. One that reads there what is not there
+   * errs, and so denies: worth saying, but no problem, since it is on the safe side.
+   */
+  #validateForAdmin(): void {
+    const group = this.#parsed.filter(
+      (policy) => policy.json.effect === "forbid" && isForRoutesAsWritten(policy),
+    );
+    const [first] = group;
+    if (first === undefined || this.#problems.length > 0) return;
+    const schema = withOnlyActions(this.#task.schema, new Set([ADMIN_ACTIONS[0]?.id ?? ""]));
+    const texts = Object.fromEntries(group.map(({ statement }, index) => [index, statement.text]));
+    const answer = this.#guarded(first.file, () => officialValidate(schema, texts));
+    for (const error of answer?.errors ?? []) {
+      const message = `on the admin API: ${plain(error.message)}`;
+      this.#place({ ...error, message, help: BLIND_REMEDY }, group, this.#warnings);
     }
   }
 
@@ -211,7 +231,12 @@ class Load {
   #checkId(policy: Parsed): void {
     const { id, file, statement } = policy;
     const first = this.#byId.get(id);
-    if (id === "") {
+    if (id.startsWith(OWN_IDS)) {
+      this.#report(file, statement.start, {
+        message: `the policy's @id begins with '${OWN_IDS}', as only built-in policies do`,
+        remedy: ID_REMEDY,
+      });
+    } else if (id === "") {
       this.#report(file, statement.start, {
         message: "the policy has no @id, and decisions are recorded by it",
         remedy: ID_REMEDY,
@@ -244,7 +269,10 @@ class Load {
     for (const warning of answer.warnings) {
       if (!IMPOSSIBLE.test(warning.message)) this.#place(warning, group, this.#warnings);
       else if (!failed.has(warning.policyId)) {
-        this.#place({ ...warning, help: IMPOSSIBLE_REMEDY }, group, this.#problems);
+        const policy = group[Number(warning.policyId ?? "0")];
+        const shut = policy?.json.action.op === "All" && speaksOfAdmin(policy);
+        const help = shut ? ADMIN_REMEDY : IMPOSSIBLE_REMEDY;
+        this.#place({ ...warning, help }, group, this.#problems);
       }
     }
   }
@@ -295,19 +323,45 @@ class Load {
 }
 
 /**
- * The action to validate for; undefined where all have to be looked at. Names of actions that do not
+ * The actions to validate for; undefined where all have to be looked at. Names of actions that do not
  * exist are found for any.
  */
-function representativeAction({ json, text }: Parsed): string | undefined {
-  if (text.includes('"Var":"action"')) return undefined;
+function actionsToValidate(policy: Parsed): readonly string[] | undefined {
+  const { json, text } = policy;
   const scope = json.action;
-  if (scope.op === "All") return ACTIONS[0]?.id;
   if (scope.op === "is") return undefined;
-  const named = (scope.entities ?? (scope.entity === undefined ? [] : [scope.entity])).map(
-    uidFromJson,
+  const onRoutes = idsWithin(scope, ACTIONS);
+  const onAdmin =
+    scope.op !== "All" || (json.effect === "forbid" && speaksOfAdmin(policy))
+      ? idsWithin(scope, ADMIN_ACTIONS)
+      : [];
+  const each = text.includes('"Var":"action"')
+    ? [...onRoutes, ...onAdmin]
+    : [...onRoutes.slice(0, 1), ...onAdmin.slice(0, 1)];
+  return each.length === 0 ? undefined : each;
+}
+
+/** Without an action in its scope, and nothing in it that is of the admin API. */
+function isForRoutesAsWritten(policy: Parsed): boolean {
+  return policy.json.action.op === "All" && !speaksOfAdmin(policy);
+}
+
+function speaksOfAdmin({ statement }: Parsed): boolean {
+  return statement.tokens.some(
+    ({ kind, text }, index) =>
+      (kind === "string" && isAdminAction(text.slice(1, -1))) ||
+      (text === ADMIN_RESOURCE.type && statement.tokens[index - 1]?.text === ":"),
   );
-  const ids = new Set(named.map(({ id }) => id));
-  return ACTIONS.find(({ id, group }) => ids.has(id) || (scope.op === "in" && ids.has(group)))?.id;
+}
+
+function idsWithin(scope: PolicyJson["action"], actions: typeof ACTIONS): readonly string[] {
+  if (scope.op === "All") return actions.map(({ id }) => id);
+  if (scope.op === "is") return [];
+  const named = scope.entities ?? (scope.entity === undefined ? [] : [scope.entity]);
+  const ids = new Set(named.map((uid) => uidFromJson(uid).id));
+  const within = ({ id, group }: ActionName): boolean =>
+    ids.has(id) || (scope.op === "in" && (ids.has(group) || (isAdminAction(id) && ids.has(ADMIN))));
+  return actions.filter(within).map(({ id }) => id);
 }
 
 interface Origin {

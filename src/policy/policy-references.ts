@@ -3,6 +3,7 @@
  * but not which routes, services, roles and authenticators there are. A misspelt one would be a
  * `forbid` that never applies.
  */
+import { ADMIN_RESOURCE } from "../model/admin-operations.ts";
 import { principalId, ANONYMOUS } from "../model/principal.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { NAMESPACE } from "./cedar-names.ts";
@@ -31,6 +32,8 @@ export function createReferenceCheck(
     `"<authenticator>/<${what}>", with the authenticator ${listed(authenticators)}`;
   const known: Readonly<Record<string, (id: string) => string | undefined>> = {
     Route: (id) => (routes.has(id) ? undefined : listed(routes)),
+    [ADMIN_RESOURCE.type]: (id) =>
+      id === ADMIN_RESOURCE.id ? undefined : JSON.stringify(ADMIN_RESOURCE.id),
     Service: (id) => (services.has(id) ? undefined : listed(services)),
     Role: (id) =>
       bareRoles.has(id) || ofAuthenticator(id)

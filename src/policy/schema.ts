@@ -6,10 +6,19 @@
  * Refuses attributes whose type differs between authenticators of one kind of principal, between
  * services, or between routes: a policy could then not be typed.
  */
+import { ADMIN, ADMIN_PARAMS, ADMIN_RESOURCE } from "../model/admin-operations.ts";
 import type { Problem } from "../model/errors.ts";
 import type { AttributeType, AttributeValue, PrincipalKind } from "../model/principal.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
-import { ACTIONS, NAMESPACE, PRINCIPAL_TYPES, READ, WRITE } from "./cedar-names.ts";
+import {
+  ACTIONS,
+  ADMIN_ACTIONS,
+  ADMIN_GROUPS,
+  NAMESPACE,
+  PRINCIPAL_TYPES,
+  READ,
+  WRITE,
+} from "./cedar-names.ts";
 
 /** Cedar's JSON schema format, as far as we use it. */
 export type SchemaJson = Readonly<Record<string, NamespaceJson>>;
@@ -80,6 +89,11 @@ export function buildSchema(vocabulary: Vocabulary): SchemaResult {
         ),
       ),
     },
+    [ADMIN_RESOURCE.type]: {
+      shape: shape([
+        ownerOf("admin API", { name: "admin", ...(vocabulary.admin ?? NO_ATTRIBUTES) }, problems),
+      ]),
+    },
     Query: { tags: STRINGS },
     Headers: { tags: STRINGS },
   };
@@ -112,6 +126,8 @@ export function withOnlyActions(schema: SchemaJson, ids: ReadonlySet<string>): S
   ]);
   return { [NAMESPACE]: { ...namespace, actions: Object.fromEntries(actions) } };
 }
+
+const NO_ATTRIBUTES = { attributes: {} } as const;
 
 const STRING: TypeJson = { type: "String" };
 const STRINGS: TypeJson = { type: "Set", element: STRING };
@@ -162,7 +178,7 @@ function conflict(name: string, first: Declaration, second: Declaration): Proble
 }
 
 function ownerOf(
-  kind: "service" | "route",
+  kind: "service" | "route" | "admin API",
   holder: { readonly name: string; readonly attributes: Readonly<Record<string, AttributeValue>> },
   problems: Problem[],
 ): Owner {
@@ -195,7 +211,7 @@ function distinct(problems: readonly Problem[]): Problem[] {
 }
 
 function contextType(vocabulary: Vocabulary): RecordTypeJson {
-  const params = new Set(vocabulary.routes.flatMap((route) => route.params));
+  const params = new Set([...vocabulary.routes.flatMap((route) => route.params), ...ADMIN_PARAMS]);
   const required = { required: true } as const;
   const optional = { required: false } as const;
   return {
@@ -236,14 +252,22 @@ function contextType(vocabulary: Vocabulary): RecordTypeJson {
 }
 
 function actionTypes(): Record<string, ActionJson> {
-  const appliesTo = {
-    principalTypes: Object.values(PRINCIPAL_TYPES),
-    resourceTypes: ["Route"],
-    context: { type: "RequestContext" },
+  const on = (resource: string, actions: typeof ACTIONS): Record<string, ActionJson> => {
+    const appliesTo = {
+      principalTypes: Object.values(PRINCIPAL_TYPES),
+      resourceTypes: [resource],
+      context: { type: "RequestContext" },
+    };
+    return Object.fromEntries(
+      actions.map(({ id, group }) => [id, { memberOf: [{ id: group }], appliesTo }]),
+    );
   };
-  const concrete = ACTIONS.map(({ id, group }): [string, ActionJson] => [
-    id,
-    { memberOf: [{ id: group }], appliesTo },
-  ]);
-  return { [READ]: {}, [WRITE]: {}, ...Object.fromEntries(concrete) };
+  return {
+    [READ]: {},
+    [WRITE]: {},
+    [ADMIN]: {},
+    ...Object.fromEntries(ADMIN_GROUPS.map((id) => [id, { memberOf: [{ id: ADMIN }] }])),
+    ...on("Route", ACTIONS),
+    ...on(ADMIN_RESOURCE.type, ADMIN_ACTIONS),
+  };
 }

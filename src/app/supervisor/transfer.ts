@@ -28,8 +28,15 @@ export function encodePrepared({ loaded, policies }: Prepared): string[] {
     parts.push({ policies: policies.policies.slice(from, from + LIMITS.items) });
   }
   const rest: Prepared = {
-    // The policies' text has done its work; their checked form goes in its place. Workers publish nothing.
-    loaded: { ...loaded, policyFiles: [], published: [], config: { ...loaded.config, routes: [] } },
+    // The policies' text has done its work; their checked form goes in its place. Workers publish
+    // nothing and show nothing.
+    loaded: {
+      ...loaded,
+      policyFiles: [],
+      published: [],
+      shown: "{}",
+      config: { ...loaded.config, routes: [] },
+    },
     policies: { ...policies, policies: [] },
   };
   parts.push({ rest });

@@ -1,0 +1,152 @@
+/**
+ * What the admin API shows and changes, as interfaces: each process hands in what it has. What it has
+ * not (a proxy has no store) is left out, and the API says so (`not-here`).
+ */
+import type { RevocationRegister } from "../keys/revocation-register.ts";
+import type { JsonObject } from "../model/json.ts";
+import type { Clock, Log } from "../model/ports.ts";
+import type { KeyUse, PublishedKey } from "../model/signing.ts";
+import type { Store } from "../model/store.ts";
+import type { WorkloadRegister } from "../model/workloads.ts";
+
+export interface AdminDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly process: ProcessDesk;
+  readonly config: ConfigDesk;
+  readonly store?: Store | undefined;
+  readonly workloads?: WorkloadRegister | undefined;
+  readonly revocations?: RevocationRegister | undefined;
+  readonly keys?: KeyDesk | undefined;
+  readonly bundles?: BundleDesk | undefined;
+}
+
+/** Whether one thing that readiness depends on is in order, in words; no secrets. */
+export interface ProcessStatus {
+  readonly version: string;
+  readonly runtime: string;
+  readonly role: "single" | "authority" | "proxy";
+  readonly pid: number;
+  readonly startedMs: number;
+  readonly ready: boolean;
+  readonly checks: Readonly<Record<string, string>>;
+  readonly listeners: readonly {
+    readonly name: string;
+    readonly scheme: "http" | "https";
+    readonly address: string;
+  }[];
+  /** Serving processes that there are, and that there should be. */
+  readonly workers: { readonly serving: number; readonly wanted: number };
+  /** Undefined where there is no feed and no store. */
+  readonly feed:
+    | {
+        readonly epoch: string;
+        readonly number: number;
+        /** What the authority vouched for last; the staleness counts from it. */
+        readonly asOfMs: number;
+        readonly maxStalenessMs: number;
+      }
+    | undefined;
+  /** Proxies and relays that follow this process now. */
+  readonly followers: number | undefined;
+}
+
+export interface ProcessDesk {
+  status(): ProcessStatus | Promise<ProcessStatus>;
+  /**
+   * Reads the configuration again and puts it in force. Rejects with ConfigError, and changes nothing,
+   * where it does not validate or changes what only a restart can change.
+   */
+  reload(): Promise<void>;
+  /** Begins an orderly end; returns at once. */
+  drain(): void;
+}
+
+/** The configuration in force. */
+export interface RunningConfig {
+  readonly hash: string;
+  readonly sinceMs: number;
+  /** As it is written: expressions unexpanded, secrets that were written out masked. */
+  readonly written: JsonObject;
+  /** The last reload, where it failed. */
+  readonly notReloaded?:
+    | { readonly atMs: number; readonly why: readonly string[]; readonly problems: number }
+    | undefined;
+  readonly routes: readonly RouteView[];
+  readonly services: readonly ServiceView[];
+  readonly authenticators: readonly AuthenticatorView[];
+}
+
+export interface RouteView {
+  readonly name: string;
+  readonly host: string | undefined;
+  readonly path: string;
+  readonly methods: readonly string[] | undefined;
+  /** Undefined where it redirects. */
+  readonly service: string | undefined;
+  readonly authenticate: readonly string[];
+}
+
+export interface ServiceView {
+  readonly name: string;
+  readonly balance: string;
+  readonly endpoints: readonly EndpointView[];
+  /** Requests that wait for an endpoint; undefined where that is not known here. */
+  readonly waiting: number | undefined;
+}
+
+export interface EndpointView {
+  /** `host:port`. */
+  readonly address: string;
+  /** Undefined where that is not known here (a supervisor: its workers know). */
+  readonly state: string | undefined;
+  readonly requests: number | undefined;
+  readonly connections: number | undefined;
+}
+
+export interface AuthenticatorView {
+  readonly name: string;
+  readonly type: string;
+  readonly issuer: string | undefined;
+  /** Undefined where that is not known here. */
+  readonly keys:
+    | {
+        readonly usable: number;
+        /** When they were last fetched, well; undefined: never, or they come from a file. */
+        readonly fetchedMs: number | undefined;
+        /** Fetches that have failed since. */
+        readonly failures: number;
+      }
+    | undefined;
+}
+
+export interface ConfigDesk {
+  running(): RunningConfig | Promise<RunningConfig>;
+}
+
+export interface KeyDesk {
+  published(): readonly PublishedKey[];
+  /** `emergency`: what the key has signed is worth nothing from now on. */
+  rotate(use: KeyUse, options: { readonly emergency: boolean; readonly by: string }): Promise<void>;
+}
+
+export interface BundleView {
+  /** `sha256-…`. */
+  readonly hash: string;
+  readonly bytes: number;
+  readonly publishedMs: number;
+  /** Whether it is the one that is published now. */
+  readonly current: boolean;
+  readonly services: readonly string[];
+  readonly routes: number;
+  readonly policies: number;
+  readonly number: number;
+}
+
+export interface BundleDesk {
+  list(options: {
+    readonly after?: string | undefined;
+    readonly limit: number;
+  }): Promise<{ readonly bundles: readonly BundleView[]; readonly next: string | undefined }>;
+  get(hash: string): Promise<BundleView | undefined>;
+}

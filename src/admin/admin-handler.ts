@@ -1,0 +1,283 @@
+/**
+ * The operators' door as an exchange handler: `/livez`, `/readyz` and `/metrics` for whoever reaches
+ * it, and the API under `/v1/` for those that the gate permits, each call recorded.
+ *
+ * Refuses a Host that is a name other than localhost where it speaks plain HTTP: a web page could
+ * reach it through a name of its own that points here (DNS rebinding). With TLS such a page has no
+ * certificate for its name. Refuses calls from pages of other origins before anything else is looked
+ * at; there are no cookies, so no page has a credential to lend (a bearer token is added by hand).
+ */
+import { type Denial, isDenial, type Permit } from "../gate/decision.ts";
+import { createGate, type Gate } from "../gate/gate.ts";
+import type { GateDeps } from "../gate/step.ts";
+import type { Exchange, ExchangeHandler } from "../http/exchange.ts";
+import { createChallenge } from "../identity/challenge.ts";
+import { ADMIN_ROUTE } from "../model/admin-operations.ts";
+import type { Fields } from "../model/http.ts";
+import { parseJson } from "../model/json.ts";
+import type { Reason } from "../model/reason.ts";
+import { NO_REVOCATIONS } from "../model/revocation.ts";
+import { getAllFields } from "../wire/fields.ts";
+import { isIdentityCoded, isJsonType } from "../wire/media-type.ts";
+import type { AdminDeps } from "./admin-deps.ts";
+import { type AdminSnapshots, operationOf } from "./admin-gate.ts";
+import { PROBLEM_TYPE } from "./api.ts";
+import type { ApiAnswer } from "./call.ts";
+import { createHealthHandler, type HealthDeps, isLocalHost } from "./health.ts";
+import { createOperations } from "./operations.ts";
+import { AdminProblem, denialDocument, type ProblemDocument } from "./problem.ts";
+import { readBody } from "./read-body.ts";
+
+const LIMITS = {
+  /** Bytes of a request body: the largest is a revocation, of some hundred. */
+  bodyBytes: 64 * 1024,
+} as const;
+
+export interface AdminHandlerDeps extends AdminDeps, HealthDeps {
+  /** What the gates of both doors are made of. */
+  readonly gate: GateDeps;
+  /** What the gate decides by now; a reload makes another. */
+  readonly snapshots: () => AdminSnapshots;
+  /** Told of every permitted call that has been answered. */
+  readonly completed?: (route: string, status: number) => void;
+}
+
+/** `address`: behind `admin.address`, plain or with TLS. `socket`: behind the Unix socket. */
+export type AdminDoor = "address" | "socket";
+
+export function createAdminHandler(deps: AdminHandlerDeps, door: AdminDoor): ExchangeHandler {
+  const health = createHealthHandler(deps);
+  const calls = new Calls(deps, door);
+  return {
+    request(exchange) {
+      const { head, connection } = exchange;
+      if (connection.scheme === "http" && !isLocalHost(head.host)) {
+        health.request(exchange); // refuses it
+      } else if (isApiTarget(head.target) && deps.snapshots()[door] !== undefined) {
+        calls.answer(exchange);
+      } else {
+        health.request(exchange);
+      }
+    },
+    malformed: (fault) => health.malformed(fault),
+  };
+}
+
+/** By the target as received: what the gate canonicalises in another way it refuses or routes itself. */
+function isApiTarget(target: string): boolean {
+  return target.startsWith("/v1/");
+}
+
+class Calls {
+  readonly #deps: AdminHandlerDeps;
+  readonly #door: AdminDoor;
+  readonly #api: ReturnType<typeof createOperations>;
+  readonly #gate: Gate;
+  readonly #challenge = createChallenge(ADMIN_ROUTE);
+
+  constructor(deps: AdminHandlerDeps, door: AdminDoor) {
+    this.#deps = deps;
+    this.#door = door;
+    this.#api = createOperations(deps);
+    // The socket's caller has no credential that could be revoked, and is who has to look when the
+    // feed is stale: that must not shut this door.
+    const { gate } = deps;
+    this.#gate = createGate(door === "socket" ? { ...gate, revocations: NO_REVOCATIONS } : gate);
+  }
+
+  answer(exchange: Exchange): void {
+    const { head, connection } = exchange;
+    const snapshot = this.#deps.snapshots()[this.#door];
+    if (snapshot === undefined) throw new TypeError("a door without a snapshot");
+    if (!this.#isOwnOrigin(exchange)) {
+      send(exchange, problemAnswer(new AdminProblem("foreign-origin").document()));
+      return;
+    }
+    const { listener, scheme, peer, trust } = connection;
+    const outcome = this.#gate.decide(
+      { head, listener, scheme, peer, trust, connection },
+      snapshot,
+    );
+    if (!(outcome instanceof Promise)) {
+      this.#decided(outcome, exchange);
+      return;
+    }
+    outcome.then((settled) => this.#decided(settled, exchange)).catch(this.#failed(exchange));
+  }
+
+  #isOwnOrigin({ head, connection }: Exchange): boolean {
+    const origins = getAllFields(head.fields, "origin");
+    if (origins.length === 0) return true;
+    const own = `${connection.scheme}://${head.host ?? ""}`.toLowerCase();
+    return this.#door === "address" && origins.length === 1 && origins[0]?.toLowerCase() === own;
+  }
+
+  #decided(outcome: Permit | Denial, exchange: Exchange): void {
+    if (isDenial(outcome)) this.#refuse(outcome, exchange);
+    else this.#permitted(outcome, exchange);
+  }
+
+  #refuse(denial: Denial, exchange: Exchange): void {
+    const { denied, decisionId, recorded, allow } = denial;
+    const fields: [string, string][] = [];
+    const challenge = this.#challenge(denied);
+    if (challenge !== undefined) fields.push(["www-authenticate", challenge]);
+    if (allow !== undefined && denied !== "no-route") fields.push(["allow", allow]);
+    const document = denialDocument(denied, decisionId);
+    if (document.status === 429 || document.status === 503) fields.push(["retry-after", "5"]);
+    const answer =
+      document.status === 204 ? { status: 204, fields, body: "" } : problemAnswer(document, fields);
+    const bytes = sent(exchange, answer, decisionId);
+    if (recorded) this.#complete(decisionId, exchange, { status: answer.status, bytes });
+  }
+
+  #permitted(permit: Permit, exchange: Exchange): void {
+    if (exchange.gone) {
+      this.#complete(permit.decisionId, exchange, { status: 0, bytes: 0, end: "caller-gone" });
+      return;
+    }
+    exchange.whenOver = () => {
+      exchange.whenOver = undefined;
+      this.#complete(permit.decisionId, exchange, { status: 0, bytes: 0, end: "caller-gone" });
+    };
+    if (exchange.head.bodyKind === "none") {
+      this.#run(permit, exchange, undefined);
+      return;
+    }
+    readBody(exchange, LIMITS.bodyBytes, (body) => {
+      if (body.fault === undefined) this.#run(permit, exchange, body);
+      else this.#end(permit, exchange, bodyProblem(body.fault));
+    });
+  }
+
+  #run(permit: Permit, exchange: Exchange, body: ReceivedBody | undefined): void {
+    const { request, route, principal, decisionId } = permit;
+    const unfit =
+      body === undefined || body.bytes === 0 ? undefined : bodyFault(exchange, body.text);
+    if (unfit !== undefined) {
+      this.#end(permit, exchange, problemAnswer(unfit.document(decisionId)));
+      return;
+    }
+    const { query } = request;
+    const call = {
+      operation: operationOf(route),
+      principal,
+      decision: decisionId,
+      method: request.method,
+      target: query === undefined ? request.path : `${request.path}?${query}`,
+      fields: callFields(exchange.head.fields),
+      body: body === undefined || body.bytes === 0 ? undefined : body.text,
+    };
+    this.#api
+      .answer(call)
+      .then((answer) => this.#end(permit, exchange, answer, body?.bytes))
+      .catch(this.#failed(exchange));
+  }
+
+  #end(permit: Permit, exchange: Exchange, answer: ApiAnswer, requestBytes = 0): void {
+    if (exchange.gone) return; // `whenOver` has said so
+    exchange.whenOver = undefined;
+    const { decisionId } = permit;
+    const bytes = sent(exchange, answer, decisionId);
+    this.#complete(decisionId, exchange, { status: answer.status, bytes, requestBytes });
+    this.#deps.completed?.(ADMIN_ROUTE, answer.status);
+  }
+
+  #complete(
+    decisionId: string,
+    { receivedAt }: Exchange,
+    how: {
+      readonly status: number;
+      readonly bytes: number;
+      readonly requestBytes?: number;
+      readonly end?: Reason;
+    },
+  ): void {
+    const { clock, gate } = this.#deps;
+    gate.audit.completion({
+      timeMs: clock.now(),
+      decisionId,
+      upstream: undefined,
+      status: how.status,
+      requestBytes: how.requestBytes ?? 0,
+      responseBytes: how.bytes,
+      durationMs: clock.monotonic() - receivedAt,
+      upstreamMs: undefined,
+      end: how.end ?? "complete",
+    });
+  }
+
+  /** The caller must not hang, and nobody else would catch it: the whole process would end. */
+  #failed(exchange: Exchange): (error: unknown) => void {
+    return (error) => {
+      this.#deps.log.error("a call of the admin API could not be answered", {
+        error: error instanceof Error ? error : new Error(String(error)),
+      });
+      try {
+        exchange.whenOver = undefined;
+        send(exchange, problemAnswer(new AdminProblem("internal-error").document()));
+      } catch {
+        exchange.stream.abort();
+      }
+    };
+  }
+}
+
+interface ReceivedBody {
+  readonly text: string;
+  readonly bytes: number;
+}
+
+/** What operations may see of the fields: never the credential. */
+function callFields(fields: Fields): readonly (readonly [string, string])[] {
+  return SEEN.flatMap((name) => {
+    const values = getAllFields(fields, name);
+    return values.length === 0 ? [] : [[name, values.join(", ")] as const];
+  });
+}
+
+const SEEN = ["content-type", "if-match", "idempotency-key"] as const;
+
+/** A body that would be read in two ways, here and elsewhere, is not taken (RFC 8259 section 4). */
+function bodyFault({ head }: Exchange, text: string): AdminProblem | undefined {
+  const types = getAllFields(head.fields, "content-type");
+  const codings = getAllFields(head.fields, "content-encoding");
+  if (!isJsonType(types) || !isIdentityCoded(codings)) {
+    return new AdminProblem("unsupported-media-type");
+  }
+  try {
+    parseJson(text);
+    return undefined;
+  } catch (error) {
+    return new AdminProblem("malformed-body", error instanceof SyntaxError ? error.message : "");
+  }
+}
+
+function bodyProblem(fault: Reason): ApiAnswer {
+  if (fault === "body-too-large") {
+    return problemAnswer(new AdminProblem("body-too-large").document());
+  }
+  return problemAnswer(new AdminProblem("malformed-body", fault).document());
+}
+
+function problemAnswer(
+  document: ProblemDocument,
+  fields: readonly (readonly [string, string])[] = [],
+): ApiAnswer {
+  return {
+    status: document.status,
+    fields: [["content-type", PROBLEM_TYPE], ...fields],
+    body: `${JSON.stringify(document)}\n`,
+  };
+}
+
+/** The bytes of the answer's body; 0 where nobody is there to have it. */
+function sent(exchange: Exchange, answer: ApiAnswer, decisionId: string): number {
+  if (exchange.gone) return 0;
+  send(exchange, { ...answer, fields: [...answer.fields, ["sallyport-decision", decisionId]] });
+  return Buffer.byteLength(answer.body);
+}
+
+function send(exchange: Exchange, { status, fields, body }: ApiAnswer): void {
+  exchange.reply(status, [...fields.flat(), "cache-control", "no-store"], body);
+}

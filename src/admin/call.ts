@@ -1,0 +1,23 @@
+/** A call of the admin API on its way through, and its answer: plain values, of no transport. */
+import type { AdminOperation } from "../model/admin-operations.ts";
+import type { Principal } from "../model/principal.ts";
+
+/** A call that the gate has permitted. */
+export interface PermittedCall {
+  readonly operation: AdminOperation;
+  readonly principal: Principal;
+  readonly decision: string;
+  readonly method: string;
+  /** Canonical path, with the raw query. */
+  readonly target: string;
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  /** Undefined: none was sent. */
+  readonly body: string | undefined;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  /** Empty: none. */
+  readonly body: string;
+}

@@ -1,0 +1,28 @@
+/** Every operation of the admin API, once. */
+import { createAdminApi, type AdminApi, openApiDocument } from "./api.ts";
+import type { AdminDeps } from "./admin-deps.ts";
+import { configOperations } from "./config.ts";
+import { openApiOperation } from "./openapi.ts";
+import type { JsonObject } from "../model/json.ts";
+import type { Operation } from "./operation.ts";
+import { statusOperations } from "./status.ts";
+import { viewOperations } from "./views.ts";
+
+const OPERATIONS: readonly Operation[] = [
+  openApiOperation(() => adminOpenApi()),
+  ...statusOperations,
+  ...configOperations,
+  ...viewOperations,
+];
+
+/** Where each operation is, for the gate's routes. */
+export const ADMIN_PLACES: readonly Pick<Operation["spec"], "operation" | "method" | "path">[] =
+  OPERATIONS.map(({ spec: { operation, method, path } }) => ({ operation, method, path }));
+
+export function adminOpenApi(): JsonObject {
+  return openApiDocument(OPERATIONS);
+}
+
+export function createOperations(deps: AdminDeps): AdminApi {
+  return createAdminApi(OPERATIONS, deps);
+}

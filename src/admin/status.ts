@@ -1,0 +1,170 @@
+/** `GET /v1/status`: the whole at a glance. */
+import { z } from "zod";
+import type { AdminDeps, ProcessStatus, RunningConfig } from "./admin-deps.ts";
+import { type Operation, operation, timeSchema, timeText } from "./operation.ts";
+
+const configSchema = z.strictObject({
+  hash: z.string().describe("Of the configuration in force and its policies."),
+  since: timeSchema.describe("When it was put in force."),
+  notReloaded: z
+    .strictObject({
+      at: timeSchema,
+      why: z.array(z.string()).describe("The first problems."),
+      problems: z.int().describe("How many there are."),
+    })
+    .optional()
+    .describe(
+      "The last reload, where it failed: the running configuration is not the written one.",
+    ),
+});
+
+const countsSchema = z
+  .strictObject({
+    routes: z.int(),
+    services: z.int(),
+    authenticators: z.int(),
+  })
+  .describe("How many the configuration in force has.");
+
+const statusSchema = z
+  .strictObject({
+    version: z.string(),
+    runtime: z.string().describe("Name and version of what it runs on."),
+    role: z
+      .enum(["single", "authority", "proxy"])
+      .describe("`single`: authority and proxy in one, or a proxy without an authority."),
+    pid: z.int(),
+    started: timeSchema,
+    uptimeSeconds: z.int(),
+    ready: z.boolean().describe("As `/readyz` says."),
+    checks: z
+      .record(z.string(), z.string())
+      .describe("Each thing that readiness depends on, in words."),
+    config: configSchema,
+    listeners: z.array(
+      z.strictObject({
+        name: z.string(),
+        scheme: z.enum(["http", "https"]),
+        address: z.string(),
+      }),
+    ),
+    workers: z.strictObject({
+      serving: z.int().describe("Processes that serve."),
+      wanted: z.int().describe("Processes that should."),
+    }),
+    feed: z
+      .strictObject({
+        epoch: z.string(),
+        number: z.int().describe("The last change that is known here."),
+        asOf: timeSchema.describe("All changes up to then are known here."),
+        stalenessSeconds: z.number().describe("How long ago that is."),
+        maxStalenessSeconds: z.number().describe("Beyond it every request is refused."),
+      })
+      .optional()
+      .describe("Where it stands in what its authority says; absent without one."),
+    store: z
+      .strictObject({
+        reachable: z.boolean(),
+        number: z.int().optional().describe("Of the last change."),
+      })
+      .optional()
+      .describe("Absent where this process has none."),
+    keys: z
+      .array(z.strictObject({ use: z.string(), kid: z.string(), retires: timeSchema }))
+      .optional()
+      .describe("The keys that sign now; absent where this process has none."),
+    followers: z.int().optional().describe("Proxies and relays that follow this process now."),
+    counts: countsSchema,
+  })
+  .meta({ id: "Status", description: "The whole at a glance." });
+
+export const statusOperations: readonly Operation[] = [
+  operation(
+    {
+      operation: "getStatus",
+      method: "get",
+      path: "/v1/status",
+      tag: "process",
+      summary: "The whole at a glance",
+      answers: { status: 200, description: "The status.", schema: statusSchema },
+    },
+    async (_call, deps) => ({ body: await statusOf(deps) }),
+  ),
+];
+
+async function statusOf(deps: AdminDeps): Promise<z.input<typeof statusSchema>> {
+  const { clock, keys } = deps;
+  const now = clock.now();
+  const [status, config, store] = await Promise.all([
+    deps.process.status(),
+    deps.config.running(),
+    storeOf(deps),
+  ]);
+  const { startedMs, feed, followers, ...same } = status;
+  return {
+    version: same.version,
+    runtime: same.runtime,
+    role: same.role,
+    pid: same.pid,
+    started: timeText(startedMs),
+    uptimeSeconds: Math.max(0, Math.floor((now - startedMs) / 1000)),
+    ready: same.ready,
+    checks: { ...same.checks },
+    config: configOf(config),
+    listeners: same.listeners.map(({ name, scheme, address }) => ({ name, scheme, address })),
+    workers: { ...same.workers },
+    ...(feed === undefined ? {} : { feed: feedOf(feed, now) }),
+    ...(store === undefined ? {} : { store }),
+    ...(keys === undefined ? {} : { keys: signing(keys.published(), now) }),
+    ...(followers === undefined ? {} : { followers }),
+    counts: {
+      routes: config.routes.length,
+      services: config.services.length,
+      authenticators: config.authenticators.length,
+    },
+  };
+}
+
+export function configOf({
+  hash,
+  sinceMs,
+  notReloaded,
+}: RunningConfig): z.input<typeof configSchema> {
+  if (notReloaded === undefined) return { hash, since: timeText(sinceMs) };
+  const { atMs, why, problems } = notReloaded;
+  const failed = { at: timeText(atMs), why: [...why], problems };
+  return { hash, since: timeText(sinceMs), notReloaded: failed };
+}
+
+function feedOf(
+  feed: NonNullable<ProcessStatus["feed"]>,
+  nowMs: number,
+): z.input<typeof statusSchema>["feed"] {
+  return {
+    epoch: feed.epoch,
+    number: feed.number,
+    asOf: timeText(feed.asOfMs),
+    stalenessSeconds: Math.max(0, nowMs - feed.asOfMs) / 1000,
+    maxStalenessSeconds: feed.maxStalenessMs / 1000,
+  };
+}
+
+/** A store that is away is what the status is asked for, so it is shown and not an error. */
+async function storeOf({ store }: AdminDeps): Promise<z.input<typeof statusSchema>["store"]> {
+  if (store === undefined) return undefined;
+  try {
+    const { number } = await store.now();
+    return { reachable: true, number };
+  } catch {
+    return { reachable: false };
+  }
+}
+
+function signing(
+  published: ReturnType<NonNullable<AdminDeps["keys"]>["published"]>,
+  nowMs: number,
+): z.input<typeof statusSchema>["keys"] {
+  return published
+    .filter(({ activeMs, retiredMs }) => activeMs <= nowMs && nowMs < retiredMs)
+    .map(({ use, kid, retiredMs }) => ({ use, kid, retires: timeText(retiredMs) }));
+}

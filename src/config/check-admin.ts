@@ -1,0 +1,69 @@
+/** The admin API is the way to take the whole proxy over: who may ask, and over what, has to be certain. */
+import type { AdminOptions } from "../admin/admin-options.ts";
+import { ANONYMOUS_NAME } from "../gate/route-options.ts";
+import { cidrContains, parseAddress, parseCidr } from "../wire/address.ts";
+import type { Draft } from "./draft.ts";
+import type { PathProblem } from "./issues.ts";
+import type { Path } from "./place.ts";
+
+export function checkAdmin(draft: Draft): PathProblem[] {
+  const { admin } = draft;
+  if (admin?.authenticate === undefined) return [];
+  return [...tokenProblems(draft, admin, admin.authenticate), ...transportProblems(admin)];
+}
+
+/** Findings that do not keep it from running. */
+export function checkAdminWarnings({ admin }: Draft): PathProblem[] {
+  if (admin?.insecureHttp !== true) return [];
+  const message =
+    "the admin API is spoken in plain HTTP: who is on the way can read tokens and use them";
+  return [{ path: ["admin", "insecureHttp"], message, remedy: "admin.tls" }];
+}
+
+function tokenProblems(
+  draft: Draft,
+  { audience }: AdminOptions,
+  names: readonly string[],
+): PathProblem[] {
+  const byName = new Map(draft.authenticators.map((part) => [part.name, part.options]));
+  const issuers = new Map<string, string>();
+  return names.flatMap((name, index): PathProblem[] => {
+    const path: Path = ["admin", "authenticate", index];
+    if (name === ANONYMOUS_NAME) {
+      const message = "the admin API is for nobody who presents no credential";
+      return [{ path, message, remedy: "names of authenticators; the socket needs none" }];
+    }
+    const known = byName.get(name);
+    if (known === undefined) return [];
+    const other = issuers.get(known.issuer);
+    issuers.set(known.issuer, name);
+    if (other !== undefined) {
+      const message = `"${other}" and "${name}" take tokens of one issuer`;
+      return [{ path, message, remedy: "one of them" }];
+    }
+    // Without an audience, a token that was meant for any service would open the admin API.
+    if (audience !== undefined || known.audience !== undefined) return [];
+    const message = `neither the admin API nor "${name}" names an audience`;
+    return [{ path, message, remedy: "admin.audience, or audience on the authenticator" }];
+  });
+}
+
+function transportProblems({ address = "", tls, insecureHttp }: AdminOptions): PathProblem[] {
+  if (tls !== undefined || insecureHttp || isLoopback(hostOf(address))) return [];
+  const message = "tokens for the admin API would go over the network in plain HTTP";
+  const remedy = "admin.tls, an address on loopback, or insecureHttp: true";
+  return [{ path: ["admin", "authenticate"], message, remedy }];
+}
+
+const LOOPBACK = ["127.0.0.0/8", "::1/128"].flatMap((block) => parseCidr(block) ?? []);
+
+/** A name other than localhost may resolve to anything, so it is none. */
+function isLoopback(host: string): boolean {
+  const address = parseAddress(host);
+  return address !== undefined && LOOPBACK.some((block) => cidrContains(block, address));
+}
+
+function hostOf(address: string): string {
+  const host = address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+  return host.toLowerCase() === "localhost" ? "127.0.0.1" : host;
+}
