@@ -78,12 +78,19 @@ export const ENROLMENT_PROBLEMS = {
   "identity-unknown": [403, "No such machine is enrolled"],
   "identity-disabled": [403, "The machine is disabled"],
   "identity-superseded": [403, "The machine has another key by now"],
+  "identity-expired": [403, "The machine's key has expired"],
   "key-not-new": [400, "A renewal needs a new key"],
   contended: [503, "The machine is being changed; try again"],
   "too-many-failures": [429, "Too many failed attempts"],
   "store-unavailable": [503, "The authority's state cannot be reached"],
   "internal-error": [500, "Internal error"],
 } as const satisfies Record<string, readonly [number, string]>;
+
+/** Where waiting helps. */
+const RETRY_SECONDS: Partial<Record<EnrolmentProblem, number>> = {
+  contended: 1,
+  "store-unavailable": 5,
+};
 
 export type EnrolmentProblem = keyof typeof ENROLMENT_PROBLEMS;
 
@@ -130,10 +137,10 @@ export function createEnrolmentEndpoint(deps: EnrolmentEndpointDeps): EnrolmentE
     if (code !== "too-many-failures") {
       log.warn("workloads: a machine got no identity", { verb, code, name, detail, address });
     }
-    const wait = all.allowed ? undefined : Math.max(1, Math.ceil(all.retryMs / 1000));
+    const wait = all.allowed ? RETRY_SECONDS[code] : Math.max(1, Math.ceil(all.retryMs / 1000));
     return problem(code, {
       nowMs: clock.now(),
-      retrySeconds: wait ?? (code === "contended" ? 1 : undefined),
+      retrySeconds: wait,
     });
   }
 

@@ -16,6 +16,8 @@ const tokens: fc.Arbitrary<JoinToken> = fc.record(
     secret: bytes(20),
     pins: fc.array(bytes(32), { minLength: 1, maxLength: 8 }),
     name: fc.stringMatching(/^[a-z][a-z0-9-]{0,62}$/),
+    kind: fc.constantFrom("proxy", "workload"),
+    method: fc.constantFrom("mtls", "private-key-jwt"),
     issuer: url(),
     authority: fc.option(url(), { nil: undefined }),
   },
@@ -77,6 +79,8 @@ function sample(): JoinToken {
     secret: randomBytes(20).toString("base64url"),
     pins: [randomBytes(32).toString("base64url")],
     name: "edge-1",
+    kind: "proxy",
+    method: "mtls",
     issuer: "https://sallyport.example.com",
     authority: "https://authority.internal:9443",
   };

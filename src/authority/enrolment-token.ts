@@ -1,7 +1,8 @@
 /**
  * Join tokens: `sallyport_join_` and base64url of
  *
- *     version (1) | secret (20) | n (1) | n × SHA-256 of a root's SubjectPublicKeyInfo (32)
+ *     version (1) | secret (20) | kind (1) | method (1) | n (1)
+ *     | n × SHA-256 of a root's SubjectPublicKeyInfo (32)
  *     | 3 × (length (1) | text): name, issuer, authority's URL (may be empty) | CRC-32C (4)
  *
  * Only the secret is worth anything, and only it is sent. The rest is for the machine: which authority
@@ -12,6 +13,12 @@
 import { createHash } from "node:crypto";
 import { decodeBase64url } from "../crypto/base64url.ts";
 import { SallyportError } from "../model/errors.ts";
+import {
+  ENROLMENT_METHODS,
+  type EnrolmentMethod,
+  WORKLOAD_KINDS,
+  type WorkloadKind,
+} from "../model/workloads.ts";
 import { crc32c } from "../wire/crc32c.ts";
 
 export interface JoinToken {
@@ -20,6 +27,8 @@ export interface JoinToken {
   /** base64url SHA-256 of SubjectPublicKeyInfo, at least one. */
   readonly pins: readonly string[];
   readonly name: string;
+  readonly kind: WorkloadKind;
+  readonly method: EnrolmentMethod;
   readonly issuer: string;
   /** `https://host:port`; undefined: the machine has to be told. */
   readonly authority: string | undefined;
@@ -28,6 +37,7 @@ export interface JoinToken {
 export const TOKEN_PREFIX = "sallyport_join_";
 
 const VERSION = 1;
+const NEWER = "it is of a newer version of sallyport";
 
 export const TOKEN_LIMITS = {
   /** 160 bits: guessed at a million a second, none is found in the life of the sun. */
@@ -46,7 +56,11 @@ export function writeJoinToken(token: JoinToken): string {
   const body = Buffer.concat([
     Buffer.from([VERSION]),
     exactly(token.secret, TOKEN_LIMITS.secretBytes),
-    Buffer.from([pins.length]),
+    Buffer.from([
+      WORKLOAD_KINDS.indexOf(token.kind),
+      ENROLMENT_METHODS.indexOf(token.method),
+      pins.length,
+    ]),
     ...pins,
     ...[token.name, token.issuer, token.authority ?? ""].map(lengthAndText),
     Buffer.alloc(4),
@@ -71,8 +85,11 @@ export function readJoinToken(text: string): JoinToken {
     throw broken("characters of it are missing or changed");
   }
   const reader = new Reader(bytes.subarray(0, -4));
-  if (reader.byte() !== VERSION) throw broken("it is of a newer version of sallyport");
+  if (reader.byte() !== VERSION) throw broken(NEWER);
   const secret = reader.take(TOKEN_LIMITS.secretBytes).toString("base64url");
+  const kind = WORKLOAD_KINDS[reader.byte()];
+  const method = ENROLMENT_METHODS[reader.byte()];
+  if (kind === undefined || method === undefined) throw broken(NEWER);
   const count = reader.byte();
   if (count < 1 || count > TOKEN_LIMITS.pins) throw broken("it names no authority");
   const pins = Array.from({ length: count }, () =>
@@ -80,7 +97,15 @@ export function readJoinToken(text: string): JoinToken {
   );
   const [name, issuer, authority] = [reader.text(), reader.text(), reader.text()];
   reader.end();
-  return { secret, pins, name, issuer, authority: authority === "" ? undefined : authority };
+  return {
+    secret,
+    pins,
+    name,
+    kind,
+    method,
+    issuer,
+    authority: authority === "" ? undefined : authority,
+  };
 }
 
 /** What the store knows a token by: the secret cannot be had from it. */

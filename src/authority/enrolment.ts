@@ -80,6 +80,7 @@ export type EnrolmentRefusal =
   | "identity-disabled"
   /** Its key was replaced, or the machine was enrolled anew. */
   | "identity-superseded"
+  | "identity-expired"
   | "key-not-new"
   /** Others change it all the time; try again. */
   | "contended";
@@ -168,6 +169,10 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
     if (!mayRedeem(record, { id, redeemedBy: token.redeemedBy, key })) {
       return { refused: "token-refused" };
     }
+    // A new token is there because the key is not to be used any longer.
+    if (token.redeemedBy === undefined && record.key?.thumbprint === key.thumbprint) {
+      return { refused: "key-not-new", name: token.name };
+    }
     const { timeMs: nowMs } = await store.now();
     if (tokenDocument.expiresMs !== undefined && nowMs >= tokenDocument.expiresMs) {
       return { refused: "token-refused" };
@@ -208,6 +213,9 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
     if (by === "current" && record.key?.thumbprint === key.thumbprint) {
       return { refused: "key-not-new", name };
     }
+    const end = by === "current" ? record.key?.notAfterMs : record.previous?.notAfterMs;
+    // The listener has looked at the certificate's end; of a registered key only we know it.
+    if (end === undefined || nowMs >= end) return { refused: "identity-expired", name };
     const { recorded, granted } = await register(document, record, { key, nowMs });
     const previous =
       by === "current" && record.key !== undefined
@@ -215,6 +223,7 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
             thumbprint: record.key.thumbprint,
             jwk: record.key.jwk,
             certificates: record.key.certificates,
+            notAfterMs: record.key.notAfterMs,
             followsUntilMs: nowMs + ENROLMENT_LIMITS.overlapMs,
           }
         : record.previous;

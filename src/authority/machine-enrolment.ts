@@ -4,10 +4,11 @@
  */
 import { SallyportError } from "../model/errors.ts";
 import type { Clock } from "../model/ports.ts";
-import { fetchPinnedRoots, sendProof } from "./enrolment-client.ts";
+import type { EnrolmentMethod, WorkloadKind } from "../model/workloads.ts";
+import { type AuthorityAnswer, fetchPinnedRoots, sendProof } from "./enrolment-client.ts";
 import { PROOF_TYPES, signProof } from "./enrolment-proof.ts";
 import { type JoinToken, readJoinToken } from "./enrolment-token.ts";
-import { readGrant } from "./machine-identity-answer.ts";
+import { type AnswerContext, EnrolmentRefused, readGrant } from "./machine-identity-answer.ts";
 import type { IdentityFiles } from "./machine-identity-files.ts";
 import { type LoadedIdentity, openIdentityFolder } from "./machine-identity-folder.ts";
 
@@ -17,6 +18,8 @@ export interface MachineEnrolmentOptions {
   readonly folder: string;
   /** `https://host:port`, tried in order; empty: the one that the token names. */
   readonly authorities: readonly string[];
+  /** What this machine is to be; a token for another kind or method is not redeemed. */
+  readonly expect?: { readonly kind: WorkloadKind; readonly method: EnrolmentMethod } | undefined;
   /** The folder's identity may be of another name, which it then loses. */
   readonly replace?: boolean | undefined;
 }
@@ -28,6 +31,12 @@ export async function enrolMachine(
 ): Promise<LoadedIdentity> {
   const token = readJoinToken(options.token);
   const authorities = authoritiesOf(options, token);
+  const { expect } = options;
+  if (expect !== undefined && (expect.kind !== token.kind || expect.method !== token.method)) {
+    throw failed(
+      `the join token makes ${token.name} a ${token.kind} with ${token.method}, and this machine is to be a ${expect.kind} with ${expect.method}: sallyport workloads remove ${token.name}, then enrol it with --kind ${expect.kind} --method ${expect.method}`,
+    );
+  }
   const nowMs = (): number => deps.clock.now();
   const folder = await openIdentityFolder(options.folder, {
     create: true,
@@ -51,8 +60,26 @@ export async function enrolMachine(
     claims,
   });
   const answer = await sendProof(new URL("/enrol", authority), proof, { roots });
-  const granted = readGrant(answer, { key, issuer, name, nowMs: nowMs() });
+  const granted = readAnswer(answer, { key, issuer, name, nowMs: nowMs() }, known);
   return folder.adopt({ ...granted, authorities }, keyPem);
+}
+
+/** As `readGrant`. A command that is repeated after it had succeeded is told so. */
+function readAnswer(
+  answer: AuthorityAnswer,
+  context: AnswerContext,
+  known: LoadedIdentity | undefined,
+): ReturnType<typeof readGrant> {
+  try {
+    return readGrant(answer, context);
+  } catch (error) {
+    const used = error instanceof EnrolmentRefused && error.refusal === "token-refused";
+    if (!used || known?.name !== context.name || context.nowMs >= known.notAfterMs) throw error;
+    const until = new Date(known.notAfterMs).toISOString();
+    throw failed(
+      `${error.message}. The folder has an identity of ${known.name} that is good until ${until}, and it stays`,
+    );
+  }
 }
 
 function authoritiesOf(

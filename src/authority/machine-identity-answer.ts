@@ -12,12 +12,8 @@ import { ENROLMENT_METHODS, WORKLOAD_KINDS } from "../model/workloads.ts";
 import type { AuthorityAnswer } from "./enrolment-client.ts";
 import type { ProofKey } from "./enrolment-proof.ts";
 import type { StoredIdentity } from "./machine-identity-folder.ts";
+import { readRoots } from "./machine-roots.ts";
 import { trustDomainOf, workloadUri } from "./workload-id.ts";
-
-const LIMITS = {
-  /** Roots that one authority may give. */
-  roots: 16,
-} as const;
 
 export interface AnswerContext {
   readonly key: ProofKey;
@@ -56,23 +52,6 @@ export function readGrant(
   const expected = workloadUri(trustDomainOf(issuer), { kind, name });
   checkOwn(certificatePem, { key, roots, expected, nowMs });
   return { ...common, clientId: undefined, certificatePem };
-}
-
-/** PEM of authorities, one each. Throws `enrolment-failed`. */
-export function readRoots(value: unknown): string[] {
-  if (!Array.isArray(value) || value.length < 1 || value.length > LIMITS.roots) {
-    throw failed("it names no authorities");
-  }
-  return value.map((pem: unknown) => {
-    const [der, ...more] = typeof pem === "string" ? pemBlocks(pem, "CERTIFICATE") : [];
-    if (typeof pem !== "string" || der === undefined || more.length > 0) {
-      throw failed("an authority that it names is not one certificate in PEM");
-    }
-    if (!parseCertificate(der).extensions.authority) {
-      throw failed("an authority that it names is none");
-    }
-    return pem;
-  });
 }
 
 /** Throws `enrolment-failed` where our certificate does not lead to one of these. */
@@ -123,6 +102,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
     "NAME is disabled. `sallyport workloads show NAME` says by whom and why, `sallyport workloads enable NAME` lets it in again",
   "identity-superseded":
     "NAME has another key by now: it was enrolled anew, or another machine renewed with a copy of this key. If nobody enrolled it anew, that key is stolen: `sallyport workloads re-enrol --now NAME`",
+  "identity-expired":
+    "the key of NAME has expired there. `sallyport workloads re-enrol NAME` gives a new join token",
   "certificate-required":
     "the authority did not see our certificate; does something in between end the TLS connection?",
   "certificate-refused":

@@ -25,6 +25,7 @@ import {
   type WorkloadKind,
 } from "../model/workloads.ts";
 import { type ProofKey, proofKeyOf } from "./enrolment-proof.ts";
+import { readRoots } from "./machine-roots.ts";
 import { type IdentityFiles, systemIdentityFiles } from "./machine-identity-files.ts";
 
 const LIMITS = {
@@ -66,6 +67,8 @@ export interface IdentityFolder {
   readonly path: string;
   /** Undefined where there is none yet. Throws `enrolment-failed`. */
   load(): Promise<LoadedIdentity | undefined>;
+  /** Of what `load` would give; cheap. */
+  generation(): Promise<string | undefined>;
   /** A key that is being registered: the one that a crash left, or a new one. On disk when it resolves. */
   pendingKey(): Promise<{ readonly keyPem: string; readonly key: ProofKey }>;
   hasPendingKey(): Promise<boolean>;
@@ -132,6 +135,10 @@ class Folder implements IdentityFolder {
     });
   }
 
+  generation(): Promise<string | undefined> {
+    return filesystem(this.path, () => this.#current());
+  }
+
   async hasPendingKey(): Promise<boolean> {
     return (await this.#files.figures(join(this.path, PENDING))) !== undefined;
   }
@@ -191,7 +198,7 @@ class Folder implements IdentityFolder {
     const keyPem = await this.#readKey(at("key.pem"));
     const key = readKey(at("key.pem"), keyPem);
     const roots = splitPem(await this.#files.read(at("roots.pem")));
-    if (roots.length === 0) throw failed(`${at("roots.pem")} holds no certificate`);
+    readRoots(roots);
     const certificatePem =
       document.method === "mtls" ? await this.#files.read(at("certificate.pem")) : undefined;
     const certificate =

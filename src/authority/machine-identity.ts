@@ -12,7 +12,7 @@ import type { Clock, Log, Metrics, Timers } from "../model/ports.ts";
 import type { EnrolmentMethod, WorkloadKind } from "../model/workloads.ts";
 import { sendProof } from "./enrolment-client.ts";
 import { type ProofKey, PROOF_TYPES, signProof } from "./enrolment-proof.ts";
-import { checkOwn, EnrolmentRefused, readGrant, readRoots } from "./machine-identity-answer.ts";
+import { checkOwn, EnrolmentRefused, readGrant } from "./machine-identity-answer.ts";
 import type { IdentityFiles } from "./machine-identity-files.ts";
 import {
   HOW_TO_ENROL,
@@ -20,6 +20,7 @@ import {
   type LoadedIdentity,
   openIdentityFolder,
 } from "./machine-identity-folder.ts";
+import { readRoots } from "./machine-roots.ts";
 import { trustDomainOf, workloadUri } from "./workload-id.ts";
 
 const LIMITS = {
@@ -233,11 +234,24 @@ class Machine {
     const waitMs = this.#renewAtMs - this.#deps.clock.now();
     const delay = Math.min(Math.max(waitMs, 0), LIMITS.lookMs);
     this.#callOff = this.#deps.timers.after(delay, () => {
-      if (this.#deps.clock.now() < this.#renewAtMs) return this.#look();
-      void this.renew()
+      void this.#alone(() => this.#due())
         .catch((error: unknown) => this.#failed(error))
         .finally(() => this.#look());
     });
+  }
+
+  async #due(): Promise<void> {
+    await this.#reload();
+    if (this.#deps.clock.now() >= this.#renewAtMs) await this.#renewOnce();
+  }
+
+  /** Another process may have enrolled this machine anew. */
+  async #reload(): Promise<void> {
+    if ((await this.#folder.generation()) === this.#identity.generation) return;
+    const stored = await this.#folder.load();
+    if (stored === undefined) return;
+    this.#use(stored);
+    this.#deps.log.info("identity: this machine was enrolled anew", { name: stored.name });
   }
 
   #failed(error: unknown): void {
@@ -260,13 +274,8 @@ class Machine {
   }
 
   async #renewOnce(): Promise<void> {
+    await this.#reload();
     const nowMs = this.#deps.clock.now();
-    // Another process may have enrolled this machine anew: then there is nothing to renew.
-    const stored = await this.#folder.load();
-    if (stored !== undefined && stored.generation !== this.#identity.generation) {
-      this.#use(stored);
-      if (nowMs < this.#halfLife(stored)) return;
-    }
     const identity = this.#identity;
     if (nowMs >= identity.notAfterMs) {
       throw failed(expiredText(identity, this.#folder.path, nowMs));

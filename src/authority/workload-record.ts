@@ -37,6 +37,7 @@ const recordSchema = z.strictObject({
       thumbprint: text,
       jwk: z.record(text, z.string()),
       certificates: z.array(text),
+      notAfterMs: time,
       /** Until then its certificate still lets it in; later it can only hear the answer again. */
       followsUntilMs: time,
     })

@@ -99,9 +99,11 @@ export function createWorkloadRegister(deps: WorkloadRegisterDeps): WorkloadRegi
     const secret = Buffer.from(deps.randomBytes(TOKEN_LIMITS.secretBytes)).toString("base64url");
     const pins = deps.ca.roots().map(rootPin);
     const { issuer, authority } = deps;
-    const token = writeJoinToken({ secret, pins, name, issuer, authority });
+    let token = "";
     let expiresMs = 0;
     const result = await apply((record, nowMs) => {
+      const { kind, method } = record;
+      token = writeJoinToken({ secret, pins, name, kind, method, issuer, authority });
       expiresMs = nowMs + LIMITS.tokenMs;
       const id = tokenHash(secret);
       return {

@@ -27,6 +27,10 @@ import {
   type EnrolmentResponse,
 } from "../../src/authority/enrolment-endpoint.ts";
 import { type ProofKey, proofKeyOf } from "../../src/authority/enrolment-proof.ts";
+import {
+  createWorkloadAdmission,
+  type WorkloadAdmission,
+} from "../../src/authority/workload-admission.ts";
 import { createWorkloadRegister } from "../../src/authority/workload-register.ts";
 
 export const ISSUER = "https://sallyport.example.com";
@@ -35,7 +39,7 @@ const YEAR_MS = 365 * 86_400_000;
 
 export interface FixtureCa extends MachineCertificates {
   readonly rootPem: string;
-  server(): { readonly cert: string; readonly key: string };
+  server(dnsNames?: readonly string[]): { readonly cert: string; readonly key: string };
 }
 
 export function createFixtureCa(clock: { now(): number }, commonName = "root"): FixtureCa {
@@ -59,7 +63,7 @@ export function createFixtureCa(clock: { now(): number }, commonName = "root"): 
       const notAfterMs = notBeforeMs + lifetimeMs;
       return { ...issueCertificate({ ...content, notBeforeMs, notAfterMs }, issuer), notAfterMs };
     },
-    server() {
+    server(dnsNames = ["localhost"]) {
       const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
       const { pem } = issueCertificate(
         {
@@ -69,8 +73,8 @@ export function createFixtureCa(clock: { now(): number }, commonName = "root"): 
           notBeforeMs: Date.now() - YEAR_MS,
           notAfterMs: Date.now() + YEAR_MS,
           usages: ["server"],
-          dnsNames: ["localhost"],
-          ipAddresses: ["127.0.0.1"],
+          dnsNames,
+          ipAddresses: [],
         },
         issuer,
       );
@@ -90,6 +94,7 @@ export class FixtureAuthority {
   readonly register: WorkloadRegister;
   readonly enrolment: Enrolment;
   readonly endpoint: EnrolmentEndpoint;
+  readonly admission: WorkloadAdmission;
 
   constructor(beside?: FixtureAuthority) {
     this.clock = beside?.clock ?? new ManualClock(START_MS);
@@ -105,6 +110,7 @@ export class FixtureAuthority {
       randomBytes,
       issuer: ISSUER,
     });
+    this.admission = createWorkloadAdmission({ store, clock, issuer: ISSUER });
     this.enrolment = createEnrolment({ store, ca, clock, log, issuer: ISSUER });
     this.endpoint = createEnrolmentEndpoint({
       enrolment: this.enrolment,
@@ -162,6 +168,8 @@ export class FixtureServer {
   readonly requests: { readonly line: string; readonly body: string }[] = [];
   /** Called before an answer is sent; true cuts the connection instead. */
   cut: (line: string) => boolean = () => false;
+  /** Knows no such address, as a relay. */
+  refuse = false;
   /** What `/roots` answers in place of the authority's own. */
   rootsText: string | undefined;
   readonly #sockets = new Set<TLSSocket>();
@@ -230,6 +238,7 @@ export class FixtureServer {
     }: { readonly type: string; readonly body: string; readonly socket: TLSSocket },
   ): Promise<EnrolmentResponse | undefined> {
     const { endpoint, clock, ca } = this.authority;
+    if (this.refuse) return undefined;
     if (line === "GET /roots") {
       const roots = endpoint.roots();
       return { ...roots, body: this.rootsText ?? roots.body };
