@@ -10,6 +10,7 @@ import {
   type RevocationKind,
   type RevocationTarget,
 } from "../model/revocation.ts";
+import type { Clock } from "../model/ports.ts";
 import { ManualClock } from "../platform/clock.ts";
 import { ManualTimers } from "../platform/timers.ts";
 import { revocationDigest } from "./revocation-digest.ts";
@@ -138,11 +139,28 @@ test("fresh() is false until the list is vouched for, and beyond the bound", () 
   assert.equal(list.fresh(clock.now()), true);
 });
 
-test("fresh() goes by the clock that never goes back, too", () => {
-  const { list, clock } = fixture();
-  clock.advance(MAX_STALENESS + 1);
-  // Somebody set the wall clock back by an hour.
+test("fresh() goes by the clock that never goes back where the wall clock was set back", () => {
+  const clock = { monotonicMs: 0, now: () => NOW, monotonic: () => clock.monotonicMs };
+  const { list } = fixture({ clock, heard: false });
+  // A word that took eight seconds to come.
+  list.heard(NOW - 8000);
+  clock.monotonicMs = 2000;
+  assert.equal(list.fresh(NOW - 3_600_000), true);
+  clock.monotonicMs = 2001;
   assert.equal(list.fresh(NOW - 3_600_000), false);
+});
+
+test("fresh() goes by the wall clock where the machine slept, and the other clock with it", () => {
+  const { list } = fixture({ clock: { now: () => NOW, monotonic: () => 0 } });
+  assert.equal(list.fresh(NOW + MAX_STALENESS), true);
+  assert.equal(list.fresh(NOW + MAX_STALENESS + 1), false);
+});
+
+test("heard() keeps the newest word where an older one comes after it", () => {
+  const { list, clock } = fixture();
+  list.heard(NOW - 9000);
+  clock.advance(MAX_STALENESS);
+  assert.equal(list.fresh(clock.now()), true);
 });
 
 test("heard() does not take a word of the future, which would hold for too long", () => {
@@ -450,8 +468,17 @@ function facts(change: Partial<CredentialFacts>): CredentialFacts {
   };
 }
 
-function fixture(options: { maxEntries?: number; maxStalenessMs?: number; heard?: boolean } = {}) {
-  const { heard = true, ...bounds } = options;
+interface Given {
+  readonly maxEntries?: number;
+  readonly maxStalenessMs?: number;
+  /** Whether it was vouched for. */
+  readonly heard?: boolean;
+  /** Instead of one that a test turns. */
+  readonly clock?: Clock;
+}
+
+function fixture(options: Given = {}) {
+  const { heard = true, clock: given, ...bounds } = options;
   const clock = new ManualClock(NOW);
   const timers = new ManualTimers();
   const metrics = recordedMetrics();
@@ -459,7 +486,7 @@ function fixture(options: { maxEntries?: number; maxStalenessMs?: number; heard?
   const events = log.lines;
   const list = createRevocationList(
     { maxStalenessMs: MAX_STALENESS, ...bounds },
-    { clock, timers, metrics, log },
+    { clock: given ?? clock, timers, metrics, log },
   );
   if (heard) list.heard(NOW);
   events.length = 0;

@@ -192,7 +192,8 @@ class List implements RevocationList {
     { reset }: { readonly reset: boolean },
   ): void {
     if (reset) this.#beginSnapshot();
-    let changed = reset;
+    // A reset by itself changes no answer yet.
+    let changed = false;
     try {
       for (const entry of entries) {
         changed = true;

@@ -50,6 +50,8 @@ test("revoke() with block denies until it is lifted, or its time", async () => {
   await register.revoke(bob, { mode: "block", untilMs: NOW + 5000, by: "ops" });
   const found = await entry(bob);
   assert.deepEqual([found.blockedUntilMs, found.expiresMs], [NOW + 5000, NOW + 5000]);
+  await register.revoke(bob, { mode: "revoke", expiresMs: NOW + 4000, by: "ops" });
+  assert.equal((await entry(bob)).expiresMs, NOW + 5000, "the later one of both");
 });
 
 test("revoke() and block go together on one target, and each is lifted by itself", async () => {
@@ -101,6 +103,10 @@ test("revoke() drops what is over of the other kind", async () => {
   clock.advance(1000);
   const after = await register.revoke(ANN, { mode: "revoke", expiresMs: NOW + 5000, by: "ops" });
   assert.equal(after.block, undefined);
+  await register.revoke(ANN, { mode: "block", by: "ops" });
+  clock.advance(5000);
+  const blocked = await register.revoke(ANN, { mode: "block", by: "ops" });
+  assert.equal(blocked.cutoff, undefined);
 });
 
 test("lift() of what is not there changes nothing", async () => {
