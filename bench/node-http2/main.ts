@@ -11,7 +11,7 @@ import { buildSnapshot } from "../../src/app/build-snapshot.ts";
 import { createInstruments, type Instruments } from "../../src/app/instruments.ts";
 import { createPreparer } from "../../src/app/prepare.ts";
 import { reportCompleted } from "../../src/app/report-completed.ts";
-import { openAdmin } from "../../src/app/sallyport.ts";
+import { openFrontDesk } from "../../src/app/front-desk.ts";
 import type { Config } from "../../src/config/schema.ts";
 import { createGate } from "../../src/gate/gate.ts";
 import type { ClientConnection, ExchangeHandler } from "../../src/http/exchange.ts";
@@ -45,7 +45,8 @@ async function run(configFile: string): Promise<void> {
     streamEnded: () => {},
   });
   await serve(config, handler, instruments);
-  await openAdmin(config, instruments, healthOf(audit, instruments));
+  const desk = await openFrontDesk(config.admin, instruments, "starting");
+  desk.answer(healthOf(audit, instruments));
   await new Promise((resolve) => process.once("SIGTERM", resolve));
   await audit.close();
   process.exit(0);

@@ -12,6 +12,8 @@ export interface Readiness {
   readonly checks: Readonly<Record<string, string>>;
   /** The configuration in force, and why a later one is not; it takes no part in readiness. */
   readonly config?: unknown;
+  /** What is known from the authority, where there is one. */
+  readonly authority?: unknown;
 }
 
 export interface HealthDeps {

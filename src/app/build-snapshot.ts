@@ -83,7 +83,9 @@ export async function buildSnapshot(
       config.listeners.filter(({ serve }) => serve.includes("well-known")).map(({ name }) => name),
     ),
     async start() {
-      const parts = [...authenticators.values(), ...upstreams.values()];
+      // Without a listener (an authority alone) nothing is forwarded, and nobody's health is asked after.
+      const reached = config.listeners.length === 0 ? [] : [...upstreams.values()];
+      const parts = [...authenticators.values(), ...reached];
       await Promise.all(parts.map((one) => one.start()));
     },
     close,

@@ -12,12 +12,14 @@ import { listen } from "../http/listener.ts";
 import { createListenerTls, type ListenerTls } from "../http/listener-tls.ts";
 import { createFailureBudget } from "../limits/failure-budget.ts";
 import { ConfigError } from "../model/errors.ts";
-import { NO_REVOCATIONS } from "../model/revocation.ts";
+import { NO_REVOCATIONS, type Revocations } from "../model/revocation.ts";
 import { createDecisionIds } from "../platform/decision-id.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { createProxyHandler } from "../proxy/handler.ts";
+import { createWellKnown } from "../proxy/well-known.ts";
 import { createStreams, type Streams } from "../proxy/streams.ts";
 import { registerProcessMetrics } from "../telemetry/process-metrics.ts";
+import type { Standing } from "./authority/standing.ts";
 import { buildSnapshot, type RunningSnapshot } from "./build-snapshot.ts";
 import type { Instruments } from "./instruments.ts";
 import { reportCompleted } from "./report-completed.ts";
@@ -56,11 +58,18 @@ export interface Instance {
   close(options?: { readonly atOnce?: boolean }): Promise<void>;
 }
 
+/** Where it stands among others, and what it knows from its authority. */
+export interface InstancePlace {
+  readonly seat?: Seat;
+  /** Undefined where there is no authority. */
+  readonly standing?: Standing | undefined;
+}
+
 /** Resolves when every listener accepts connections. */
 export async function startInstance(
   prepared: Prepared,
   instruments: Instruments,
-  seat: Seat = ALONE,
+  { seat = ALONE, standing }: InstancePlace = {},
 ): Promise<Instance> {
   const written = prepared.loaded.config;
   const config = seated(written, seat);
@@ -68,7 +77,15 @@ export async function startInstance(
   const snapshot = await buildSnapshot(prepared, instruments);
   const instance = seat.instance === undefined ? {} : { instance: seat.instance };
   const audit = await createAuditLog(config.audit, { ...instruments, ...instance });
-  const running = new RunningInstance({ snapshot, audit, instruments, config, written, seat });
+  const running = new RunningInstance({
+    snapshot,
+    audit,
+    instruments,
+    config,
+    written,
+    seat,
+    standing,
+  });
   await snapshot.start();
   try {
     await running.open(prepared.loaded.file);
@@ -80,7 +97,7 @@ export async function startInstance(
 }
 
 /** What is opened once, at start. */
-const FIXED = ["admin", "audit", "workers", "supervisor"] as const;
+const FIXED = ["admin", "audit", "authority", "workers", "supervisor"] as const;
 
 interface Parts {
   readonly snapshot: RunningSnapshot;
@@ -89,6 +106,7 @@ interface Parts {
   readonly config: Config;
   readonly written: Config;
   readonly seat: Seat;
+  readonly standing: Standing | undefined;
 }
 
 class RunningInstance implements Instance {
@@ -97,6 +115,7 @@ class RunningInstance implements Instance {
   readonly #set: ListenerSet;
   readonly #stopProcessMetrics: () => void;
   readonly #streams: Streams;
+  readonly #standing: Standing | undefined;
   /** The one in force; a reload assigns it. */
   #snapshot: RunningSnapshot;
   /** As this process runs it, and as it is written. */
@@ -106,19 +125,21 @@ class RunningInstance implements Instance {
   #closed: Promise<void> | undefined;
   readonly #hurry = Promise.withResolvers<void>();
 
-  constructor({ snapshot, audit, instruments, config, written, seat }: Parts) {
+  constructor({ snapshot, audit, instruments, config, written, seat, standing }: Parts) {
     this.#snapshot = snapshot;
     this.#audit = audit;
     this.#instruments = instruments;
     this.#config = config;
     this.#written = written;
+    this.#standing = standing;
     this.#stopProcessMetrics = registerProcessMetrics(instruments.metrics);
     const { clock, deadlines, log, metrics, requests } = instruments;
-    const gate = createRunningGate(config, audit, instruments);
+    const revocations = standing?.revocations ?? NO_REVOCATIONS;
+    const gate = createRunningGate(config, { audit, revocations }, instruments);
     this.#streams = createStreams({
       ...instruments,
       gate,
-      revocations: NO_REVOCATIONS,
+      revocations,
       snapshot: () => this.#snapshot.gate,
     });
     const handler = createProxyHandler({
@@ -128,6 +149,7 @@ class RunningInstance implements Instance {
       gate,
       snapshot: () => this.#snapshot,
       completed: reportCompleted(requests, log),
+      wellKnown: standing && createWellKnown({ keys: () => standing.keys(), metrics }),
       streamEnded: (kind, end) => this.#streams.ended(kind, end),
     });
     const deps = { clock, deadlines, log, handler, metrics, reusePort: seat.reusePort };
@@ -174,11 +196,13 @@ class RunningInstance implements Instance {
 
   readiness(): Readiness {
     const writable = this.#audit.writable();
+    const authority = this.#standing?.check(this.#instruments.clock.now());
     return {
-      ready: writable && !this.#draining,
+      ready: writable && !this.#draining && authority?.fresh !== false,
       checks: {
         listeners: this.#draining ? "draining" : "accepting",
         audit: writable ? "writable" : "cannot be written; traffic is refused",
+        ...(authority === undefined ? {} : { authority: authority.text }),
       },
     };
   }
@@ -258,7 +282,7 @@ export function refuseFixed(running: Config, wanted: Config, file: string): void
 
 function createRunningGate(
   config: Config,
-  audit: RunningAuditLog,
+  { audit, revocations }: { readonly audit: RunningAuditLog; readonly revocations: Revocations },
   { clock, log, metrics, requests }: Instruments,
 ): Gate {
   return createGate({
@@ -266,7 +290,7 @@ function createRunningGate(
     log,
     audit,
     budget: createFailureBudget(config.limits.failures, { clock, metrics }),
-    revocations: NO_REVOCATIONS,
+    revocations,
     nextDecisionId: createDecisionIds(clock),
     decided: (route, reason, milliseconds, grpc) =>
       requests.decided(route, reason, milliseconds, grpc),

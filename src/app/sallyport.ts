@@ -1,16 +1,14 @@
 /** The proxy in one process: an instance, the operators' listener beside it, reloads and the end. */
 import { createHealthHandler } from "../admin/health.ts";
-import type { Config } from "../config/schema.ts";
-import { listenerSchema } from "../http/listener-options.ts";
-import { listen, type Listener } from "../http/listener.ts";
-import type { ExchangeHandler } from "../http/exchange.ts";
 import type { Log } from "../model/ports.ts";
+import type { Backing } from "./authority/backing.ts";
+import { createStanding } from "./authority/standing.ts";
 import { createConfigStatus } from "./config-status.ts";
-import { type Instance, startInstance } from "./instance.ts";
-import { textOf } from "./listener-set.ts";
+import { type FrontDesk, openFrontDesk } from "./front-desk.ts";
+import { startInstance } from "./instance.ts";
 import { createInstruments, type Instruments } from "./instruments.ts";
 import { createPreparer, type Prepared } from "./prepare.ts";
-import { createReloads, type Reloads } from "./reloads.ts";
+import { createReloads } from "./reloads.ts";
 
 export interface Sallyport {
   /** Where it accepts requests, by listener name. */
@@ -41,42 +39,67 @@ export interface Sallyport {
  */
 export async function startSallyport(file: string, log: Log): Promise<Sallyport> {
   const prepare = createPreparer(file);
-  return await startPrepared({ file, prepare, prepared: await prepare() }, log);
+  const prepared = await prepare();
+  const instruments = createInstruments(log);
+  const desk = await openFrontDesk(prepared.loaded.config.admin, instruments, "starting");
+  return await startPrepared({ file, prepare, prepared }, { instruments, desk });
+}
+
+/** A configuration, and how to have the next one. */
+export interface PreparedSource {
+  readonly file: string;
+  readonly prepare: () => Promise<Prepared>;
+  readonly prepared: Prepared;
+}
+
+/** What is there before it. All of it is closed with it, also where it does not come to be. */
+export interface Surroundings {
+  readonly instruments: Instruments;
+  readonly desk: FrontDesk;
+  /** Undefined where there is no authority. */
+  readonly backing?: Backing | undefined;
 }
 
 /** The same, of what is prepared already. */
 export async function startPrepared(
-  {
-    file,
-    prepare,
-    prepared,
-  }: {
-    readonly file: string;
-    readonly prepare: () => Promise<Prepared>;
-    readonly prepared: Prepared;
-  },
-  log: Log,
+  { file, prepare, prepared }: PreparedSource,
+  { instruments, desk, backing }: Surroundings,
 ): Promise<Sallyport> {
+  const { log } = instruments;
+  const standing = backing && createStanding(backing, instruments);
+  const end = async (): Promise<void> => {
+    unfollow?.();
+    standing?.close();
+    await backing?.close();
+    await desk.close();
+  };
+  const unfollow = standing && backing?.follow(standing);
   warnOf(prepared, log);
-  const instruments = createInstruments(log);
-  const instance = await startInstance(prepared, instruments);
-  const status = createConfigStatus(instance.configHash, instruments);
-  const health = createHealthHandler({
-    readiness: () => ({ ...instance.readiness(), config: status.detail() }),
-    metrics: (accept) => instruments.metrics.render(accept),
-  });
-  const admin = await openAdmin(instance.config, instruments, health).catch(
+  const instance = await startInstance(prepared, instruments, { standing }).catch(
     async (error: unknown) => {
-      await instance.close({ atOnce: true });
+      await end();
       throw error;
     },
   );
+  const status = createConfigStatus(instance.configHash, instruments);
+  desk.answer(
+    createHealthHandler({
+      readiness: () => ({
+        ...instance.readiness(),
+        config: status.detail(),
+        ...(standing && { authority: { ...standing.detail(), ...backing?.detail() } }),
+      }),
+      metrics: (accept) => instruments.metrics.render(accept),
+    }),
+  );
+  await backing?.inForce(prepared, "start");
   const reloads = createReloads(
     {
       async reload() {
         const next = await prepare();
         warnOf(next, log);
         await instance.reload(next);
+        await backing?.inForce(next, "asked");
         return instance.configHash;
       },
       config: () => instance.config,
@@ -84,31 +107,16 @@ export async function startPrepared(
     },
     { log, status },
   );
-  return sallyport(instance, admin, reloads);
-}
-
-function sallyport(instance: Instance, admin: Listener | undefined, reloads: Reloads): Sallyport {
   return {
     listeners: instance.listeners,
-    admin: admin === undefined ? undefined : textOf(admin.address),
+    admin: desk.address,
     reload: () => reloads.reload(),
     async close(options) {
       reloads.stop();
       await instance.close(options);
-      await admin?.close(0);
+      await end();
     },
   };
-}
-
-/** The operators' listener; undefined where none is configured. */
-export async function openAdmin(
-  config: Config,
-  { clock, deadlines, log }: Instruments,
-  handler: ExchangeHandler,
-): Promise<Listener | undefined> {
-  if (config.admin?.address === undefined) return undefined;
-  const options = listenerSchema.parse({ name: "admin", address: config.admin.address });
-  return await listen(options, { clock, deadlines, log, handler });
 }
 
 export function warnOf({ loaded }: Prepared, log: Log): void {

@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { Problem } from "../../model/errors.ts";
+import type { FeedChange, FeedPosition } from "../../model/feed.ts";
 import type { RateVerdict } from "../../model/ports.ts";
 import type { RatePolicy } from "../../limits/gcra.ts";
 import type { FamilyText } from "../../telemetry/exposition.ts";
@@ -74,6 +75,16 @@ export type ToWorker =
       /** Where the others are bound. */
       readonly addresses: readonly Bound[];
     }
+  /** There is an authority; what it says follows. Comes before the first `config`. */
+  | { readonly type: "authority"; readonly maxStalenessMs: number }
+  | {
+      readonly type: "feed";
+      readonly change: FeedChange;
+      readonly at: FeedPosition;
+      /** Forget everything first. */
+      readonly reset: boolean;
+    }
+  | { readonly type: "current"; readonly at: FeedPosition; readonly asOfMs: number }
   | { readonly type: "report"; readonly seq: number }
   | {
       readonly type: "granted";

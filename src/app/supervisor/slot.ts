@@ -3,6 +3,7 @@
  * channel to it, and what it last reported. A slot outlives its processes.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import type { FeedConsumer } from "../../model/feed.ts";
 import type { Log } from "../../model/ports.ts";
 import { onlyCounts, sumFamilies } from "../../telemetry/sum-families.ts";
 import type { FamilyText } from "../../telemetry/exposition.ts";
@@ -48,6 +49,7 @@ export class Slot {
   #serving: PromiseWithResolvers<readonly Bound[]> | undefined;
   #awaited = 0;
   #gone = Promise.withResolvers<void>();
+  #unfollow: (() => void) | undefined;
   /** Counted by former processes of this slot. */
   #retired: readonly FamilyText[] = [];
   report: WorkerReport | undefined;
@@ -103,7 +105,20 @@ export class Slot {
   }
 
   detach(channel: Channel<ToWorker>): void {
-    if (this.#channel === channel) this.#channel = undefined;
+    if (this.#channel !== channel) return;
+    this.#channel = undefined;
+    this.#unfollow?.();
+    this.#unfollow = undefined;
+  }
+
+  /** Passes on to this process what the authority says. `follow` begins with all that is known. */
+  follow(maxStalenessMs: number, follow: (consumer: FeedConsumer) => () => void): void {
+    this.#unfollow?.();
+    this.send({ type: "authority", maxStalenessMs });
+    this.#unfollow = follow({
+      apply: (change, at, { reset }) => this.send({ type: "feed", change, at, reset }),
+      current: (at, asOfMs) => this.send({ type: "current", at, asOfMs }),
+    });
   }
 
   /** Hands a configuration over; settles when it is in force. */
@@ -200,6 +215,8 @@ export class Slot {
     this.#pid = undefined;
     this.#channel?.close();
     this.#channel = undefined;
+    this.#unfollow?.();
+    this.#unfollow = undefined;
     this.#retired = sumFamilies([this.#retired, onlyCounts(this.report?.families ?? [])]);
     this.report = undefined;
     this.listeners = undefined;

@@ -5,17 +5,17 @@
  */
 import type { Socket } from "node:net";
 import { createHealthHandler, type Readiness } from "../../admin/health.ts";
-import type { Listener } from "../../http/listener.ts";
 import { ConfigError, SallyportError } from "../../model/errors.ts";
+import type { FeedConsumer } from "../../model/feed.ts";
 import type { Counter, Family, Log } from "../../model/ports.ts";
 import { registerProcessMetrics } from "../../telemetry/process-metrics.ts";
 import { renderMetrics } from "../../telemetry/metrics.ts";
 import { sumFamilies } from "../../telemetry/sum-families.ts";
 import { type ConfigStatus, createConfigStatus } from "../config-status.ts";
+import { createStanding, type Standing } from "../authority/standing.ts";
 import { refuseFixed } from "../instance.ts";
-import { textOf } from "../listener-set.ts";
-import { createInstruments, type Instruments } from "../instruments.ts";
-import { openAdmin, type Sallyport, warnOf } from "../sallyport.ts";
+import type { Instruments } from "../instruments.ts";
+import { type PreparedSource, type Sallyport, type Surroundings, warnOf } from "../sallyport.ts";
 import type { Prepared } from "../prepare.ts";
 import { createReloads, type Reloads } from "../reloads.ts";
 import { LeaseOffice } from "./leases.ts";
@@ -34,16 +34,16 @@ const LIMITS = {
   killMs: 5000,
 } as const;
 
-export interface SupervisorOptions {
-  readonly file: string;
-  readonly prepare: () => Promise<Prepared>;
-  readonly prepared: Prepared;
+export interface SupervisorOptions extends PreparedSource {
   readonly workers: number;
 }
 
 /** Resolves when every worker accepts connections. Throws what keeps the first one from it. */
-export async function startSupervisor(options: SupervisorOptions, log: Log): Promise<Sallyport> {
-  const supervisor = new Supervisor(options, log);
+export async function startSupervisor(
+  options: SupervisorOptions,
+  around: Surroundings,
+): Promise<Sallyport> {
+  const supervisor = new Supervisor(options, around);
   try {
     await supervisor.start();
   } catch (error) {
@@ -56,7 +56,9 @@ export async function startSupervisor(options: SupervisorOptions, log: Log): Pro
 class Supervisor implements Sallyport {
   readonly #options: SupervisorOptions;
   readonly #log: Log;
+  readonly #around: Surroundings;
   readonly #instruments: Instruments;
+  readonly #standing: Standing | undefined;
   readonly #status: ConfigStatus;
   readonly #office: LeaseOffice;
   readonly #restarts: Family<Counter>;
@@ -68,21 +70,23 @@ class Supervisor implements Sallyport {
   #parts: readonly string[];
   #revision = 1;
   #folder: RunFolder | undefined;
-  #admin: Listener | undefined;
   #reloads: Reloads | undefined;
   #collector: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
+  #unfollow: (() => void) | undefined;
   #starting = true;
 
-  constructor(options: SupervisorOptions, log: Log) {
+  constructor(options: SupervisorOptions, around: Surroundings) {
     this.#options = options;
-    this.#log = log;
+    this.#around = around;
+    this.#instruments = around.instruments;
+    this.#log = around.instruments.log;
     this.#prepared = options.prepared;
     this.#parts = encodePrepared(options.prepared);
-    this.#instruments = createInstruments(log);
     const { metrics, clock } = this.#instruments;
     this.#office = new LeaseOffice(() => clock.monotonic());
     this.#status = createConfigStatus(options.prepared.loaded.hash, this.#instruments);
+    this.#standing = around.backing && createStanding(around.backing, this.#instruments);
     this.#stopProcessMetrics = registerProcessMetrics(metrics);
     this.#restarts = metrics.counter(
       "sallyport_worker_restarts",
@@ -98,12 +102,14 @@ class Supervisor implements Sallyport {
   }
 
   get admin(): string | undefined {
-    return this.#admin === undefined ? undefined : textOf(this.#admin.address);
+    return this.#around.desk.address;
   }
 
   async start(): Promise<void> {
     const { workers, file, prepare } = this.#options;
     const { config } = this.#prepared.loaded;
+    const { backing, desk } = this.#around;
+    if (this.#standing !== undefined) this.#unfollow = backing?.follow(this.#standing);
     this.#slots = Array.from({ length: workers }, (_, index) => this.#slot(index + 1));
     this.#folder = await openRunFolder(config.supervisor.folder, (socket) => this.#greet(socket));
     if (this.#folder.abandoned) {
@@ -119,11 +125,16 @@ class Supervisor implements Sallyport {
     await Promise.all(others.map((slot) => this.#bring(slot)));
     this.#starting = false;
     for (const stranger of this.#strangers) stranger.send({ type: "drain", atOnce: false });
-    this.#admin = await openAdmin(config, this.#instruments, this.#health());
+    desk.answer(this.#health());
+    await backing?.inForce(this.#prepared, "start");
     this.#collect();
     this.#reloads = createReloads(
       {
-        reload: async () => await this.#swap(await prepare()),
+        reload: async () => {
+          const hash = await this.#swap(await prepare());
+          await backing?.inForce(this.#prepared, "asked");
+          return hash;
+        },
         config: () => this.#prepared.loaded.config,
         file,
       },
@@ -152,7 +163,10 @@ class Supervisor implements Sallyport {
     await ended;
     this.#stopProcessMetrics();
     await this.#folder?.close();
-    await this.#admin?.close(0);
+    this.#unfollow?.();
+    this.#standing?.close();
+    await this.#around.backing?.close();
+    await this.#around.desk.close();
   }
 
   #hurry(): void {
@@ -168,7 +182,10 @@ class Supervisor implements Sallyport {
       log,
       now: () => instruments.clock.monotonic(),
       socket: `${this.#prepared.loaded.config.supervisor.folder}/supervisor.sock`,
-      joined: (slot) => this.#joined(slot),
+      joined: (slot) => {
+        this.#pass(slot);
+        this.#joined(slot);
+      },
       restarted: (slot) => this.#restarts.with(String(slot.number)).inc(),
     });
   }
@@ -208,6 +225,13 @@ class Supervisor implements Sallyport {
     if (this.#starting) this.#strangers.add(channel);
     else channel.send({ type: "drain", atOnce: false });
     return undefined;
+  }
+
+  /** Before its configuration: a worker must know what is revoked when it accepts its first request. */
+  #pass(slot: Slot): void {
+    const { backing } = this.#around;
+    if (backing === undefined) return;
+    slot.follow(backing.maxStalenessMs, (consumer: FeedConsumer) => backing.follow(consumer));
   }
 
   #waiting = new Map<Slot, PromiseWithResolvers<void>>();
@@ -304,7 +328,15 @@ class Supervisor implements Sallyport {
     return createHealthHandler({
       readiness: async () => {
         await this.#ask();
-        return { ...this.#readiness(), config: this.#status.detail() };
+        const authority = this.#standing && {
+          ...this.#standing.detail(),
+          ...this.#around.backing?.detail(),
+        };
+        return {
+          ...this.#readiness(),
+          config: this.#status.detail(),
+          ...(authority && { authority }),
+        };
       },
       metrics: async (accept) => {
         await this.#ask();

@@ -28,14 +28,14 @@ export function encodePrepared({ loaded, policies }: Prepared): string[] {
     parts.push({ policies: policies.policies.slice(from, from + LIMITS.items) });
   }
   const rest: Prepared = {
-    // The policies' text has done its work; their checked form goes in its place. Workers publish
-    // nothing and show nothing.
+    // The policies' text has done its work; their checked form goes in its place. How the store is
+    // reached, and what it is sealed with, is nothing that a process that serves has to know.
     loaded: {
       ...loaded,
       policyFiles: [],
       published: [],
       shown: "{}",
-      config: { ...loaded.config, routes: [] },
+      config: { ...loaded.config, routes: [], authority: undefined },
     },
     policies: { ...policies, policies: [] },
   };

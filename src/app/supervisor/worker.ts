@@ -5,6 +5,7 @@
 import { connect } from "node:net";
 import { ConfigError } from "../../model/errors.ts";
 import type { Log } from "../../model/ports.ts";
+import { createStanding, type Standing } from "../authority/standing.ts";
 import { type Instance, startInstance } from "../instance.ts";
 import { createInstruments, type Instruments } from "../instruments.ts";
 import type { Seat } from "../seat.ts";
@@ -44,6 +45,8 @@ class Worker implements LeaseSource {
   readonly #ended = Promise.withResolvers<number>();
   #channel: Channel<FromWorker> | undefined;
   #instance: Instance | undefined;
+  /** What the authority says, by way of the supervisor; undefined where there is none. */
+  #standing: Standing | undefined;
   #draining = false;
   #lost = false;
   /** Whether the supervisor, though connected, has left a question without an answer. */
@@ -148,6 +151,15 @@ class Worker implements LeaseSource {
       case "config":
         this.#turn = this.#turn.then(() => this.#take(message));
         break;
+      case "authority":
+        this.#backed(message.maxStalenessMs);
+        break;
+      case "feed":
+        this.#standing?.apply(message.change, message.at, { reset: message.reset });
+        break;
+      case "current":
+        this.#standing?.current(message.at, message.asOfMs);
+        break;
       case "report":
         this.#report(message.seq);
         break;
@@ -158,6 +170,16 @@ class Worker implements LeaseSource {
       case "drain":
         this.drain(message.atOnce);
         break;
+    }
+  }
+
+  /** What began to serve without an authority cannot begin to ask it: another process takes its place. */
+  #backed(maxStalenessMs: number): void {
+    if (this.#standing !== undefined) return;
+    if (this.#instance === undefined) {
+      this.#standing = createStanding({ maxStalenessMs }, this.#instruments);
+    } else {
+      this.drain(false);
     }
   }
 
@@ -172,7 +194,8 @@ class Worker implements LeaseSource {
     };
     try {
       if (this.#instance === undefined) {
-        this.#instance = await startInstance(prepared, this.#instruments, seat);
+        const place = { seat, standing: this.#standing };
+        this.#instance = await startInstance(prepared, this.#instruments, place);
       } else {
         await this.#instance.reload(prepared, seat);
       }

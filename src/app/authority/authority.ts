@@ -1,0 +1,136 @@
+/**
+ * The authority in this process: state, keys, the small CA and the registers over one store, opened in
+ * the order in which they stand on each other and closed in the opposite one.
+ */
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { type AuthorityState, createAuthorityState } from "../../authority/authority-state.ts";
+import type { KeeperOptions } from "../../authority/authority-options.ts";
+import { type BundleRegister, createBundleRegister } from "../../authority/bundle-register.ts";
+import { readWorkload } from "../../authority/workload-record.ts";
+import { createWorkloadRegister } from "../../authority/workload-register.ts";
+import {
+  type CertificateAuthority,
+  createCertificateAuthority,
+} from "../../keys/certificate-authority.ts";
+import { createKeyManager, type KeyManager } from "../../keys/key-manager.ts";
+import { entryOf } from "../../keys/revocation-document.ts";
+import {
+  createRevocationRegister,
+  type RevocationRegister,
+} from "../../keys/revocation-register.ts";
+import type { StoredDocument } from "../../model/store.ts";
+import type { WorkloadRegister } from "../../model/workloads.ts";
+import type { OpenStore } from "../../store/store-deps.ts";
+import { openStore } from "../../store/open-store.ts";
+import type { Instruments } from "../instruments.ts";
+import type { Backing } from "./backing.ts";
+import { publish } from "./publish.ts";
+import { readSealer } from "./sealer.ts";
+
+/** What operators change, by the admin API. */
+export interface Registers {
+  readonly store: OpenStore;
+  readonly keys: KeyManager;
+  readonly ca: CertificateAuthority;
+  readonly workloads: WorkloadRegister;
+  readonly revocations: RevocationRegister;
+  readonly bundles: BundleRegister;
+}
+
+export interface RunningAuthority extends Backing {
+  readonly registers: Registers;
+  readonly state: AuthorityState;
+}
+
+/** Rejects with what keeps it from running; then nothing is left open. */
+export async function startAuthority(
+  options: KeeperOptions,
+  instruments: Instruments,
+): Promise<RunningAuthority> {
+  const closers = new Closers();
+  try {
+    return await open(options, { instruments, closers });
+  } catch (error) {
+    await closers.close();
+    throw error;
+  }
+}
+
+interface Ground {
+  readonly instruments: Instruments;
+  readonly closers: Closers;
+}
+
+async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuthority> {
+  const { instruments } = ground;
+  const opened = await openRegisters(options, ground);
+  const { store, keys, ca, bundles } = opened;
+  const state = createAuthorityState({
+    ...instruments,
+    store,
+    keys,
+    ca,
+    bundles,
+    entryOf,
+    disabledOf,
+  });
+  ground.closers.add(() => state.close());
+  await state.start();
+  const { closers } = ground;
+  const inForce = (): number => state.size;
+  const revocations = createRevocationRegister({ store, log: instruments.log, inForce });
+  return {
+    registers: { ...opened, revocations },
+    state,
+    maxStalenessMs: options.maxStaleness,
+    follow: (consumer) => state.follow(consumer, ITSELF),
+    inForce: (prepared, how) =>
+      publish(prepared, { how, by: hostname(), bundles, log: instruments.log }),
+    detail: () => ({ role: "authority" }),
+    close: () => closers.close(),
+  };
+}
+
+function disabledOf(document: StoredDocument): string | undefined {
+  return readWorkload(document)?.disabled === undefined ? undefined : document.id;
+}
+
+/** What follows in memory is no proxy that was enrolled, so no bundle is chosen for it. */
+const ITSELF = "";
+
+async function openRegisters(
+  options: KeeperOptions,
+  { instruments, closers }: Ground,
+): Promise<Omit<Registers, "revocations">> {
+  const { issuer, algorithm, rotate: rotateMs, lifetime: lifetimeMs } = options;
+  const sealer = await readSealer(options.keyEncryptionKey, instruments);
+  const store = await openStore(options.store, instruments);
+  closers.add(() => store.close());
+  const deps = { ...instruments, store, sealer };
+  const keys = createKeyManager({ algorithm, rotateMs, lifetimeMs }, deps);
+  closers.add(() => keys.close());
+  const ca = createCertificateAuthority(deps);
+  closers.add(() => ca.close());
+  const workloads = createWorkloadRegister({ ...deps, ca, issuer, randomBytes });
+  closers.add(() => workloads.close());
+  const bundles = createBundleRegister(deps);
+  closers.add(() => bundles.close());
+  await Promise.all([keys.start(), ca.start(), bundles.start()]);
+  return { store, keys, ca, workloads, bundles };
+}
+
+/** What was opened, closed in the opposite order; all of it, whatever fails. */
+class Closers {
+  readonly #verbs: (() => void | Promise<void>)[] = [];
+
+  add(close: () => void | Promise<void>): void {
+    this.#verbs.push(close);
+  }
+
+  async close(): Promise<void> {
+    for (let verb = this.#verbs.pop(); verb !== undefined; verb = this.#verbs.pop()) {
+      await verb();
+    }
+  }
+}

@@ -1,0 +1,18 @@
+/** What stands behind a process that serves: its authority, whether it is kept here or followed. */
+import type { FeedConsumer } from "../../model/feed.ts";
+import type { Prepared } from "../prepare.ts";
+
+export interface Backing {
+  /** Beyond it every request is denied. */
+  readonly maxStalenessMs: number;
+  /** Gives all that is known, then each change. The consumer must not throw. Returns what ends it. */
+  follow(consumer: FeedConsumer): () => void;
+  /**
+   * A configuration is in force: who keeps the authority publishes what it gives to proxies. `asked`: by
+   * a reload. Never rejects; what went wrong is in the log.
+   */
+  inForce(prepared: Prepared, how: "start" | "asked"): Promise<void>;
+  /** For `/readyz`; no secrets. */
+  detail(): Readonly<Record<string, unknown>>;
+  close(): Promise<void>;
+}

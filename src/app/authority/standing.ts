@@ -1,0 +1,71 @@
+/**
+ * What a process knows from its authority beside its configuration: what is revoked, which keys sign,
+ * whom enrolled machines are known by. One for each process that serves; it outlives reloads.
+ */
+import { createRevocationList, type RevocationList } from "../../keys/revocation-list.ts";
+import type { FeedChange, FeedConsumer, FeedPosition } from "../../model/feed.ts";
+import type { PublishedKey } from "../../model/signing.ts";
+import type { Instruments } from "../instruments.ts";
+
+/** As `/readyz` shows it. */
+export interface StandingDetail {
+  /** Undefined before anything was heard. */
+  readonly position: FeedPosition | undefined;
+  /** Seconds by which it may be behind; null before it was first vouched for. */
+  readonly behindSeconds: number | null;
+  readonly revocations: number;
+}
+
+export interface Standing extends FeedConsumer {
+  readonly revocations: RevocationList;
+  keys(): readonly PublishedKey[];
+  /** PEM. */
+  authorities(): readonly string[];
+  /** In one word or so, for the checks of readiness. */
+  check(nowMs: number): { readonly fresh: boolean; readonly text: string };
+  detail(): StandingDetail;
+  close(): void;
+}
+
+export function createStanding(
+  { maxStalenessMs }: { readonly maxStalenessMs: number },
+  { clock, timers, log, metrics }: Pick<Instruments, "clock" | "timers" | "log" | "metrics">,
+): Standing {
+  const revocations = createRevocationList({ maxStalenessMs }, { clock, timers, log, metrics });
+  let keys: readonly PublishedKey[] = [];
+  let authorities: readonly string[] = [];
+  let position: FeedPosition | undefined;
+  const behind = (nowMs: number): number => revocations.staleness(nowMs);
+  return {
+    revocations,
+    apply(change: FeedChange, at, { reset }) {
+      revocations.apply(change.revocations, change.lifted, { reset });
+      keys = change.keys ?? keys;
+      authorities = change.authorities ?? authorities;
+      position = at;
+    },
+    current(at, asOfMs) {
+      position = at;
+      revocations.heard(asOfMs);
+    },
+    keys: () => keys,
+    authorities: () => authorities,
+    check(nowMs) {
+      if (revocations.fresh(nowMs)) return { fresh: true, text: "current" };
+      const ms = behind(nowMs);
+      const text = Number.isFinite(ms)
+        ? `not heard from for ${Math.round(ms / 1000)} s: every request is refused`
+        : "not heard from yet: every request is refused";
+      return { fresh: false, text };
+    },
+    detail() {
+      const ms = behind(clock.now());
+      return {
+        position,
+        behindSeconds: Number.isFinite(ms) ? Math.max(0, Math.round(ms)) / 1000 : null,
+        revocations: revocations.size,
+      };
+    },
+    close: () => revocations.close(),
+  };
+}
