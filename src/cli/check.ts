@@ -1,17 +1,28 @@
 /** `sallyport check`: prints every problem and finding of a configuration and its policies. */
 import { checkConfig } from "../config/check.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import { formatProblem } from "../model/errors.ts";
 import { systemClock } from "../platform/clock.ts";
 
 /** 0: nothing is wrong; 1: at least one finding was printed. Throws ConfigError where there is no file. */
 export async function check(config: string): Promise<number> {
-  const { problems, loaded } = await checkConfig(config, { env: process.env, clock: systemClock });
+  const found = await checkConfig(config, { env: process.env, clock: systemClock });
+  const { problems, loaded, own } = found;
   for (const problem of problems) console.log(formatProblem(problem));
-  if (problems.length > 0 || loaded === undefined) return 1;
-  const { routes, services } = loaded.vocabulary;
-  const policies = loaded.policyFiles.length;
-  console.log(
-    `${config}: fine (routes: ${routes.length}, services: ${services.length}, policy files: ${policies})`,
-  );
-  return 0;
+  if (own !== undefined) {
+    const { feed } = own.config.authority;
+    console.log(`${config}: what it serves comes over the feed of ${feed.join(", ")}`);
+    if (problems.length === 0) console.log(`${config}: its own part is fine`);
+  }
+  if (problems.length > 0) return 1;
+  if (loaded !== undefined) console.log(`${config}: fine (${summary(loaded)})`);
+  return loaded === undefined && own === undefined ? 1 : 0;
+}
+
+function summary({ vocabulary, policyFiles, bundle, published }: LoadedConfig): string {
+  const { routes, services } = vocabulary;
+  const counts = `routes: ${routes.length}, services: ${services.length}, policy files: ${policyFiles.length}`;
+  if (bundle !== undefined) return `${counts}, from bundle ${bundle}`;
+  const groups = published.map(({ name, bundle: { hash } }) => `${name} ${hash}`);
+  return groups.length === 0 ? counts : `${counts}; to proxies: ${groups.join(", ")}`;
 }

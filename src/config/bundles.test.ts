@@ -15,7 +15,13 @@ import { bundleFor } from "./publish.ts";
 import { unpackBundle } from "./unpack-bundle.ts";
 
 const CANARY = "canary-s3cret";
-const ENV = { KEK: "A".repeat(43), SECRET: CANARY, REGION: "eu", ROLE: CANARY, RATE: "shared" };
+const ENV: Readonly<Record<string, string>> = {
+  KEK: "A".repeat(43),
+  SECRET: CANARY,
+  REGION: "eu",
+  ROLE: CANARY,
+  RATE: "shared",
+};
 
 const PARTS = `
 authenticators:
@@ -98,6 +104,10 @@ authority:
     - { name: "edge-*", services: [billing] }
 `;
 
+/** It serves callers itself, so that all of its own can be compared. */
+const SERVING = `listeners: [{ name: edge, address: "127.0.0.1:0" }]
+${KEEPER}`;
+
 const FOLLOWER = `version: 1
 listeners:
   - { name: edge, address: "127.0.0.1:0" }
@@ -151,7 +161,7 @@ async function follow(
 }
 
 test("a bundle of all gives a proxy what the authority was told, and its own file the rest", async (context) => {
-  const there = ground(context);
+  const there = ground(context, { keeper: SERVING });
   const { from, loaded } = await follow(there, "inner");
   const { config } = loaded;
   assert.deepEqual(config.services, from.config.services);
@@ -212,7 +222,10 @@ test("checkConfig() validates policies about services that are not in the bundle
     bundle,
     clock: systemClock,
   });
-  assert.deepEqual(problems.map(formatProblem), []);
+  assert.deepEqual(
+    problems.map(({ message }) => message).filter((one) => !one.includes("not enrolled")),
+    [],
+  );
   assert.ok(loaded !== undefined);
 });
 
@@ -311,4 +324,73 @@ test("decodeBundle() refuses bytes that are not those of the hash", async (conte
   assert.throws(() => decodeBundle(mixed), { code: "feed-failed" });
   const cut = { hash: first.bundle.hash, bytes: first.bundle.bytes.subarray(1) };
   assert.throws(() => decodeBundle(cut), { code: "feed-failed" });
+});
+
+test("an authority alone serves nothing itself, and needs no secret of what it publishes", async (context) => {
+  const there = ground(context);
+  rmSync(join(there.authority, "..", "secrets"), { recursive: true });
+  const parts = PARTS.replace('note: "${file:secrets/billing}"', "note: none");
+  writeFileSync(there.authority, KEEPER + parts);
+  const env = { KEK: ENV["KEK"], ROLE: ENV["ROLE"], RATE: "shared" };
+  const loaded = await loadConfig(there.authority, { env });
+  assert.deepEqual([loaded.config.services, loaded.config.routes], [{}, []]);
+  assert.deepEqual(
+    loaded.vocabulary.routes.map(({ name }) => name),
+    ["billing", "stock", "old"],
+  );
+  assert.deepEqual(await loadConfigInThread(there.authority, { env }), loaded);
+  // The same with a listener serves callers, so it has to know.
+  writeFileSync(there.authority, SERVING + parts);
+  const messages = async (from: typeof env): Promise<string> =>
+    (await inspectConfig(there.authority, { env: from })).problems.map(formatProblem).join("\n");
+  assert.match(await messages(env), /the environment variable SECRET is not set/);
+  assert.match(
+    await messages({ ...env, ...ENV }),
+    /the secret file "secrets\/billing" cannot be used/,
+  );
+});
+
+test("an authority alone asks for a value without which it cannot judge the rest", async (context) => {
+  const there = ground(context);
+  const env = { KEK: ENV["KEK"], ROLE: ENV["ROLE"], SECRET: "x" };
+  const { problems } = await inspectConfig(there.authority, { env });
+  assert.deepEqual(
+    problems.map(({ message }) => message),
+    ["the environment variable RATE is not set"],
+  );
+});
+
+test("checkConfig() of an authority loads what each group gets", async (context) => {
+  const there = ground(context);
+  const deps = { env: ENV, clock: systemClock };
+  const { problems, loaded } = await checkConfig(there.authority, deps);
+  assert.deepEqual(problems.map(formatProblem), []);
+  assert.equal(loaded?.published.length, 2);
+});
+
+test("checkConfig() of a follower takes the bundle that it has, and says when it has none", async (context) => {
+  const there = ground(context);
+  const deps = { env: ENV, clock: systemClock };
+  const before = await checkConfig(there.proxy, deps);
+  assert.ok(before.own !== undefined && before.loaded === undefined);
+  assert.match(before.problems.map(formatProblem).join("\n"), /this machine is not enrolled/);
+  const { loaded } = await follow(there, "edge-1");
+  const after = await checkConfig(there.proxy, deps);
+  assert.equal(after.loaded?.bundle, loaded.bundle);
+});
+
+test("checkConfig() points out a secret that would be published in clear", async (context) => {
+  const parts = PARTS.replace('x-b: "${env:SECRET}"', "x-token: s3cret-in-clear, x-b: plain");
+  const there = ground(context, { parts });
+  const { problems } = await checkConfig(there.authority, { env: ENV, clock: systemClock });
+  assert.deepEqual(
+    problems.map(({ message }) => message),
+    ['"x-token" is written in clear and published to every proxy of "billing"'],
+  );
+});
+
+test("loadOwn() refuses an identity that others can enter", async (context) => {
+  const there = ground(context);
+  mkdirSync(join(there.dir, "data", "identity"), { recursive: true, mode: 0o755 });
+  await assert.rejects(loadOwn(there.proxy, { env: ENV }), /sallyport\.yaml:4:.*0700/s);
 });

@@ -2,12 +2,26 @@
 import { isKeeper, matchesName } from "../authority/authority-options.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
+import type { Path } from "./place.ts";
 import { suggest } from "./suggest.ts";
-import { valueAt } from "./written.ts";
+import { mappingAt, valueAt } from "./written.ts";
 
 /** `value`: the expanded document, of which a part that is not valid counts as written. */
 export function checkAuthority(draft: Draft, value: unknown): PathProblem[] {
   return [...noListeners(value), ...unknownServices(draft)];
+}
+
+/** Whether this is an authority that publishes what others serve, and serves no callers itself. */
+export function isPublisherOnly(value: unknown): boolean {
+  const authority = mappingAt(value, ["authority"]);
+  if (authority["serve"] === undefined || "feed" in authority) return false;
+  const listeners = valueAt(value, ["listeners"]) ?? [];
+  return Array.isArray(listeners) && listeners.length === 0;
+}
+
+/** Whether a value is of use only to who serves callers. */
+export function isServed([section]: Path): boolean {
+  return section === "services" || section === "routes";
 }
 
 /** A process that nobody can reach is one with a mistake in its file. */
@@ -41,11 +55,11 @@ function unknownServices({ authority, names }: Draft): PathProblem[] {
 
 /** What is no mistake by itself and is hardly meant. */
 export function checkAuthorityWarnings(draft: Draft): PathProblem[] {
-  const { authority, listeners, routes, names } = draft;
+  const { authority, listeners, names } = draft;
   if (!isKeeper(authority) || authority.proxies === undefined) return [];
   const { proxies } = authority;
   const problems: PathProblem[] = [];
-  const reached = new Set(routes.map(({ options }) => options.service));
+  const reached = new Set(names.usedServices.map(({ name }) => name));
   for (const [index, { name, services }] of proxies.entries()) {
     const path = ["authority", "proxies", index];
     const earlier = proxies.slice(0, index).find((one) => covers(one.name, name));

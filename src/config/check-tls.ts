@@ -9,9 +9,18 @@ import type { PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
 
 /** Files that cannot be read, hold something else, or do not belong together. */
-export function checkTlsFiles(draft: Draft, folder: string): PathProblem[] {
+export function checkTlsFiles(
+  draft: Draft,
+  folder: string,
+  options: ServiceFiles = { publicOnly: false },
+): PathProblem[] {
   const read: ReadFile = (file) => readFileSync(resolve(folder, file));
-  return [...listenerProblems(draft, read), ...serviceProblems(draft, read)];
+  return [...listenerProblems(draft, read), ...serviceProblems(draft, read, options)];
+}
+
+/** `publicOnly`: pairs of certificate and key for services are elsewhere. */
+interface ServiceFiles {
+  readonly publicOnly: boolean;
 }
 
 /** Every place that speaks TLS to callers. */
@@ -46,7 +55,11 @@ function listenerProblems(draft: Draft, read: ReadFile): PathProblem[] {
   });
 }
 
-function serviceProblems(draft: Draft, read: ReadFile): PathProblem[] {
+function serviceProblems(
+  draft: Draft,
+  read: ReadFile,
+  { publicOnly }: ServiceFiles,
+): PathProblem[] {
   return draft.services.flatMap(({ path, options: { tls, endpoints } }) => {
     if (tls === undefined) return [];
     const at = [...path, "tls"];
@@ -60,7 +73,7 @@ function serviceProblems(draft: Draft, read: ReadFile): PathProblem[] {
       const remedy = "a PEM file with the authorities of the service";
       problems.push(...attempt([...at, "ca"], remedy, () => readTrust({ ca }, read)));
     }
-    if (certificate !== undefined && key !== undefined) {
+    if (certificate !== undefined && key !== undefined && !publicOnly) {
       const pair = { certificate, key };
       problems.push(
         ...attempt([...at, "certificate"], "a PEM certificate and its key", () =>
@@ -73,7 +86,11 @@ function serviceProblems(draft: Draft, read: ReadFile): PathProblem[] {
 }
 
 /** Findings that do not keep it from running: keys that others can read, certificates that have expired. */
-export function checkTlsWarnings(draft: Draft, folder: string): PathProblem[] {
+export function checkTlsWarnings(
+  draft: Draft,
+  folder: string,
+  { publicOnly }: ServiceFiles = { publicOnly: false },
+): PathProblem[] {
   const read: ReadFile = (file) => readFileSync(resolve(folder, file));
   const judge = ({ pair, at }: PairPlace): PathProblem[] => {
     try {
@@ -91,7 +108,7 @@ export function checkTlsWarnings(draft: Draft, folder: string): PathProblem[] {
     const at = [...path, "tls"];
     const { certificate, key, insecureSkipVerify } = tls;
     const own =
-      certificate === undefined || key === undefined
+      certificate === undefined || key === undefined || publicOnly
         ? []
         : judge({ pair: { certificate, key }, at });
     return [...own, ...(insecureSkipVerify ? [unverified([...at, "insecureSkipVerify"])] : [])];

@@ -23,6 +23,8 @@ export interface ExpandSources {
   readonly readFile: (path: string) => string;
   /** Whether the text at this path is a template. None is, when left out. */
   readonly isTemplated?: (path: Path) => boolean;
+  /** What goes in where an expression at this path has no value here; nothing, when left out. */
+  readonly standIn?: ((path: Path) => string) | undefined;
 }
 
 export interface Expansion {
@@ -72,6 +74,7 @@ export function expand(root: unknown, sources: ExpandSources, base: Path = []): 
       const found = resolve(kind ?? "", name, sources);
       if ("message" in found) {
         problems.push({ path, ...found });
+        out.value(sources.standIn?.(path) ?? "");
         continue;
       }
       if (kind === "file") files.push({ path, file: name });

@@ -5,8 +5,10 @@ import { checkAttributes } from "./check-attributes.ts";
 import { checkAuthenticators } from "./check-authenticators.ts";
 import { checkAuthority, checkAuthorityWarnings } from "./check-authority.ts";
 import { checkCredentialFiles, checkKeyFiles, checkSecretFiles } from "./check-files.ts";
+import { checkIdentity, checkIdentityWarnings } from "./check-identity.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkNames } from "./check-names.ts";
+import { checkPublishedSecrets } from "./check-published-secrets.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRoutes } from "./check-routes.ts";
 import { checkServe } from "./check-serve.ts";
@@ -25,12 +27,14 @@ export interface Subject {
   readonly folder: string;
   /** Only a follower's own file was read, so that names may refer to what comes over the feed. */
   readonly ownOnly: boolean;
+  /** An authority that serves no callers: secret files of services are the proxies' own. */
+  readonly publishesOnly: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** What keeps it from loading. */
 export async function findProblems(subject: Subject): Promise<PathProblem[]> {
-  const { draft, expansion, folder, ownOnly } = subject;
+  const { draft, expansion, folder, ownOnly, publishesOnly } = subject;
   return [
     ...checkNames(draft),
     ...(ownOnly ? [] : checkReferences(draft)),
@@ -46,19 +50,22 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkAttributes(draft),
     ...checkTemplates(draft),
     ...checkKeyFiles(draft, folder),
-    ...checkCredentialFiles(draft, folder),
-    ...checkTlsFiles(draft, folder),
+    ...(publishesOnly ? [] : checkCredentialFiles(draft, folder)),
+    ...checkTlsFiles(draft, folder, { publicOnly: publishesOnly }),
+    ...(ownOnly ? await checkIdentity(draft, folder) : []),
   ];
 }
 
 /** Findings that do not. */
 export function findWarnings(subject: Subject): PathProblem[] {
-  const { draft, expansion, folder } = subject;
+  const { draft, expansion, folder, publishesOnly } = subject;
   return [
     ...checkSecretFiles(draft, expansion, folder),
-    ...checkTlsWarnings(draft, folder),
+    ...checkTlsWarnings(draft, folder, { publicOnly: publishesOnly }),
     ...checkAdminWarnings(draft),
     ...checkAuthorityWarnings(draft),
+    ...checkPublishedSecrets(draft, expansion),
+    ...checkIdentityWarnings(draft, folder),
     ...checkStoreWarnings(subject),
   ];
 }

@@ -14,10 +14,12 @@ import { ConfigError, type Problem } from "../model/errors.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { WORDS } from "./compose.ts";
+import { isPublisherOnly, isServed } from "./check-authority.ts";
 import { createDraft } from "./draft.ts";
-import { expand, type ExpandSources, type Expansion } from "./expand.ts";
+import { expand, type ExpandSources, type Expansion, pathKey } from "./expand.ts";
 import { findProblems, findWarnings } from "./find-problems.ts";
 import type { PathProblem } from "./issues.ts";
+import type { Path } from "./place.ts";
 import { type PolicyFile, readPolicyFiles } from "./policy-files.ts";
 import { publish, type PublishedBundle } from "./publish.ts";
 import { type ConfigSource, isFollowersFile, readSource } from "./read-source.ts";
@@ -25,7 +27,7 @@ import { deepFreeze, resolveOwnPaths, resolvePaths } from "./resolve-paths.ts";
 import type { Config, OwnConfig } from "./schema.ts";
 import { shownConfig } from "./shown-config.ts";
 import { isTemplated } from "./templated.ts";
-import { createVocabulary, NO_WORDS, type Words } from "./vocabulary.ts";
+import { createVocabulary, NO_WORDS, onlyWords, type Words } from "./vocabulary.ts";
 import { readWords } from "./words.ts";
 
 export interface LoadedConfig {
@@ -64,6 +66,8 @@ export interface LoadSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The folder of the bundle that a follower is to run (`unpackBundle` gives it). */
   readonly bundle?: string | undefined;
+  /** Stands for what is in the file: to ask about what could stand there. */
+  readonly text?: string | undefined;
 }
 
 export interface Inspection {
@@ -112,15 +116,17 @@ export async function inspectConfig(
   file: string,
   sources: LoadSources = process,
 ): Promise<Inspection> {
-  const source = readSource(file, sources.bundle);
+  const source = readSource(file, sources);
   if ("problems" in source) {
     return { loaded: undefined, problems: sorted(source.problems), warnings: [] };
   }
   const { written, bundle, ownOnly, folder } = source;
+  const publishesOnly = isPublisherOnly(written);
   const reading: ExpandSources = {
     env: sources.env,
     readFile: (name) => readFileBytes(resolve(folder, name)).toString("utf8"),
     isTemplated,
+    ...(publishesOnly ? { standIn } : {}),
   };
   const expansion = expand(written, reading);
   const drafted = createDraft(expansion.value, expansion.written, { ownOnly });
@@ -132,16 +138,16 @@ export async function inspectConfig(
   const spoken = expand(bundle?.content.words ?? NO_WORDS, reading, [WORDS]);
   const beside = readWords(spoken.value, { base: [WORDS], written: spoken.written });
   const place = createPlacing(source, [expansion, spoken]);
-  const subject = { draft, expansion, folder, ownOnly, env: sources.env };
-  const found = withoutUnexpanded(
-    [
-      ...drafted.problems,
-      ...(await findProblems(subject)),
-      ...policies.problems,
-      ...beside.problems,
-    ],
-    [...expansion.problems, ...spoken.problems],
-  );
+  const subject = { draft, expansion, folder, ownOnly, publishesOnly, env: sources.env };
+  const judged = [
+    ...drafted.problems,
+    ...(await findProblems(subject)),
+    ...policies.problems,
+    ...beside.problems,
+  ];
+  const unexpanded = [...expansion.problems, ...spoken.problems];
+  const needed = publishesOnly ? unexpanded.filter(neededHere(judged)) : unexpanded;
+  const found = [...withoutUnexpanded(judged, unexpanded), ...needed];
   const problems = sorted([...source.misplaced, ...place(found)]);
   const warnings = sorted(place(findWarnings(subject)));
   if (problems.length > 0) return { loaded: undefined, problems, warnings };
@@ -161,11 +167,14 @@ export async function inspectConfig(
   if (publishing.problems.length > 0) {
     return { loaded: undefined, problems: sorted(place(publishing.problems)), warnings };
   }
-  const config = deepFreeze(resolvePaths(draft.config, folder));
+  const whole = resolvePaths(draft.config, folder);
+  const { config, words } = publishesOnly
+    ? withoutServing(whole)
+    : { config: whole, words: beside.words };
   const loaded = deepFreeze({
     file: source.path,
     config,
-    vocabulary: createVocabulary(config, beside.words),
+    vocabulary: createVocabulary(config, words),
     policyFiles: policies.files,
     bundle: bundle?.hash,
     published: publishing.published,
@@ -173,7 +182,7 @@ export async function inspectConfig(
     hash: hashOf(source, policies.files),
     shown: JSON.stringify(shownConfig(written)),
   });
-  return { loaded, words: beside.words, problems: [], warnings };
+  return { loaded, words, problems: [], warnings };
 }
 
 /** Where an expression failed, what is left of the text deserves no judgement. */
@@ -181,8 +190,30 @@ function withoutUnexpanded(
   problems: readonly PathProblem[],
   unexpanded: readonly PathProblem[],
 ): PathProblem[] {
-  const failed = new Set(unexpanded.map(({ path }) => JSON.stringify(path)));
-  return [...problems.filter(({ path }) => !failed.has(JSON.stringify(path))), ...unexpanded];
+  const failed = new Set(unexpanded.map(({ path }) => pathKey(path)));
+  return problems.filter(({ path }) => !failed.has(pathKey(path)));
+}
+
+/**
+ * An authority that serves no callers has no use for the secrets of services: what expressions in
+ * services and routes stand for is the proxies' own. Only where what is written could not be judged
+ * without the value, it is asked for here too.
+ */
+function neededHere(judged: readonly PathProblem[]): (problem: PathProblem) => boolean {
+  const faulty = new Set(judged.map(({ path }) => pathKey(path)));
+  return ({ path }) => !isServed(path) || faulty.has(pathKey(path));
+}
+
+/** Fits where any text does; what it does not fit is asked for. */
+function standIn(path: Path): string {
+  return isServed(path) ? "x" : "";
+}
+
+/** Such an authority runs no service and no route: it has words for policies, and what it publishes. */
+function withoutServing(config: Config): { readonly config: Config; readonly words: Words } {
+  const { services, routes } = config;
+  const words = { authenticators: {}, services, routes };
+  return { config: { ...config, services: {}, routes: [] }, words: onlyWords(words) };
 }
 
 /** Says where each problem is, without what an expression stands for. */

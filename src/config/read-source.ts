@@ -38,10 +38,10 @@ export interface ConfigSource {
 /** Problems are those of the YAML. Throws ConfigError where the file or the bundle cannot be read. */
 export function readSource(
   file: string,
-  bundleFolder: string | undefined,
+  given: { readonly bundle?: string | undefined; readonly text?: string | undefined },
 ): ConfigSource | { readonly problems: readonly Problem[] } {
   const path = resolve(file);
-  const text = readText(path, file);
+  const text = given.text ?? readText(path, file);
   const document = parseYaml(text);
   const at = lineIndex(text);
   if (document.problems.length > 0) {
@@ -51,7 +51,7 @@ export function readSource(
   }
   const { value } = document;
   const follows = followsFeed(value);
-  const bundle = follows && bundleFolder !== undefined ? readBundle(bundleFolder, file) : undefined;
+  const bundle = follows && given.bundle !== undefined ? readBundle(given.bundle, file) : undefined;
   return {
     path,
     folder: dirname(path),

@@ -96,6 +96,11 @@ export async function newestBundle(folder: string): Promise<string | undefined> 
   return newest === undefined ? undefined : keptBundle(folder, newest);
 }
 
+/** Where a follower keeps its bundles: beside what it knows of itself and of the authority. */
+export function bundlesFolder(identity: string): string {
+  return join(identity, "bundles");
+}
+
 /** Where the file of this digest lies. */
 export function unpackedFile(folder: string, digest: string): string {
   return join(folder, FILES, digest);

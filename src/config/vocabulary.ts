@@ -24,6 +24,24 @@ type SpokenRoute = Pick<VocabularyRoute, "name" | "attributes"> & {
 
 export const NO_WORDS: Words = { authenticators: {}, services: {}, routes: [] };
 
+/** Of parts that say more, what policies may speak of. */
+export function onlyWords({ authenticators, services, routes }: Words): Words {
+  const ofServices = Object.entries(services).map(([name, { attributes }]) => [
+    name,
+    { attributes },
+  ]);
+  return {
+    authenticators,
+    services: Object.fromEntries(ofServices) as Words["services"],
+    routes: routes.map(({ name, service, path, attributes }) => ({
+      name,
+      service,
+      path,
+      attributes,
+    })),
+  };
+}
+
 export function createVocabulary(config: Config, beside: Words = NO_WORDS): Vocabulary {
   const authenticators = Object.entries(config.authenticators).map(
     ([name, options]): VocabularyAuthenticator => ({ name, ...authenticatorWords(options) }),

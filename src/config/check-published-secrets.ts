@@ -1,0 +1,35 @@
+/**
+ * What is published goes to every proxy of its group, and lies on their disks. Expressions stay
+ * expressions there; a secret that is written in clear goes as it stands, so it is pointed out.
+ */
+import { SECRET_NAMES } from "../audit/query-mask.ts";
+import { isKeeper } from "../authority/authority-options.ts";
+import { placeholders, type Template } from "../gate/template.ts";
+import { templatesOf } from "../gate/transform-options.ts";
+import type { Draft } from "./draft.ts";
+import { type Expansion, pathKey } from "./expand.ts";
+import type { PathProblem } from "./issues.ts";
+
+export function checkPublishedSecrets(draft: Draft, { written }: Expansion): PathProblem[] {
+  const { authority, routes } = draft;
+  if (!isKeeper(authority) || authority.serve === undefined) return [];
+  return routes.flatMap((route) =>
+    templatesOf(route.options).flatMap(({ path, template }) => {
+      const at = [...route.path, ...path];
+      const name = path.at(-1) ?? "";
+      if (!isSecretName(name) || !isFixed(template) || written.has(pathKey(at))) return [];
+      const message = `"${name}" is written in clear and published to every proxy of "${route.name}"`;
+      const remedy = "${env:NAME} or ${file:path}: what they stand for stays with each proxy";
+      return [{ path: at, message, remedy }];
+    }),
+  );
+}
+
+function isSecretName(name: string): boolean {
+  const plain = name.toLowerCase().replace(/^x-/, "");
+  return plain === "cookie" || SECRET_NAMES.has(plain) || SECRET_NAMES.has(`x-${plain}`);
+}
+
+function isFixed(template: Template): boolean {
+  return template.length > 0 && placeholders(template).length === 0;
+}
