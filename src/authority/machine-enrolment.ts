@@ -16,7 +16,7 @@ export interface MachineEnrolmentOptions {
   readonly token: string;
   /** Where the identity goes; made where it is absent. */
   readonly folder: string;
-  /** `https://host:port`, tried in order; empty: the one that the token names. */
+  /** `https://host:port`, tried in order, and then the one that the token names. */
   readonly authorities: readonly string[];
   /** What this machine is to be; a token for another kind or method is not redeemed. */
   readonly expect?: { readonly kind: WorkloadKind; readonly method: EnrolmentMethod } | undefined;
@@ -82,12 +82,14 @@ function readAnswer(
   }
 }
 
+/** Those that were given, then the token's own. */
 function authoritiesOf(
   { authorities }: MachineEnrolmentOptions,
   token: JoinToken,
 ): readonly string[] {
-  if (authorities.length > 0) return authorities.map(originOf);
-  if (token.authority !== undefined) return [originOf(token.authority)];
+  const named = token.authority === undefined ? [] : [token.authority];
+  const all = [...new Set([...authorities, ...named].map(originOf))];
+  if (all.length > 0) return all;
   throw failed("the join token does not say where the authority is: --authority https://host:port");
 }
 

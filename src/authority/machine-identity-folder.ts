@@ -206,6 +206,11 @@ class Folder implements IdentityFolder {
         ? undefined
         : readOwn(at("certificate.pem"), certificatePem, key);
     const { version: _version, clientId, ...rest } = document;
+    if (rest.method === "private-key-jwt" && clientId === undefined) {
+      throw failed(
+        `${at("identity.json")} does not say what this machine is called where it signs`,
+      );
+    }
     return { ...rest, clientId, roots, certificatePem, keyPem, key, certificate, generation };
   }
 

@@ -311,14 +311,19 @@ test("renew() asks the next authority where one is away or is none, and stops at
   await using relay = await new FixtureServer(ground.authority).start();
   relay.refuse = true;
   const gone = `https://localhost:${await closedPort()}`;
-  const authorities = [gone, relay.url, ground.server.url];
+  // Enrolled where nobody answers any more, and with a relay in its configuration.
+  await moveTo(ground, gone);
+  const authorities = [relay.url, ground.server.url];
   const identity = await openMachineIdentity(ground.folder, { ...ground.deps, authorities });
+  assert.deepEqual(identity.authorities, [gone, ...authorities]);
   await identity.renew();
+  assert.equal(relay.requests.length, 1);
   await ground.authority.register.disable("edge-1", { by: "ops" });
   await using last = await new FixtureServer(ground.authority).start();
+  await moveTo(ground, ground.server.url);
   const other = await openMachineIdentity(ground.folder, {
     ...ground.deps,
-    authorities: [ground.server.url, last.url],
+    authorities: [last.url],
   });
   await assert.rejects(other.renew(), { ...FAILED, message: /workloads enable edge-1/ });
   assert.equal(last.requests.length, 0);
@@ -560,6 +565,13 @@ class Ground {
     await this.server[Symbol.asyncDispose]();
     await this.#temporary[Symbol.asyncDispose]();
   }
+}
+
+/** As if it had been enrolled there. */
+async function moveTo({ folder }: Ground, authority: string): Promise<void> {
+  const path = join(folder, "current", "identity.json");
+  const document = JSON.parse(await readFile(path, "utf8"));
+  await writeFile(path, JSON.stringify({ ...document, authorities: [authority] }));
 }
 
 /** Operations that change something fail from this one on, as after the process has died. */

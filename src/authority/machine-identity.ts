@@ -55,6 +55,8 @@ interface EnrolledMachine {
   adoptRoots(pems: readonly string[]): Promise<void>;
   /** Renews by itself from now on. */
   start(): void;
+  /** When it is to be renewed. */
+  readonly renewAtMs: number;
   /** Renews now, whatever its age. Rejects with `enrolment-failed`. */
   renew(): Promise<void>;
   close(): void;
@@ -82,7 +84,7 @@ export interface MachineIdentityDeps {
   /** From 0 to 1; for the jitter. */
   readonly random: () => number;
   readonly files?: IdentityFiles | undefined;
-  /** Where to renew, in place of where it was enrolled: the addresses in the configuration. */
+  /** Where it may renew besides where it was enrolled: the addresses in the configuration. */
   readonly authorities?: readonly string[] | undefined;
 }
 
@@ -91,8 +93,8 @@ export async function openMachineIdentity(
   folder: string,
   deps: MachineIdentityDeps,
 ): Promise<MachineIdentity> {
-  const machine = await open(folder, deps);
-  if (machine.method === "mtls") return machine as Machine & MachineIdentity;
+  const machine = await openMachine(folder, deps);
+  if (machine.method === "mtls") return machine;
   throw wrongMethod(folder, machine.name, "mtls");
 }
 
@@ -101,12 +103,16 @@ export async function openMachineKey(
   folder: string,
   deps: MachineIdentityDeps,
 ): Promise<MachineKey> {
-  const machine = await open(folder, deps);
-  if (machine.method === "private-key-jwt") return machine as Machine & MachineKey;
+  const machine = await openMachine(folder, deps);
+  if (machine.method === "private-key-jwt") return machine;
   throw wrongMethod(folder, machine.name, "private-key-jwt");
 }
 
-async function open(path: string, deps: MachineIdentityDeps): Promise<Machine> {
+/** Whichever it was enrolled with. Throws `enrolment-failed`, with what to do. */
+export async function openMachine(
+  path: string,
+  deps: MachineIdentityDeps,
+): Promise<MachineIdentity | MachineKey> {
   const { clock, files } = deps;
   const folder = await openIdentityFolder(path, { create: false, nowMs: () => clock.now(), files });
   const identity = await folder.load();
@@ -122,7 +128,8 @@ async function open(path: string, deps: MachineIdentityDeps): Promise<Machine> {
       `the certificate in ${path} is valid only in ${seconds} s: set this machine's clock right`,
     );
   }
-  return new Machine(folder, identity, deps);
+  // What it has follows its method, which `readGrant` and `load` see to.
+  return new Machine(folder, identity, deps) as Machine & (MachineIdentity | MachineKey);
 }
 
 class Machine {
@@ -165,7 +172,8 @@ class Machine {
     return this.#identity.issuer;
   }
   get authorities(): readonly string[] {
-    return this.#deps.authorities ?? this.#identity.authorities;
+    // Where it was enrolled comes first: what the configuration names may be relays, which cannot renew.
+    return [...new Set([...this.#identity.authorities, ...(this.#deps.authorities ?? [])])];
   }
   get keyPem(): string {
     return this.#identity.keyPem;
@@ -184,6 +192,10 @@ class Machine {
   }
   get notAfterMs(): number {
     return this.#identity.notAfterMs;
+  }
+
+  get renewAtMs(): number {
+    return this.#renewAtMs;
   }
 
   changed(listener: () => void): () => void {

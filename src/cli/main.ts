@@ -8,9 +8,11 @@ import { Command, CommanderError, Option } from "commander";
 import { ConfigError, formatProblem, SallyportError } from "../model/errors.ts";
 import { check } from "./check.ts";
 import { demo } from "./demo.ts";
+import { enrol, type EnrolOptions } from "./enrol.ts";
+import { renew, type RenewOptions } from "./enrol-renew.ts";
 import { init, type InitOptions } from "./init.ts";
 import { policySchema } from "./policy-schema.ts";
-import { run } from "./run.ts";
+import { firstSignal, run } from "./run.ts";
 import { worker } from "./worker.ts";
 
 /** Runs what `args` (without runtime and script) say; resolves to the exit code. Never rejects. */
@@ -76,6 +78,27 @@ function createProgram(exit: (code: number) => void): Command {
       exit(await demo(options));
     });
 
+  configured(program.command("enrol"))
+    .description("make this machine known to an authority: its key is made here, and stays here")
+    .option("--authority <url>", "https://host:port of an authority (repeatable)", collect, [])
+    .option("--token <token>", "the join token; - reads it from standard input", "-")
+    .option("--token-file <file>", "file that holds the join token")
+    .option("--identity <folder>", "where the identity goes (otherwise as the configuration says)")
+    .option("--replace", "take the place of another machine's identity in that folder", false)
+    .action(async (options: EnrolOptions) => {
+      exit(await enrol(options, { stdin: process.stdin, print, hint }));
+    });
+
+  program
+    .command("renew")
+    .description("give the identity of an enrolled machine a new key; a proxy does so by itself")
+    .requiredOption("--identity <folder>", "where the identity is")
+    .option("--authority <url>", "a further address of an authority (repeatable)", collect, [])
+    .option("--follow", "stay, and renew whenever half of its life is over", false)
+    .action(async (options: RenewOptions) => {
+      exit(await renew(options, { print, stopped: firstSignal }));
+    });
+
   configured(program.command("policy").description("about policies").command("schema"))
     .description("print the Cedar schema that the configuration gives policies")
     .action(async (options: { readonly config: string }) => {
@@ -90,6 +113,15 @@ function configured(command: Command): Command {
   return command.addOption(
     new Option("-c, --config <file>", "the configuration").default("sallyport.yaml"),
   );
+}
+
+function print(line: string): void {
+  console.log(line);
+}
+
+/** What is for a person, and not for a pipe. */
+function hint(line: string): void {
+  console.error(line);
 }
 
 function collect(value: string, earlier: readonly string[]): string[] {

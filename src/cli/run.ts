@@ -36,7 +36,8 @@ export async function run(file: string): Promise<number> {
   return 0;
 }
 
-function firstSignal(): Promise<string> {
+/** The first SIGTERM or SIGINT from now on. */
+export function firstSignal(): Promise<string> {
   return new Promise((resolve) => {
     const stop = (signal: string): void => {
       process.off("SIGTERM", stop);

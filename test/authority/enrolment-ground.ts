@@ -96,8 +96,8 @@ export class FixtureAuthority {
   readonly endpoint: EnrolmentEndpoint;
   readonly admission: WorkloadAdmission;
 
-  constructor(beside?: FixtureAuthority) {
-    this.clock = beside?.clock ?? new ManualClock(START_MS);
+  constructor(beside?: FixtureAuthority, nowMs = START_MS) {
+    this.clock = beside?.clock ?? new ManualClock(nowMs);
     this.store = beside?.store ?? createMemoryStore(this.clock);
     this.ca = beside?.ca ?? createFixtureCa(this.clock);
     const { clock, timers, log, metrics, store, ca } = this;

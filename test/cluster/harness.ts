@@ -197,7 +197,7 @@ audit: { path: audit, unidentified: { perSecond: 100000, burst: 1000000 } }
 /** As an operator does it: a token printed on an authority, redeemed on the new machine. */
 async function enrol(authority: AuthorityMachine | undefined, proxy: ProxyMachine): Promise<void> {
   if (authority === undefined) throw new TypeError("nobody enrols without an authority");
-  const token = (await authority.does("workloads", "enrol", proxy.name)).trim();
+  const token = (await authority.does("workloads", "enrol", proxy.name, "--kind", "proxy")).trim();
   proxy.write("join-token", token);
   await proxy.does("enrol", "--token-file", "join-token");
 }
