@@ -68,6 +68,8 @@ export interface StateObserver {
   reset(): void;
   stepped(step: StateStep, at: FeedPosition): void;
   settingsChanged(): void;
+  /** These documents of `workloads` changed: who they name may be let in no more. */
+  workloadsChanged(ids: readonly string[]): void;
   current(at: FeedPosition, asOfMs: number): void;
 }
 
@@ -86,6 +88,11 @@ export interface AuthorityState {
   /** As `writeSettings` writes them, and the digest of that. */
   readonly settingsText: string;
   readonly settingsDigest: string;
+  /**
+   * All that changed after `since`, read from the store, and up to which number; undefined: it
+   * remembers no more, or it is too much for one step. Rejects as the store does.
+   */
+  stepSince(since: number): Promise<(StateStep & { readonly upTo: number }) | undefined>;
   /** All revocations of now, packed. A copy. */
   packed(): Buffer;
   /** How many revocations. */
@@ -192,6 +199,27 @@ class StoreState implements AuthorityState {
     follower.reset();
     if (this.asOfMs > 0) follower.current(this.position(), this.asOfMs);
     return end;
+  }
+
+  async stepSince(since: number): Promise<(StateStep & { readonly upTo: number }) | undefined> {
+    const { epoch, number } = this.position();
+    const found = new Map<string, StoredDocument>();
+    let at = since;
+    while (at < number) {
+      // oxlint-disable-next-line no-await-in-loop -- each begins where the last one ended
+      const changes = await this.#deps.store.changes(at, LIMITS.changes);
+      if (changes.gap || epoch !== this.#epoch) return undefined;
+      for (const document of changes.documents) {
+        if (document.collection === "revocations") found.set(document.id, document);
+      }
+      if (found.size > LIMITS.step || (!changes.more && changes.upTo < number)) return undefined;
+      at = changes.upTo;
+    }
+    const documents = [...found.values()];
+    const live = documents.filter(({ body }) => body !== undefined);
+    const lifted = documents.filter(({ body }) => body === undefined).map(({ id }) => id);
+    const revocations = live.map((one) => this.#entryOf(one));
+    return { revocations, lifted, before: since, upTo: at };
   }
 
   refresh(): Promise<void> {
@@ -337,12 +365,14 @@ class StoreState implements AuthorityState {
       if (document.body === undefined) lifted.push(document.id);
       else revocations.push(this.#entryOf(document));
     }
-    for (const document of documents) {
-      if (document.collection === "workloads") this.#note(document, this.#disabled);
-    }
+    const workloads = documents.filter(({ collection }) => collection === "workloads");
+    for (const document of workloads) this.#note(document, this.#disabled);
     this.#number = upTo;
     if (revocations.length > 0 || lifted.length > 0) this.#step(revocations, lifted);
     this.#settle();
+    if (workloads.length === 0) return;
+    const ids = workloads.map(({ id }) => id);
+    for (const observer of this.#observers) observer.workloadsChanged(ids);
   }
 
   #step(revocations: readonly RevocationEntry[], lifted: readonly string[]): void {
@@ -448,6 +478,10 @@ class MemoryFollower implements StateObserver {
     const at = this.#state.position();
     const change = { revocations: [], lifted: [], ...this.#news(false) };
     this.#consumer.apply(change, at, { reset: false });
+  }
+
+  workloadsChanged(): void {
+    // Who may follow is asked where they connect.
   }
 
   current(at: FeedPosition, asOfMs: number): void {

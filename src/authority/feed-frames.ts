@@ -65,6 +65,8 @@ export interface ChangeFrame extends Common {
 export interface SettingsFrame extends Common {
   readonly kind: "settings";
   readonly text: string;
+  /** By which authorities that are named anew are vouched for; see `root-endorsement.ts`. */
+  readonly endorsements: readonly string[];
 }
 
 /** Nothing changed after `before` up to `number`, and that is so as of `asOf`: the proof of freshness. */
@@ -88,8 +90,8 @@ export const FRAME_LIMITS = {
   parts: 4096,
   /** Records and digests of one change; a commit of the store has at most 1000 writes. */
   changeRecords: 8192,
-  /** Characters of an epoch, and of a snapshot's id. */
-  id: 64,
+  /** One a root. */
+  endorsements: 8,
 } as const;
 
 /** The text of a payload. */
@@ -176,9 +178,11 @@ function readChange(value: JsonObject): ChangeFrame | undefined {
 }
 
 function readSettingsFrame(value: JsonObject): SettingsFrame | undefined {
-  const common = commonOf(value, ["text"]);
+  const common = commonOf(value, ["text", "endorsements"]);
   const { text } = value;
-  return common && typeof text === "string" ? { kind: "settings", ...common, text } : undefined;
+  const endorsements = textsOf(value["endorsements"]);
+  if (!common || typeof text !== "string" || endorsements === undefined) return undefined;
+  return { kind: "settings", ...common, text, endorsements };
 }
 
 function readCurrent(value: JsonObject): CurrentFrame | undefined {
@@ -187,6 +191,12 @@ function readCurrent(value: JsonObject): CurrentFrame | undefined {
   if (!common || !isNumber(before) || !isNumber(number) || before > number) return undefined;
   if (typeof settings !== "string" || settings.length > 100) return undefined;
   return { kind: "current", ...common, before, number, settings };
+}
+
+function textsOf(value: JsonValue | undefined): string[] | undefined {
+  if (!Array.isArray(value) || value.length > FRAME_LIMITS.endorsements) return undefined;
+  const texts = value as readonly JsonValue[];
+  return texts.every((one) => typeof one === "string") ? [...texts] : undefined;
 }
 
 /** `own`: the members that this kind has besides; with any other it is not this kind. */

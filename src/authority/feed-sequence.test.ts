@@ -338,7 +338,7 @@ test("whatever is left out, repeated or reordered, what is vouched for is what t
       assert.equal(reader.take(...rest, stream.current(20, 20)), "fresh");
       vouched();
     }),
-    { numRuns: 300 },
+    { numRuns: 120 },
   );
 });
 

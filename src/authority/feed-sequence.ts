@@ -37,7 +37,7 @@ export interface SequenceOptions {
    * Throws FeedRefusal where settings name authorities that must not be believed; nothing of them is
    * applied then.
    */
-  readonly accept: (settings: FeedSettings) => void;
+  readonly accept: (settings: FeedSettings, endorsements: readonly string[]) => void;
 }
 
 /** What became of a frame. */
@@ -79,6 +79,7 @@ export class FeedSequence {
   /** Of the stream that is read now. */
   #streamEpoch: string | undefined;
   #streamNumber = 0;
+  #streamCurrent = 0;
   #streamAsOf = 0;
 
   constructor(options: SequenceOptions) {
@@ -99,11 +100,17 @@ export class FeedSequence {
     return this.#known?.settings;
   }
 
+  /** Digest of the settings that are known. */
+  get digest(): string | undefined {
+    return this.#known?.digest;
+  }
+
   /** A new connection: its frames follow each other and nothing of another one. */
   begin(): void {
     this.#assembly = undefined;
     this.#streamEpoch = undefined;
     this.#streamNumber = 0;
+    this.#streamCurrent = 0;
     this.#streamAsOf = 0;
   }
 
@@ -133,7 +140,7 @@ export class FeedSequence {
   }
 
   #assemble(frame: SnapshotFrame, generation: number): Outcome {
-    const { epoch, number, asOf, id, part, parts } = frame;
+    const { epoch, number, id, part, parts } = frame;
     const assembly = this.#assembly ?? this.#beginSnapshot(frame);
     const fits =
       assembly.id === id &&
@@ -155,8 +162,6 @@ export class FeedSequence {
     this.#position = at;
     this.#heardEpoch = epoch;
     this.#generation = assembly.generation;
-    this.#streamNumber = Math.max(this.#streamNumber, number);
-    this.#streamAsOf = Math.max(this.#streamAsOf, asOf);
     return "applied";
   }
 
@@ -186,7 +191,7 @@ export class FeedSequence {
     return "applied";
   }
 
-  #settle({ text, asOf, epoch }: SettingsFrame): Outcome {
+  #settle({ text, asOf, epoch, endorsements }: SettingsFrame): Outcome {
     const position = this.#placed(epoch);
     const digest = settingsDigest(text);
     if (this.#known?.digest === digest) return "known";
@@ -194,7 +199,7 @@ export class FeedSequence {
     if (this.#known !== undefined && asOf < this.#known.asOf) return "known";
     const settings = readSettings(text);
     if (settings === undefined) throw new FeedRefusal("settings-invalid");
-    this.#options.accept(settings);
+    this.#options.accept(settings, endorsements);
     const news = settingsNews(this.#known?.settings, settings, this.#options.who);
     this.#known = { text, digest, settings, asOf };
     const change = { revocations: [], lifted: [], ...news };
@@ -225,14 +230,18 @@ export class FeedSequence {
     return position;
   }
 
-  /** Within one stream numbers and times only go up; across two authorities they may overlap. */
+  /**
+   * Within one stream changes go up, and so do proofs of freshness. Across two authorities they may
+   * overlap; and the first proof of a stream may be of before its snapshot.
+   */
   #checkStream({ kind, number, asOf }: ChangeFrame | CurrentFrame): void {
-    const goesBack =
-      kind === "change"
-        ? number <= this.#streamNumber
-        : number < this.#streamNumber || asOf < this.#streamAsOf;
-    if (goesBack) throw new FeedRefusal("replayed");
-    this.#streamNumber = number;
-    if (kind === "current") this.#streamAsOf = asOf;
+    if (kind === "change") {
+      if (number <= this.#streamNumber) throw new FeedRefusal("replayed");
+      this.#streamNumber = number;
+      return;
+    }
+    if (number < this.#streamCurrent || asOf < this.#streamAsOf) throw new FeedRefusal("replayed");
+    this.#streamCurrent = number;
+    this.#streamAsOf = asOf;
   }
 }

@@ -37,12 +37,15 @@ export interface FeedSignerDeps {
 
 const LIMITS = {
   /**
-   * Life of a key's certificate: how long a stolen key deceives a follower that is cut off from
-   * everybody who could tell it of the emergency rotation.
+   * Life of a key's certificate at most: how long a stolen key deceives a follower that is cut off
+   * from everybody who could tell it of the emergency rotation. It does not outlast the key either:
+   * by then the key that replaced it in an emergency may be gone, and with it the word of it.
    */
   certificateMs: 12 * 3600_000,
-  /** Certified anew so long before the end: what was signed earlier stays good on relays. */
-  renewMs: 9 * 3600_000,
+  /** The least that the certificate authority gives, with a second to spare. */
+  minCertificateMs: 5 * 60_000 + 1000,
+  /** Share of its life after which it is certified anew: what was signed earlier stays good on relays. */
+  renewAt: 0.25,
 } as const;
 
 /** A frame as it goes out: one line. */
@@ -59,7 +62,7 @@ interface Certified {
   readonly roots: string;
   readonly floor: number;
   readonly x5c: string;
-  readonly notAfterMs: number;
+  readonly renewAtMs: number;
 }
 
 export class FeedSigner {
@@ -79,7 +82,7 @@ export class FeedSigner {
       now.signer.kid !== keys.signer("feed").kid ||
       now.floor !== this.#floorOf(now.generation, floor()) ||
       now.roots !== ca.roots().join("") ||
-      clock.now() >= now.notAfterMs - LIMITS.renewMs
+      clock.now() >= now.renewAtMs
     );
   }
 
@@ -96,11 +99,14 @@ export class FeedSigner {
   }
 
   #certify(): Certified {
-    const { keys, ca, floor } = this.#deps;
+    const { keys, ca, clock, floor } = this.#deps;
     const signer = keys.signer("feed");
     const published = keys.published().find(({ kid }) => kid === signer.kid);
     if (published === undefined) throw new TypeError("the feed key in use is not published");
     const generation = published.activeMs;
+    const nowMs = clock.now();
+    const left = published.removedMs - nowMs;
+    const lifetimeMs = Math.max(LIMITS.minCertificateMs, Math.min(LIMITS.certificateMs, left));
     const { der, notAfterMs } = ca.issue({
       publicKey: createPublicKey({ key: published.jwk, format: "jwk" }),
       commonName: "sallyport feed",
@@ -108,7 +114,7 @@ export class FeedSigner {
       dnsNames: [],
       ipAddresses: [],
       usages: ["feed"],
-      lifetimeMs: LIMITS.certificateMs,
+      lifetimeMs,
     });
     return {
       signer,
@@ -116,7 +122,7 @@ export class FeedSigner {
       roots: ca.roots().join(""),
       floor: this.#floorOf(generation, floor()),
       x5c: der.toString("base64"),
-      notAfterMs,
+      renewAtMs: nowMs + (notAfterMs - nowMs) * LIMITS.renewAt,
     };
   }
 

@@ -5,7 +5,7 @@ import { type CertificateUsage, issueCertificate } from "../../src/crypto/issue-
 import { pemBlocks } from "../../src/crypto/pem.ts";
 import { generateSigningKey, type SigningKey } from "../../src/crypto/signing-key.ts";
 import type { FeedChange, FeedConsumer, FeedPosition } from "../../src/model/feed.ts";
-import type { Log } from "../../src/model/ports.ts";
+import type { Clock, Log } from "../../src/model/ports.ts";
 import { NEVER, type RevocationEntry } from "../../src/model/revocation.ts";
 import type { PublishedKey, SigningAlgorithm } from "../../src/model/signing.ts";
 import type { StoredDocument, Write } from "../../src/model/store.ts";
@@ -22,6 +22,7 @@ import {
   type SignedFrame,
 } from "../../src/authority/feed-signer.ts";
 import { FeedVerifier, type VerifierOptions } from "../../src/authority/feed-verifier.ts";
+import { endorseRoots } from "../../src/authority/root-endorsement.ts";
 import { packRevocations } from "../../src/authority/revocation-pack.ts";
 
 export const T0 = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -33,12 +34,12 @@ export class TestAuthority implements FeedCertifier {
   readonly pem: string;
   readonly certificate: Certificate;
   readonly #name: string;
-  readonly #clock: ManualClock;
+  readonly #clock: Clock;
   readonly #listeners = new Set<() => void>();
   /** What `roots` says; its own alone at first. */
   trusted: string[];
 
-  constructor(clock: ManualClock, name = "test authority") {
+  constructor(clock: Clock, name = "test authority") {
     this.#clock = clock;
     this.#name = name;
     const issued = issueCertificate(
@@ -109,12 +110,13 @@ export class TestAuthority implements FeedCertifier {
 /** The feed's keys, rotated by hand. */
 export class TestKeys {
   readonly #listeners = new Set<() => void>();
-  readonly #clock: ManualClock;
+  readonly #emergencies = new Set<string>();
+  readonly #clock: Clock;
   readonly #algorithm: SigningAlgorithm;
   current: { readonly key: SigningKey; readonly published: PublishedKey };
   #published: PublishedKey[];
 
-  constructor(clock: ManualClock, algorithm: SigningAlgorithm = "EdDSA") {
+  constructor(clock: Clock, algorithm: SigningAlgorithm = "EdDSA") {
     this.#clock = clock;
     this.#algorithm = algorithm;
     this.current = this.#make();
@@ -134,8 +136,17 @@ export class TestKeys {
     return () => this.#listeners.delete(listener);
   }
 
+  list(): { use: "feed"; activeMs: number; because: string }[] {
+    return this.#published.map(({ activeMs, kid }) => ({
+      use: "feed",
+      activeMs,
+      because: this.#emergencies.has(kid) ? "emergency" : "schedule",
+    }));
+  }
+
   rotate({ emergency = false } = {}): void {
     this.current = this.#make();
+    if (emergency) this.#emergencies.add(this.current.key.kid);
     this.#published = [...(emergency ? [] : this.#published), this.current.published];
     for (const listener of this.#listeners) listener();
   }
@@ -316,7 +327,9 @@ export class TestStream {
 
   settle(text = this.settings): Buffer {
     this.settings = text;
-    return this.sign({ kind: "settings", epoch: this.epoch, asOf: this.ground.clock.now(), text });
+    const endorsements = endorseRoots(this.ground.ca);
+    const asOf = this.ground.clock.now();
+    return this.sign({ kind: "settings", epoch: this.epoch, asOf, text, endorsements });
   }
 
   current(before: number, number: number, asOf = this.ground.clock.now()): Buffer {
