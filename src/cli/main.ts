@@ -13,6 +13,11 @@ import { renew, type RenewOptions } from "./enrol-renew.ts";
 import { init, type InitOptions } from "./init.ts";
 import { policySchema } from "./policy-schema.ts";
 import { firstSignal, run } from "./run.ts";
+import { storeBackup } from "./store-backup.ts";
+import { storeNewEpoch } from "./store-new-epoch.ts";
+import { storeRestore } from "./store-restore.ts";
+import { storeRewrap } from "./store-rewrap.ts";
+import { storeStatus } from "./store-status.ts";
 import { worker } from "./worker.ts";
 
 /** Runs what `args` (without runtime and script) say; resolves to the exit code. Never rejects. */
@@ -105,7 +110,41 @@ function createProgram(exit: (code: number) => void): Command {
       exit(await policySchema(options.config));
     });
 
+  addStoreCommands(program.command("store").description("about the authority's store"), exit);
   return program;
+}
+
+function addStoreCommands(store: Command, exit: (code: number) => void): void {
+  configured(store.command("status"))
+    .description("print what the store is and how much it holds")
+    .action(async (options: { readonly config: string }) => {
+      exit(await storeStatus(options.config));
+    });
+
+  configured(store.command("backup <file>"))
+    .description("copy a SQLite store into a new file, while it is in use")
+    .action(async (file: string, options: { readonly config: string }) => {
+      exit(await storeBackup(options.config, file));
+    });
+
+  configured(store.command("restore <file>"))
+    .description("put a backup in the place of a SQLite store, under a new epoch")
+    .option("--replace", "set aside the store that is there", false)
+    .action(async (file: string, options: { config: string; replace: boolean }) => {
+      exit(await storeRestore(options.config, file, options));
+    });
+
+  configured(store.command("new-epoch"))
+    .description("say that the store was restored by other means: followers read all of it anew")
+    .action(async (options: { readonly config: string }) => {
+      exit(await storeNewEpoch(options.config));
+    });
+
+  configured(store.command("rewrap"))
+    .description("seal all secrets anew, under the current key-encryption key")
+    .action(async (options: { readonly config: string }) => {
+      exit(await storeRewrap(options.config));
+    });
 }
 
 /** `-c/--config`, the same on every command that has it. */

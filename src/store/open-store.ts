@@ -1,16 +1,29 @@
 /** Opens the store that a URL names. */
+import type { OpenStore, StoreDeps } from "./store-deps.ts";
+import { measured } from "./measured.ts";
 import { readPostgresUrl } from "./postgres-options.ts";
 import { openPostgresStore } from "./postgres-store.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
-import type { OpenStore, StoreDeps } from "./store-deps.ts";
 import { parseStoreUrl } from "./store-url.ts";
+
+export interface OpenOptions {
+  /** Refuse a store that is not there, or has tables of an earlier version, instead of making it. */
+  readonly existing?: boolean;
+}
 
 /**
  * `sqlite:PATH` (the file is made where it is absent) or `postgres://…`. Throws ConfigError for what
  * is no such URL, SallyportError `store-unavailable` or `store-failed` for a store that cannot be used.
  */
-export async function openStore(url: string, deps: StoreDeps): Promise<OpenStore> {
+export async function openStore(
+  url: string,
+  deps: StoreDeps,
+  { existing = false }: OpenOptions = {},
+): Promise<OpenStore> {
   const location = parseStoreUrl(url);
-  if (location.engine === "sqlite") return await openSqliteStore(location.path, deps);
-  return await openPostgresStore(readPostgresUrl(location.url), deps);
+  const store =
+    location.engine === "sqlite"
+      ? await openSqliteStore({ path: location.path, existing }, deps)
+      : await openPostgresStore(readPostgresUrl(location.url), deps, { existing });
+  return measured(store, deps);
 }

@@ -3,6 +3,7 @@
  * lie in the first schema of the role's search path. A version that was released is never edited.
  */
 import { SallyportError } from "../model/errors.ts";
+import { newEpoch } from "./epoch.ts";
 import type { PostgresPool, SqlConnection } from "./postgres-client.ts";
 import type { Migration } from "./sqlite-migrations.ts";
 
@@ -54,27 +55,38 @@ const ADVISORY_LOCK = "8313424887044665202";
 /** Resolves to the version. Rejects with SallyportError. */
 export async function migratePostgres(
   pool: PostgresPool,
-  epoch: () => string,
-  migrations: readonly Migration[] = POSTGRES_MIGRATIONS,
+  {
+    upgrade,
+    migrations = POSTGRES_MIGRATIONS,
+  }: { readonly upgrade: boolean; readonly migrations?: readonly Migration[] },
 ): Promise<number> {
   let version = await pool.use(readVersion, { repeat: true });
-  while (version < migrations.length) {
-    version = await pool.use((sql) => applyNext(sql, { migrations, epoch }), {
-      withinMs: LIMITS.migration,
-    });
+  const known = migrations.length;
+  if (version > known) {
+    refuse(
+      `has tables of version ${version}, and this program knows ${known}; run the newer program`,
+    );
   }
-  if (version === migrations.length) return version;
-  throw new SallyportError(
-    "store-failed",
-    `store: Postgres has tables of version ${version}, and this program knows ${migrations.length}; run the newer program`,
-  );
+  if (version < known && !upgrade) {
+    refuse(
+      `has tables of version ${version} and this program wants ${known}; sallyport run upgrades them`,
+    );
+  }
+  while (version < known) {
+    const withinMs = LIMITS.migration;
+    version = await pool.use((sql) => applyNext(sql, migrations), { withinMs });
+  }
+  return version;
+}
+
+function refuse(what: string): never {
+  throw new SallyportError("store-failed", `store: the Postgres database ${what}`);
 }
 
 async function readVersion(sql: SqlConnection): Promise<number> {
   const [encoding] = await sql.query({ text: "SHOW server_encoding" });
   if (encoding?.[0] !== "UTF8") {
-    const message = `store: the Postgres database has encoding ${String(encoding?.[0])}; make one with UTF8`;
-    throw new SallyportError("store-failed", message);
+    refuse(`has encoding ${String(encoding?.[0])}; make one with UTF8`);
   }
   // to_regclass() would answer from a cache of before the lock.
   const [table] = await sql.query({
@@ -87,13 +99,7 @@ async function readVersion(sql: SqlConnection): Promise<number> {
 }
 
 /** All of one version or nothing; resolves to the version after it. */
-async function applyNext(
-  sql: SqlConnection,
-  {
-    migrations,
-    epoch,
-  }: { readonly migrations: readonly Migration[]; readonly epoch: () => string },
-): Promise<number> {
+async function applyNext(sql: SqlConnection, migrations: readonly Migration[]): Promise<number> {
   await sql.query({ text: "BEGIN" });
   await sql.query({ text: `SELECT pg_advisory_xact_lock(${ADVISORY_LOCK})` });
   // Read again under the lock: another process may have been faster.
@@ -106,7 +112,7 @@ async function applyNext(
   await sql.query({ text: next.statements });
   if (version === 0) {
     const text = "INSERT INTO sallyport_state VALUES (true, $1, 0, 0, 0)";
-    await sql.query({ text, values: [epoch()] });
+    await sql.query({ text, values: [newEpoch()] });
   }
   await sql.query({ text: "UPDATE sallyport_schema SET version = $1", values: [version + 1] });
   await sql.query({ text: "COMMIT" });

@@ -25,6 +25,7 @@ import { ABSENT, checkKey, checkLimit, checkWrites, type CheckedWrite } from "./
 export async function openPostgresStore(
   options: PostgresOptions,
   deps: StoreDeps,
+  { existing }: { readonly existing: boolean },
 ): Promise<OpenStore> {
   if (options.insecure !== undefined) {
     deps.log.warn("store: INSECURE connection to Postgres", {
@@ -34,7 +35,7 @@ export async function openPostgresStore(
   }
   const pool = new PostgresPool(options, deps);
   try {
-    const schema = await migratePostgres(pool, newEpoch);
+    const schema = await migratePostgres(pool, { upgrade: !existing });
     return new PostgresStore(pool, schema, deps);
   } catch (error) {
     await pool.close();

@@ -11,19 +11,38 @@ import { SQLITE_MIGRATIONS, type Migration } from "./sqlite-migrations.ts";
 /** `SALY`: in the header of each of our files. */
 const APPLICATION_ID = 0x53414c59;
 
+export interface ConnectOptions {
+  /** False: tables of an earlier version are refused, and none are made. */
+  readonly upgrade: boolean;
+  readonly migrations?: readonly Migration[];
+}
+
 /** Throws what SQLite throws, or SallyportError `store-failed`. */
 export function connectSqlite(
   path: string,
-  migrations: readonly Migration[] = SQLITE_MIGRATIONS,
+  { upgrade, migrations = SQLITE_MIGRATIONS }: ConnectOptions,
 ): DatabaseSync {
+  const database = openSqliteFile(path);
+  try {
+    const version = schemaVersion(database);
+    if (!upgrade && version < migrations.length) refuseOlder(path, version, migrations.length);
+    useWriteAheadLog(path, database);
+    migrate(path, database, migrations);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Opens a file of ours, or an empty one, and changes nothing in it. */
+export function openSqliteFile(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: STORE_LIMITS.lock });
   try {
     // What a damaged or foreign file holds must not run (https://sqlite.org/security.html).
     database.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
     database.exec("PRAGMA foreign_keys = ON");
     refuseForeign(path, database);
-    useWriteAheadLog(path, database);
-    migrate(path, database, migrations);
     return database;
   } catch (error) {
     database.close();
@@ -73,12 +92,7 @@ function useWriteAheadLog(path: string, database: DatabaseSync): void {
 function migrate(path: string, database: DatabaseSync, migrations: readonly Migration[]): void {
   for (;;) {
     const version = schemaVersion(database);
-    if (version > migrations.length) {
-      refuse(
-        path,
-        `has tables of version ${version}, and this program knows ${migrations.length}; run the newer program`,
-      );
-    }
+    if (version > migrations.length) refuseNewer(path, version, migrations.length);
     if (version === migrations.length) return;
     inTransaction(database, () => applyNext(database, migrations));
   }
@@ -95,6 +109,21 @@ function applyNext(database: DatabaseSync, migrations: readonly Migration[]): vo
     database.prepare("INSERT INTO state VALUES (1, ?, 0, 0, 0)").run(newEpoch());
   }
   database.exec(`PRAGMA user_version = ${version + 1}`);
+}
+
+/** Throws SallyportError `store-failed`. */
+export function refuseNewer(path: string, version: number, known: number): never {
+  refuse(
+    path,
+    `has tables of version ${version}, and this program knows ${known}; run the newer program`,
+  );
+}
+
+function refuseOlder(path: string, version: number, known: number): never {
+  refuse(
+    path,
+    `has tables of version ${version} and this program wants ${known}; sallyport run upgrades them`,
+  );
 }
 
 function readPragma(database: DatabaseSync, name: string): number {

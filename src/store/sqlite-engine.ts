@@ -42,10 +42,13 @@ const CHANGED = "collection, id, iif(expires_ms <= ?, NULL, body), number, time_
 
 export class SqliteEngine implements SqliteVerbs {
   readonly #path: string;
+  readonly #existing: boolean;
   #connection: Connection | undefined;
 
-  constructor(path: string) {
+  /** `existing`: neither makes the file nor upgrades its tables. */
+  constructor(path: string, { existing }: { readonly existing: boolean }) {
     this.#path = path;
+    this.#existing = existing;
   }
 
   /** Throws SallyportError. */
@@ -58,11 +61,6 @@ export class SqliteEngine implements SqliteVerbs {
       if (!failure.usable) this.close();
       throw asError(failure, error);
     }
-  }
-
-  /** Opens the connection if it is not. Throws SallyportError. */
-  open(): void {
-    this.run({ id: 0, verb: "epoch", task: {} });
   }
 
   close(): void {
@@ -144,10 +142,6 @@ export class SqliteEngine implements SqliteVerbs {
     const epoch = newEpoch();
     this.#execute("UPDATE state SET epoch = ?", epoch);
     return epoch;
-  }
-
-  copy({ file }: SqliteTask<"copy">): void {
-    this.#execute("VACUUM INTO ?", file);
   }
 
   #changes(since: number, limit: number, nowMs: number): ChangeRows {
@@ -241,8 +235,8 @@ export class SqliteEngine implements SqliteVerbs {
 
   #connected(): Connection {
     if (this.#connection === undefined) {
-      const file = prepareSqliteFile(this.#path);
-      const database = connectSqlite(this.#path);
+      const file = prepareSqliteFile(this.#path, { create: !this.#existing });
+      const database = connectSqlite(this.#path, { upgrade: !this.#existing });
       this.#connection = { database, file, statements: new Map(), version: undefined };
     }
     return this.#connection;

@@ -20,15 +20,19 @@ export interface FileIdentity {
   readonly inode: number;
 }
 
-/** Makes folder and file where they are absent. Throws SallyportError `store-failed`. */
-export function prepareSqliteFile(path: string): FileIdentity {
-  const folder = dirname(resolve(path));
+/**
+ * Makes folder and file where they are absent and it is told to. Throws SallyportError `store-failed`,
+ * or `store-unavailable` for what the file system says.
+ */
+export function prepareSqliteFile(
+  path: string,
+  { create }: { readonly create: boolean },
+): FileIdentity {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    refuseOpenFolder(folder);
-    create(path);
-    for (const suffix of BESIDE) refuseWide(`${path}${suffix}`);
-    return refuseWide(path) ?? refuse(path, "was taken away while it was opened");
+    prepareFolder(path, { create });
+    if (create) createFile(path);
+    for (const beside of filesBeside(path)) refuseWide(beside);
+    return refuseWide(path) ?? refuse(path, "is not there");
   } catch (error) {
     if (error instanceof SallyportError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? "unknown";
@@ -37,13 +41,25 @@ export function prepareSqliteFile(path: string): FileIdentity {
   }
 }
 
+/** The folder that a file is in. Throws what the file system throws, or SallyportError. */
+export function prepareFolder(path: string, { create }: { readonly create: boolean }): void {
+  const folder = dirname(resolve(path));
+  if (create) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  refuseOpenFolder(folder);
+}
+
+/** What SQLite keeps beside a file in use. */
+export function filesBeside(path: string): string[] {
+  return BESIDE.map((suffix) => `${path}${suffix}`);
+}
+
 /** Whether the file under this name is still that one. */
 export function isSameFile(path: string, { device, inode }: FileIdentity): boolean {
   const found = statSync(path, { throwIfNoEntry: false });
   return found !== undefined && found.dev === device && found.ino === inode;
 }
 
-function create(path: string): void {
+function createFile(path: string): void {
   const { O_CREAT, O_EXCL, O_RDWR } = constants;
   try {
     closeSync(openSync(path, O_CREAT | O_EXCL | O_RDWR, 0o600));

@@ -6,7 +6,7 @@
 import { SallyportError } from "../model/errors.ts";
 import type { Changes, Collection, Commit, StoredDocument, Write } from "../model/store.ts";
 import { changesOf, documentOf } from "./rows.ts";
-import type { SqliteResult, SqliteTask, SqliteVerb } from "./sqlite-tasks.ts";
+import type { SqliteResult, SqliteTask, SqliteThreadData, SqliteVerb } from "./sqlite-tasks.ts";
 import { SqliteThread } from "./sqlite-thread.ts";
 import type { OpenStore, StoreDeps, StoreFigures } from "./store-deps.ts";
 import { Watchers } from "./watchers.ts";
@@ -18,8 +18,8 @@ const LIMITS = {
 } as const;
 
 /** Throws SallyportError `store-unavailable` or `store-failed`. */
-export async function openSqliteStore(path: string, deps: StoreDeps): Promise<OpenStore> {
-  const store = new SqliteStore(path, deps);
+export async function openSqliteStore(data: SqliteThreadData, deps: StoreDeps): Promise<OpenStore> {
+  const store = new SqliteStore(data, deps);
   try {
     await store.epoch();
     return store;
@@ -35,9 +35,9 @@ class SqliteStore implements OpenStore {
   readonly #watchers: Watchers;
   #callOff: (() => void) | undefined;
 
-  constructor(path: string, deps: StoreDeps) {
+  constructor(data: SqliteThreadData, deps: StoreDeps) {
     this.#deps = deps;
-    this.#thread = new SqliteThread(path, deps);
+    this.#thread = new SqliteThread(data, deps);
     this.#watchers = new Watchers(deps.log);
   }
 

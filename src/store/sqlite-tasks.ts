@@ -34,8 +34,12 @@ export interface SqliteVerbs {
   moved(task: object): boolean;
   figures(task: { readonly nowMs: number }): StoreFigures;
   renewEpoch(task: object): string;
-  /** Writes a whole, consistent copy into `file`, which is empty. */
-  copy(task: { readonly file: string }): void;
+}
+
+/** What the thread is started with. */
+export interface SqliteThreadData {
+  readonly path: string;
+  readonly existing: boolean;
 }
 
 export type SqliteVerb = keyof SqliteVerbs;

@@ -11,6 +11,7 @@ import type {
   SqliteRequest,
   SqliteResult,
   SqliteTask,
+  SqliteThreadData,
   SqliteVerb,
 } from "./sqlite-tasks.ts";
 import type { StoreDeps } from "./store-deps.ts";
@@ -25,8 +26,8 @@ const LIMITS = {
 /** `.ts` in a checkout, `.js` in the packed package. */
 const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
 
-/** Verbs that read or write the whole file: they take as long as that takes. */
-const LONG: ReadonlySet<SqliteVerb> = new Set<SqliteVerb>(["copy", "figures"]);
+/** Verbs that read the whole file: they take as long as that takes. */
+const LONG: ReadonlySet<SqliteVerb> = new Set<SqliteVerb>(["figures"]);
 
 interface Waiting {
   readonly resolve: (result: SqliteResult<SqliteVerb>) => void;
@@ -34,16 +35,18 @@ interface Waiting {
 }
 
 export class SqliteThread {
-  readonly #path: string;
+  readonly #data: SqliteThreadData;
   readonly #deps: StoreDeps;
+  readonly #startWorker: (data: SqliteThreadData) => Worker;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
   #startedMs = Number.NEGATIVE_INFINITY;
   #next = 1;
   #closed = false;
 
-  constructor(path: string, deps: StoreDeps) {
-    this.#path = path;
+  constructor(data: SqliteThreadData, deps: StoreDeps, startWorker = startSqliteWorker) {
+    this.#data = data;
+    this.#startWorker = startWorker;
     this.#deps = deps;
   }
 
@@ -89,9 +92,7 @@ export class SqliteThread {
     const nowMs = this.#deps.clock.monotonic();
     if (nowMs - this.#startedMs < LIMITS.restart) throw unavailable("is being started anew");
     this.#startedMs = nowMs;
-    const worker = new Worker(new URL(`./sqlite-worker${EXTENSION}`, import.meta.url), {
-      workerData: { path: this.#path },
-    });
+    const worker = this.#startWorker(this.#data);
     worker.on("message", (reply: SqliteReply) => this.#settle(reply));
     worker.on("error", (error) => this.#lost(worker, error));
     worker.on("exit", () => this.#lost(worker, undefined));
@@ -124,6 +125,10 @@ export class SqliteThread {
       this.#waiting.get(id)?.reject(unavailable(`did not answer within ${ms} ms`));
     });
   }
+}
+
+export function startSqliteWorker(workerData: SqliteThreadData): Worker {
+  return new Worker(new URL(`./sqlite-worker${EXTENSION}`, import.meta.url), { workerData });
 }
 
 function unavailable(what: string): SallyportError {

@@ -2,13 +2,13 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { SallyportError } from "../model/errors.ts";
 import { SqliteEngine } from "./sqlite-engine.ts";
-import type { SqliteReply, SqliteRequest } from "./sqlite-tasks.ts";
+import type { SqliteReply, SqliteRequest, SqliteThreadData } from "./sqlite-tasks.ts";
 
 const port = parentPort;
 if (port === null) throw new TypeError("this file is the entry point of a thread");
 
-const { path } = workerData as { readonly path: string };
-const engine = new SqliteEngine(path);
+const { path, existing } = workerData as SqliteThreadData;
+const engine = new SqliteEngine(path, { existing });
 
 port.on("message", (request: SqliteRequest | "close") => {
   if (request === "close") {

@@ -1,0 +1,20 @@
+/** `sallyport store restore FILE`: a backup in the place of a SQLite store, under a new epoch. */
+import { systemClock } from "../platform/clock.ts";
+import { restoreSqlite } from "../store/sqlite-restore.ts";
+import { readSqlitePath } from "./store-config.ts";
+
+/** Throws ConfigError, SallyportError. */
+export async function storeRestore(
+  config: string,
+  file: string,
+  { replace }: { readonly replace: boolean },
+): Promise<number> {
+  const remedy = "restore it with Postgres' own tools, then sallyport store new-epoch";
+  const path = await readSqlitePath(config, remedy);
+  const nowMs = systemClock.now();
+  const { epoch, number, schema, setAside } = restoreSqlite(file, path, { replace, nowMs });
+  console.log(`${path}: number ${number}, now of epoch ${epoch}, schema ${schema}`);
+  if (setAside !== undefined) console.log(`what was there is ${setAside}`);
+  console.log("what was revoked after the backup was made has to be revoked again");
+  return 0;
+}
