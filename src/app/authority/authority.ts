@@ -25,6 +25,7 @@ import type { OpenStore } from "../../store/store-deps.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { Instruments } from "../instruments.ts";
 import type { Backing } from "./backing.ts";
+import { openWhenThere } from "./open-when-there.ts";
 import { publish } from "./publish.ts";
 import { readSealer } from "./sealer.ts";
 
@@ -105,7 +106,7 @@ async function openRegisters(
 ): Promise<Omit<Registers, "revocations">> {
   const { issuer, algorithm, rotate: rotateMs, lifetime: lifetimeMs } = options;
   const sealer = await readSealer(options.keyEncryptionKey, instruments);
-  const store = await openStore(options.store, instruments);
+  const store = await openWhenThere(() => openStore(options.store, instruments), instruments);
   closers.add(() => store.close());
   const deps = { ...instruments, store, sealer };
   const keys = createKeyManager({ algorithm, rotateMs, lifetimeMs }, deps);
