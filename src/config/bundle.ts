@@ -12,10 +12,11 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { SallyportError } from "../model/errors.ts";
 import { parseJsonBytes } from "../model/json.ts";
+import { STORE_LIMITS } from "../store/limits.ts";
 
 export const BUNDLE_LIMITS = {
-  /** Bytes: 30 000 routes, their policies and public files. A follower holds one while it reads it. */
-  bytes: 32 * 1024 * 1024,
+  /** Bytes: 30 000 routes, their policies and public files. Larger ones would not fit the store. */
+  bytes: 16 * 1024 * 1024,
   /** Bytes of one public file. All the public web's authorities have 250 KB. */
   file: 4 * 1024 * 1024,
   /** Levels of nesting; more than the YAML reader takes. */
@@ -78,9 +79,11 @@ export type BundleLink = BundleContent["links"][number];
 
 /** Throws SallyportError `config-invalid` for what is too large, or no text that others can read. */
 export function encodeBundle(content: BundleContent): Bundle {
-  const bytes = new TextEncoder().encode(JSON.stringify(content, exact));
-  if (bytes.length > BUNDLE_LIMITS.bytes) {
-    const message = `the bundle has ${bytes.length} bytes, more than ${BUNDLE_LIMITS.bytes}`;
+  const text = JSON.stringify(content, exact);
+  const bytes = new TextEncoder().encode(text);
+  // In the store it is a text within a document, where every quotation mark is two characters.
+  if (bytes.length > BUNDLE_LIMITS.bytes || JSON.stringify({ text }).length > STORE_LIMITS.body) {
+    const message = `the bundle has ${bytes.length} bytes, more than can be kept`;
     throw new SallyportError("config-invalid", message);
   }
   return { hash: hashOf(bytes), bytes };
@@ -113,13 +116,6 @@ export function decodeBundle({ hash, bytes }: Bundle): BundleContent {
 /** SHA-256 in hexadecimal: also the name of a file. */
 export function digestOf(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
-}
-
-const HASH = /^sha256-[A-Za-z0-9_-]{43}$/;
-
-/** Whether the text may be the name of a bundle: it becomes that of a folder. */
-export function isBundleHash(text: string): boolean {
-  return HASH.test(text);
 }
 
 function hashOf(bytes: Uint8Array): string {

@@ -11,7 +11,7 @@ import { decodeBundle } from "./bundle.ts";
 import { inspectConfig, loadConfig, type LoadedConfig, loadOwn } from "./load.ts";
 import { loadConfigInThread } from "./load-thread.ts";
 import { systemClock } from "../platform/clock.ts";
-import { bundleFor } from "./publish.ts";
+import { bundleFor, emptyBundle } from "./publish.ts";
 import { unpackBundle } from "./unpack-bundle.ts";
 
 const CANARY = "canary-s3cret";
@@ -393,4 +393,19 @@ test("loadOwn() refuses an identity that others can enter", async (context) => {
   const there = ground(context);
   mkdirSync(join(there.dir, "data", "identity"), { recursive: true, mode: 0o755 });
   await assert.rejects(loadOwn(there.proxy, { env: ENV }), /sallyport\.yaml:4:.*0700/s);
+});
+
+test("emptyBundle() makes a proxy that serves nothing", async (context) => {
+  const there = ground(context);
+  const bundle = await unpackBundle(emptyBundle(), { folder: there.bundles });
+  const { loaded, problems } = await checkConfig(there.proxy, {
+    env: ENV,
+    bundle,
+    clock: systemClock,
+  });
+  assert.deepEqual(
+    problems.filter(({ message }) => !message.includes("not enrolled")),
+    [],
+  );
+  assert.deepEqual([loaded?.config.services, loaded?.config.routes], [{}, []]);
 });

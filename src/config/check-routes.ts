@@ -5,6 +5,7 @@
 import { findConflicts } from "../gate/router.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
+import { valueAt } from "./written.ts";
 
 const LIMITS = {
   /** Overlaps that are listed: a thousand copies of one route make half a million pairs. */
@@ -16,6 +17,17 @@ const FORWARDING_KEYS = ["timeout", "responseTimeout", "idleTimeout", "limits"] 
 
 export function checkRoutes(draft: Draft): PathProblem[] {
   return [...checkOverlaps(draft), ...checkRedirects(draft)];
+}
+
+/**
+ * Nobody writes an empty list and means it. Over the feed it comes where a proxy is to serve nothing
+ * any more, and must then be taken: otherwise the proxy would go on serving what was taken from it.
+ */
+export function checkSomeRoute(value: unknown): PathProblem[] {
+  const routes = valueAt(value, ["routes"]);
+  if (!Array.isArray(routes) || routes.length > 0) return [];
+  const message = '"routes" cannot be an empty list';
+  return [{ path: ["routes"], message, remedy: "at least one route" }];
 }
 
 function checkRedirects({ routeKeys }: Draft): PathProblem[] {

@@ -10,7 +10,7 @@ import { checkLimits } from "./check-limits.ts";
 import { checkNames } from "./check-names.ts";
 import { checkPublishedSecrets } from "./check-published-secrets.ts";
 import { checkReferences } from "./check-references.ts";
-import { checkRoutes } from "./check-routes.ts";
+import { checkRoutes, checkSomeRoute } from "./check-routes.ts";
 import { checkServe } from "./check-serve.ts";
 import { checkServices } from "./check-services.ts";
 import { checkStore, checkStoreWarnings } from "./check-store.ts";
@@ -27,6 +27,8 @@ export interface Subject {
   readonly folder: string;
   /** Only a follower's own file was read, so that names may refer to what comes over the feed. */
   readonly ownOnly: boolean;
+  /** Services and routes came over the feed. */
+  readonly composed: boolean;
   /** An authority that serves no callers: secret files of services are the proxies' own. */
   readonly publishesOnly: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -34,7 +36,7 @@ export interface Subject {
 
 /** What keeps it from loading. */
 export async function findProblems(subject: Subject): Promise<PathProblem[]> {
-  const { draft, expansion, folder, ownOnly, publishesOnly } = subject;
+  const { draft, expansion, folder, ownOnly, composed, publishesOnly } = subject;
   return [
     ...checkNames(draft),
     ...(ownOnly ? [] : checkReferences(draft)),
@@ -42,6 +44,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkAuthority(draft, expansion.value),
     ...(await checkStore(subject)),
     ...checkRoutes(draft),
+    ...(composed ? [] : checkSomeRoute(expansion.value)),
     ...checkServe(draft),
     ...checkServices(draft),
     ...checkLimits(draft),

@@ -17,7 +17,7 @@ import { WORDS } from "./compose.ts";
 import { isPublisherOnly, isServed } from "./check-authority.ts";
 import { createDraft } from "./draft.ts";
 import { expand, type ExpandSources, type Expansion, pathKey } from "./expand.ts";
-import { findProblems, findWarnings } from "./find-problems.ts";
+import { findProblems, findWarnings, type Subject } from "./find-problems.ts";
 import type { PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
 import { type PolicyFile, readPolicyFiles } from "./policy-files.ts";
@@ -138,7 +138,15 @@ export async function inspectConfig(
   const spoken = expand(bundle?.content.words ?? NO_WORDS, reading, [WORDS]);
   const beside = readWords(spoken.value, { base: [WORDS], written: spoken.written });
   const place = createPlacing(source, [expansion, spoken]);
-  const subject = { draft, expansion, folder, ownOnly, publishesOnly, env: sources.env };
+  const subject: Subject = {
+    draft,
+    expansion,
+    folder,
+    ownOnly,
+    composed: bundle !== undefined,
+    publishesOnly,
+    env: sources.env,
+  };
   const judged = [
     ...drafted.problems,
     ...(await findProblems(subject)),

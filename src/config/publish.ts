@@ -23,12 +23,13 @@ import type { PathProblem } from "./issues.ts";
 import type { PolicyFile } from "./policy-files.ts";
 import { publicFiles } from "./public-files.ts";
 import type { Config } from "./schema.ts";
+import { NO_WORDS } from "./vocabulary.ts";
 import { type Chosen, wordsBeside } from "./words.ts";
 import { mappingAt, valueAt } from "./written.ts";
 
 const LIMITS = {
-  /** Bytes of all bundles together: they are held in memory for as long as they are published. */
-  bytes: 256 * 1024 * 1024,
+  /** Bytes of all bundles together: they are held in memory, and stored in one commit. */
+  bytes: 64 * 1024 * 1024,
 } as const;
 
 /** What a group of proxies is to run. */
@@ -93,6 +94,27 @@ export function bundleFor(
 ): PublishedBundle | undefined {
   return published.find((one) => matchesName(one.name, name));
 }
+
+/**
+ * For a proxy that no group names, or none any more: it serves nothing, and every request is denied. It
+ * must not go on with what it had.
+ */
+export function emptyBundle(): Bundle {
+  return encodeBundle({
+    format: 1,
+    services: {},
+    routes: [],
+    authenticators: {},
+    limits: {},
+    policies: [{ name: "nothing.cedar", text: NOTHING }],
+    words: NO_WORDS,
+    links: [],
+    files: {},
+  });
+}
+
+/** A set without any policy would be refused. */
+const NOTHING = '@id("nothing-is-published")\nforbid (principal, action, resource);\n';
 
 interface FileAt {
   readonly at: readonly string[];

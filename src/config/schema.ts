@@ -70,8 +70,9 @@ export const configSchema = z.strictObject({
     .describe("What permitted requests are forwarded to, by name."),
   routes: z
     .array(routeSchema)
-    .min(1, "at least one route")
-    .describe("Which requests go to which service. What no route names is answered 404."),
+    .describe(
+      "Which requests go to which service: at least one route. What none names is answered 404.",
+    ),
   limits: limitsSchema,
   policies: policyOptionsSchema,
   authority: authoritySchema.optional(),

@@ -8,7 +8,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { SallyportError } from "../model/errors.ts";
-import { type Bundle, type BundleContent, decodeBundle, isBundleHash } from "./bundle.ts";
+import { isBundleHash } from "../authority/feed-settings.ts";
+import { type Bundle, type BundleContent, decodeBundle } from "./bundle.ts";
 
 const LIMITS = {
   /** Bundles that stay: the newest, and the one before it to go back to by hand. */
