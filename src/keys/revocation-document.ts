@@ -17,6 +17,9 @@ const LIMITS = {
   by: 300,
 } as const;
 
+/** The end of the year 2099: lists keep seconds in 32 bits, which last until 2106. */
+export const LATEST_MS: number = Date.UTC(2100, 0, 1) - 1;
+
 const name = text(LIMITS.name).min(1);
 
 /** What a revocation names, as commands and the admin API take it. */
@@ -27,12 +30,14 @@ export const revocationTargetSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("service"), service: name }),
 ]);
 
-const time = z.int().min(0);
+/** Milliseconds since the epoch; what is later than the latest time is `NEVER`. */
+const time = z.int().min(1).max(LATEST_MS);
+const timeOrNever = z.union([time, z.literal(NEVER)]);
 
 const bodySchema = z.strictObject({
   target: revocationTargetSchema,
-  cutoff: z.strictObject({ atMs: time, expiresMs: time }).optional(),
-  block: z.strictObject({ untilMs: time }).optional(),
+  cutoff: z.strictObject({ atMs: time, expiresMs: timeOrNever }).optional(),
+  block: z.strictObject({ untilMs: timeOrNever }).optional(),
   reason: text(LIMITS.reason).optional(),
   by: text(LIMITS.by).min(1),
 });

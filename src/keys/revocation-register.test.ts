@@ -166,6 +166,8 @@ test("revoke() refuses what cannot be meant", async () => {
   const bad: Parameters<typeof register.revoke>[] = [
     [ANN, { mode: "block", untilMs: NOW, by: "ops" }],
     [ANN, { mode: "block", untilMs: Number.NaN, by: "ops" }],
+    [ANN, { mode: "block", untilMs: Date.UTC(2100, 0, 1), by: "ops" }],
+    [ANN, { mode: "revoke", expiresMs: NEVER - 1, by: "ops" }],
     [ANN, { mode: "revoke", expiresMs: NOW - 1, by: "ops" }],
     [ANN, { mode: "revoke", by: "" }],
     [ANN, { mode: "revoke", by: "o".repeat(301) }],
@@ -247,6 +249,9 @@ test("entryOf() refuses documents that are none, or that lie under another targe
     { ...document, body: {} },
     { ...document, body: nothing },
     { ...document, body: { ...BODY, block: { untilMs: "soon" } } },
+    { ...document, body: { ...BODY, block: { untilMs: NEVER - 1 } } },
+    { ...document, body: { ...BODY, block: { untilMs: 0 } } },
+    { ...document, body: { ...BODY, cutoff: { atMs: NEVER, expiresMs: NEVER } } },
     { ...document, body: { ...BODY, more: 1 } },
   ]) {
     assert.throws(() => entryOf(bad), coded("store-failed"));

@@ -12,6 +12,7 @@ import {
   bodyFromStore,
   bodyToStore,
   expiryOf,
+  LATEST_MS,
   type RevocationBody,
   storedExpiry,
 } from "./revocation-document.ts";
@@ -208,10 +209,10 @@ function isOver(ms: number | undefined, nowMs: number): boolean {
   return ms !== undefined && ms <= nowMs;
 }
 
-/** Throws TypeError: what is over already would deny nothing. */
+/** Throws TypeError: what is over already would deny nothing, and what no proxy can keep would stop them all. */
 function future(ms: number, nowMs: number): number {
-  if (Number.isSafeInteger(ms) && ms > nowMs) return ms;
-  throw new TypeError("the time at which a revocation ends lies in the future");
+  if (Number.isSafeInteger(ms) && ms > nowMs && (ms <= LATEST_MS || ms === NEVER)) return ms;
+  throw new TypeError("a revocation ends in the future and before the year 2100, or never");
 }
 
 function writeOf(
