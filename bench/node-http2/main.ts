@@ -46,7 +46,8 @@ async function run(configFile: string): Promise<void> {
   });
   await serve(config, handler, instruments);
   const desk = await openFrontDesk(config.admin, instruments, "starting");
-  desk.answer(healthOf(audit, instruments));
+  const health = healthOf(audit, instruments);
+  desk.answer({ address: health, socket: health });
   await new Promise((resolve) => process.once("SIGTERM", resolve));
   await audit.close();
   process.exit(0);

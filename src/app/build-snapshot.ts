@@ -2,6 +2,7 @@
  * Turns a loaded configuration into what a request runs through. Everything that can be wrong is
  * found here, before anything is in force.
  */
+import { type AdminSnapshots, createAdminSnapshots } from "../admin/admin-gate.ts";
 import type { AuthenticatorOptions, Config } from "../config/schema.ts";
 import { ANONYMOUS_NAME, type RouteOptions } from "../gate/route-options.ts";
 import { createRouter, pathParams } from "../gate/router.ts";
@@ -15,6 +16,7 @@ import { createBearerSet } from "../identity/bearer.ts";
 import { createChallenge } from "../identity/challenge.ts";
 import { createJwtAuthenticator, type JwtAuthenticator } from "../identity/jwt.ts";
 import { ConfigError } from "../model/errors.ts";
+import type { Policies } from "../model/policy.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { createDocumentFetcher } from "../platform/document-fetcher.ts";
 import { readFileBytes } from "../platform/files.ts";
@@ -30,6 +32,10 @@ import type { Prepared } from "./prepare.ts";
 export interface RunningSnapshot extends ProxySnapshot {
   /** `sha256-…` of the configuration that it was made from. */
   readonly configHash: string;
+  /** What calls to the admin API are decided by; undefined where there is none. */
+  readonly admin: AdminSnapshots | undefined;
+  /** How the authenticators do now, by name. */
+  authenticators(): ReadonlyMap<string, JwtAuthenticator>;
   /** Fetches the first keys and addresses. Resolves after the first try of each; never rejects. */
   start(): Promise<void>;
   /** Stops fetching keys and closes idle connections to services. */
@@ -73,6 +79,8 @@ export async function buildSnapshot(
   const routes = orClose(() => config.routes.map(build), close);
   return {
     configHash: loaded.hash,
+    admin: orClose(() => adminSnapshots(config, compiled.policies, bearers), close),
+    authenticators: () => authenticators,
     gate: {
       router: createRouter(routes, METHODS),
       anyPathParameters: config.routes.some((route) => route.pathParameters === "allow"),
@@ -90,6 +98,17 @@ export async function buildSnapshot(
     },
     close,
   };
+}
+
+function adminSnapshots(
+  { admin }: Config,
+  policies: Policies,
+  bearers: (names: readonly string[]) => BearerVerifier,
+): AdminSnapshots | undefined {
+  if (admin === undefined) return undefined;
+  const { authenticate, audience } = admin;
+  const bearer = authenticate === undefined ? undefined : bearers(authenticate);
+  return createAdminSnapshots({ policies, bearer, audience, uid: process.getuid?.() ?? 0 });
 }
 
 /** A reload that fails must not keep what it had opened. */

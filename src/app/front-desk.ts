@@ -2,19 +2,26 @@
  * Where operators are answered: open before anything else is, so that a process that still starts says
  * so, and what it says changes by one assignment once it runs.
  */
-import { createHealthHandler, type HealthDeps } from "../admin/health.ts";
+import { createHealthHandler } from "../admin/health.ts";
+import type { AdminDoor } from "../admin/admin-handler.ts";
 import type { Config } from "../config/schema.ts";
 import type { ExchangeHandler } from "../http/exchange.ts";
 import { listenerSchema } from "../http/listener-options.ts";
 import { listen, type Listener } from "../http/listener.ts";
+import { createListenerTls } from "../http/listener-tls.ts";
+import { readFileBytes } from "../platform/files.ts";
 import type { Instruments } from "./instruments.ts";
 import { textOf } from "./listener-set.ts";
+
+/** What answers behind each door. */
+export type Doors = Readonly<Record<AdminDoor, ExchangeHandler>>;
 
 export interface FrontDesk {
   /** Where it answers; undefined where no address is configured. */
   readonly address: string | undefined;
-  /** From now on this one answers. */
-  answer(handler: ExchangeHandler): void;
+  readonly scheme: "http" | "https";
+  /** From now on these answer. */
+  answer(doors: Doors): void;
   close(): Promise<void>;
 }
 
@@ -24,34 +31,54 @@ export async function openFrontDesk(
   instruments: Instruments,
   waiting: string,
 ): Promise<FrontDesk> {
-  let current = createHealthHandler(startingHealth(instruments, waiting));
-  const handler: ExchangeHandler = {
-    request: (exchange) => current.request(exchange),
-    malformed: (fault) => current.malformed(fault),
-  };
-  const listener = await openListener(admin, instruments, handler);
-  return {
-    address: listener === undefined ? undefined : textOf(listener.address),
-    answer(next) {
-      current = next;
-    },
-    close: async () => await listener?.close(0),
-  };
-}
-
-function startingHealth({ metrics }: Instruments, waiting: string): HealthDeps {
-  return {
+  const starting = createHealthHandler({
     readiness: () => ({ ready: false, checks: { listeners: waiting } }),
-    metrics: (accept) => metrics.render(accept),
+    metrics: (accept) => instruments.metrics.render(accept),
+  });
+  let doors: Doors = { address: starting, socket: starting };
+  const behind = (door: AdminDoor): ExchangeHandler => ({
+    request: (exchange) => doors[door].request(exchange),
+    malformed: (fault) => doors[door].malformed(fault),
+  });
+  const address = await openAddress(admin, instruments, behind("address"));
+  const socket = await openSocket(admin, instruments, behind("socket")).catch(
+    async (error: unknown) => {
+      await address?.close(0);
+      throw error;
+    },
+  );
+  return {
+    address: address === undefined ? undefined : textOf(address.address),
+    scheme: address?.scheme ?? "http",
+    answer(next) {
+      doors = next;
+    },
+    async close() {
+      await Promise.all([address?.close(0), socket?.close(0)]);
+    },
   };
 }
 
-async function openListener(
+async function openAddress(
   admin: Config["admin"],
-  { clock, deadlines, log }: Instruments,
+  { clock, timers, deadlines, log, metrics }: Instruments,
   handler: ExchangeHandler,
 ): Promise<Listener | undefined> {
   if (admin?.address === undefined) return undefined;
   const options = listenerSchema.parse({ name: "admin", address: admin.address });
-  return await listen(options, { clock, deadlines, log, handler });
+  if (admin.tls === undefined) return await listen(options, { clock, deadlines, log, handler });
+  const deps = { clock, timers, log, metrics, readFile: readFileBytes };
+  const tls = createListenerTls("admin", admin.tls, deps);
+  return await listen({ ...options, tls: admin.tls }, { clock, deadlines, log, handler, tls });
+}
+
+async function openSocket(
+  admin: Config["admin"],
+  { clock, deadlines, log }: Instruments,
+  handler: ExchangeHandler,
+): Promise<Listener | undefined> {
+  if (admin?.socket === undefined) return undefined;
+  // The address says nothing: it is bound to the file.
+  const options = listenerSchema.parse({ name: "admin-socket", address: "127.0.0.1:0" });
+  return await listen(options, { clock, deadlines, log, handler, socketFile: admin.socket });
 }

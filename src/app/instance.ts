@@ -6,7 +6,8 @@
 import type { Readiness } from "../admin/health.ts";
 import { createAuditLog, type RunningAuditLog } from "../audit/log.ts";
 import type { Config } from "../config/schema.ts";
-import { createGate, type Gate } from "../gate/gate.ts";
+import { createGate } from "../gate/gate.ts";
+import type { GateDeps } from "../gate/step.ts";
 import type { ListenerOptions } from "../http/listener-options.ts";
 import { listen } from "../http/listener.ts";
 import { createListenerTls, type ListenerTls } from "../http/listener-tls.ts";
@@ -43,6 +44,11 @@ export interface Instance {
   /** In force now. */
   readonly config: Config;
   readonly configHash: string;
+  readonly prepared: Prepared;
+  /** What the gate decides with: the operators' gate has the same. */
+  readonly gate: GateDeps;
+  /** What it decides by now. */
+  readonly snapshot: RunningSnapshot;
   readiness(): Readiness;
   /**
    * Puts another configuration in force for the requests that come, by one assignment. Throws
@@ -77,15 +83,8 @@ export async function startInstance(
   const snapshot = await buildSnapshot(prepared, instruments);
   const instance = seat.instance === undefined ? {} : { instance: seat.instance };
   const audit = await createAuditLog(config.audit, { ...instruments, ...instance });
-  const running = new RunningInstance({
-    snapshot,
-    audit,
-    instruments,
-    config,
-    written,
-    seat,
-    standing,
-  });
+  const parts = { snapshot, audit, instruments, config, written, seat, standing, prepared };
+  const running = new RunningInstance(parts);
   await snapshot.start();
   try {
     await running.open(prepared.loaded.file);
@@ -107,6 +106,7 @@ interface Parts {
   readonly written: Config;
   readonly seat: Seat;
   readonly standing: Standing | undefined;
+  readonly prepared: Prepared;
 }
 
 class RunningInstance implements Instance {
@@ -116,6 +116,8 @@ class RunningInstance implements Instance {
   readonly #stopProcessMetrics: () => void;
   readonly #streams: Streams;
   readonly #standing: Standing | undefined;
+  readonly gate: GateDeps;
+  prepared: Prepared;
   /** The one in force; a reload assigns it. */
   #snapshot: RunningSnapshot;
   /** As this process runs it, and as it is written. */
@@ -125,7 +127,9 @@ class RunningInstance implements Instance {
   #closed: Promise<void> | undefined;
   readonly #hurry = Promise.withResolvers<void>();
 
-  constructor({ snapshot, audit, instruments, config, written, seat, standing }: Parts) {
+  constructor(parts: Parts) {
+    const { snapshot, audit, instruments, config, written, seat, standing, prepared } = parts;
+    this.prepared = prepared;
     this.#snapshot = snapshot;
     this.#audit = audit;
     this.#instruments = instruments;
@@ -135,7 +139,8 @@ class RunningInstance implements Instance {
     this.#stopProcessMetrics = registerProcessMetrics(instruments.metrics);
     const { clock, deadlines, log, metrics, requests } = instruments;
     const revocations = standing?.revocations ?? NO_REVOCATIONS;
-    const gate = createRunningGate(config, { audit, revocations }, instruments);
+    this.gate = createGateDeps(config, { audit, revocations }, instruments);
+    const gate = createGate(this.gate);
     this.#streams = createStreams({
       ...instruments,
       gate,
@@ -189,6 +194,10 @@ class RunningInstance implements Instance {
     return this.#snapshot.configHash;
   }
 
+  get snapshot(): RunningSnapshot {
+    return this.#snapshot;
+  }
+
   async open(file: string): Promise<void> {
     const change = await this.#set.change(this.#config.listeners, file);
     await change.commit(0);
@@ -221,6 +230,7 @@ class RunningInstance implements Instance {
       this.#snapshot = next;
       this.#config = config;
       this.#written = written;
+      this.prepared = prepared;
       this.#streams.redecide();
       void change.commit(config.shutdown.grace);
       this.#instruments.timers.after(LIMITS.formerMs, () => former.close());
@@ -280,12 +290,13 @@ export function refuseFixed(running: Config, wanted: Config, file: string): void
   throw new ConfigError([{ file, message, remedy: "restart, or undo that change" }]);
 }
 
-function createRunningGate(
+/** What a gate of this process decides with. */
+export function createGateDeps(
   config: Config,
   { audit, revocations }: { readonly audit: RunningAuditLog; readonly revocations: Revocations },
   { clock, log, metrics, requests }: Instruments,
-): Gate {
-  return createGate({
+): GateDeps {
+  return {
     clock,
     log,
     audit,
@@ -294,5 +305,5 @@ function createRunningGate(
     nextDecisionId: createDecisionIds(clock),
     decided: (route, reason, milliseconds, grpc) =>
       requests.decided(route, reason, milliseconds, grpc),
-  });
+  };
 }

@@ -1,5 +1,4 @@
 /** The proxy in one process: an instance, the operators' listener beside it, reloads and the end. */
-import { createHealthHandler } from "../admin/health.ts";
 import type { Log } from "../model/ports.ts";
 import type { Backing } from "./authority/backing.ts";
 import { createStanding } from "./authority/standing.ts";
@@ -7,6 +6,7 @@ import { createConfigStatus } from "./config-status.ts";
 import { type FrontDesk, openFrontDesk } from "./front-desk.ts";
 import { startInstance } from "./instance.ts";
 import { createInstruments, type Instruments } from "./instruments.ts";
+import { createDoors } from "./operators.ts";
 import { createPreparer, type Prepared } from "./prepare.ts";
 import { createReloads } from "./reloads.ts";
 
@@ -19,6 +19,9 @@ export interface Sallyport {
   }[];
   /** Where it answers operators; undefined where no admin address is configured. */
   readonly admin: string | undefined;
+  readonly adminScheme: "http" | "https";
+  /** Resolves when an operator asks for an orderly end over the admin API. */
+  readonly drainAsked: Promise<void>;
   /**
    * Reads the configuration again and puts it in force for the requests that come, by one
    * assignment. Throws ConfigError, and changes nothing, where it does not validate or changes what
@@ -82,17 +85,7 @@ export async function startPrepared(
     },
   );
   const status = createConfigStatus(instance.configHash, instruments);
-  desk.answer(
-    createHealthHandler({
-      readiness: () => ({
-        ...instance.readiness(),
-        config: status.detail(),
-        ...(standing && { authority: { ...standing.detail(), ...backing?.detail() } }),
-      }),
-      metrics: (accept) => instruments.metrics.render(accept),
-    }),
-  );
-  await backing?.inForce(prepared, "start");
+  const drain = Promise.withResolvers<void>();
   const reloads = createReloads(
     {
       async reload() {
@@ -107,9 +100,31 @@ export async function startPrepared(
     },
     { log, status },
   );
+  desk.answer(
+    createDoors({
+      instruments,
+      backing,
+      gate: instance.gate,
+      snapshot: () => instance.snapshot,
+      prepared: () => instance.prepared,
+      status,
+      readiness: () => ({
+        ...instance.readiness(),
+        ...(standing && { authority: { ...standing.detail(), ...backing?.detail() } }),
+      }),
+      metrics: (accept) => instruments.metrics.render(accept),
+      listeners: () => instance.listeners,
+      workers: () => ({ serving: 1, wanted: 1 }),
+      reload: () => reloads.reload(),
+      drain: () => drain.resolve(),
+    }),
+  );
+  await backing?.inForce(prepared, "start");
   return {
     listeners: instance.listeners,
     admin: desk.address,
+    adminScheme: desk.scheme,
+    drainAsked: drain.promise,
     reload: () => reloads.reload(),
     async close(options) {
       reloads.stop();

@@ -17,7 +17,10 @@ function bundle(text: string): Bundle {
 }
 
 function publication(text: string, proxy = "*"): Publication {
-  return { hash: bundle(`whole ${text}`).hash, parts: [{ proxy, bundle: bundle(text) }] };
+  return {
+    hash: bundle(`whole ${text}`).hash,
+    parts: [{ proxy, services: "all", bundle: bundle(text) }],
+  };
 }
 
 interface Ground {
@@ -47,7 +50,7 @@ void test("publish() puts a bundle in force, on every authority over the store",
   other.changed(() => heard.resolve());
   assert.equal(await one.publish(publication("a"), START), "published");
   await heard.promise;
-  const wanted = [{ proxy: "*", bundle: bundle("a").hash }];
+  const wanted = [{ proxy: "*", services: "all", bundle: bundle("a").hash, bytes: 1 }];
   assert.deepEqual(other.assignments(), wanted);
   assert.deepEqual((await other.bytes(bundle("a").hash))?.toString(), "a");
   assert.deepEqual((await open()).assignments(), wanted, "and after a start");

@@ -7,8 +7,9 @@
  * authorities one may come up with an old file, and must not put the clock back for all proxies.
  * Whoever means it asks for it, by a reload.
  */
+import { z } from "zod";
 import { SallyportError } from "../model/errors.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.ts";
+import type { JsonObject } from "../model/json.ts";
 import type { Clock, Log } from "../model/ports.ts";
 import type { Store, StoredDocument, Write } from "../model/store.ts";
 import { type BundleAssignment, isBundleHash } from "./feed-settings.ts";
@@ -25,7 +26,22 @@ export interface Publication {
   /** Of the whole configuration, whatever part of it each proxy gets. */
   readonly hash: string;
   /** The first whose name matches counts. */
-  readonly parts: readonly { readonly proxy: string; readonly bundle: Bundle }[];
+  readonly parts: readonly PublishedPart[];
+}
+
+/** What one group of proxies is to run. */
+export interface PublishedPart {
+  /** Pattern of their names. */
+  readonly proxy: string;
+  readonly services: "all" | readonly string[];
+  readonly bundle: Bundle;
+}
+
+/** The same as it is remembered: the bundle by its hash. */
+export interface RememberedPart extends BundleAssignment {
+  readonly services: "all" | readonly string[];
+  /** Of the bundle. */
+  readonly bytes: number;
 }
 
 /** One that is or was in force, for operators. */
@@ -33,7 +49,7 @@ export interface PublishedBundle {
   readonly hash: string;
   readonly atMs: number;
   readonly by: string;
-  readonly assignments: readonly BundleAssignment[];
+  readonly parts: readonly RememberedPart[];
   readonly inForce: boolean;
 }
 
@@ -112,7 +128,7 @@ class StoredBundles implements BundleRegister {
   }
 
   assignments(): readonly BundleAssignment[] {
-    return this.#history[0]?.assignments ?? [];
+    return this.#history[0]?.parts ?? [];
   }
 
   changed(listener: () => void): () => void {
@@ -138,11 +154,13 @@ class StoredBundles implements BundleRegister {
   }
 
   async #commit(publication: Publication, by: string): Promise<boolean> {
-    const assignments = publication.parts.map(({ proxy, bundle }) => ({
+    const parts = publication.parts.map(({ proxy, services, bundle: { hash, bytes } }) => ({
       proxy,
-      bundle: bundle.hash,
+      services,
+      bundle: hash,
+      bytes: bytes.length,
     }));
-    const entry: Entry = { hash: publication.hash, atMs: this.#deps.clock.now(), by, assignments };
+    const entry: Entry = { hash: publication.hash, atMs: this.#deps.clock.now(), by, parts };
     const kept = [entry, ...this.#history].slice(0, LIMITS.history);
     const bundles = new Map(publication.parts.map(({ bundle }) => [bundle.hash, bundle.bytes]));
     const writes: Write[] = [
@@ -210,8 +228,8 @@ class StoredBundles implements BundleRegister {
 
 /** The same for each proxy, whatever file it came from. */
 function isSame(entry: Entry, { hash, parts }: Publication): boolean {
-  if (entry.hash !== hash || entry.assignments.length !== parts.length) return false;
-  return entry.assignments.every(
+  if (entry.hash !== hash || entry.parts.length !== parts.length) return false;
+  return entry.parts.every(
     ({ proxy, bundle }, index) =>
       parts[index]?.proxy === proxy && parts[index].bundle.hash === bundle,
   );
@@ -220,44 +238,40 @@ function isSame(entry: Entry, { hash, parts }: Publication): boolean {
 /** Bundles that no remembered publication names any more. */
 function forgotten(before: readonly Entry[], after: readonly Entry[]): string[] {
   const names = (history: readonly Entry[]): string[] =>
-    history.flatMap(({ assignments }) => assignments.map(({ bundle }) => bundle));
+    history.flatMap(({ parts }) => parts.map(({ bundle }) => bundle));
   const kept = new Set(names(after));
   return [...new Set(names(before))].filter((hash) => !kept.has(hash));
 }
 
-function bodyOf({ hash, atMs, by, assignments }: Entry): JsonObject {
+function bodyOf({ hash, atMs, by, parts }: Entry): JsonObject {
   return {
     hash,
     atMs,
     by,
-    assignments: assignments.map(({ proxy, bundle }) => ({ proxy, bundle })),
+    parts: parts.map(({ proxy, services, bundle, bytes }) => ({ proxy, services, bundle, bytes })),
   };
 }
 
 /** Throws `store-failed` where the document is not one that `bodyOf` made. */
-function historyOf({ body }: StoredDocument): Entry[] {
-  const history = body?.["history"];
-  if (!Array.isArray(history)) throw damaged();
-  return (history as readonly JsonValue[]).map(entryOf);
+function historyOf({ body }: StoredDocument): readonly Entry[] {
+  const read = historySchema.safeParse(body?.["history"]);
+  if (read.success) return read.data;
+  const message = "what the store says of published bundles is damaged";
+  throw new SallyportError("store-failed", message, { cause: read.error });
 }
 
-function entryOf(value: JsonValue): Entry {
-  if (!isJsonObject(value)) throw damaged();
-  const { hash, atMs, by, assignments } = value;
-  if (typeof hash !== "string" || typeof atMs !== "number" || typeof by !== "string") {
-    throw damaged();
-  }
-  if (!Array.isArray(assignments)) throw damaged();
-  return { hash, atMs, by, assignments: (assignments as readonly JsonValue[]).map(assignmentOf) };
-}
-
-function assignmentOf(value: JsonValue): BundleAssignment {
-  if (!isJsonObject(value)) throw damaged();
-  const { proxy, bundle } = value;
-  if (typeof proxy !== "string" || typeof bundle !== "string") throw damaged();
-  return { proxy, bundle };
-}
-
-function damaged(): SallyportError {
-  return new SallyportError("store-failed", "what the store says of published bundles is damaged");
-}
+const historySchema = z.array(
+  z.strictObject({
+    hash: z.string(),
+    atMs: z.number(),
+    by: z.string(),
+    parts: z.array(
+      z.strictObject({
+        proxy: z.string(),
+        services: z.union([z.literal("all"), z.array(z.string())]),
+        bundle: z.string(),
+        bytes: z.number(),
+      }),
+    ),
+  }),
+);

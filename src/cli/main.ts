@@ -3,9 +3,9 @@
  * file of its own that knows nothing of this one. Exit codes: 0 fine, 1 the answer is no, 2 it could
  * not run. The one file that knows `commander`.
  */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { ConfigError, formatProblem, SallyportError } from "../model/errors.ts";
+import { productVersion } from "../platform/version.ts";
 import { check } from "./check.ts";
 import { demo } from "./demo.ts";
 import { enrol, type EnrolOptions } from "./enrol.ts";
@@ -37,7 +37,7 @@ export async function main(args: readonly string[]): Promise<number> {
 function createProgram(exit: (code: number) => void): Command {
   const program = new Command("sallyport")
     .description("Identity-aware access proxy: authenticate, authorize, record, then forward.")
-    .version(version(), "--version", "print the version")
+    .version(productVersion(), "--version", "print the version")
     .helpOption("-h, --help", "print help")
     .helpCommand(false)
     .exitOverride();
@@ -181,11 +181,6 @@ function report(error: unknown): number {
     console.error("sallyport: a defect of its own; please report it", error);
   }
   return 2;
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(manifest) as { readonly version: string }).version;
 }
 
 /** Whoever reads our output may go away (`| head`, a log collector); a running proxy must not. */

@@ -21,9 +21,10 @@ export async function run(file: string): Promise<number> {
     process.stdout.write(`listening  ${name}  ${scheme}://${address}\n`);
   }
   if (sallyport.admin !== undefined) {
-    process.stdout.write(`listening  admin  http://${sallyport.admin}\n`);
+    process.stdout.write(`listening  admin  ${sallyport.adminScheme}://${sallyport.admin}\n`);
   }
-  const signal = await signalled;
+  const asked = sallyport.drainAsked.then(() => "asked for over the admin API");
+  const signal = await Promise.race([signalled, asked]);
   log.info("stopping: no new requests, what is in flight may end", { signal });
   void firstSignal().then((second) => {
     log.warn("stopping at once: what is in flight is cut off", { signal: second });

@@ -16,7 +16,7 @@ import { createClaimMapper } from "./claims.ts";
 import { hashOptions } from "./config-hash.ts";
 import { openKeys, type JwtKeysDeps } from "./jwt-keys.ts";
 import type { JwtOptions } from "./jwt-options.ts";
-import type { TrustedKey } from "./key-set.ts";
+import type { KeySetFigures, TrustedKey } from "./key-set.ts";
 import { findSigner } from "./signer.ts";
 import { createTokenPrecheck, type PlausibleToken, type TokenFault } from "./token-precheck.ts";
 
@@ -34,6 +34,8 @@ export interface JwtAuthenticator {
   start(): Promise<void>;
   /** Verifies a token whose `iss` is its issuer. A promise only where keys are fetched; never rejects. */
   verify(jws: UnverifiedJws, credentialHash: string): Verified | Promise<Verified>;
+  /** How its issuer's keys do. */
+  keys(): KeySetFigures;
   /** Stops fetching. What it verified is valid no more, unless its keys are shared in a pool. */
   close(): void;
 }
@@ -109,6 +111,7 @@ export function createJwtAuthenticator(
     acceptedAudience,
     vocabulary: mapper.vocabulary,
     start: () => keys.start(),
+    keys: () => keys.figures(),
     verify,
     close: () => keys.close(),
   };

@@ -37,6 +37,7 @@ export function createKeySetPool(): KeySetPool {
         find: (kid, algorithm) => (open ? keys.find(kid, algorithm) : "unavailable"),
         findAgain: (kid, algorithm) => (open ? keys.findAgain(kid, algorithm) : undefined),
         has: (kid) => keys.has(kid),
+        figures: () => keys.figures(),
         close,
       };
     },

@@ -43,8 +43,19 @@ export interface KeySet {
   findAgain(kid: string | undefined, algorithm: Algorithm): Promise<KeyAnswer> | undefined;
   /** Whether the set has this `kid`, for whatever algorithm. */
   has(kid: string): boolean;
+  figures(): KeySetFigures;
   /** Stops fetching; its keys are valid no more. */
   close(): void;
+}
+
+/** How a set does, for operators. */
+export interface KeySetFigures {
+  /** Keys that may check signatures now. */
+  readonly usable: number;
+  /** When they last came, in milliseconds since the epoch; undefined: never, or from a file. */
+  readonly fetchedMs: number | undefined;
+  /** Fetches that have failed since. */
+  readonly failures: number;
 }
 
 export interface KeySetOptions {
@@ -96,6 +107,7 @@ export function createFixedKeySet(
     find: (kid, algorithm) => (open ? fitting(keys, kid, algorithm) : "unavailable"),
     findAgain: () => undefined,
     has: (kid) => keys.some((entry) => entry.key.kid === kid),
+    figures: () => ({ usable: open ? keys.length : 0, fetchedMs: undefined, failures: 0 }),
     close: () => {
       open = false;
     },
@@ -116,6 +128,8 @@ class RemoteKeySet implements KeySet {
   #entries: readonly Entry[] = [];
   /** Monotonic ms of the last good answer. */
   #loadedAt = Number.NEGATIVE_INFINITY;
+  /** The same in milliseconds since the epoch, for operators. */
+  #loadedMs: number | undefined;
   /** Monotonic ms at which the last fetch began. */
   #askedAt = Number.NEGATIVE_INFINITY;
   #inFlight: Promise<void> | undefined;
@@ -172,6 +186,14 @@ class RemoteKeySet implements KeySet {
     return this.#entries.some((entry) => entry.key.kid === kid);
   }
 
+  figures(): KeySetFigures {
+    return {
+      usable: this.#usable() ? this.#entries.length : 0,
+      fetchedMs: this.#loadedMs,
+      failures: this.#failures,
+    };
+  }
+
   close(): void {
     this.#closed = true;
     this.#cancelNext();
@@ -220,6 +242,7 @@ class RemoteKeySet implements KeySet {
     for (const old of this.#entries) if (!kept.has(old)) old.live = false;
     this.#entries = entries;
     this.#loadedAt = this.#deps.clock.monotonic();
+    this.#loadedMs = this.#deps.clock.now();
     this.#failures = 0;
     this.#fetched.ok.inc();
     this.#keyCount.set(entries.length);

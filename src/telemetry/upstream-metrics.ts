@@ -43,6 +43,8 @@ export interface ServiceMetrics {
 
 export interface UpstreamMetrics {
   service(name: string): ServiceMetrics;
+  /** As the service of this name is now; undefined while none is shown. */
+  view(name: string): ServiceView | undefined;
 }
 
 /** Registers the families. Call it once; services may come and go. */
@@ -51,6 +53,7 @@ export function createUpstreamMetrics(metrics: Metrics): UpstreamMetrics {
   const shown = new Map<string, () => ServiceView>();
   registerGauges(metrics, shown);
   return {
+    view: (name) => shown.get(name)?.(),
     service: (name) => ({
       failure: (endpoint, kind) => families.failures.with(name, endpoint, kind).inc(),
       state: (endpoint, state) => families.states.with(name, endpoint, state).inc(),

@@ -6,38 +6,21 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { type AuthorityState, createAuthorityState } from "../../authority/authority-state.ts";
 import type { KeeperOptions } from "../../authority/authority-options.ts";
-import { type BundleRegister, createBundleRegister } from "../../authority/bundle-register.ts";
+import { createBundleRegister } from "../../authority/bundle-register.ts";
 import { readWorkload } from "../../authority/workload-record.ts";
 import { createWorkloadRegister } from "../../authority/workload-register.ts";
-import {
-  type CertificateAuthority,
-  createCertificateAuthority,
-} from "../../keys/certificate-authority.ts";
-import { createKeyManager, type KeyManager } from "../../keys/key-manager.ts";
+import { createCertificateAuthority } from "../../keys/certificate-authority.ts";
+import { createKeyManager } from "../../keys/key-manager.ts";
 import { entryOf } from "../../keys/revocation-document.ts";
-import {
-  createRevocationRegister,
-  type RevocationRegister,
-} from "../../keys/revocation-register.ts";
+import { createRevocationRegister } from "../../keys/revocation-register.ts";
 import type { StoredDocument } from "../../model/store.ts";
-import type { WorkloadRegister } from "../../model/workloads.ts";
-import type { OpenStore } from "../../store/store-deps.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { Instruments } from "../instruments.ts";
 import type { Backing } from "./backing.ts";
 import { openWhenThere } from "./open-when-there.ts";
 import { publish } from "./publish.ts";
+import type { Registers } from "./registers.ts";
 import { readSealer } from "./sealer.ts";
-
-/** What operators change, by the admin API. */
-export interface Registers {
-  readonly store: OpenStore;
-  readonly keys: KeyManager;
-  readonly ca: CertificateAuthority;
-  readonly workloads: WorkloadRegister;
-  readonly revocations: RevocationRegister;
-  readonly bundles: BundleRegister;
-}
 
 export interface RunningAuthority extends Backing {
   readonly registers: Registers;
@@ -88,7 +71,14 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
     follow: (consumer) => state.follow(consumer, ITSELF),
     inForce: (prepared, how) =>
       publish(prepared, { how, by: hostname(), bundles, log: instruments.log }),
-    detail: () => ({ role: "authority" }),
+    role: (serves) => (serves ? "single" : "authority"),
+    feed() {
+      const { asOfMs } = state;
+      const { epoch, number } = state.position();
+      return { epoch, number, asOfMs, maxStalenessMs: options.maxStaleness };
+    },
+    followers: () => undefined,
+    detail: () => ({}),
     close: () => closers.close(),
   };
 }

@@ -1,6 +1,8 @@
 /** What stands behind a process that serves: its authority, whether it is kept here or followed. */
+import type { ProcessStatus } from "../../admin/admin-deps.ts";
 import type { FeedConsumer } from "../../model/feed.ts";
 import type { Prepared } from "../prepare.ts";
+import type { Registers } from "./registers.ts";
 
 export interface Backing {
   /** Beyond it every request is denied. */
@@ -12,6 +14,14 @@ export interface Backing {
    * a reload. Never rejects; what went wrong is in the log.
    */
   inForce(prepared: Prepared, how: "start" | "asked"): Promise<void>;
+  /** What this process is, whether it serves callers or not. */
+  role(serves: boolean): ProcessStatus["role"];
+  /** What was heard last; undefined before anything was. */
+  feed(): ProcessStatus["feed"];
+  /** Proxies and relays that follow this process now; undefined where it serves no feed. */
+  followers(): number | undefined;
+  /** What operators change, where the state is kept here. */
+  readonly registers?: Registers | undefined;
   /** For `/readyz`; no secrets. */
   detail(): Readonly<Record<string, unknown>>;
   close(): Promise<void>;

@@ -14,7 +14,11 @@ export interface PublishOptions {
 /** Never rejects: the configuration is in force here, and what proxies run stays what it is. */
 export async function publish({ loaded }: Prepared, options: PublishOptions): Promise<void> {
   const { how, by, bundles, log } = options;
-  const parts = loaded.published.map(({ name, bundle }) => ({ proxy: name, bundle }));
+  const parts = loaded.published.map(({ name, services, bundle }) => ({
+    proxy: name,
+    services,
+    bundle,
+  }));
   if (parts.length === 0) return;
   try {
     const outcome = await bundles.publish({ hash: loaded.hash, parts }, { by, how });

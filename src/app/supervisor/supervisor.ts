@@ -4,7 +4,7 @@
  * ends them in order. It sees no request, so nothing that a caller sends can end it.
  */
 import type { Socket } from "node:net";
-import { createHealthHandler, type Readiness } from "../../admin/health.ts";
+import type { Readiness } from "../../admin/health.ts";
 import { ConfigError, SallyportError } from "../../model/errors.ts";
 import type { FeedConsumer } from "../../model/feed.ts";
 import type { Counter, Family, Log } from "../../model/ports.ts";
@@ -17,7 +17,9 @@ import { refuseFixed } from "../instance.ts";
 import type { Instruments } from "../instruments.ts";
 import { type PreparedSource, type Sallyport, type Surroundings, warnOf } from "../sallyport.ts";
 import type { Prepared } from "../prepare.ts";
+import { createDoors } from "../operators.ts";
 import { createReloads, type Reloads } from "../reloads.ts";
+import { openOperatorGate, type OperatorGate } from "./operator-gate.ts";
 import { LeaseOffice } from "./leases.ts";
 import { type Bound, type Channel, isFromWorker, openChannel, PROTOCOL } from "./protocol.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
@@ -74,6 +76,8 @@ class Supervisor implements Sallyport {
   #collector: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   #unfollow: (() => void) | undefined;
+  #operators: OperatorGate | undefined;
+  readonly #drain = Promise.withResolvers<void>();
   #starting = true;
 
   constructor(options: SupervisorOptions, around: Surroundings) {
@@ -101,6 +105,14 @@ class Supervisor implements Sallyport {
     return this.#serving()[0]?.listeners ?? [];
   }
 
+  get adminScheme(): "http" | "https" {
+    return this.#around.desk.scheme;
+  }
+
+  get drainAsked(): Promise<void> {
+    return this.#drain.promise;
+  }
+
   get admin(): string | undefined {
     return this.#around.desk.address;
   }
@@ -108,7 +120,7 @@ class Supervisor implements Sallyport {
   async start(): Promise<void> {
     const { workers, file, prepare } = this.#options;
     const { config } = this.#prepared.loaded;
-    const { backing, desk } = this.#around;
+    const { backing } = this.#around;
     if (this.#standing !== undefined) this.#unfollow = backing?.follow(this.#standing);
     this.#slots = Array.from({ length: workers }, (_, index) => this.#slot(index + 1));
     this.#folder = await openRunFolder(config.supervisor.folder, (socket) => this.#greet(socket));
@@ -125,7 +137,7 @@ class Supervisor implements Sallyport {
     await Promise.all(others.map((slot) => this.#bring(slot)));
     this.#starting = false;
     for (const stranger of this.#strangers) stranger.send({ type: "drain", atOnce: false });
-    desk.answer(this.#health());
+    await this.#openDoors();
     await backing?.inForce(this.#prepared, "start");
     this.#collect();
     this.#reloads = createReloads(
@@ -165,6 +177,7 @@ class Supervisor implements Sallyport {
     await this.#folder?.close();
     this.#unfollow?.();
     this.#standing?.close();
+    await this.#operators?.close();
     await this.#around.backing?.close();
     await this.#around.desk.close();
   }
@@ -303,6 +316,7 @@ class Supervisor implements Sallyport {
     const revision = this.#revision + 1;
     const of = this.#slots.length;
     await first.serve(parts, { revision, of, addresses: this.listeners });
+    await this.#operators?.reload(next);
     this.#prepared = next;
     this.#parts = parts;
     this.#revision = revision;
@@ -324,27 +338,36 @@ class Supervisor implements Sallyport {
     return this.#slots.filter((slot) => slot.connected && slot.listeners !== undefined);
   }
 
-  #health() {
-    return createHealthHandler({
-      readiness: async () => {
-        await this.#ask();
-        const authority = this.#standing && {
-          ...this.#standing.detail(),
-          ...this.#around.backing?.detail(),
-        };
-        return {
-          ...this.#readiness(),
-          config: this.#status.detail(),
-          ...(authority && { authority }),
-        };
-      },
-      metrics: async (accept) => {
-        await this.#ask();
-        const lists = this.#slots.map(({ families }) => families);
-        const own = this.#instruments.metrics.families();
-        return renderMetrics(sumFamilies([own, ...lists]), accept);
-      },
-    });
+  /** Calls of operators are decided here, by the same policies, and recorded in a log of our own. */
+  async #openDoors(): Promise<void> {
+    const { backing, desk } = this.#around;
+    const operators = await openOperatorGate(this.#prepared, this.#instruments, this.#standing);
+    this.#operators = operators;
+    desk.answer(
+      createDoors({
+        instruments: this.#instruments,
+        backing,
+        gate: operators.gate,
+        snapshot: () => operators.snapshot,
+        prepared: () => this.#prepared,
+        status: this.#status,
+        readiness: async () => {
+          await this.#ask();
+          const authority = this.#standing && { ...this.#standing.detail(), ...backing?.detail() };
+          return { ...this.#readiness(), ...(authority && { authority }) };
+        },
+        metrics: async (accept) => {
+          await this.#ask();
+          const lists = this.#slots.map(({ families }) => families);
+          const own = this.#instruments.metrics.families();
+          return renderMetrics(sumFamilies([own, ...lists]), accept);
+        },
+        listeners: () => this.listeners,
+        workers: () => ({ serving: this.#serving().length, wanted: this.#slots.length }),
+        reload: () => this.reload(),
+        drain: () => this.#drain.resolve(),
+      }),
+    );
   }
 
   #readiness(): Readiness {

@@ -1,0 +1,16 @@
+/** What operators of an authority change, by the admin API. */
+import type { BundleRegister } from "../../authority/bundle-register.ts";
+import type { CertificateAuthority } from "../../keys/certificate-authority.ts";
+import type { KeyManager } from "../../keys/key-manager.ts";
+import type { RevocationRegister } from "../../keys/revocation-register.ts";
+import type { WorkloadRegister } from "../../model/workloads.ts";
+import type { OpenStore } from "../../store/store-deps.ts";
+
+export interface Registers {
+  readonly store: OpenStore;
+  readonly keys: KeyManager;
+  readonly ca: CertificateAuthority;
+  readonly workloads: WorkloadRegister;
+  readonly revocations: RevocationRegister;
+  readonly bundles: BundleRegister;
+}

@@ -1,0 +1,139 @@
+/** What operators see and change: the parts of a running process as the admin API asks for them. */
+import type {
+  AdminDeps,
+  AuthenticatorView,
+  ProcessStatus,
+  RunningConfig,
+  ServiceView,
+} from "../admin/admin-deps.ts";
+import { type AdminHandlerDeps, createAdminHandler } from "../admin/admin-handler.ts";
+import type { MetricsText, Readiness } from "../admin/health.ts";
+import type { Config } from "../config/schema.ts";
+import type { GateDeps } from "../gate/step.ts";
+import { endpointName } from "../http/endpoint.ts";
+import type { JsonObject } from "../model/json.ts";
+import { productVersion, runtimeVersion } from "../platform/version.ts";
+import type { Backing } from "./authority/backing.ts";
+import type { RunningSnapshot } from "./build-snapshot.ts";
+import type { ConfigStatus } from "./config-status.ts";
+import type { Doors } from "./front-desk.ts";
+import type { Instruments } from "./instruments.ts";
+import type { Prepared } from "./prepare.ts";
+
+export interface OperatorParts {
+  readonly instruments: Instruments;
+  readonly backing: Backing | undefined;
+  readonly gate: GateDeps;
+  /** In force now: what calls are decided by, and how its authenticators do. */
+  readonly snapshot: () => Pick<RunningSnapshot, "admin" | "authenticators">;
+  readonly prepared: () => Prepared;
+  readonly status: ConfigStatus;
+  readonly readiness: () => Readiness | Promise<Readiness>;
+  readonly metrics: (accept: string | undefined) => MetricsText | Promise<MetricsText>;
+  readonly listeners: () => ProcessStatus["listeners"];
+  readonly workers: () => ProcessStatus["workers"];
+  readonly reload: () => Promise<void>;
+  readonly drain: () => void;
+}
+
+export function createDoors(parts: OperatorParts): Doors {
+  const { gate, snapshot, status } = parts;
+  const deps: AdminHandlerDeps = {
+    ...adminDeps(parts),
+    gate,
+    snapshots() {
+      const { admin } = snapshot();
+      if (admin === undefined) throw new TypeError("a door without a configuration for it");
+      return admin;
+    },
+    readiness: async () => ({ ...(await parts.readiness()), config: status.detail() }),
+    metrics: parts.metrics,
+  };
+  return {
+    address: createAdminHandler(deps, "address"),
+    socket: createAdminHandler(deps, "socket"),
+  };
+}
+
+function adminDeps(parts: OperatorParts): AdminDeps {
+  const { clock, log } = parts.instruments;
+  const { registers } = parts.backing ?? {};
+  const startedMs = clock.now();
+  return {
+    clock,
+    log,
+    process: {
+      status: async () => await processStatus(parts, startedMs),
+      reload: parts.reload,
+      drain: parts.drain,
+    },
+    config: { running: () => runningConfig(parts) },
+    ...(registers && {
+      store: registers.store,
+      workloads: registers.workloads,
+      revocations: registers.revocations,
+      keys: registers.keys,
+    }),
+  };
+}
+
+async function processStatus(parts: OperatorParts, startedMs: number): Promise<ProcessStatus> {
+  const { ready, checks } = await parts.readiness();
+  const { backing } = parts;
+  return {
+    version: productVersion(),
+    runtime: runtimeVersion(),
+    role: backing?.role(parts.listeners().length > 0) ?? "single",
+    pid: process.pid,
+    startedMs,
+    ready,
+    checks,
+    listeners: parts.listeners(),
+    workers: parts.workers(),
+    feed: backing?.feed(),
+    followers: backing?.followers(),
+  };
+}
+
+function runningConfig(parts: OperatorParts): RunningConfig {
+  const { status, instruments } = parts;
+  const { loaded } = parts.prepared();
+  const { config } = loaded;
+  const { hash, since, notReloaded } = status.detail();
+  return {
+    hash,
+    sinceMs: Date.parse(since),
+    written: JSON.parse(loaded.shown) as JsonObject,
+    ...(notReloaded && { notReloaded: { ...notReloaded, atMs: Date.parse(notReloaded.at) } }),
+    routes: config.routes.map(({ name, host, path, methods, service, authenticate }) => {
+      return { name, host, path, methods, service, authenticate };
+    }),
+    services: Object.entries(config.services).map((entry) => serviceView(entry, instruments)),
+    authenticators: authenticatorViews(parts, config),
+  };
+}
+
+function serviceView(
+  [name, options]: [string, Config["services"][string]],
+  { upstreams }: Instruments,
+): ServiceView {
+  const view = upstreams.view(name);
+  const written = options.endpoints.map((endpoint) => ({
+    address: endpointName(endpoint),
+    state: undefined,
+    requests: undefined,
+    connections: undefined,
+  }));
+  const shown = view?.endpoints.map(({ name: address, ...figures }) => ({ address, ...figures }));
+  return { name, balance: options.balance, endpoints: shown ?? written, waiting: view?.waiting };
+}
+
+function authenticatorViews(parts: OperatorParts, config: Config): AuthenticatorView[] {
+  const running = parts.snapshot().authenticators();
+  return Object.entries(config.authenticators).map(([name, { type, issuer }]) => ({
+    name,
+    type,
+    issuer,
+    keys: running.get(name)?.keys(),
+  }));
+}
