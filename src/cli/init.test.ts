@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { isKeeper } from "../authority/authority-options.ts";
 import { checkConfig } from "../config/check.ts";
 import { loadConfig } from "../config/load.ts";
 import { ConfigError, formatProblem } from "../model/errors.ts";
@@ -46,6 +47,22 @@ test("writeStarter() writes what passes check, with services or without", async 
     assert.deepEqual(findings, []);
     assert.deepEqual(notes, []);
   }
+});
+
+test("writeStarter() with an authority makes a key that only its owner can read, and passes check", async (context) => {
+  const folder = temporary(context);
+  const { dir, file, findings } = await checked(folder, { authority: true });
+  assert.deepEqual(findings, []);
+  const key = join(dir, "secrets", "kek");
+  assert.equal(statSync(key).mode & 0o777, 0o600);
+  assert.equal(statSync(join(dir, "secrets")).mode & 0o777, 0o700);
+  assert.match(readFileSync(key, "utf8"), /^[A-Za-z0-9_-]{43}\n$/);
+  const { authority, admin } = (await loadConfig(file)).config;
+  assert.ok(isKeeper(authority) && admin?.socket === join(dir, "run", "admin.sock"));
+  // Each has one of its own.
+  const other = await checked(temporary(context), { authority: true });
+  const [one, two] = [dir, other.dir].map((at) => readFileSync(join(at, "secrets", "kek"), "utf8"));
+  assert.notEqual(one, two);
 });
 
 test("writeStarter() takes issuer, keys and audience over", async (context) => {

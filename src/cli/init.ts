@@ -3,11 +3,13 @@
  * never overwrites a file, and writes nothing at all if it cannot write everything.
  */
 import { access, mkdir, readFile, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { basename, dirname, join } from "node:path";
 import { ConfigError } from "../model/errors.ts";
 import { nameSchema } from "../model/options.ts";
 import { openApiTitle, readOpenApi } from "./starter/openapi.ts";
 import {
+  STARTER_KEY,
   type StarterPlan,
   type StarterRoute,
   type StarterService,
@@ -28,6 +30,8 @@ export interface InitOptions {
   readonly audience: string;
   /** OpenAPI files. */
   readonly fromOpenapi: readonly string[];
+  /** Whether it is to keep state: then with a store and a key-encryption key, made here. */
+  readonly authority?: boolean;
 }
 
 /** Writes, and prints what it wrote. Resolves to the exit code; throws ConfigError. */
@@ -46,7 +50,7 @@ export async function writeStarter(
   options: InitOptions,
 ): Promise<{ readonly files: readonly string[]; readonly notes: readonly string[] }> {
   const plan = await planStarter(options);
-  const files: [path: string, text: string][] = [
+  const files: [path: string, text: string, mode?: number][] = [
     ["sallyport.yaml", writeConfig(plan)],
     ...plan.services.map((service): [string, string] => [
       join("policies", `${service.name}.cedar`),
@@ -54,6 +58,10 @@ export async function writeStarter(
     ]),
     ["README.md", writeReadme(plan)],
   ];
+  // As key-source.ts reads it; nobody else may.
+  if (plan.authority) {
+    files.push([STARTER_KEY, `${randomBytes(32).toString("base64url")}\n`, 0o600]);
+  }
   const paths = files.map(([path]) => join(options.dir, path));
   const present = await Promise.all(paths.map(exists));
   const problems = paths
@@ -61,9 +69,15 @@ export async function writeStarter(
     .map((file) => ({ file, message: "is there already", remedy: "another --dir" }));
   if (problems.length > 0) throw new ConfigError(problems);
   await mkdir(join(options.dir, "policies"), { recursive: true });
-  for (const [index, [, text]] of files.entries()) {
+  if (plan.authority) {
+    await mkdir(join(options.dir, dirname(STARTER_KEY)), { recursive: true, mode: 0o700 });
+  }
+  for (const [index, [, text, mode]] of files.entries()) {
     // `wx`: a file that appeared since then is not overwritten either.
-    await writeFile(paths[index] ?? "", text, { flag: "wx" });
+    await writeFile(paths[index] ?? "", text, {
+      flag: "wx",
+      ...(mode === undefined ? {} : { mode }),
+    });
   }
   return { files: paths, notes: plan.notes };
 }
@@ -99,8 +113,8 @@ async function planStarter(options: InitOptions): Promise<StarterPlan> {
     services.push({ name: "hello", endpoint, routes: [wholeRoute("hello", taken)] });
   }
   refuseSharedPaths(services);
-  const { issuer, jwks, audience } = options;
-  return { issuer, jwks, audience, services, notes };
+  const { issuer, jwks, audience, authority = false } = options;
+  return { issuer, jwks, audience, services, authority, notes };
 }
 
 function readServices(written: readonly string[]): Map<string, string> {

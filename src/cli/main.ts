@@ -71,6 +71,7 @@ function createProgram(exit: (code: number) => void): Command {
     .option("--jwks <place>", "where its keys are: https://… or file:… (otherwise by discovery)")
     .option("--audience <text>", "what tokens must be meant for", "https://api.example.com")
     .option("--from-openapi <file>", "routes and policies from OpenAPI 3 (repeatable)", collect, [])
+    .option("--authority", "keep state too: signing keys, revocations, enrolled machines", false)
     .action(async (options: InitOptions) => {
       exit(await init(options));
     });

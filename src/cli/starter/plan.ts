@@ -35,9 +35,14 @@ export interface StarterPlan {
   readonly jwks: string | undefined;
   readonly audience: string;
   readonly services: readonly StarterService[];
+  /** Whether the process is to keep state: keys, revocations, enrolled machines. */
+  readonly authority: boolean;
   /** What could not be taken over, for the person who runs `init`. */
   readonly notes: readonly string[];
 }
+
+/** Where the key-encryption key of a starter lies. */
+export const STARTER_KEY = "secrets/kek";
 
 /** The name of the one authenticator in a starter. */
 export const STARTER_AUTHENTICATOR = "corp";

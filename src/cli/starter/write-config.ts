@@ -1,5 +1,5 @@
 /** Writes the `sallyport.yaml` of a starter. */
-import { type StarterPlan, type StarterRoute, STARTER_AUTHENTICATOR } from "./plan.ts";
+import { type StarterPlan, type StarterRoute, STARTER_AUTHENTICATOR, STARTER_KEY } from "./plan.ts";
 
 export function writeConfig(plan: StarterPlan): string {
   return `# Every key is described in docs/configuration.md; \`sallyport check\` says whether this file is right.
@@ -11,7 +11,7 @@ listeners:
 
 admin:
   address: 127.0.0.1:9900        # /livez, /readyz, /metrics: for operators, not for callers
-
+${plan.authority ? "  socket: run/admin.sock         # mode 0600: what the command line speaks to\n" : ""}
 authenticators:
   ${STARTER_AUTHENTICATOR}:
     type: jwt
@@ -30,10 +30,18 @@ ${plan.services.flatMap((service) => service.routes.map((route) => routeText(rou
 policies:
   enforce: [policies]
 
-audit:
+${plan.authority ? AUTHORITY : ""}audit:
   path: data/audit
 `;
 }
+
+/** Loopback, as the listener is: to be changed together. */
+const AUTHORITY = `authority:                       # signing keys, revocations, enrolled machines
+  issuer: http://127.0.0.1:8080  # who the keys that it issues are from: your own https: origin
+  store: sqlite:data/state/sallyport.db
+  keyEncryptionKey: { file: ${STARTER_KEY} }   # what its secrets are sealed under; without it they are lost
+
+`;
 
 function routeText(route: StarterRoute, service: string): string {
   const methods = route.methods === undefined ? "" : `    methods: [${route.methods.join(", ")}]\n`;

@@ -1,5 +1,5 @@
 /** Writes the README.md of a starter: what each file is for and what to do next. */
-import { type StarterPlan, STARTER_AUTHENTICATOR } from "./plan.ts";
+import { type StarterPlan, STARTER_AUTHENTICATOR, STARTER_KEY } from "./plan.ts";
 
 export function writeReadme(plan: StarterPlan): string {
   const [first] = plan.services;
@@ -9,7 +9,7 @@ export function writeReadme(plan: StarterPlan): string {
 | file | what it is for |
 | --- | --- |
 | \`sallyport.yaml\` | listeners, who vouches for callers, services, and the routes to them |
-${plan.services.map(({ name }) => `| \`policies/${name}.cedar\` | who may use ${name} |\n`).join("")}| \`data/audit/\` | every decision and every completed request, once it runs |
+${plan.services.map(({ name }) => `| \`policies/${name}.cedar\` | who may use ${name} |\n`).join("")}${plan.authority ? KEY_ROWS : ""}| \`data/audit/\` | every decision and every completed request, once it runs |
 
 ## Next
 
@@ -30,3 +30,7 @@ A token of ${plan.issuer} whose \`roles\` claim holds
 the answer's \`decision\` is the id of the record in \`data/audit/\` that says why.
 ${plan.notes.length === 0 ? "" : `\n## What was not taken over\n\n${plan.notes.map((note) => `- ${note}\n`).join("")}`}`;
 }
+
+const KEY_ROWS = `| \`${STARTER_KEY}\` | the key that secrets in the store are sealed under: keep a copy elsewhere, and out of version control |
+| \`data/state/\` | signing keys, revocations and enrolled machines, once it runs |
+`;
