@@ -161,6 +161,7 @@ test("rotate() in an emergency leaves nothing of the use published but the new k
   assert.equal(doomed.length, 2);
   const others = kids(one.keys.published()).filter((kid) => !doomed.includes(kid));
   await one.keys.rotate("tokens", { emergency: true, by: "admin/ann" });
+  assert.ok(!doomed.includes(one.keys.signer("tokens").kid), "it signs at once");
   await turn();
   for (const { keys } of [one, two]) {
     const left = kids(keys.published(), "tokens");
@@ -202,6 +203,27 @@ test("rotate() in an emergency by two replicas at once replaces the former keys 
   assert.equal(kids(one.keys.published(), "tokens").length, 1);
   assert.ok(await on.store.get("signing-keys", "tokens.000002"));
   assert.equal(await on.store.get("signing-keys", "tokens.000003"), undefined);
+});
+
+test("rotate() in an emergency is done although another replica writes between its look and its commit", async () => {
+  const on = ground();
+  const [one, other] = [await started(on), await started(on)];
+  const commit = on.store.commit.bind(on.store);
+  let meanwhile: (() => Promise<void>) | undefined;
+  on.store.commit = async (writes) => {
+    const run = meanwhile;
+    meanwhile = undefined;
+    await run?.();
+    return await commit(writes);
+  };
+  const doomed = kids(one.keys.published(), "tokens");
+  meanwhile = () => other.keys.rotate("tokens", { emergency: false });
+  await one.keys.rotate("tokens", { emergency: true });
+  assert.equal(meanwhile, undefined);
+  const left = kids(one.keys.published(), "tokens");
+  assert.equal(left.length, 1);
+  assert.ok(!doomed.includes(left[0] ?? ""));
+  assert.equal(one.keys.list().find(({ use }) => use === "tokens")?.replaced.length, 2);
 });
 
 test("signer() signs on while the store is away, until its key is retired, and then refuses", async () => {
@@ -295,6 +317,23 @@ test("a clock that jumps and comes back removes no key", async () => {
   on.clock.now = real;
   await one.settle();
   assert.deepEqual(await on.store.list("signing-keys", { limit: 100 }), documents);
+});
+
+test("start() with a store whose clock is far from this machine's removes and makes nothing", async () => {
+  const on = ground();
+  const before = await started(on);
+  const known = kids(before.keys.published());
+  await before.keys.close();
+  const documents = await on.store.list("signing-keys", { limit: 100 });
+  const here = new ManualClock(on.clock.now());
+  on.clock.advance(400 * DAY);
+  const one = await started(on, { clock: here });
+  assert.deepEqual(await on.store.list("signing-keys", { limit: 100 }), documents);
+  // It is put right: all is as it was.
+  on.clock.advance(-400 * DAY);
+  const two = await started(on, { clock: here });
+  assert.deepEqual(kids(two.keys.published()), known);
+  await one.keys.close();
 });
 
 test("a clock that jumps and stays is believed after five minutes", async () => {
