@@ -49,7 +49,7 @@ export interface MachineCertificates {
     readonly uris: readonly string[];
     readonly dnsNames: readonly string[];
     readonly ipAddresses: readonly string[];
-    readonly usages: readonly "client"[];
+    readonly usages: readonly ("client" | "server")[];
     readonly lifetimeMs: number;
   }): Issued | Promise<Issued>;
 }
@@ -136,9 +136,10 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
       publicKey: key.verification.keyObject,
       commonName: name,
       uris: [workloadUri(trustDomain, { kind, name })],
-      dnsNames: [],
+      // A relay is reached under its own name, and can pass for no other machine.
+      dnsNames: kind === "proxy" ? [name] : [],
       ipAddresses: [],
-      usages: ["client"],
+      usages: kind === "proxy" ? ["client", "server"] : ["client"],
       lifetimeMs: certificateMs,
     });
     const made = createHash("sha256").update(issued.der).digest("base64url");

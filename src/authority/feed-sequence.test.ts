@@ -102,6 +102,16 @@ test("take() refuses a word that was held up, and one of the future", () => {
   assert.equal(reader.take(stream.current(10, 10, ground.clock.now() + 5000)), "fresh");
 });
 
+test("take() takes no old word for a proof where a stream opens with it", () => {
+  const { ground, stream, reader, consumer } = scene();
+  const held = stream.current(10, 10);
+  ground.clock.advance(10_001);
+  reader.sequence.begin();
+  assert.equal(reader.take(stream.hello(), held), "known");
+  assert.equal(consumer.asOfMs, T0);
+  assert.equal(reader.take(stream.current(10, 10)), "fresh");
+});
+
 test("take() refuses parts of a snapshot that do not belong together", () => {
   const { ground, stream, consumer } = scene();
   const fresh = (): TestReader => new TestReader(ground);

@@ -210,9 +210,14 @@ export class FeedSequence {
   #confirm(frame: CurrentFrame): Outcome {
     const position = this.#placed(frame.epoch);
     const { asOf, before, number } = frame;
+    const first = this.#streamAsOf === 0;
     this.#checkStream(frame);
     const age = this.#options.clock.now() - asOf;
-    if (age > this.#options.maxAgeMs) throw new FeedRefusal("too-old", `by ${age} ms`);
+    if (age > this.#options.maxAgeMs) {
+      // A stream opens with the last one there is; who passes it on may not have a newer one yet.
+      if (first) return "known";
+      throw new FeedRefusal("too-old", `it is ${age} ms old`);
+    }
     if (before > position.number) throw new FeedRefusal("gap");
     // Of an authority that has not caught up with the one before: true, and no proof of what is known.
     if (number < position.number || asOf < this.#asOf) return "known";

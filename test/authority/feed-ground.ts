@@ -33,13 +33,19 @@ export const ISSUER = "https://sallyport.example.com";
 /** What outlives one process of an authority. */
 export class FeedGround {
   readonly store = createMemoryStore(systemClock);
-  readonly keys = new TestKeys(systemClock);
-  readonly ca = new TestAuthority(systemClock);
+  readonly keys: TestKeys;
+  readonly ca: TestAuthority;
   readonly log = keptLog();
   assignments: BundleAssignment[] = [];
   readonly bundles = new Map<string, Uint8Array>();
   readonly #bundleListeners = new Set<() => void>();
   readonly #ends: (() => Promise<unknown>)[] = [];
+
+  /** `like`: with the same keys and CA, as a store has them that was restored. */
+  constructor(like?: FeedGround) {
+    this.keys = like?.keys ?? new TestKeys(systemClock);
+    this.ca = like?.ca ?? new TestAuthority(systemClock);
+  }
 
   /** Names a bundle for all proxies. */
   publish(text: string, proxy = "*"): string {
