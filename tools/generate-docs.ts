@@ -1,18 +1,36 @@
 /**
  * `npm run docs`: writes what the documentation says about the source from the source itself:
- * docs/configuration.md, docs/errors.md, docs/openapi.json and docs/sallyport.schema.json. With
- * `--check` it writes nothing and fails where a file differs.
+ * docs/configuration.md, docs/errors.md, docs/openapi.json, docs/sallyport.schema.json and the table
+ * in docs/admin-api.md; and the client of the admin API, src/cli/admin-client.ts. With `--check` it
+ * writes nothing and fails where a file differs.
  */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { adminOpenApi } from "../src/admin/operations.ts";
 import { configurationReference } from "./docs/configuration-reference.ts";
 import { editorSchema } from "./docs/editor-schema.ts";
 import { errorCatalogue } from "./docs/error-catalogue.ts";
+import { withOperations } from "./docs/admin-operations.ts";
+import { adminClient } from "./generate-admin-client.ts";
+
+/** Sources that are written from others: path → text, in the form that oxfmt gives it. */
+function generateSources(root: string): ReadonlyMap<string, string> {
+  const text = adminClient(adminOpenApi());
+  const formatter = spawnSync(
+    `${root}node_modules/.bin/oxfmt`,
+    ["--stdin-filepath", "src/cli/admin-client.ts"],
+    { cwd: root, input: text, encoding: "utf8" },
+  );
+  if (formatter.status !== 0) throw new Error(`oxfmt: ${formatter.stderr}`);
+  return new Map([["src/cli/admin-client.ts", formatter.stdout]]);
+}
 
 /** File under `docs/` → text. */
 export function generateDocs(): ReadonlyMap<string, string> {
+  const adminPage = readFileSync(new URL("../docs/admin-api.md", import.meta.url), "utf8");
   return new Map([
+    ["admin-api.md", withOperations(adminPage, adminOpenApi())],
     ["configuration.md", configurationReference()],
     ["errors.md", errorCatalogue()],
     ["openapi.json", `${JSON.stringify(adminOpenApi(), null, 2)}\n`],
@@ -21,15 +39,15 @@ export function generateDocs(): ReadonlyMap<string, string> {
 }
 
 if (import.meta.main) {
-  const folder = fileURLToPath(new URL("../docs/", import.meta.url));
+  const root = fileURLToPath(new URL("../", import.meta.url));
   const checking = process.argv.includes("--check");
-  mkdirSync(folder, { recursive: true });
-  for (const [name, text] of generateDocs()) {
-    const path = folder + name;
+  mkdirSync(`${root}docs`, { recursive: true });
+  const docs = [...generateDocs()].map(([name, text]) => [`docs/${name}`, text] as const);
+  for (const [path, text] of [...docs, ...generateSources(root)]) {
     if (!checking) {
-      writeFileSync(path, text);
-    } else if (read(path) !== text) {
-      console.error(`docs/${name} is not what the source says; run: npm run docs`);
+      writeFileSync(root + path, text);
+    } else if (read(root + path) !== text) {
+      console.error(`${path} is not what the source says; run: npm run docs`);
       process.exitCode = 1;
     }
   }

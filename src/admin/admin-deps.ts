@@ -2,10 +2,10 @@
  * What the admin API shows and changes, as interfaces: each process hands in what it has. What it has
  * not (a proxy has no store) is left out, and the API says so (`not-here`).
  */
+import type { KeyManager } from "../keys/key-manager.ts";
 import type { RevocationRegister } from "../keys/revocation-register.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { Clock, Log } from "../model/ports.ts";
-import type { KeyUse, PublishedKey } from "../model/signing.ts";
 import type { Store } from "../model/store.ts";
 import type { WorkloadRegister } from "../model/workloads.ts";
 
@@ -124,29 +124,27 @@ export interface ConfigDesk {
   running(): RunningConfig | Promise<RunningConfig>;
 }
 
-export interface KeyDesk {
-  published(): readonly PublishedKey[];
-  /** `emergency`: what the key has signed is worth nothing from now on. */
-  rotate(use: KeyUse, options: { readonly emergency: boolean; readonly by: string }): Promise<void>;
-}
+/** Of the key manager: what it shows and what it can be asked for. */
+export type KeyDesk = Pick<KeyManager, "list" | "rotate">;
 
-export interface BundleView {
-  /** `sha256-…`. */
+/** All that one configuration gives to proxies. */
+export interface PublicationView {
+  /** `sha256-…` of the whole configuration. */
   readonly hash: string;
-  readonly bytes: number;
-  readonly publishedMs: number;
-  /** Whether it is the one that is published now. */
-  readonly current: boolean;
-  readonly services: readonly string[];
-  readonly routes: number;
-  readonly policies: number;
-  readonly number: number;
+  readonly atMs: number;
+  readonly by: string;
+  readonly inForce: boolean;
+  /** The first whose pattern matches a proxy's name counts. */
+  readonly parts: readonly {
+    readonly proxy: string;
+    readonly services: "all" | readonly string[];
+    /** `sha256-…` of the bundle. */
+    readonly bundle: string;
+    readonly bytes: number;
+  }[];
 }
 
 export interface BundleDesk {
-  list(options: {
-    readonly after?: string | undefined;
-    readonly limit: number;
-  }): Promise<{ readonly bundles: readonly BundleView[]; readonly next: string | undefined }>;
-  get(hash: string): Promise<BundleView | undefined>;
+  /** Newest first. */
+  list(): readonly PublicationView[];
 }

@@ -21,8 +21,8 @@ import { getAllFields } from "../wire/fields.ts";
 import { isIdentityCoded, isJsonType } from "../wire/media-type.ts";
 import type { AdminDeps } from "./admin-deps.ts";
 import { type AdminSnapshots, operationOf } from "./admin-gate.ts";
-import { PROBLEM_TYPE } from "./api.ts";
-import type { ApiAnswer } from "./call.ts";
+import { JSON_TYPE, PROBLEM_TYPE } from "./api.ts";
+import type { ApiAnswer, PermittedCall } from "./call.ts";
 import { createHealthHandler, type HealthDeps, isLocalHost } from "./health.ts";
 import { createOperations } from "./operations.ts";
 import { AdminProblem, denialDocument, type ProblemDocument } from "./problem.ts";
@@ -165,8 +165,7 @@ class Calls {
       decision: decisionId,
       method: request.method,
       target: query === undefined ? request.path : `${request.path}?${query}`,
-      fields: callFields(exchange.head.fields),
-      body: body === undefined || body.bytes === 0 ? undefined : body.text,
+      ...seenOf(exchange.head.fields, body),
     };
     this.#api
       .answer(call)
@@ -228,15 +227,22 @@ interface ReceivedBody {
   readonly bytes: number;
 }
 
-/** What operations may see of the fields: never the credential. */
-function callFields(fields: Fields): readonly (readonly [string, string])[] {
-  return SEEN.flatMap((name) => {
+/** What operations may see of fields and body: never the credential. An empty body is none. */
+function seenOf(
+  fields: Fields,
+  body: ReceivedBody | undefined,
+): Pick<PermittedCall, "fields" | "body"> {
+  const text = body === undefined || body.bytes === 0 ? undefined : body.text;
+  const seen = SEEN.flatMap((name) => {
     const values = getAllFields(fields, name);
     return values.length === 0 ? [] : [[name, values.join(", ")] as const];
   });
+  // One that was looked at already, in the one spelling that needs no second look.
+  const type = text === undefined ? [] : [["content-type", JSON_TYPE] as const];
+  return { fields: [...seen, ...type], body: text };
 }
 
-const SEEN = ["content-type", "if-match", "idempotency-key"] as const;
+const SEEN = ["if-match", "idempotency-key"] as const;
 
 /** A body that would be read in two ways, here and elsewhere, is not taken (RFC 8259 section 4). */
 function bodyFault({ head }: Exchange, text: string): AdminProblem | undefined {

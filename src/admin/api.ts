@@ -42,7 +42,8 @@ export function createAdminApi(operations: readonly Operation[], deps: AdminDeps
       const request = new Request(`http://admin${call.target}`, {
         method: call.method,
         headers,
-        ...(call.body === undefined ? {} : { body: call.body }),
+        // A GET cannot hold one there; `run` refuses what was sent with it.
+        ...(call.body === undefined || call.method === "GET" ? {} : { body: call.body }),
       });
       let response: Response;
       try {
@@ -145,6 +146,9 @@ async function run(
 ): Promise<Response> {
   const { spec } = operation;
   try {
+    if (spec.body === undefined && call.body !== undefined) {
+      throw new AdminProblem("unexpected-body");
+    }
     const header = (name: string): string | undefined =>
       call.fields.find(([field]) => field === name)?.[1];
     const ifMatch = spec.conditional === true ? readIfMatch(header("if-match")) : undefined;
@@ -283,8 +287,7 @@ function successOf({ spec: { answers } }: Operation): Record<number, never> {
 
 /** Those that every operation may answer, those of its input, and its own. */
 function problemsOf({ spec }: Operation): Record<number, never> {
-  const statuses = new Set<number>([400, 401, 403, 429, 500, 503, ...(spec.problems ?? [])]);
-  if (spec.body !== undefined) for (const status of [413, 415]) statuses.add(status);
+  const statuses = new Set<number>([...OF_ALL, ...(spec.problems ?? [])]);
   if (spec.conditional === true) statuses.add(412);
   if (spec.idempotent === true) for (const status of [409, 422]) statuses.add(status);
   return Object.fromEntries(
@@ -295,6 +298,8 @@ function problemsOf({ spec }: Operation): Record<number, never> {
     }),
   );
 }
+
+const OF_ALL = [400, 401, 403, 413, 415, 429, 500, 503] as const;
 
 const DESCRIPTIONS: Readonly<Record<number, string>> = {
   400: "The request does not fit the operation; `faults` says where.",

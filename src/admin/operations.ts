@@ -1,18 +1,26 @@
 /** Every operation of the admin API, once. */
 import { createAdminApi, type AdminApi, openApiDocument } from "./api.ts";
 import type { AdminDeps } from "./admin-deps.ts";
+import { bundleOperations } from "./bundles.ts";
 import { configOperations } from "./config.ts";
+import { keyOperations } from "./keys.ts";
 import { openApiOperation } from "./openapi.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { Operation } from "./operation.ts";
+import { revocationOperations } from "./revocations.ts";
 import { statusOperations } from "./status.ts";
 import { viewOperations } from "./views.ts";
+import { workloadOperations } from "./workloads.ts";
 
 const OPERATIONS: readonly Operation[] = [
   openApiOperation(() => adminOpenApi()),
   ...statusOperations,
   ...configOperations,
   ...viewOperations,
+  ...workloadOperations,
+  ...revocationOperations,
+  ...keyOperations,
+  ...bundleOperations,
 ];
 
 /** Where each operation is, for the gate's routes. */

@@ -96,9 +96,17 @@ export function denialDocument(reason: Reason, decision: string): ProblemDocumen
 export function problemOf(error: unknown): AdminProblem | undefined {
   if (error instanceof AdminProblem) return error;
   if (error instanceof ConfigError) return configProblem(error);
-  if (error instanceof SallyportError && error.code === "store-unavailable") {
+  return error instanceof SallyportError ? operationalProblem(error) : undefined;
+}
+
+/** What an operator can do something about; the rest is for the log. */
+function operationalProblem({ code, message }: SallyportError): AdminProblem | undefined {
+  if (code === "store-unavailable") {
     return new AdminProblem("store-unavailable", "nothing was changed, or it cannot be known");
   }
+  if (code === "revocations-full") return new AdminProblem("conflict", message);
+  // A reload whose new address cannot be had.
+  if (code === "listen-failed") return new AdminProblem("config-invalid", message);
   return undefined;
 }
 

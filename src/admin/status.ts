@@ -1,6 +1,6 @@
 /** `GET /v1/status`: the whole at a glance. */
 import { z } from "zod";
-import type { AdminDeps, ProcessStatus, RunningConfig } from "./admin-deps.ts";
+import type { AdminDeps, KeyDesk, ProcessStatus, RunningConfig } from "./admin-deps.ts";
 import { type Operation, operation, timeSchema, timeText } from "./operation.ts";
 
 const configSchema = z.strictObject({
@@ -115,7 +115,7 @@ async function statusOf(deps: AdminDeps): Promise<z.input<typeof statusSchema>> 
     workers: { ...same.workers },
     ...(feed === undefined ? {} : { feed: feedOf(feed, now) }),
     ...(store === undefined ? {} : { store }),
-    ...(keys === undefined ? {} : { keys: signing(keys.published(), now) }),
+    ...(keys === undefined ? {} : { keys: signing(keys) }),
     ...(followers === undefined ? {} : { followers }),
     counts: {
       routes: config.routes.length,
@@ -160,11 +160,9 @@ async function storeOf({ store }: AdminDeps): Promise<z.input<typeof statusSchem
   }
 }
 
-function signing(
-  published: ReturnType<NonNullable<AdminDeps["keys"]>["published"]>,
-  nowMs: number,
-): z.input<typeof statusSchema>["keys"] {
-  return published
-    .filter(({ activeMs, retiredMs }) => activeMs <= nowMs && nowMs < retiredMs)
+function signing(keys: KeyDesk): z.input<typeof statusSchema>["keys"] {
+  return keys
+    .list()
+    .filter(({ state }) => state === "active")
     .map(({ use, kid, retiredMs }) => ({ use, kid, retires: timeText(retiredMs) }));
 }

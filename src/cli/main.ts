@@ -3,16 +3,28 @@
  * file of its own that knows nothing of this one. Exit codes: 0 fine, 1 the answer is no, 2 it could
  * not run. The one file that knows `commander`.
  */
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { ConfigError, formatProblem, SallyportError } from "../model/errors.ts";
+import { KEY_USES, type KeyUse } from "../model/signing.ts";
 import { productVersion } from "../platform/version.ts";
+import type { ConnectOptions } from "./admin-connect.ts";
 import { check } from "./check.ts";
 import { demo } from "./demo.ts";
+import { drain } from "./drain.ts";
 import { enrol, type EnrolOptions } from "./enrol.ts";
 import { renew, type RenewOptions } from "./enrol-renew.ts";
 import { init, type InitOptions } from "./init.ts";
+import { listKeys, rotateKey } from "./keys.ts";
 import { policySchema } from "./policy-schema.ts";
+import { reload } from "./reload.ts";
+import {
+  addRevocation,
+  liftRevocation,
+  listRevocations,
+  type RevokeOptions,
+} from "./revocations.ts";
 import { firstSignal, run } from "./run.ts";
+import { showStatus } from "./status.ts";
 import { storeBackup } from "./store-backup.ts";
 import { storeNewEpoch } from "./store-new-epoch.ts";
 import { storeRestore } from "./store-restore.ts";
@@ -112,6 +124,9 @@ function createProgram(exit: (code: number) => void): Command {
     });
 
   addStoreCommands(program.command("store").description("about the authority's store"), exit);
+  addProcessCommands(program, exit);
+  addRevocationCommands(program.command("revocations").description("access taken away"), exit);
+  addKeyCommands(program.command("keys").description("keys that sign on our behalf"), exit);
   return program;
 }
 
@@ -146,6 +161,89 @@ function addStoreCommands(store: Command, exit: (code: number) => void): void {
     .action(async (options: { readonly config: string }) => {
       exit(await storeRewrap(options.config));
     });
+}
+
+type Exit = (code: number) => void;
+type Asking = ConnectOptions & { readonly json: boolean };
+
+/** Commands that ask the running process, over its admin API. */
+function addProcessCommands(program: Command, exit: Exit): void {
+  asking(program.command("status"))
+    .description("the running process at a glance; exits 1 where it is not ready")
+    .option("--json", "for programs", false)
+    .action(async (options: Asking) => {
+      exit(await showStatus(options));
+    });
+
+  asking(program.command("reload"))
+    .description("read the configuration again; exits 1 where it does not validate")
+    .action(async (options: Asking) => {
+      exit(await reload(options));
+    });
+
+  asking(program.command("drain"))
+    .description("end the running process in order")
+    .action(async (options: Asking) => {
+      exit(await drain(options));
+    });
+}
+
+function addRevocationCommands(revocations: Command, exit: Exit): void {
+  for (const [mode, description] of [
+    ["revoke", "what was issued until now is dead, what is issued later is good"],
+    ["block", "nothing is good until it is lifted"],
+  ] as const) {
+    const command = asking(revocations.command(mode))
+      .description(description)
+      .option("--service <name>", "everything that is presented to a service")
+      .option("--authenticator <name>", "everything that an authenticator vouches for, or …")
+      .option("--subject <text>", "… of it only this subject")
+      .option("--id <jti>", "… of it only this credential")
+      .option("--reason <text>", "for operators");
+    if (mode === "block") command.option("--until <time>", "when it ends, 2026-12-24T18:00:00Z");
+    command.action(async (options: ConnectOptions & RevokeOptions) => {
+      exit(await addRevocation(mode, options));
+    });
+  }
+  asking(revocations.command("lift"))
+    .description("give access back")
+    .argument("<id>", "as list prints it")
+    .addOption(new Option("--mode <mode>", "only this of the two").choices(["revoke", "block"]))
+    .action(
+      async (id: string, options: ConnectOptions & { readonly mode?: "revoke" | "block" }) => {
+        exit(await liftRevocation(id, options));
+      },
+    );
+  asking(revocations.command("list"))
+    .description("what is taken away now")
+    .option("--json", "one object a line", false)
+    .action(async (options: Asking) => {
+      exit(await listRevocations(options));
+    });
+}
+
+function addKeyCommands(keys: Command, exit: Exit): void {
+  asking(keys.command("list"))
+    .description("keys that are published, without their private halves")
+    .option("--json", "for programs", false)
+    .action(async (options: Asking) => {
+      exit(await listKeys(options));
+    });
+  asking(keys.command("rotate"))
+    .description("publish the next key of a use now")
+    .addArgument(new Argument("<use>", "what it signs").choices(KEY_USES))
+    .option("--emergency", "at once, and nothing that was signed before verifies any more", false)
+    .action(async (use: KeyUse, options: ConnectOptions & { readonly emergency: boolean }) => {
+      exit(await rotateKey(use, options));
+    });
+}
+
+/** What says where the running process is asked; the same on every command that asks it. */
+function asking(command: Command): Command {
+  return configured(command)
+    .option("--admin <place>", "https://host:port or the path of a socket (else admin.socket)")
+    .option("--token-file <file>", "a bearer token, for https://")
+    .option("--ca <file>", "PEM of the authorities of that server");
 }
 
 /** `-c/--config`, the same on every command that has it. */

@@ -42,6 +42,21 @@ export interface RevokeOptions {
   readonly by: string;
 }
 
+export interface LiftOptions {
+  readonly mode?: RevocationMode | undefined;
+  readonly by: string;
+  /** The number that it must have now, else RevocationChanged; left out: whatever it is. */
+  readonly expect?: number | undefined;
+}
+
+/** It is not as whoever lifts it has seen it: somebody else took more away meanwhile. */
+export class RevocationChanged extends Error {
+  constructor() {
+    super("the revocation has changed since it was read");
+    this.name = "RevocationChanged";
+  }
+}
+
 export interface RevocationRegister {
   /** Resolves when it is committed; the feed takes it from there. */
   revoke(target: RevocationTarget, options: RevokeOptions): Promise<Revocation>;
@@ -49,10 +64,7 @@ export interface RevocationRegister {
    * Lifts what `mode` says, all of it where left out. Resolves to what is left, undefined where
    * nothing is. What was issued before a cut-off that is lifted is good again.
    */
-  lift(
-    target: RevocationTarget,
-    options: { readonly mode?: RevocationMode | undefined; readonly by: string },
-  ): Promise<Revocation | undefined>;
+  lift(target: RevocationTarget, options: LiftOptions): Promise<Revocation | undefined>;
   get(target: RevocationTarget): Promise<Revocation | undefined>;
   /** By digest, from after `after` on. `limit` from 1 to 1 000. */
   list(options: {
@@ -106,10 +118,11 @@ export function createRevocationRegister(deps: RevocationRegisterDeps): Revocati
 
   async function lift(
     target: RevocationTarget,
-    { mode, by }: { readonly mode?: RevocationMode | undefined; readonly by: string },
+    { mode, by, expect }: LiftOptions,
   ): Promise<Revocation | undefined> {
     let lifted = false;
     const left = await change(target, (present) => {
+      if (expect !== undefined && present?.number !== expect) throw new RevocationChanged();
       if (present === undefined) return undefined;
       const cutoff = mode === "block" ? present.cutoff : undefined;
       const block = mode === "revoke" ? present.block : undefined;

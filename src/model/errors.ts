@@ -22,6 +22,7 @@ export const ERROR_CODES = {
     "The authority's feed cannot be followed, or what came over it is not to be trusted.",
   "revocations-full":
     "As many revocations are in force as can be held. None was added; lift some, or let them expire.",
+  "admin-call-failed": "The admin API could not be asked, or it answered with a problem.",
   "enrolment-failed": "A machine could not be enrolled or could not renew its identity.",
 } as const;
 

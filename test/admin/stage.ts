@@ -67,7 +67,7 @@ export interface AdminStage {
   readonly completions: CompletionRecord[];
   readonly socket: string;
   readonly port: number;
-  ask(path: string, options?: AskOptions): Promise<Reply>;
+  readonly ask: (path: string, options?: AskOptions) => Promise<Reply>;
 }
 
 export function token(roles: readonly string[], claims: object = {}): string {
@@ -184,7 +184,16 @@ async function snapshotsOf({
   });
 }
 
-async function compiled(text: string): Promise<Policies> {
+/** The official engine takes half a second to start; a text is compiled once in a process. */
+const known = new Map<string, Promise<Policies>>();
+
+function compiled(text: string): Promise<Policies> {
+  let policies = known.get(text);
+  if (policies === undefined) known.set(text, (policies = compile(text)));
+  return policies;
+}
+
+async function compile(text: string): Promise<Policies> {
   const vocabulary = {
     authenticators: [
       { name: "corp", kinds: ["user" as const], attributes: {}, bareRoles: ["Operator"] },

@@ -1,0 +1,661 @@
+/**
+ * The typed client of the admin API. Written by `npm run docs` from docs/openapi.json: change the
+ * operations in src/admin/ and not this file.
+ */
+import type { AdminAnswer, AdminTransport } from "./admin-transport.ts";
+
+/** Why a call did not do what it asked (RFC 9457). */
+export interface Problem {
+  /** A URN of the reason. */
+  readonly type: string;
+  /** The status of the answer. */
+  readonly status: number;
+  /** What is wrong, the same for every occurrence. */
+  readonly title: string;
+  /** Why, in kebab-case. */
+  readonly reason: string;
+  /** What is wrong in this case, for the operator. */
+  readonly detail?: string | undefined;
+  /** Id of the gate's decision, by which the audit log has it. */
+  readonly decision?: string | undefined;
+  /** Everything that is wrong, and where. */
+  readonly faults?:
+    | readonly {
+        /** Where: a JSON Pointer into the body, `path`, `query` or `header` and a name, or a place in a file. */
+        readonly at: string;
+        /** What is wrong. */
+        readonly message: string;
+        /** What would be right. */
+        readonly remedy?: string | undefined;
+      }[]
+    | undefined;
+}
+
+/** The whole at a glance. */
+export interface Status {
+  readonly version: string;
+  /** Name and version of what it runs on. */
+  readonly runtime: string;
+  /** `single`: authority and proxy in one, or a proxy without an authority. */
+  readonly role: "single" | "authority" | "proxy";
+  readonly pid: number;
+  readonly started: string;
+  readonly uptimeSeconds: number;
+  /** As `/readyz` says. */
+  readonly ready: boolean;
+  /** Each thing that readiness depends on, in words. */
+  readonly checks: Readonly<Record<string, string>>;
+  readonly config: {
+    /** Of the configuration in force and its policies. */
+    readonly hash: string;
+    /** When it was put in force. */
+    readonly since: string;
+    /** The last reload, where it failed: the running configuration is not the written one. */
+    readonly notReloaded?:
+      | {
+          readonly at: string;
+          /** The first problems. */
+          readonly why: readonly string[];
+          /** How many there are. */
+          readonly problems: number;
+        }
+      | undefined;
+  };
+  readonly listeners: readonly {
+    readonly name: string;
+    readonly scheme: "http" | "https";
+    readonly address: string;
+  }[];
+  readonly workers: {
+    /** Processes that serve. */
+    readonly serving: number;
+    /** Processes that should. */
+    readonly wanted: number;
+  };
+  /** Where it stands in what its authority says; absent without one. */
+  readonly feed?:
+    | {
+        readonly epoch: string;
+        /** The last change that is known here. */
+        readonly number: number;
+        /** All changes up to then are known here. */
+        readonly asOf: string;
+        /** How long ago that is. */
+        readonly stalenessSeconds: number;
+        /** Beyond it every request is refused. */
+        readonly maxStalenessSeconds: number;
+      }
+    | undefined;
+  /** Absent where this process has none. */
+  readonly store?:
+    | {
+        readonly reachable: boolean;
+        /** Of the last change. */
+        readonly number?: number | undefined;
+      }
+    | undefined;
+  /** The keys that sign now; absent where this process has none. */
+  readonly keys?:
+    | readonly {
+        readonly use: string;
+        readonly kid: string;
+        readonly retires: string;
+      }[]
+    | undefined;
+  /** Proxies and relays that follow this process now. */
+  readonly followers?: number | undefined;
+  /** How many the configuration in force has. */
+  readonly counts: {
+    readonly routes: number;
+    readonly services: number;
+    readonly authenticators: number;
+  };
+}
+
+/** The configuration in force. */
+export interface Config {
+  /** Of the configuration in force and its policies. */
+  readonly hash: string;
+  /** When it was put in force. */
+  readonly since: string;
+  /** The last reload, where it failed. */
+  readonly notReloaded?:
+    | {
+        readonly at: string;
+        readonly why: readonly string[];
+        readonly problems: number;
+      }
+    | undefined;
+  /** As it is written, without what expressions stand for; secrets are `***`. */
+  readonly written: Readonly<Record<string, unknown>>;
+}
+
+export interface Reloaded {
+  readonly hash: string;
+  readonly since: string;
+}
+
+export interface Route {
+  readonly name: string;
+  /** Absent: every host. */
+  readonly host?: string | undefined;
+  readonly path: string;
+  /** Absent: all of them. */
+  readonly methods?: readonly string[] | undefined;
+  /** Absent: it redirects. */
+  readonly service?: string | undefined;
+  /** How callers are known, in their order. */
+  readonly authenticate: readonly string[];
+}
+
+export interface Service {
+  readonly name: string;
+  /** How requests are spread over its endpoints. */
+  readonly balance: string;
+  readonly endpoints: readonly Endpoint[];
+  /** Requests that wait for an endpoint. */
+  readonly waiting?: number | undefined;
+}
+
+export interface Endpoint {
+  /** `host:port`. */
+  readonly address: string;
+  /** `ready`, `resting`, `unhealthy` or `ejected`; absent where it is not known here. */
+  readonly state?: string | undefined;
+  /** In flight. */
+  readonly requests?: number | undefined;
+  /** Open. */
+  readonly connections?: number | undefined;
+}
+
+export interface Authenticator {
+  readonly name: string;
+  readonly type: string;
+  readonly issuer?: string | undefined;
+  /** Absent where it is not known here. */
+  readonly keys?:
+    | {
+        /** Keys that it verifies with. */
+        readonly usable: number;
+        /** The last time that went well; absent for a file. */
+        readonly fetched?: string | undefined;
+        /** Fetches that have failed since. */
+        readonly failures: number;
+      }
+    | undefined;
+}
+
+/** A machine that is known by an identity of ours. */
+export interface Workload {
+  readonly name: string;
+  /** `proxy`: may follow the feed. `workload`: may not. */
+  readonly kind: "proxy" | "workload";
+  /** How it proves who it is. */
+  readonly method: "mtls" | "private-key-jwt";
+  /** `invited`: a join token is out. `lapsed`: it was not redeemed in time. `expired`: it did not renew in time. */
+  readonly state: "invited" | "lapsed" | "enrolled" | "expired" | "disabled";
+  /** Its SPIFFE ID, as certificates have it. */
+  readonly id: string;
+  readonly created: string;
+  readonly createdBy: string;
+  /** The one key that counts; absent until a join token is redeemed. */
+  readonly key?:
+    | {
+        /** RFC 7638, of its public key. */
+        readonly thumbprint: string;
+        readonly registered: string;
+        readonly expires: string;
+        /** Hex, of its newest certificate. */
+        readonly serial?: string | undefined;
+      }
+    | undefined;
+  /** The join token that is out ends then. */
+  readonly invitedUntil?: string | undefined;
+  readonly disabled?:
+    | {
+        readonly at: string;
+        readonly by: string;
+        readonly reason?: string | undefined;
+      }
+    | undefined;
+  /** When it was last there, to within some minutes. */
+  readonly seen?: string | undefined;
+  /** A key that had been replaced was used: it may be in two hands. Enrol it anew. */
+  readonly suspicion?:
+    | {
+        readonly at: string;
+        readonly address: string;
+      }
+    | undefined;
+}
+
+/** A join token, and the machine that it is for. */
+export interface Invitation {
+  readonly workload: Workload;
+  /** The join token, shown once. Whoever has it may become the machine. */
+  readonly token: string;
+  /** It can be redeemed until then. */
+  readonly expires: string;
+}
+
+/** What is taken away, since when and by whom. */
+export interface Revocation {
+  /** Digest of the target. */
+  readonly id: string;
+  readonly target: RevocationTarget;
+  /** What was issued until then is dead; absent: it is not revoked. */
+  readonly revokedUntil?: string | undefined;
+  /** Nothing is good; absent: it is not blocked. */
+  readonly blocked?:
+    | {
+        /** Absent: until it is lifted. */
+        readonly until?: string | undefined;
+      }
+    | undefined;
+  readonly reason?: string | undefined;
+  /** Who wrote it last. */
+  readonly by: string;
+  readonly changed: string;
+}
+
+/** What is taken away: one credential by its `jti`, everything of a subject, of an authenticator, or what is presented to a service. */
+export type RevocationTarget =
+  | {
+      readonly kind: "id";
+      readonly authenticator: string;
+      readonly id: string;
+    }
+  | {
+      readonly kind: "subject";
+      readonly authenticator: string;
+      readonly subject: string;
+    }
+  | {
+      readonly kind: "authenticator";
+      readonly authenticator: string;
+    }
+  | {
+      readonly kind: "service";
+      readonly service: string;
+    };
+
+/** A key that signs, signed, or is to sign. */
+export interface Key {
+  readonly kid: string;
+  /** What it signs; a key never signs anything else. */
+  readonly use: "tokens" | "assertions" | "cookies" | "checkpoints" | "feed";
+  readonly algorithm: "EdDSA" | "ES256";
+  /** `upcoming`: published and not used yet. `active`: signs. `retired`: only verifies. */
+  readonly state: "upcoming" | "active" | "retired";
+  readonly created: string;
+  /** It signs from here on. */
+  readonly active: string;
+  /** It signs no more from here on. */
+  readonly retired: string;
+  /** It verifies until here. */
+  readonly removed: string;
+  /** When its successor is to sign; of the active one. */
+  readonly next?: string | undefined;
+  /** `first`, `schedule`, `asked` or `emergency`. */
+  readonly because: string;
+  /** Who asked for it. */
+  readonly by?: string | undefined;
+  /** Keys that it put an end to at once. */
+  readonly replaced: readonly string[];
+}
+
+export interface KeysOfUse {
+  readonly keys: readonly Key[];
+}
+
+/** What one configuration gives to proxies. */
+export interface Publication {
+  /** `sha256-…` of the whole configuration. */
+  readonly hash: string;
+  readonly published: string;
+  /** Who published it. */
+  readonly by: string;
+  readonly inForce: boolean;
+  /** Who is to run what. The first pattern that matches a name counts. */
+  readonly parts: readonly {
+    /** Pattern of their names. */
+    readonly proxies: string;
+    /** What they serve; absent: all. */
+    readonly services?: readonly string[] | undefined;
+    /** `sha256-…` of its bytes. */
+    readonly bundle: string;
+    readonly bytes: number;
+  }[];
+}
+
+export interface AdminClient {
+  /** This document. */
+  getOpenApi(): Promise<AdminAnswer<Readonly<Record<string, unknown>>>>;
+  /** The whole at a glance. */
+  getStatus(): Promise<AdminAnswer<Status>>;
+  /** The configuration in force. */
+  getConfig(): Promise<AdminAnswer<Config>>;
+  /** Reads the configuration again and puts it in force. What does not validate changes nothing, and is answered with every problem. May be repeated without harm. */
+  reloadConfig(): Promise<AdminAnswer<Reloaded>>;
+  /** Ends the process in order. As SIGTERM does: not ready at once, no new connections after `shutdown.delay`, what is in flight may end within `shutdown.grace`. May be repeated without harm. */
+  drain(): Promise<AdminAnswer<undefined>>;
+  /** Routes in force. */
+  listRoutes(input?: {
+    /** Most entries of the page, from 1 to 500; 100 when left out. */
+    readonly limit?: number | undefined;
+    /** The `next` of the page before. */
+    readonly cursor?: string | undefined;
+  }): Promise<
+    AdminAnswer<{
+      readonly routes: readonly Route[];
+      /** Cursor of the page after this one; absent where there is none. */
+      readonly next?: string | undefined;
+    }>
+  >;
+  /** Services, and how their endpoints are. */
+  listServices(input?: {
+    /** Most entries of the page, from 1 to 500; 100 when left out. */
+    readonly limit?: number | undefined;
+    /** The `next` of the page before. */
+    readonly cursor?: string | undefined;
+  }): Promise<
+    AdminAnswer<{
+      readonly services: readonly Service[];
+      /** Cursor of the page after this one; absent where there is none. */
+      readonly next?: string | undefined;
+    }>
+  >;
+  /** Ways to know callers, and whether their keys are at hand. */
+  listAuthenticators(input?: {
+    /** Most entries of the page, from 1 to 500; 100 when left out. */
+    readonly limit?: number | undefined;
+    /** The `next` of the page before. */
+    readonly cursor?: string | undefined;
+  }): Promise<
+    AdminAnswer<{
+      readonly authenticators: readonly Authenticator[];
+      /** Cursor of the page after this one; absent where there is none. */
+      readonly next?: string | undefined;
+    }>
+  >;
+  /** Enrolled and invited machines. */
+  listWorkloads(input?: {
+    /** Most entries of the page, from 1 to 500; 100 when left out. */
+    readonly limit?: number | undefined;
+    /** The `next` of the page before. */
+    readonly cursor?: string | undefined;
+    /** Only those that were not there since then; pages may then be short, or empty with a `next`. */
+    readonly unusedSince?: string | undefined;
+  }): Promise<
+    AdminAnswer<{
+      readonly workloads: readonly Workload[];
+      /** Cursor of the page after this one; absent where there is none. */
+      readonly next?: string | undefined;
+    }>
+  >;
+  /** Invites a machine: makes a single-use join token. */
+  enrolWorkload(input: {
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+    readonly body: {
+      readonly name: string;
+      readonly kind?: "proxy" | "workload" | undefined;
+      readonly method?: "mtls" | "private-key-jwt" | undefined;
+    };
+  }): Promise<AdminAnswer<Invitation>>;
+  /** One machine. */
+  getWorkload(input: {
+    /** Name of the machine. */
+    readonly name: string;
+  }): Promise<AdminAnswer<Workload>>;
+  /** Forgets a machine; its certificate, while it lasts, names nobody. */
+  removeWorkload(input: {
+    /** Name of the machine. */
+    readonly name: string;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+  }): Promise<AdminAnswer<undefined>>;
+  /** From now on nothing of it is accepted. */
+  disableWorkload(input: {
+    /** Name of the machine. */
+    readonly name: string;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+    readonly body?:
+      | {
+          /** Why, for operators: at most 500 characters. */
+          readonly reason?: string | undefined;
+        }
+      | undefined;
+  }): Promise<AdminAnswer<Workload>>;
+  /** Undoes that. */
+  enableWorkload(input: {
+    /** Name of the machine. */
+    readonly name: string;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+  }): Promise<AdminAnswer<Workload>>;
+  /** A new join token for a machine that is known. What it has now ends when the token is redeemed; with `now`, at once. An earlier token that is still out ends in either case. */
+  reenrolWorkload(input: {
+    /** Name of the machine. */
+    readonly name: string;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+    readonly body?:
+      | {
+          readonly now?: boolean | undefined;
+        }
+      | undefined;
+  }): Promise<AdminAnswer<Invitation>>;
+  /** What is taken away now. */
+  listRevocations(input?: {
+    /** Most entries of the page, from 1 to 500; 100 when left out. */
+    readonly limit?: number | undefined;
+    /** The `next` of the page before. */
+    readonly cursor?: string | undefined;
+  }): Promise<
+    AdminAnswer<{
+      readonly revocations: readonly Revocation[];
+      /** Cursor of the page after this one; absent where there is none. */
+      readonly next?: string | undefined;
+    }>
+  >;
+  /** Takes access away: in force on every proxy that reaches the feed within a second. `revoke`: what was issued until now is dead, what is issued later is good. `block`: nothing is good until it is lifted, or until `until`. Told again, a cut-off is moved on and a block is never shortened. */
+  createRevocation(input: {
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+    readonly body: {
+      readonly target: RevocationTarget;
+      readonly mode: "revoke" | "block";
+      /** Of a block: when it ends by itself. Left out: when it is lifted. */
+      readonly until?: string | undefined;
+      /** Of a revocation: when all that it denies has expired by itself, such as the `exp` of the one token. Left out: 400 days from now. */
+      readonly expires?: string | undefined;
+      /** Why, for operators: at most 500 characters. */
+      readonly reason?: string | undefined;
+    };
+  }): Promise<AdminAnswer<Revocation>>;
+  /** One revocation. */
+  getRevocation(input: {
+    /** Digest of the target. */
+    readonly id: string;
+  }): Promise<AdminAnswer<Revocation>>;
+  /** Gives access back. What was issued before a cut-off that is lifted, and has not expired, is good again. */
+  liftRevocation(input: {
+    /** Digest of the target. */
+    readonly id: string;
+    /** What is lifted; all of it when left out. */
+    readonly mode?: "revoke" | "block" | undefined;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+  }): Promise<AdminAnswer<undefined>>;
+  /** Keys that are published. */
+  listKeys(input?: {
+    /** Most entries of the page, from 1 to 500; 100 when left out. */
+    readonly limit?: number | undefined;
+    /** The `next` of the page before. */
+    readonly cursor?: string | undefined;
+  }): Promise<
+    AdminAnswer<{
+      readonly keys: readonly Key[];
+      /** Cursor of the page after this one; absent where there is none. */
+      readonly next?: string | undefined;
+    }>
+  >;
+  /** Publishes the next key now; it signs as soon as everybody knows it. */
+  rotateKey(input: {
+    /** What the key signs. */
+    readonly use: "tokens" | "assertions" | "cookies" | "checkpoints" | "feed";
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+  }): Promise<AdminAnswer<KeysOfUse>>;
+  /** A new key signs at once, and nothing that the former ones signed verifies any more. For a key that is in other hands. Everything that it has signed is worth nothing. */
+  rotateKeyNow(input: {
+    /** What the key signs. */
+    readonly use: "tokens" | "assertions" | "cookies" | "checkpoints" | "feed";
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+  }): Promise<AdminAnswer<KeysOfUse>>;
+  /** What proxies are told to run, and were told lately. */
+  listBundles(input?: {
+    /** Most entries of the page, from 1 to 500; 100 when left out. */
+    readonly limit?: number | undefined;
+    /** The `next` of the page before. */
+    readonly cursor?: string | undefined;
+  }): Promise<
+    AdminAnswer<{
+      readonly bundles: readonly Publication[];
+      /** Cursor of the page after this one; absent where there is none. */
+      readonly next?: string | undefined;
+    }>
+  >;
+  /** One publication. */
+  getBundle(input: {
+    /** Of the whole configuration. */
+    readonly hash: string;
+  }): Promise<AdminAnswer<Publication>>;
+}
+
+/** Every method rejects with AdminCallError: a problem that was answered, or no answer at all. */
+export function createAdminClient(transport: AdminTransport): AdminClient {
+  return {
+    getOpenApi: () => transport.call({ method: "GET", path: "/v1/openapi.json" }),
+    getStatus: () => transport.call({ method: "GET", path: "/v1/status" }),
+    getConfig: () => transport.call({ method: "GET", path: "/v1/config" }),
+    reloadConfig: () => transport.call({ method: "POST", path: "/v1/config/reload" }),
+    drain: () => transport.call({ method: "POST", path: "/v1/drain" }),
+    listRoutes: (input = {}) =>
+      transport.call({
+        method: "GET",
+        path: "/v1/routes",
+        query: { limit: input.limit, cursor: input.cursor },
+      }),
+    listServices: (input = {}) =>
+      transport.call({
+        method: "GET",
+        path: "/v1/services",
+        query: { limit: input.limit, cursor: input.cursor },
+      }),
+    listAuthenticators: (input = {}) =>
+      transport.call({
+        method: "GET",
+        path: "/v1/authenticators",
+        query: { limit: input.limit, cursor: input.cursor },
+      }),
+    listWorkloads: (input = {}) =>
+      transport.call({
+        method: "GET",
+        path: "/v1/workloads",
+        query: { limit: input.limit, cursor: input.cursor, unusedSince: input.unusedSince },
+      }),
+    enrolWorkload: (input) =>
+      transport.call({
+        method: "POST",
+        path: "/v1/workloads",
+        headers: { "idempotency-key": input.idempotencyKey },
+        body: input.body,
+      }),
+    getWorkload: (input) =>
+      transport.call({ method: "GET", path: `/v1/workloads/${encodeURIComponent(input.name)}` }),
+    removeWorkload: (input) =>
+      transport.call({
+        method: "DELETE",
+        path: `/v1/workloads/${encodeURIComponent(input.name)}`,
+        headers: { "if-match": input.ifMatch },
+      }),
+    disableWorkload: (input) =>
+      transport.call({
+        method: "POST",
+        path: `/v1/workloads/${encodeURIComponent(input.name)}/disable`,
+        headers: { "if-match": input.ifMatch, "idempotency-key": input.idempotencyKey },
+        body: input.body,
+      }),
+    enableWorkload: (input) =>
+      transport.call({
+        method: "POST",
+        path: `/v1/workloads/${encodeURIComponent(input.name)}/enable`,
+        headers: { "if-match": input.ifMatch, "idempotency-key": input.idempotencyKey },
+      }),
+    reenrolWorkload: (input) =>
+      transport.call({
+        method: "POST",
+        path: `/v1/workloads/${encodeURIComponent(input.name)}/reenrol`,
+        headers: { "if-match": input.ifMatch, "idempotency-key": input.idempotencyKey },
+        body: input.body,
+      }),
+    listRevocations: (input = {}) =>
+      transport.call({
+        method: "GET",
+        path: "/v1/revocations",
+        query: { limit: input.limit, cursor: input.cursor },
+      }),
+    createRevocation: (input) =>
+      transport.call({
+        method: "POST",
+        path: "/v1/revocations",
+        headers: { "idempotency-key": input.idempotencyKey },
+        body: input.body,
+      }),
+    getRevocation: (input) =>
+      transport.call({ method: "GET", path: `/v1/revocations/${encodeURIComponent(input.id)}` }),
+    liftRevocation: (input) =>
+      transport.call({
+        method: "DELETE",
+        path: `/v1/revocations/${encodeURIComponent(input.id)}`,
+        query: { mode: input.mode },
+        headers: { "if-match": input.ifMatch },
+      }),
+    listKeys: (input = {}) =>
+      transport.call({
+        method: "GET",
+        path: "/v1/keys",
+        query: { limit: input.limit, cursor: input.cursor },
+      }),
+    rotateKey: (input) =>
+      transport.call({
+        method: "POST",
+        path: `/v1/keys/${encodeURIComponent(input.use)}/rotate`,
+        headers: { "idempotency-key": input.idempotencyKey },
+      }),
+    rotateKeyNow: (input) =>
+      transport.call({
+        method: "POST",
+        path: `/v1/keys/${encodeURIComponent(input.use)}/emergency`,
+        headers: { "idempotency-key": input.idempotencyKey },
+      }),
+    listBundles: (input = {}) =>
+      transport.call({
+        method: "GET",
+        path: "/v1/bundles",
+        query: { limit: input.limit, cursor: input.cursor },
+      }),
+    getBundle: (input) =>
+      transport.call({ method: "GET", path: `/v1/bundles/${encodeURIComponent(input.hash)}` }),
+  };
+}

@@ -1,0 +1,64 @@
+/** The real registers of an authority over one store in memory, for the API to show and change. */
+import { randomBytes } from "node:crypto";
+import type { TestContext } from "node:test";
+import type { AdminDeps } from "../../src/admin/admin-deps.ts";
+import { createWorkloadRegister } from "../../src/authority/workload-register.ts";
+import { createKeyManager } from "../../src/keys/key-manager.ts";
+import { createRevocationRegister } from "../../src/keys/revocation-register.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { ManualTimers } from "../../src/platform/timers.ts";
+import { createFixtureCa } from "../authority/enrolment-ground.ts";
+import { OPTIONS, testSealer } from "../keys/kit.ts";
+import { recordedLog, recordedMetrics } from "../ports.ts";
+import { createMemoryStore, type MemoryStore } from "../store/memory.ts";
+
+type Whole = { readonly [Name in keyof AdminDeps]-?: NonNullable<AdminDeps[Name]> };
+
+export interface Desks extends Pick<Whole, "workloads" | "revocations" | "keys" | "bundles"> {
+  readonly store: MemoryStore;
+}
+
+export async function desks(t: TestContext): Promise<Desks> {
+  const clock = systemClock;
+  const timers = new ManualTimers();
+  const log = recordedLog();
+  const store = createMemoryStore(clock);
+  const deps = { store, clock, timers, log };
+  const keys = createKeyManager(OPTIONS, {
+    ...deps,
+    metrics: recordedMetrics(),
+    sealer: testSealer(),
+  });
+  await keys.start();
+  const workloads = createWorkloadRegister({
+    ...deps,
+    ca: createFixtureCa(clock),
+    randomBytes,
+    issuer: "https://sallyport.example.com",
+    authority: "https://authority.example.com:9443",
+  });
+  t.after(async () => {
+    await keys.close();
+    await workloads.close();
+  });
+  const hash = (letter: string): string => `sha256-${letter.repeat(43)}`;
+  return {
+    store,
+    keys,
+    workloads,
+    revocations: createRevocationRegister({ store, log, inForce: () => 0 }),
+    bundles: {
+      list: () =>
+        (["b", "a"] as const).map((letter) => ({
+          hash: hash(letter),
+          atMs: clock.now(),
+          by: "local/1000",
+          inForce: letter === "b",
+          parts: [
+            { proxy: "edge-*", services: ["billing"], bundle: hash("c"), bytes: 10 },
+            { proxy: "*", services: "all" as const, bundle: hash("d"), bytes: 20 },
+          ],
+        })),
+    },
+  };
+}
