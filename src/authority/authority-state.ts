@@ -110,8 +110,8 @@ const LIMITS = {
   /** Documents of one read. Fewer than one frame may hold, as a commit is never split. */
   changes: 4096,
   list: 5000,
-  /** Expired revocations are dropped so often. */
-  sweepMs: 60_000,
+  /** Parts of the table of revocations that are swept with each reading: all in half a minute. */
+  sweepParts: 4,
   /** Revocations of one step to a consumer in memory when all are handed over. */
   step: 8192,
 } as const;
@@ -139,13 +139,11 @@ class StoreState implements AuthorityState {
   /** Counts readings: one that was given up must not touch the state any more. */
   #turn = 0;
   #callOff: (() => void) | undefined;
-  #sweptAt: number;
   #closed = false;
   #failing = false;
 
   constructor(deps: AuthorityStateDeps) {
     this.#deps = deps;
-    this.#sweptAt = deps.clock.monotonic();
     deps.metrics.sampled(
       "sallyport_authority_revocations",
       "Revocations that the authority holds.",
@@ -249,18 +247,11 @@ class StoreState implements AuthorityState {
   #schedule(): void {
     if (this.#closed) return;
     this.#callOff = this.#deps.timers.after(LIMITS.readEveryMs, () => {
-      this.#sweep();
+      // Followers drop what has expired by themselves: it is in the entry.
+      this.#table.sweep(this.#deps.clock.now(), LIMITS.sweepParts);
       this.#schedule();
       void this.refresh();
     });
-  }
-
-  #sweep(): void {
-    const { clock } = this.#deps;
-    if (clock.monotonic() - this.#sweptAt < LIMITS.sweepMs) return;
-    this.#sweptAt = clock.monotonic();
-    // Followers drop what has expired by themselves: it is in the entry.
-    this.#table.sweep(clock.now());
   }
 
   async #readAll(): Promise<void> {

@@ -75,7 +75,8 @@ test("RevocationTable keeps everything when it grows, and when what collides is 
     return { digest, cutoffMs: 1 + index, blockedUntilMs: undefined, expiresMs };
   };
   for (let index = 0; index < 2000; index++) table.set(made(index, index % 2 === 0 ? 50 : NEVER));
-  assert.equal(table.sweep(50), 1000);
+  assert.equal(table.sweep(50, table.parts), 1000);
+  assert.equal(table.size, 1000);
   for (let index = 0; index < 2000; index++) {
     const { digest, cutoffMs } = made(index);
     assert.equal(table.get(digest)?.cutoffMs, index % 2 === 0 ? undefined : cutoffMs);
