@@ -1,7 +1,7 @@
 /** The proxy in one process: an instance, the operators' listener beside it, reloads and the end. */
 import type { Log } from "../model/ports.ts";
 import type { Backing } from "./authority/backing.ts";
-import { createStanding } from "./authority/standing.ts";
+import type { Standing } from "./authority/standing.ts";
 import { createConfigStatus } from "./config-status.ts";
 import { type FrontDesk, openFrontDesk } from "./front-desk.ts";
 import { startInstance } from "./instance.ts";
@@ -61,22 +61,23 @@ export interface Surroundings {
   readonly desk: FrontDesk;
   /** Undefined where there is no authority. */
   readonly backing?: Backing | undefined;
+  /** What is known from it; goes together with it. */
+  readonly standing?: Standing | undefined;
+  /** Ends the standing. */
+  readonly stop?: (() => void) | undefined;
 }
 
 /** The same, of what is prepared already. */
 export async function startPrepared(
   { file, prepare, prepared }: PreparedSource,
-  { instruments, desk, backing }: Surroundings,
+  { instruments, desk, backing, standing, stop }: Surroundings,
 ): Promise<Sallyport> {
   const { log } = instruments;
-  const standing = backing && createStanding(backing, instruments);
   const end = async (): Promise<void> => {
-    unfollow?.();
-    standing?.close();
+    stop?.();
     await backing?.close();
     await desk.close();
   };
-  const unfollow = standing && backing?.follow(standing);
   warnOf(prepared, log);
   const instance = await startInstance(prepared, instruments, { standing }).catch(
     async (error: unknown) => {

@@ -4,10 +4,15 @@
  */
 import { availableParallelism } from "node:os";
 import { isKeeper } from "../authority/authority-options.ts";
+import { loadOwn, type LoadedOwn } from "../config/load.ts";
+import type { Config } from "../config/schema.ts";
 import type { Log } from "../model/ports.ts";
 import { startAuthority } from "./authority/authority.ts";
-import { openFrontDesk } from "./front-desk.ts";
-import { createInstruments } from "./instruments.ts";
+import type { Backing } from "./authority/backing.ts";
+import { openFollowing } from "./authority/following.ts";
+import { createStanding, type Standing } from "./authority/standing.ts";
+import { type FrontDesk, openFrontDesk } from "./front-desk.ts";
+import { createInstruments, type Instruments } from "./instruments.ts";
 import { createPreparer } from "./prepare.ts";
 import {
   type PreparedSource,
@@ -19,18 +24,71 @@ import { startSupervisor } from "./supervisor/supervisor.ts";
 
 /** Throws what `startSallyport` throws, and SallyportError where the authority cannot be had. */
 export async function start(file: string, log: Log): Promise<Sallyport> {
+  const own = await loadOwn(file);
+  return own === undefined ? await startOwn(file, log) : await startFollower(own, log);
+}
+
+/** What is written in the file is all there is, with an authority in this process or without one. */
+async function startOwn(file: string, log: Log): Promise<Sallyport> {
   const prepare = createPreparer(file);
   const prepared = await prepare();
   const { admin, authority } = prepared.loaded.config;
   const instruments = createInstruments(log);
-  const desk = await openFrontDesk(admin, instruments, "starting");
+  return await behindDesk(admin, { instruments, waiting: "starting" }, async (desk) => {
+    const source = { file, prepare, prepared };
+    if (!isKeeper(authority)) return await serve(source, { instruments, desk });
+    const backing = await startAuthority(authority, instruments);
+    const { standing, stop } = stand(backing, instruments);
+    return await serve(source, { instruments, desk, backing, standing, stop });
+  });
+}
+
+/** Listens once a first configuration has come over the feed; until then it says that it waits. */
+async function startFollower(own: LoadedOwn, log: Log): Promise<Sallyport> {
+  const instruments = createInstruments(log);
+  const waiting = "waiting for a configuration from the authority";
+  const around = { instruments, waiting };
+  return await behindDesk(own.config.admin, around, async (desk) => {
+    const backing = await openFollowing(own, instruments);
+    const { standing, stop } = stand(backing, instruments);
+    const prepared = await backing.begin();
+    const { file } = own;
+    const { prepare } = backing;
+    const surroundings = { instruments, desk, backing, standing, stop };
+    const sallyport = await serve({ file, prepare, prepared }, surroundings);
+    backing.serve(() => sallyport.reload());
+    return sallyport;
+  });
+}
+
+async function behindDesk(
+  admin: Config["admin"],
+  { instruments, waiting }: { readonly instruments: Instruments; readonly waiting: string },
+  run: (desk: FrontDesk) => Promise<Sallyport>,
+): Promise<Sallyport> {
+  const desk = await openFrontDesk(admin, instruments, waiting);
   try {
-    const backing = isKeeper(authority) ? await startAuthority(authority, instruments) : undefined;
-    return await serve({ file, prepare, prepared }, { instruments, desk, backing });
+    return await run(desk);
   } catch (error) {
     await desk.close();
     throw error;
   }
+}
+
+/** Before anything is served, so that the first request is decided by all that is known. */
+function stand(
+  backing: Backing,
+  instruments: Instruments,
+): { readonly standing: Standing; readonly stop: () => void } {
+  const standing = createStanding(backing, instruments);
+  const unfollow = backing.follow(standing);
+  return {
+    standing,
+    stop() {
+      unfollow();
+      standing.close();
+    },
+  };
 }
 
 async function serve(source: PreparedSource, around: Surroundings): Promise<Sallyport> {

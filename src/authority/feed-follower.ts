@@ -91,7 +91,8 @@ const LIMITS = {
   /** From a stream's beginning to the first proof of freshness: a million revocations on a slow line. */
   openingMs: 120_000,
   firstRetryMs: 500,
-  lastRetryMs: 15_000,
+  /** Well below the usual bound on staleness: who waits longer denies although its authority is back. */
+  lastRetryMs: 4000,
   /** A stream that was good for so long makes the next attempt a first one. */
   steadyMs: 10_000,
   /** After a renewal of our own certificate the stream is made anew within so long. */

@@ -17,10 +17,12 @@ import type { StoredDocument } from "../../model/store.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { Instruments } from "../instruments.ts";
 import type { Backing } from "./backing.ts";
+import { Closers } from "./closers.ts";
 import { openWhenThere } from "./open-when-there.ts";
 import { publish } from "./publish.ts";
 import type { Registers } from "./registers.ts";
 import { readSealer } from "./sealer.ts";
+import { openServing } from "./serving.ts";
 
 export interface RunningAuthority extends Backing {
   readonly registers: Registers;
@@ -64,8 +66,12 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
   const { closers } = ground;
   const inForce = (): number => state.size;
   const revocations = createRevocationRegister({ store, log: instruments.log, inForce });
+  const registers = { ...opened, revocations };
+  const { issuer, serve } = options;
+  const serving = { issuer, registers, state, instruments, closers };
+  const feed = serve && (await openServing(serve, serving));
   return {
-    registers: { ...opened, revocations },
+    registers,
     state,
     maxStalenessMs: options.maxStaleness,
     follow: (consumer) => state.follow(consumer, ITSELF),
@@ -77,7 +83,7 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
       const { epoch, number } = state.position();
       return { epoch, number, asOfMs, maxStalenessMs: options.maxStaleness };
     },
-    followers: () => undefined,
+    followers: () => feed?.followers,
     detail: () => ({}),
     close: () => closers.close(),
   };
@@ -109,19 +115,4 @@ async function openRegisters(
   closers.add(() => bundles.close());
   await Promise.all([keys.start(), ca.start(), bundles.start()]);
   return { store, keys, ca, workloads, bundles };
-}
-
-/** What was opened, closed in the opposite order; all of it, whatever fails. */
-class Closers {
-  readonly #verbs: (() => void | Promise<void>)[] = [];
-
-  add(close: () => void | Promise<void>): void {
-    this.#verbs.push(close);
-  }
-
-  async close(): Promise<void> {
-    for (let verb = this.#verbs.pop(); verb !== undefined; verb = this.#verbs.pop()) {
-      await verb();
-    }
-  }
 }

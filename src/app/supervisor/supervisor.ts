@@ -12,7 +12,7 @@ import { registerProcessMetrics } from "../../telemetry/process-metrics.ts";
 import { renderMetrics } from "../../telemetry/metrics.ts";
 import { sumFamilies } from "../../telemetry/sum-families.ts";
 import { type ConfigStatus, createConfigStatus } from "../config-status.ts";
-import { createStanding, type Standing } from "../authority/standing.ts";
+import type { Standing } from "../authority/standing.ts";
 import { refuseFixed } from "../instance.ts";
 import type { Instruments } from "../instruments.ts";
 import { type PreparedSource, type Sallyport, type Surroundings, warnOf } from "../sallyport.ts";
@@ -75,7 +75,6 @@ class Supervisor implements Sallyport {
   #reloads: Reloads | undefined;
   #collector: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
-  #unfollow: (() => void) | undefined;
   #operators: OperatorGate | undefined;
   readonly #drain = Promise.withResolvers<void>();
   #starting = true;
@@ -90,7 +89,7 @@ class Supervisor implements Sallyport {
     const { metrics, clock } = this.#instruments;
     this.#office = new LeaseOffice(() => clock.monotonic());
     this.#status = createConfigStatus(options.prepared.loaded.hash, this.#instruments);
-    this.#standing = around.backing && createStanding(around.backing, this.#instruments);
+    this.#standing = around.standing;
     this.#stopProcessMetrics = registerProcessMetrics(metrics);
     this.#restarts = metrics.counter(
       "sallyport_worker_restarts",
@@ -121,7 +120,6 @@ class Supervisor implements Sallyport {
     const { workers, file, prepare } = this.#options;
     const { config } = this.#prepared.loaded;
     const { backing } = this.#around;
-    if (this.#standing !== undefined) this.#unfollow = backing?.follow(this.#standing);
     this.#slots = Array.from({ length: workers }, (_, index) => this.#slot(index + 1));
     this.#folder = await openRunFolder(config.supervisor.folder, (socket) => this.#greet(socket));
     if (this.#folder.abandoned) {
@@ -175,8 +173,7 @@ class Supervisor implements Sallyport {
     await ended;
     this.#stopProcessMetrics();
     await this.#folder?.close();
-    this.#unfollow?.();
-    this.#standing?.close();
+    this.#around.stop?.();
     await this.#operators?.close();
     await this.#around.backing?.close();
     await this.#around.desk.close();

@@ -1,0 +1,91 @@
+/**
+ * Hands on what one follower of a feed hears to several consumers in this process or beside it, of
+ * whom some come later: the workers of a supervisor. It remembers what has been heard, so that who
+ * comes later gets all of it first.
+ */
+import { unpackRevocations } from "../../authority/revocation-pack.ts";
+import { RevocationTable } from "../../authority/revocation-table.ts";
+import type { FeedChange, FeedConsumer, FeedPosition } from "../../model/feed.ts";
+import type { Clock } from "../../model/ports.ts";
+import type { RevocationEntry } from "../../model/revocation.ts";
+
+const LIMITS = {
+  /** Entries handed over at once. */
+  step: 8192,
+} as const;
+
+export class FanOut implements FeedConsumer {
+  readonly #clock: Clock;
+  readonly #consumers = new Set<FeedConsumer>();
+  readonly #table = new RevocationTable();
+  #settings: Pick<FeedChange, "keys" | "bundle" | "authorities" | "disabled"> = {
+    keys: undefined,
+    bundle: undefined,
+    authorities: undefined,
+    disabled: undefined,
+  };
+  #at: FeedPosition | undefined;
+  #asOfMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get position(): FeedPosition | undefined {
+    return this.#at;
+  }
+
+  get asOfMs(): number {
+    return this.#asOfMs;
+  }
+
+  apply(change: FeedChange, at: FeedPosition, options: { readonly reset: boolean }): void {
+    if (options.reset) this.#table.clear();
+    for (const entry of change.revocations) this.#table.set(entry);
+    for (const digest of change.lifted) this.#table.delete(digest);
+    this.#settings = {
+      keys: change.keys ?? this.#settings.keys,
+      bundle: change.bundle ?? this.#settings.bundle,
+      authorities: change.authorities ?? this.#settings.authorities,
+      disabled: change.disabled ?? this.#settings.disabled,
+    };
+    this.#at = at;
+    for (const consumer of this.#consumers) consumer.apply(change, at, options);
+  }
+
+  current(at: FeedPosition, asOfMs: number): void {
+    this.#at = at;
+    this.#asOfMs = asOfMs;
+    for (const consumer of this.#consumers) consumer.current(at, asOfMs);
+  }
+
+  follow(consumer: FeedConsumer): () => void {
+    if (this.#at !== undefined) this.#tellAll(consumer, this.#at);
+    this.#consumers.add(consumer);
+    return () => this.#consumers.delete(consumer);
+  }
+
+  /**
+   * Proofs of freshness go out each second, and this one is not repeated: what a consumer is told must
+   * not be older than it seems, and while a snapshot is half way it would vouch for what is missing.
+   */
+  #tellAll(consumer: FeedConsumer, at: FeedPosition): void {
+    const all = unpackRevocations(this.#table.packed(this.#clock.now())) ?? [];
+    const first = { revocations: all.slice(0, LIMITS.step), lifted: [], ...this.#settings };
+    consumer.apply(first, at, { reset: true });
+    for (let from = LIMITS.step; from < all.length; from += LIMITS.step) {
+      consumer.apply(onlyRevocations(all.slice(from, from + LIMITS.step)), at, { reset: false });
+    }
+  }
+}
+
+function onlyRevocations(revocations: readonly RevocationEntry[]): FeedChange {
+  return {
+    revocations,
+    lifted: [],
+    keys: undefined,
+    bundle: undefined,
+    authorities: undefined,
+    disabled: undefined,
+  };
+}

@@ -1,0 +1,122 @@
+/**
+ * A proxy whose authority is elsewhere: its identity, the feed that it follows, and the bundle of
+ * configuration that comes over it, which is composed with its own file and put in force as any other
+ * configuration is.
+ */
+import { join } from "node:path";
+import { createFeedFollower, type FeedFollower } from "../../authority/feed-follower.ts";
+import { openMachineIdentity } from "../../authority/machine-identity.ts";
+import type { LoadedOwn } from "../../config/load.ts";
+import { unpackBundle } from "../../config/unpack-bundle.ts";
+import type { FeedConsumer } from "../../model/feed.ts";
+import type { Instruments } from "../instruments.ts";
+import { createPreparer, type Prepared } from "../prepare.ts";
+import type { Backing } from "./backing.ts";
+import { Closers } from "./closers.ts";
+import { FanOut } from "./fan-out.ts";
+
+export interface Following extends Backing {
+  /** Begins to follow. Resolves to the first configuration that is whole, which may be long in coming. */
+  begin(): Promise<Prepared>;
+  /** What the file and the bundle of now give. */
+  readonly prepare: () => Promise<Prepared>;
+  /** From now on another bundle is put in force by `reload`, which rejects where it cannot be. */
+  serve(reload: () => Promise<void>): void;
+}
+
+/** Rejects with `enrolment-failed` where this machine has no identity that can be used. */
+export async function openFollowing(
+  { file, config }: LoadedOwn,
+  instruments: Instruments,
+): Promise<Following> {
+  const { authority } = config;
+  const closers = new Closers();
+  const random = Math.random;
+  const deps = { ...instruments, random };
+  const authorities = authority.feed;
+  const identity = await openMachineIdentity(authority.identity, { ...deps, authorities });
+  closers.add(() => identity.close());
+  identity.start();
+  const bundles = new FollowedBundles(file, join(authority.identity, "bundles"));
+  const consumers = new FanOut(instruments.clock);
+  const follower = createFeedFollower(
+    {
+      urls: authority.feed,
+      folder: join(authority.identity, "feed"),
+      maxStalenessMs: authority.maxStaleness,
+      relay: authority.serve !== undefined,
+    },
+    {
+      ...deps,
+      identity,
+      consumer: consumers,
+      takeBundle: (hash, bytes) => bundles.take(hash, bytes),
+    },
+  );
+  closers.add(() => follower.close());
+  return {
+    maxStalenessMs: authority.maxStaleness,
+    follow: (consumer: FeedConsumer) => consumers.follow(consumer),
+    prepare: bundles.prepare,
+    async begin() {
+      await follower.start();
+      return await bundles.first;
+    },
+    serve: (reload) => bundles.serve(reload),
+    inForce: () => Promise.resolve(),
+    role: () => "proxy",
+    feed: () => feedOf(consumers, authority.maxStaleness),
+    followers: () => undefined,
+    detail: () => detailOf(follower),
+    close: () => closers.close(),
+  };
+}
+
+/** The bundle that is in force, the one before it that a failure goes back to, and who is to be told. */
+class FollowedBundles {
+  readonly prepare: () => Promise<Prepared>;
+  readonly #folder: string;
+  readonly #first = Promise.withResolvers<Prepared>();
+  /** Where the bundle lies that the next configuration is composed with. */
+  #place: string | undefined;
+  #inUse: readonly string[] = [];
+  #reload: (() => Promise<void>) | undefined;
+
+  constructor(file: string, folder: string) {
+    this.#folder = folder;
+    this.prepare = createPreparer(file, { bundle: () => this.#place });
+  }
+
+  get first(): Promise<Prepared> {
+    return this.#first.promise;
+  }
+
+  serve(reload: () => Promise<void>): void {
+    this.#reload = reload;
+  }
+
+  /** Rejects, and stays with the former one, where it does not give a configuration that can be run here. */
+  async take(hash: string, bytes: Uint8Array): Promise<void> {
+    const former = this.#place;
+    const inUse = this.#inUse.slice();
+    this.#place = await unpackBundle({ hash, bytes }, { folder: this.#folder, inUse });
+    try {
+      if (this.#reload === undefined) this.#first.resolve(await this.prepare());
+      else await this.#reload();
+      this.#inUse = [hash];
+    } catch (error) {
+      this.#place = former;
+      throw error;
+    }
+  }
+}
+
+function feedOf({ position, asOfMs }: FanOut, maxStalenessMs: number): ReturnType<Backing["feed"]> {
+  return position && { ...position, asOfMs, maxStalenessMs };
+}
+
+/** No secrets: addresses are in the configuration, errors name codes. */
+function detailOf(follower: FeedFollower): Readonly<Record<string, unknown>> {
+  const { connected, authority, bundle, bundleHash, lastError } = follower.detail();
+  return { connected, authority, bundle: { state: bundle, hash: bundleHash }, lastError };
+}

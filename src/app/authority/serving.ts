@@ -1,0 +1,66 @@
+/** Where an authority serves machines: the feed to proxies, an identity to those that enrol. */
+import type { ServeOptions } from "../../authority/authority-options.ts";
+import type { AuthorityState } from "../../authority/authority-state.ts";
+import { createEnrolmentEndpoint } from "../../authority/enrolment-endpoint.ts";
+import { createEnrolment } from "../../authority/enrolment.ts";
+import { createFeedPublisher } from "../../authority/feed-publisher.ts";
+import { createFeedServer, type FeedServer } from "../../authority/feed-server.ts";
+import { bundleFor } from "../../authority/feed-settings.ts";
+import { admitFromRegister } from "../../authority/follower-admission.ts";
+import { serveMachines } from "../../authority/serve.ts";
+import { createIssuedIdentity } from "../../authority/server-identity.ts";
+import { createWorkloadAdmission } from "../../authority/workload-admission.ts";
+import type { Instruments } from "../instruments.ts";
+import type { Closers } from "./closers.ts";
+import type { Registers } from "./registers.ts";
+
+export interface ServingParts {
+  readonly issuer: string;
+  readonly registers: Pick<Registers, "store" | "keys" | "ca" | "workloads" | "bundles">;
+  readonly state: AuthorityState;
+  readonly instruments: Instruments;
+  readonly closers: Closers;
+}
+
+/** The state must have been started. Rejects with `listen-failed`. */
+export async function openServing(
+  { address, names }: ServeOptions,
+  { issuer, registers, state, instruments, closers }: ServingParts,
+): Promise<FeedServer> {
+  const { store, keys, ca, workloads, bundles } = registers;
+  const publisher = createFeedPublisher({ ...instruments, state, keys, ca });
+  closers.add(() => publisher.close());
+  const admission = admitFromRegister(createWorkloadAdmission({ ...instruments, store, issuer }));
+  const feed = createFeedServer({
+    ...instruments,
+    source: publisher,
+    async admit(certificate) {
+      const admitted = await admission(certificate);
+      if (admitted.refused === undefined) workloads.seen(admitted.name);
+      return admitted;
+    },
+    async bundle(hash, name) {
+      return bundleFor(state.settings, name) === hash ? await bundles.bytes(hash) : undefined;
+    },
+  });
+  closers.add(
+    state.observe({
+      reset: () => feed.recheck(),
+      stepped() {},
+      settingsChanged() {},
+      workloadsChanged: (changed) => feed.recheck(new Set(changed)),
+      current() {},
+    }),
+  );
+  const identity = createIssuedIdentity(names, { ...instruments, ca });
+  closers.add(() => identity.close());
+  const enrolment = createEnrolmentEndpoint({
+    ...instruments,
+    enrolment: createEnrolment({ ...instruments, store, ca, issuer }),
+    ca,
+    issuer,
+  });
+  const listener = await serveMachines({ address, identity, feed, enrolment }, instruments);
+  closers.add(() => listener.close(0));
+  return feed;
+}
