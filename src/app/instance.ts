@@ -5,13 +5,14 @@
  */
 import type { Readiness } from "../admin/health.ts";
 import { createAuditLog, type RunningAuditLog } from "../audit/log.ts";
+import { isKeeper } from "../authority/authority-options.ts";
 import type { Config } from "../config/schema.ts";
 import { createGate } from "../gate/gate.ts";
 import type { GateDeps } from "../gate/step.ts";
 import type { ListenerOptions } from "../http/listener-options.ts";
 import { listen } from "../http/listener.ts";
 import { createListenerTls, type ListenerTls } from "../http/listener-tls.ts";
-import { createFailureBudget } from "../limits/failure-budget.ts";
+import { type AdjustableFailureBudget, createFailureBudget } from "../limits/failure-budget.ts";
 import { ConfigError } from "../model/errors.ts";
 import { NO_REVOCATIONS, type Revocations } from "../model/revocation.ts";
 import { createDecisionIds } from "../platform/decision-id.ts";
@@ -116,7 +117,7 @@ class RunningInstance implements Instance {
   readonly #stopProcessMetrics: () => void;
   readonly #streams: Streams;
   readonly #standing: Standing | undefined;
-  readonly gate: GateDeps;
+  readonly gate: AdjustableGateDeps;
   prepared: Prepared;
   /** The one in force; a reload assigns it. */
   #snapshot: RunningSnapshot;
@@ -228,6 +229,7 @@ class RunningInstance implements Instance {
       if (this.#draining) return await change.undo();
       const former = this.#snapshot;
       this.#snapshot = next;
+      this.gate.budget.adjust(config.limits.failures);
       this.#config = config;
       this.#written = written;
       this.prepared = prepared;
@@ -280,14 +282,28 @@ function listenerTls(
 
 /** Throws ConfigError where a reload would have to change what is opened once. */
 export function refuseFixed(running: Config, wanted: Config, file: string): void {
-  const changed: string[] = FIXED.filter(
-    (key) => JSON.stringify(wanted[key]) !== JSON.stringify(running[key]),
-  );
-  const budget = (one: Config): string => JSON.stringify(one.limits.failures);
-  if (budget(wanted) !== budget(running)) changed.push("limits.failures");
+  const changed = FIXED.filter((key) => fixedText(wanted, key) !== fixedText(running, key));
   if (changed.length === 0) return;
   const message = `${changed.join(" and ")} changed, which a reload cannot put in force`;
   throw new ConfigError([{ file, message, remedy: "restart, or undo that change" }]);
+}
+
+/** Who gets what is published anew with each configuration, so it may change. */
+function fixedText(config: Config, key: (typeof FIXED)[number]): string | undefined {
+  const part = config[key];
+  const fixed =
+    key === "authority" && isKeeper(config.authority)
+      ? { ...config.authority, proxies: undefined }
+      : part;
+  // Attributes may be whole numbers that JSON does not know.
+  return JSON.stringify(fixed, (_, value: unknown) =>
+    typeof value === "bigint" ? `${value}n` : value,
+  );
+}
+
+/** With what a reload changes in place. */
+export interface AdjustableGateDeps extends GateDeps {
+  readonly budget: AdjustableFailureBudget;
 }
 
 /** What a gate of this process decides with. */
@@ -295,7 +311,7 @@ export function createGateDeps(
   config: Config,
   { audit, revocations }: { readonly audit: RunningAuditLog; readonly revocations: Revocations },
   { clock, log, metrics, requests }: Instruments,
-): GateDeps {
+): AdjustableGateDeps {
   return {
     clock,
     log,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -49,7 +50,7 @@ test("reload() changes nothing when the configuration does not validate", async 
   const broken: [title: string, policies: string, extra: string][] = [
     ["a policy that does not parse", "permit (", ""],
     ["an unknown key", FORBID, "nonsense: true\n"],
-    ["what only a restart can change", FORBID, "limits: { failures: { burst: 7 } }\n"],
+    ["what only a restart can change", FORBID, "supervisor: { folder: elsewhere }\n"],
   ];
   for (const [title, policies, extra] of broken) {
     write(policies, extra);
@@ -59,9 +60,42 @@ test("reload() changes nothing when the configuration does not validate", async 
   write(PERMIT);
 });
 
+test("reload() changes what failed credentials may cost", async () => {
+  const { publicKey } = generateKeyPairSync("ed25519");
+  const keys = [{ ...publicKey.export({ format: "jwk" }), kid: "one" }];
+  writeFileSync(join(folder, "keys.json"), JSON.stringify({ keys }));
+  const corp = `authenticators:
+  corp:
+    type: jwt
+    issuer: https://login.example.com
+    jwks: file:keys.json
+    audience: [api]
+    principal: { kind: user }
+`;
+  const strict = "limits: { failures: { burst: 2, perSecond: 0.01 } }\n";
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const claims = part({ iss: "https://login.example.com", aud: "api", sub: "a", exp: 4e9 });
+  const forged = `${part({ alg: "EdDSA", kid: "one" })}.${claims}.${"A".repeat(86)}`;
+  const presenting = async (): Promise<number> => {
+    const headers = { authorization: `Bearer ${forged}` };
+    const response = await fetch(`http://${sallyport.listeners[0]?.address}/known`, { headers });
+    await response.text();
+    return response.status;
+  };
+  write(PERMIT, corp, { known: true });
+  await sallyport.reload();
+  for (let index = 0; index < 5; index++) assert.equal(await presenting(), 401);
+  write(PERMIT, corp + strict, { known: true });
+  await sallyport.reload();
+  const seen = [await presenting(), await presenting(), await presenting()];
+  assert.ok(seen.includes(429), seen.join(" "));
+  write(PERMIT);
+  await sallyport.reload();
+});
+
 test("startSallyport() rejects, and leaves nothing open, when an address is taken", async () => {
   const taken = sallyport.listeners[0]?.address ?? "";
-  write(PERMIT, "", taken);
+  write(PERMIT, "", { address: taken });
   await assert.rejects(startSallyport(join(folder, "sallyport.yaml"), silent), {
     code: "listen-failed",
   });
@@ -74,7 +108,14 @@ async function status(): Promise<number> {
   return response.status;
 }
 
-function write(policies: string, extra = "", address = "127.0.0.1:0"): void {
+function write(
+  policies: string,
+  extra = "",
+  {
+    address = "127.0.0.1:0",
+    known = false,
+  }: { readonly address?: string; readonly known?: boolean } = {},
+): void {
   const { port } = service.address() as AddressInfo;
   writeFileSync(join(folder, "policies", "all.cedar"), policies);
   writeFileSync(
@@ -83,8 +124,9 @@ function write(policies: string, extra = "", address = "127.0.0.1:0"): void {
 listeners: [{ name: edge, address: "${address}" }]
 admin: { address: "127.0.0.1:0" }
 services: { one: { endpoints: ["http://127.0.0.1:${port}"] } }
-routes: [{ name: all, path: "/*", service: one, authenticate: [anonymous] }]
-policies: { enforce: [policies] }
+routes:
+  - { name: all, path: "/*", service: one, authenticate: [anonymous] }
+${known ? "  - { name: known, path: /known, service: one, authenticate: [corp] }\n" : ""}policies: { enforce: [policies] }
 audit: { path: audit }
 ${extra}`,
   );

@@ -25,7 +25,7 @@ export interface Sallyport {
   /**
    * Reads the configuration again and puts it in force for the requests that come, by one
    * assignment. Throws ConfigError, and changes nothing, where it does not validate or changes what
-   * only a restart can change (admin, audit, limits.failures). Calls that come while one waits for another
+   * only a restart can change (admin, audit, authority). Calls that come while one waits for another
    * are one reload.
    */
   reload(): Promise<void>;

@@ -22,6 +22,22 @@ function fixture(options: object = { burst: 5, perSecond: 2 }) {
   return { clock, budget, exhaust, metrics };
 }
 
+test("adjust() grants what it says from then on, and forgives nothing", () => {
+  const { clock, budget, exhaust } = fixture({ burst: 5, perSecond: 2 });
+  exhaust("192.0.2.1");
+  // A bucket of five, two a second, is full again in 2.5 s; so it still is, whatever comes now.
+  budget.adjust({ burst: 1, perSecond: 1 });
+  assert.equal(budget.spent("192.0.2.1"), true);
+  clock.advance(2499);
+  assert.equal(budget.spent("192.0.2.1"), true);
+  clock.advance(1);
+  assert.equal(budget.spent("192.0.2.1"), false);
+  budget.charge("192.0.2.1");
+  assert.equal(budget.spent("192.0.2.1"), true);
+  budget.adjust({ burst: 3, perSecond: 1 });
+  assert.equal(budget.spent("192.0.2.1"), false);
+});
+
 test("failure budget is spent after its burst, and one failure comes back per interval", () => {
   const { clock, budget, metrics } = fixture();
   for (let index = 0; index < 5; index++) {

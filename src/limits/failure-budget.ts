@@ -41,6 +41,15 @@ export interface FailureBudget {
   charge(address: string): void;
 }
 
+/** One that a reload can change. */
+export interface AdjustableFailureBudget extends FailureBudget {
+  /**
+   * What is granted from now on. What was counted stays: the time until a bucket is full again, at most
+   * that of the former burst, so that nobody wins a budget back by it.
+   */
+  adjust(options: FailureBudgetOptions): void;
+}
+
 export interface FailureBudgetDeps {
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -51,26 +60,30 @@ export interface FailureBudgetDeps {
 export function createFailureBudget(
   options: FailureBudgetOptions,
   deps: FailureBudgetDeps,
-): FailureBudget {
+): AdjustableFailureBudget {
   return new Budget(options, deps);
 }
 
-class Budget implements FailureBudget {
+class Budget implements AdjustableFailureBudget {
   readonly #clock: Clock;
   readonly #charges: Counter;
   /** Monotonic ms at which the bucket of an address is full again. */
   readonly #fullAt: TimeSketch;
-  readonly #intervalMs: number;
-  readonly #depthMs: number;
+  #intervalMs = 0;
+  #depthMs = 0;
 
   constructor(options: FailureBudgetOptions, deps: FailureBudgetDeps) {
     this.#clock = deps.clock;
-    this.#intervalMs = 1000 / options.perSecond;
-    this.#depthMs = this.#intervalMs * options.burst;
+    this.adjust(options);
     this.#fullAt = new TimeSketch(deps.random ?? randomBytes);
     this.#charges = deps.metrics
       .counter("sallyport_failure_budget_charges", "Failed verifications that were counted.", [])
       .with();
+  }
+
+  adjust({ perSecond, burst }: FailureBudgetOptions): void {
+    this.#intervalMs = 1000 / perSecond;
+    this.#depthMs = this.#intervalMs * burst;
   }
 
   spent(address: string): boolean {

@@ -44,6 +44,7 @@ export async function openOperatorGate(
     async reload(next) {
       const former = snapshot;
       snapshot = await open(next);
+      gate.budget.adjust(next.loaded.config.limits.failures);
       former.close();
     },
     async close() {
