@@ -7,6 +7,7 @@
  * and `allow`, which promise TLS and give it up when somebody in between says so.
  */
 import { readFileSync, statSync } from "node:fs";
+import { isIPv4 } from "node:net";
 import { ConfigError, SallyportError } from "../model/errors.ts";
 
 export interface PostgresOptions {
@@ -137,7 +138,9 @@ function readPem(path: string): string {
 }
 
 function isLocal(host: string): boolean {
-  return host.startsWith("/") || host === "localhost" || host === "::1" || host.startsWith("127.");
+  if (host.startsWith("/") || host === "localhost" || host === "::1") return true;
+  // A name may begin so as well, and leads anywhere.
+  return isIPv4(host) && host.startsWith("127.");
 }
 
 function decode(text: string): string {
