@@ -18,6 +18,7 @@ import { benchHttp2Transfer } from "./http2-transfer.ts";
 import { benchIdle } from "./idle.ts";
 import { runPolicyBench } from "./policy-report.ts";
 import type { Section } from "./report.ts";
+import { benchPropagation } from "./propagation.ts";
 import { benchRevocations } from "./revocations.ts";
 import { benchRouting } from "./routing.ts";
 import { benchThroughput } from "./throughput.ts";
@@ -98,6 +99,13 @@ export const SECTIONS: readonly SectionPlan[] = [
     title: "A million revocations in force",
     requires: () => [REQUIREMENTS.taskset],
     run: benchRevocations,
+  },
+  {
+    name: "propagation",
+    machine: AUTHORITY_MACHINE,
+    title: "From the commit of a revocation to denial on three proxies",
+    requires: () => [REQUIREMENTS.taskset, REQUIREMENTS.nginx],
+    run: benchPropagation,
   },
   {
     name: "transfer",
