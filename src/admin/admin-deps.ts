@@ -2,6 +2,7 @@
  * What the admin API shows and changes, as interfaces: each process hands in what it has. What it has
  * not (a proxy has no store) is left out, and the API says so (`not-here`).
  */
+import type { CertificateAuthority } from "../keys/certificate-authority.ts";
 import type { KeyManager } from "../keys/key-manager.ts";
 import type { RevocationRegister } from "../keys/revocation-register.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -18,6 +19,7 @@ export interface AdminDeps {
   readonly workloads?: WorkloadRegister | undefined;
   readonly revocations?: RevocationRegister | undefined;
   readonly keys?: KeyDesk | undefined;
+  readonly roots?: RootDesk | undefined;
   readonly bundles?: BundleDesk | undefined;
 }
 
@@ -126,6 +128,9 @@ export interface ConfigDesk {
 
 /** Of the key manager: what it shows and what it can be asked for. */
 export type KeyDesk = Pick<KeyManager, "list" | "rotate">;
+
+/** Of the small CA: the same. */
+export type RootDesk = Pick<CertificateAuthority, "list" | "rotate">;
 
 /** All that one configuration gives to proxies. */
 export interface PublicationView {

@@ -8,6 +8,7 @@ import { openApiOperation } from "./openapi.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { Operation } from "./operation.ts";
 import { revocationOperations } from "./revocations.ts";
+import { rootOperations } from "./roots.ts";
 import { statusOperations } from "./status.ts";
 import { viewOperations } from "./views.ts";
 import { workloadOperations } from "./workloads.ts";
@@ -20,6 +21,7 @@ const OPERATIONS: readonly Operation[] = [
   ...workloadOperations,
   ...revocationOperations,
   ...keyOperations,
+  ...rootOperations,
   ...bundleOperations,
 ];
 

@@ -73,6 +73,7 @@ function adminDeps(parts: OperatorParts): AdminDeps {
       workloads: registers.workloads,
       revocations: registers.revocations,
       keys: registers.keys,
+      roots: registers.ca,
       bundles: registers.bundles,
     }),
   };

@@ -308,6 +308,29 @@ export interface KeysOfUse {
   readonly keys: readonly Key[];
 }
 
+export interface Roots {
+  readonly roots: readonly Root[];
+}
+
+/** What enrolled machines are certified by. */
+export interface Root {
+  /** PEM. */
+  readonly certificate: string;
+  /** `upcoming`: trusted and not used yet. `active`: signs. `retired`: only vouches for what it has signed. */
+  readonly state: "upcoming" | "active" | "retired";
+  readonly created: string;
+  /** It signs from here on. */
+  readonly active: string;
+  /** It is trusted until here. */
+  readonly removed: string;
+  /** When its successor is to sign; of the active one. */
+  readonly next?: string | undefined;
+  /** `first`, `schedule`, `asked` or `emergency`. */
+  readonly because: string;
+  /** Who asked for it. */
+  readonly by?: string | undefined;
+}
+
 /** What one configuration gives to proxies. */
 export interface Publication {
   /** `sha256-…` of the whole configuration. */
@@ -522,6 +545,18 @@ export interface AdminClient {
     /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
     readonly idempotencyKey?: string | undefined;
   }): Promise<AdminAnswer<KeysOfUse>>;
+  /** Roots that are trusted, oldest first. */
+  listRoots(): Promise<AdminAnswer<Roots>>;
+  /** Publishes the next root now; it signs in 30 days, when everybody trusts it. */
+  rotateRoot(input?: {
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+  }): Promise<AdminAnswer<Roots>>;
+  /** A new root is trusted alone, and every machine has to enrol anew. For a root whose private half is in other hands. Every certificate is void at once, those of proxies and of the feed among them. */
+  rotateRootNow(input?: {
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+  }): Promise<AdminAnswer<Roots>>;
   /** What proxies are told to run, and were told lately. */
   listBundles(input?: {
     /** Most entries of the page, from 1 to 500; 100 when left out. */
@@ -647,6 +682,19 @@ export function createAdminClient(transport: AdminTransport): AdminClient {
       transport.call({
         method: "POST",
         path: `/v1/keys/${encodeURIComponent(input.use)}/emergency`,
+        headers: { "idempotency-key": input.idempotencyKey },
+      }),
+    listRoots: () => transport.call({ method: "GET", path: "/v1/roots" }),
+    rotateRoot: (input = {}) =>
+      transport.call({
+        method: "POST",
+        path: "/v1/roots/rotate",
+        headers: { "idempotency-key": input.idempotencyKey },
+      }),
+    rotateRootNow: (input = {}) =>
+      transport.call({
+        method: "POST",
+        path: "/v1/roots/emergency",
         headers: { "idempotency-key": input.idempotencyKey },
       }),
     listBundles: (input = {}) =>

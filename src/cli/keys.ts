@@ -1,5 +1,7 @@
 /** `sallyport keys …`: the keys that sign on our behalf, and changing them. */
-import type { Key } from "./admin-client.ts";
+import { X509Certificate } from "node:crypto";
+import { KEY_USES } from "../model/signing.ts";
+import type { Key, Root } from "./admin-client.ts";
 import { connectAdmin, type ConnectOptions } from "./admin-connect.ts";
 import { plain, table } from "./table.ts";
 
@@ -20,15 +22,50 @@ export async function listKeys(
 
 /** `emergency`: nothing that the former keys of this use have signed verifies any more. */
 export async function rotateKey(
-  use: Key["use"],
+  use: Key["use"] | "all",
   options: ConnectOptions & { readonly emergency: boolean },
 ): Promise<number> {
   const client = connectAdmin(options);
-  const { value } = options.emergency
-    ? await client.rotateKeyNow({ use })
-    : await client.rotateKey({ use });
-  process.stdout.write(rowsOf(value.keys));
+  // One at a time: where one fails, what was printed is done.
+  for (const one of use === "all" ? KEY_USES : [use]) {
+    const { value } = options.emergency
+      ? // oxlint-disable-next-line no-await-in-loop -- see above
+        await client.rotateKeyNow({ use: one })
+      : // oxlint-disable-next-line no-await-in-loop -- see above
+        await client.rotateKey({ use: one });
+    process.stdout.write(rowsOf(value.keys));
+  }
   return 0;
+}
+
+export async function listRoots(
+  options: ConnectOptions & { readonly json: boolean },
+): Promise<number> {
+  const { value } = await connectAdmin(options).listRoots();
+  const { roots } = value;
+  process.stdout.write(options.json ? `${JSON.stringify(roots, null, 2)}\n` : rootRows(roots));
+  return 0;
+}
+
+/** `emergency`: the former roots are trusted no longer, and every machine has to enrol anew. */
+export async function rotateRoot(
+  options: ConnectOptions & { readonly emergency: boolean },
+): Promise<number> {
+  const client = connectAdmin(options);
+  const { value } = options.emergency ? await client.rotateRootNow() : await client.rotateRoot();
+  process.stdout.write(rootRows(value.roots));
+  return 0;
+}
+
+/** With the fingerprint that `openssl x509 -fingerprint -sha256` prints. */
+function rootRows(roots: readonly Root[]): string {
+  return table(
+    roots.map(({ certificate, state, active, removed }) => {
+      const { fingerprint256, subject } = new X509Certificate(certificate);
+      const times = state === "upcoming" ? `signs from ${active}` : `trusted until ${removed}`;
+      return [subject, state, times, fingerprint256].map(plain);
+    }),
+  );
 }
 
 function rowsOf(keys: readonly Key[]): string {

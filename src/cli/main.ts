@@ -14,7 +14,7 @@ import { drain } from "./drain.ts";
 import { enrol, type EnrolOptions } from "./enrol.ts";
 import { renew, type RenewOptions } from "./enrol-renew.ts";
 import { init, type InitOptions } from "./init.ts";
-import { listKeys, rotateKey } from "./keys.ts";
+import { listKeys, listRoots, rotateKey, rotateRoot } from "./keys.ts";
 import { policySchema } from "./policy-schema.ts";
 import { reload } from "./reload.ts";
 import {
@@ -231,10 +231,24 @@ function addKeyCommands(keys: Command, exit: Exit): void {
     });
   asking(keys.command("rotate"))
     .description("publish the next key of a use now")
-    .addArgument(new Argument("<use>", "what it signs").choices(KEY_USES))
+    .addArgument(new Argument("<use>", "what it signs").choices([...KEY_USES, "all"]))
     .option("--emergency", "at once, and nothing that was signed before verifies any more", false)
-    .action(async (use: KeyUse, options: ConnectOptions & { readonly emergency: boolean }) => {
-      exit(await rotateKey(use, options));
+    .action(
+      async (use: KeyUse | "all", options: ConnectOptions & { readonly emergency: boolean }) => {
+        exit(await rotateKey(use, options));
+      },
+    );
+  asking(keys.command("roots"))
+    .description("roots that enrolled machines are certified by")
+    .option("--json", "for programs", false)
+    .action(async (options: Asking) => {
+      exit(await listRoots(options));
+    });
+  asking(keys.command("rotate-root"))
+    .description("publish the next root now; it signs in 30 days")
+    .option("--emergency", "at once and alone: every machine has to enrol anew", false)
+    .action(async (options: ConnectOptions & { readonly emergency: boolean }) => {
+      exit(await rotateRoot(options));
     });
 }
 

@@ -31,6 +31,10 @@ export const ADMIN_OPERATIONS = {
   rotateKey: "write",
   /** Apart from the scheduled kind: it ends everything that the key has signed. */
   rotateKeyNow: "write",
+  listRoots: "read",
+  rotateRoot: "write",
+  /** Apart as well: after it every machine has to enrol anew. */
+  rotateRootNow: "write",
   listBundles: "read",
   getBundle: "read",
 } as const satisfies Record<string, AdminAccess>;

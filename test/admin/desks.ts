@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { TestContext } from "node:test";
 import type { AdminDeps } from "../../src/admin/admin-deps.ts";
 import { createWorkloadRegister } from "../../src/authority/workload-register.ts";
+import { createCertificateAuthority } from "../../src/keys/certificate-authority.ts";
 import { createKeyManager } from "../../src/keys/key-manager.ts";
 import { createRevocationRegister } from "../../src/keys/revocation-register.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -14,7 +15,10 @@ import { createMemoryStore, type MemoryStore } from "../store/memory.ts";
 
 type Whole = { readonly [Name in keyof AdminDeps]-?: NonNullable<AdminDeps[Name]> };
 
-export interface Desks extends Pick<Whole, "workloads" | "revocations" | "keys" | "bundles"> {
+export interface Desks extends Pick<
+  Whole,
+  "workloads" | "revocations" | "keys" | "roots" | "bundles"
+> {
   readonly store: MemoryStore;
 }
 
@@ -29,7 +33,12 @@ export async function desks(t: TestContext): Promise<Desks> {
     metrics: recordedMetrics(),
     sealer: testSealer(),
   });
-  await keys.start();
+  const roots = createCertificateAuthority({
+    ...deps,
+    metrics: recordedMetrics(),
+    sealer: testSealer(),
+  });
+  await Promise.all([keys.start(), roots.start()]);
   const workloads = createWorkloadRegister({
     ...deps,
     ca: createFixtureCa(clock),
@@ -39,19 +48,22 @@ export async function desks(t: TestContext): Promise<Desks> {
   });
   t.after(async () => {
     await keys.close();
+    await roots.close();
     await workloads.close();
   });
+  const publishedMs = clock.now();
   const hash = (letter: string): string => `sha256-${letter.repeat(43)}`;
   return {
     store,
     keys,
+    roots,
     workloads,
     revocations: createRevocationRegister({ store, log, inForce: () => 0 }),
     bundles: {
       list: () =>
         (["b", "a"] as const).map((letter) => ({
           hash: hash(letter),
-          atMs: clock.now(),
+          atMs: publishedMs,
           by: "local/1000",
           inForce: letter === "b",
           parts: [

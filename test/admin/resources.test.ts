@@ -152,6 +152,24 @@ void test("keys are shown without their private halves, and change when asked", 
   );
 });
 
+void test("roots are shown without their private halves, and change when asked", async (t) => {
+  const { client, ask } = await ground(t);
+  const [first, ...others] = (await client.listRoots()).value.roots;
+  assert.deepEqual([first?.state, others.length], ["active", 0]);
+  assert.match(first?.certificate ?? "", /^-----BEGIN CERTIFICATE-----\n/);
+  const reply = await ask("/v1/roots", { door: "socket" });
+  assert.doesNotMatch(reply.text, /"d":|sealed|PRIVATE/);
+  const both = await client.rotateRoot();
+  assert.deepEqual(
+    both.value.roots.map(({ state }) => state),
+    ["active", "upcoming"],
+  );
+  const { value } = await client.rotateRootNow();
+  const [now] = value.roots;
+  assert.deepEqual([value.roots.length, now?.because, now?.by], [1, "emergency", "local/1000"]);
+  assert.notEqual(now?.certificate, first?.certificate);
+});
+
 void test("publications are shown newest first, with who is to run what", async (t) => {
   const { client } = await ground(t);
   const page = await client.listBundles({ limit: 1 });
@@ -179,6 +197,7 @@ void test("what a process has not is 404 and says so; a store that is away is 50
     client.listWorkloads(),
     client.listRevocations(),
     client.listKeys(),
+    client.listRoots(),
     client.listBundles(),
     client.enrolWorkload({ body: { name: "edge-1" }, idempotencyKey: "k" }),
   ]) {

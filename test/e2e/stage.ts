@@ -35,6 +35,8 @@ export interface StageOptions {
   readonly policies?: string;
   /** YAML at top level. */
   readonly config?: string;
+  /** Where the admin API answers the command line, in the stage's folder. */
+  readonly adminSocket?: string;
   /** YAML lines of the listener, indented by four spaces. */
   readonly listener?: string;
   /** Whether callers come over TLS, after a reload too; false when left out. */
@@ -164,7 +166,7 @@ listeners:
     publicOrigin: https://api.example
 ${options.tls === true ? "    tls: { certificate: edge.pem, key: edge.key }" : ""}
 ${options.listener ?? ""}
-admin: { address: "127.0.0.1:0" }
+admin: { address: "127.0.0.1:0"${options.adminSocket === undefined ? "" : `, socket: ${options.adminSocket}`} }
 authenticators:
   test:
     type: jwt
