@@ -31,10 +31,12 @@ export async function openFrontDesk(
   instruments: Instruments,
   waiting: string,
 ): Promise<FrontDesk> {
-  const starting = createHealthHandler({
-    readiness: () => ({ ready: false, checks: { listeners: waiting } }),
-    metrics: (accept) => instruments.metrics.render(accept),
-  });
+  const starting = untilItRuns(
+    createHealthHandler({
+      readiness: () => ({ ready: false, checks: { listeners: waiting } }),
+      metrics: (accept) => instruments.metrics.render(accept),
+    }),
+  );
   let doors: Doors = { address: starting, socket: starting };
   const behind = (door: AdminDoor): ExchangeHandler => ({
     request: (exchange) => doors[door].request(exchange),
@@ -58,6 +60,20 @@ export async function openFrontDesk(
     },
   };
 }
+
+/** What is not there yet is no 404 or 405: whoever asks has to ask again, and not to give up. */
+function untilItRuns(health: ExchangeHandler): ExchangeHandler {
+  return {
+    ...health,
+    request(exchange) {
+      if (/^\/(?:livez|readyz|metrics)(?:\?|$)/.test(exchange.head.target))
+        health.request(exchange);
+      else exchange.reply(503, NOT_YET, '{"status":503,"title":"It is still starting"}\n');
+    },
+  };
+}
+
+const NOT_YET = ["content-type", "application/problem+json", "retry-after", "1"];
 
 async function openAddress(
   admin: Config["admin"],

@@ -77,6 +77,17 @@ void test("publish() at a start does not put back what was replaced; asked, it d
   assert.equal(late.assignments()[0]?.bundle, bundle("old").hash);
 });
 
+void test("publish() knows what another authority has published, whatever else stands in its own file", async () => {
+  const { open } = ground();
+  const [one, other] = [await open(), await open()];
+  await one.publish(publication("a"), START);
+  const own = { ...publication("a"), hash: bundle("of other addresses").hash };
+  assert.equal(await other.publish(own, START), "unchanged");
+  await one.publish(publication("b"), ASKED);
+  assert.equal(await other.publish({ ...publication("b"), hash: own.hash }, ASKED), "unchanged");
+  assert.equal(await other.publish(own, START), "outdated");
+});
+
 void test("publish() takes a change of who gets what for a change", async () => {
   const { open } = ground();
   const register = await open();

@@ -226,9 +226,12 @@ class StoredBundles implements BundleRegister {
   }
 }
 
-/** The same for each proxy, whatever file it came from. */
-function isSame(entry: Entry, { hash, parts }: Publication): boolean {
-  if (entry.hash !== hash || entry.parts.length !== parts.length) return false;
+/**
+ * The same for each proxy, whatever file it came from: authorities differ in addresses of their own, and
+ * none of them is outdated by that.
+ */
+function isSame(entry: Entry, { parts }: Publication): boolean {
+  if (entry.parts.length !== parts.length) return false;
   return entry.parts.every(
     ({ proxy, bundle }, index) =>
       parts[index]?.proxy === proxy && parts[index].bundle.hash === bundle,

@@ -80,7 +80,9 @@ class FollowedBundles {
   /** Where the bundle lies that the next configuration is composed with. */
   #place: string | undefined;
   #inUse: readonly string[] = [];
-  #reload: (() => Promise<void>) | undefined;
+  #begun = false;
+  /** There once the first configuration serves, which takes its time: a second bundle may be faster. */
+  readonly #reload = Promise.withResolvers<() => Promise<void>>();
 
   constructor(file: string, folder: string) {
     this.#folder = folder;
@@ -92,7 +94,7 @@ class FollowedBundles {
   }
 
   serve(reload: () => Promise<void>): void {
-    this.#reload = reload;
+    this.#reload.resolve(reload);
   }
 
   /** Rejects, and stays with the former one, where it does not give a configuration that can be run here. */
@@ -101,8 +103,9 @@ class FollowedBundles {
     const inUse = this.#inUse.slice();
     this.#place = await unpackBundle({ hash, bytes }, { folder: this.#folder, inUse });
     try {
-      if (this.#reload === undefined) this.#first.resolve(await this.prepare());
-      else await this.#reload();
+      if (this.#begun) await (await this.#reload.promise)();
+      else this.#first.resolve(await this.prepare());
+      this.#begun = true;
       this.#inUse = [hash];
     } catch (error) {
       this.#place = former;
