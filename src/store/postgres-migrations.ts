@@ -67,6 +67,7 @@ export async function migratePostgres(
       `has tables of version ${version}, and this program knows ${known}; run the newer program`,
     );
   }
+  if (version === 0 && !upgrade) refuse("holds no store; sallyport run makes one");
   if (version < known && !upgrade) {
     refuse(
       `has tables of version ${version} and this program wants ${known}; sallyport run upgrades them`,

@@ -52,7 +52,8 @@ export const LIST = {
 
 /**
  * $1 since, $2 limit. The counter's columns stand before those of each document, and alone where there
- * is none. One statement, so that counter and documents are of one moment.
+ * is none. One statement, so that counter and documents are of one moment; and scalars instead of
+ * joins, of which the planner thinks so much that it compiled each page (0.4 s with 300 000 documents).
  */
 export const CHANGES = {
   name: "sallyport-changes",
@@ -65,11 +66,12 @@ export const CHANGES = {
         (SELECT number FROM state)
       ) AS last
     )
-    SELECT state.number, state.forgotten, bound.last, document.collection, document.id,
+    SELECT (SELECT number FROM state), (SELECT forgotten FROM state), (SELECT last FROM bound),
+      document.collection, document.id,
       CASE WHEN document.expires_ms <= ${NOW_MS} THEN NULL ELSE document.body END,
       document.number, document.time_ms, document.expires_ms
-    FROM state CROSS JOIN bound LEFT JOIN sallyport_documents AS document
-      ON document.number > $1::bigint AND document.number <= bound.last
+    FROM (SELECT) AS always LEFT JOIN sallyport_documents AS document
+      ON document.number > $1::bigint AND document.number <= (SELECT last FROM bound)
     ORDER BY document.number, document.collection, document.id`,
 } as const;
 

@@ -11,6 +11,9 @@ import { SQLITE_MIGRATIONS, type Migration } from "./sqlite-migrations.ts";
 /** `SALY`: in the header of each of our files. */
 const APPLICATION_ID = 0x53414c59;
 
+/** Pages kept in memory. Changes lie in the order of ids and are read in that of numbers: with SQLite's 2 MB each was read from the file again. */
+const CACHE_KIB = 32 * 1024;
+
 export interface ConnectOptions {
   /** False: tables of an earlier version are refused, and none are made. */
   readonly upgrade: boolean;
@@ -87,6 +90,7 @@ function useWriteAheadLog(path: string, database: DatabaseSync): void {
   const mode = database.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"];
   if (mode !== "wal") refuse(path, "lies where SQLite has no write-ahead log; use a local disk");
   database.exec("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864");
+  database.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
 }
 
 function migrate(path: string, database: DatabaseSync, migrations: readonly Migration[]): void {
@@ -120,6 +124,7 @@ export function refuseNewer(path: string, version: number, known: number): never
 }
 
 function refuseOlder(path: string, version: number, known: number): never {
+  if (version === 0) refuse(path, "holds no store; sallyport run makes one");
   refuse(
     path,
     `has tables of version ${version} and this program wants ${known}; sallyport run upgrades them`,

@@ -1,8 +1,11 @@
 /** The contract on Postgres, and what only several connections to one server can show. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
+import { openStore } from "../../src/store/open-store.ts";
+import { recordedLog } from "../ports.ts";
 import { done, fact, testStoreContract, until } from "./contract.ts";
-import { opener } from "./kit.ts";
+import { opener, storeDeps } from "./kit.ts";
 import { sharedPostgres } from "./postgres-server.ts";
 import { runStatements } from "./statements.ts";
 import { tcpProxy } from "./tcp-proxy.ts";
@@ -64,4 +67,64 @@ test("openStore() refuses a database of another encoding, and of a later version
   const client = opener(t, url);
   await runStatements(url, "UPDATE sallyport_schema SET version = 99");
   await assert.rejects(client(), { code: "store-failed", message: /version 99/ });
+});
+
+test("a role that owns nothing needs the four rights on the tables, and no more", async (t) => {
+  const database = await makeDatabase(t);
+  if (database === undefined) return;
+  const { name, url } = database;
+  await (await opener(t, url)()).close();
+  await runStatements(
+    url,
+    `CREATE ROLE ${name}role LOGIN PASSWORD 'narrow';
+      REVOKE ALL ON SCHEMA public FROM PUBLIC; GRANT USAGE ON SCHEMA public TO ${name}role;
+      GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${name}role`,
+  );
+  const narrow = url.replace(/\/\/[^@]*@/, `//${name}role:narrow@`);
+  const store = await opener(t, narrow)();
+  await assert.rejects(store.commit([fact("a")]), { code: "store-failed", message: /42501/ });
+  await runStatements(
+    url,
+    `GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${name}role`,
+  );
+  assert.equal(done(await store.commit([fact("a")])).number, 1);
+  done(await store.commit([{ ...fact("a"), body: undefined }]));
+  let calls = 0;
+  store.watch(() => (calls += 1));
+  await until(async () => calls > 0);
+  await until(async () => (await store.purge(0)) === 0 && (await store.changes(1, 10)).gap);
+  assert.equal((await store.figures()).number, 2);
+});
+
+test("two stores in one database lie apart by their search path", async (t) => {
+  const database = await makeDatabase(t);
+  if (database === undefined) return;
+  await runStatements(database.url, "CREATE SCHEMA other");
+  const one = await opener(t, database.url)();
+  const other = await opener(t, `${database.url}?options=-c%20search_path%3Dother`)();
+  await one.commit([fact("a")]);
+  assert.equal((await other.now()).number, 0);
+  assert.equal(await other.get("facts", "a"), undefined);
+  assert.notEqual(await one.epoch(), await other.epoch());
+});
+
+test("openStore() refuses a wrong password, database and host, and repeats no password", async (t) => {
+  const database = await makeDatabase(t);
+  if (database === undefined) return;
+  const wrong = {
+    "28P01": database.url.replace(/:[^:@/]*@/, ":CANARY@"),
+    "3D000": database.url.replace(database.name, "absent"),
+    ENOTFOUND: "postgres://u:CANARY@absent.invalid/db?sslmode=verify-full",
+  };
+  for (const [why, url] of Object.entries(wrong)) {
+    const log = recordedLog();
+    const error = await openStore(url, storeDeps(log)).then(
+      () => undefined,
+      (reason: unknown) => reason as Error & { readonly code: string },
+    );
+    assert.equal(error?.code, "store-unavailable", why);
+    assert.match(error.message, new RegExp(why));
+    const told = `${error.message}${String(error.cause)}${inspect(error)}${log.lines.join("")}`;
+    assert.doesNotMatch(told, /CANARY|loopback-only/);
+  }
 });

@@ -14,6 +14,7 @@ import { createKeyManager } from "../../keys/key-manager.ts";
 import { entryOf } from "../../keys/revocation-document.ts";
 import { createRevocationRegister } from "../../keys/revocation-register.ts";
 import type { StoredDocument } from "../../model/store.ts";
+import { keepHouse } from "../../store/housekeeping.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { Instruments } from "../instruments.ts";
 import type { Backing } from "./backing.ts";
@@ -104,6 +105,7 @@ async function openRegisters(
   const sealer = await readSealer(options.keyEncryptionKey, instruments);
   const store = await openWhenThere(() => openStore(options.store, instruments), instruments);
   closers.add(() => store.close());
+  closers.add(keepHouse(store, instruments));
   const deps = { ...instruments, store, sealer };
   const keys = createKeyManager({ algorithm, rotateMs, lifetimeMs }, deps);
   closers.add(() => keys.close());
