@@ -409,3 +409,27 @@ test("emptyBundle() makes a proxy that serves nothing", async (context) => {
   );
   assert.deepEqual([loaded?.config.services, loaded?.config.routes], [{}, []]);
 });
+
+test("of many routes that a proxy does not get, those stay in the words that a policy names", async (context) => {
+  const more = [1, 2, 3]
+    .map(
+      (at) =>
+        `  - { name: many-${at}, path: "/many${at}/*", service: stock, authenticate: [partners] }\n`,
+    )
+    .join("");
+  const there = ground(context, { parts: PARTS.replace("routes:\n", `routes:\n${more}`) });
+  const folder = join(there.authority, "..", "policies");
+  const named = (route: string): string =>
+    `@id("named") forbid (principal, action, resource == Sallyport::Route::"${route}");`;
+  const spoken = async (policy: string): Promise<string[]> => {
+    writeFileSync(join(folder, "c.cedar"), policy);
+    const { loaded } = await follow(there, "edge-1");
+    const { problems } = await checkConfig(there.authority, { env: ENV, clock: systemClock });
+    assert.deepEqual(problems.map(formatProblem), []);
+    return loaded.vocabulary.routes.map(({ name }) => name).filter((one) => one.startsWith("many"));
+  };
+  assert.deepEqual(await spoken(""), ["many-1"]);
+  assert.deepEqual(await spoken(named("many-3")), ["many-1", "many-3"]);
+  // An escape may hide a name, so all stay.
+  assert.deepEqual(await spoken(named(String.raw`many\u{2d}2`)), ["many-1", "many-2", "many-3"]);
+});

@@ -9,8 +9,10 @@ import { join } from "node:path";
 import { formatProblem, type Problem } from "../model/errors.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { verifyPolicies } from "../policy/compile-policies.ts";
+import { buildSchema } from "../policy/schema.ts";
 import { inspectConfig, type LoadedConfig, type LoadSources } from "./load.ts";
 import { unpackBundle } from "./unpack-bundle.ts";
+import { isMapping } from "./written.ts";
 
 /** Nothing of it can be wrong. */
 const LEAST = `version: 1
@@ -56,19 +58,33 @@ async function problemsOf(
   const { bundle, loaded: authority } = given;
   const { loaded, problems } = await inspectConfig(file, { env, bundle, text: LEAST });
   if (loaded === undefined) return problems;
-  // The words are the same, as they should be: then so is every answer about the policies.
-  if (wordsText(loaded.vocabulary) === wordsText(authority.vocabulary)) return [];
+  // The words say the same, as they should: then so does every answer about the policies.
+  if (saysTheSame(loaded.vocabulary, authority.vocabulary)) return [];
   const { policyFiles: files, vocabulary } = loaded;
   const result = await verifyPolicies({ files, vocabulary });
   return result.problems ?? [];
 }
 
-function wordsText(vocabulary: Vocabulary): string {
-  const exact = (_name: string, value: unknown): unknown =>
-    typeof value === "bigint" ? `${String(value)}n` : value;
-  const sorted = Object.entries(vocabulary).map(([kind, words]) => [
-    kind,
-    Array.isArray(words) ? words.map((word) => JSON.stringify(word, exact)).toSorted() : words,
-  ]);
-  return JSON.stringify(sorted, exact);
+/** Routes that no policy names are left out of what a proxy gets, where the schema does not change by it. */
+export function saysTheSame(one: Vocabulary, other: Vocabulary): boolean {
+  return meaningOf(one) === meaningOf(other);
+}
+
+function meaningOf(vocabulary: Vocabulary): string {
+  const { authenticators, services } = vocabulary;
+  return JSON.stringify(
+    [inOrder(authenticators), inOrder(services), buildSchema(vocabulary)],
+    plain,
+  );
+}
+
+function inOrder<T extends { readonly name: string }>(words: readonly T[]): T[] {
+  return words.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The same text for the same value, whatever the order of its keys. */
+function plain(_name: string, value: unknown): unknown {
+  if (typeof value === "bigint") return `${value}n`;
+  if (!isMapping(value)) return value;
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -124,12 +124,13 @@ interface FileAt {
 
 /** The bundle for proxies that serve these services. Throws SallyportError `config-invalid`. */
 function createBundle(
-  { written, config, policyFiles }: PublishSource,
+  source: PublishSource,
   selection: {
     readonly services: "all" | readonly string[];
     readonly files: readonly FileAt[];
   },
 ): Bundle {
+  const { written, config, policyFiles } = source;
   const chosen = choose(config, selection.services);
   const files = selection.files.filter(({ at: [section = "", name = ""] }) =>
     section === "services" ? chosen.services.has(name) : chosen.authenticators.has(name),
@@ -142,7 +143,7 @@ function createBundle(
     authenticators: pick(written, "authenticators", (name) => chosen.authenticators.has(name)),
     limits: chosenLimits(written, chosen.rates),
     policies: policyFiles.map(({ name, text }) => ({ name, text })),
-    words: wordsBeside(written, config, chosen),
+    words: wordsBeside(source, chosen),
     links: files.map(({ at, digest }): BundleLink => ({ at, digest })),
     files: Object.fromEntries(files.map(({ digest, bytes }) => [digest, bytes.toString("base64")])),
   };

@@ -8,9 +8,11 @@
  */
 import { z } from "zod";
 import { attributesSchema } from "../model/options.ts";
+import { pathParams } from "../gate/router.ts";
 import type { BundleContent } from "./bundle.ts";
 import { check, type PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
+import type { PolicyFile } from "./policy-files.ts";
 import type { Config } from "./schema.ts";
 import { isMapping, mappingAt, valueAt } from "./written.ts";
 import { authenticatorWords, NO_WORDS, type Words } from "./vocabulary.ts";
@@ -44,6 +46,16 @@ const wordsSchema = z
   })
   .readonly();
 
+type BundleWords = BundleContent["words"];
+
+/** What policies speak of. */
+export interface Spoken {
+  /** The valid document before anything was expanded in it. */
+  readonly written: unknown;
+  readonly config: Config;
+  readonly policyFiles: readonly PolicyFile[];
+}
+
 /** What of a configuration is in a bundle by itself: names, and indexes of routes. */
 export interface Chosen {
   readonly services: ReadonlySet<string>;
@@ -51,12 +63,11 @@ export interface Chosen {
   readonly authenticators: ReadonlySet<string>;
 }
 
-/** Of all that is not. `written` is the valid document before anything was expanded in it. */
-export function wordsBeside(
-  written: unknown,
-  config: Config,
-  chosen: Chosen,
-): BundleContent["words"] {
+/**
+ * Of all that is not. Of routes, of which there may be thousands, those that a policy names, and one of
+ * each kind that the schema tells apart.
+ */
+export function wordsBeside({ written, config, policyFiles }: Spoken, chosen: Chosen): BundleWords {
   const authenticators = Object.entries(config.authenticators)
     .filter(([name]) => !chosen.authenticators.has(name))
     .map(([name, options]) => {
@@ -67,16 +78,49 @@ export function wordsBeside(
     .filter(([name]) => !chosen.services.has(name))
     .map(([name, service]) => [name, only(service, ["attributes"])]);
   const routes = valueAt(written, ["routes"]);
+  const spoken = routesToSpeakOf(config, policyFiles, chosen);
   return {
     authenticators: Object.fromEntries(authenticators) as Record<string, unknown>,
     services: Object.fromEntries(services) as Record<string, unknown>,
     routes: (Array.isArray(routes) ? routes : [])
-      .filter((_, index) => !chosen.routes.has(index))
+      .filter((_, index) => !chosen.routes.has(index) && spoken(index))
       .map((route) => only(route, ["name", "service", "path", "attributes"])),
     ...(config.admin?.authenticate === undefined
       ? {}
       : { admin: only(valueAt(written, ["admin"]), ["attributes"]) }),
   };
+}
+
+/** Says of a route by its index whether policies have to know it. */
+function routesToSpeakOf(
+  { routes }: Config,
+  policyFiles: readonly PolicyFile[],
+  { routes: chosen }: Chosen,
+): (index: number) => boolean {
+  const named = quotedNames(policyFiles);
+  const kinds = new Set<string>();
+  const kept = new Set<number>();
+  for (const [index, { name, service, path, attributes }] of routes.entries()) {
+    if (chosen.has(index)) continue;
+    // An attribute is required where all routes have it; a parameter is known where one has it.
+    const params = pathParams(path).map((param) => param.name);
+    const kind = JSON.stringify([service, Object.keys(attributes).toSorted(), params.toSorted()]);
+    if (kinds.has(kind) && named?.has(name) === false) continue;
+    kinds.add(kind);
+    kept.add(index);
+  }
+  return (index) => kept.has(index);
+}
+
+/**
+ * Everything between quotation marks that could be a name, wherever it stands; undefined where an
+ * escape could hide one.
+ */
+function quotedNames(policyFiles: readonly PolicyFile[]): ReadonlySet<string> | undefined {
+  if (policyFiles.some(({ text }) => text.includes("\\"))) return undefined;
+  return new Set(
+    policyFiles.flatMap(({ text }) => text.match(/(?<=")[a-z][a-z0-9-]{0,62}(?=")/g) ?? []),
+  );
 }
 
 /** Of words in which expressions were expanded. */
