@@ -21,7 +21,7 @@ import {
   type EnrolmentResponse,
 } from "./enrolment-endpoint.ts";
 import { PROOF_TYPES, type ProofKey, proofKeyOf, signProof } from "./enrolment-proof.ts";
-import { readJoinToken } from "./enrolment-token.ts";
+import { readJoinToken, tokenHash } from "./enrolment-token.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -36,6 +36,7 @@ test("enrol() gives a certificate for the key that was proven, and for nothing e
   const body = JSON.parse(answer.body);
   assert.deepEqual(Object.keys(body).toSorted(), [
     "certificate",
+    "endorsements",
     "issuer",
     "kind",
     "method",
@@ -111,6 +112,51 @@ test("enrol() lets exactly one win where many redeem one token on two authoritie
   const [der] = pemBlocks(certificate, "CERTIFICATE");
   assert.ok(der);
   assert.equal(workload?.key?.serial, parseCertificate(der).serial);
+});
+
+test("enrol() of a redeemed token with its key is refused once the machine is disabled or has renewed", async () => {
+  const authority = new FixtureAuthority();
+  const { register } = authority;
+  const key = newKey();
+  const secret = secretOf(await authority.invite("edge-1"));
+  const { certificate } = JSON.parse((await enrol(authority, secret, { key })).body);
+  await register.disable("edge-1", { by: "ops" });
+  refusedWith(await enrol(authority, secret, { key }), "token-refused");
+  await register.enable("edge-1", { by: "ops" });
+  assert.equal((await enrol(authority, secret, { key })).status, 200);
+  assert.equal((await renew(authority, certificate)).status, 200);
+  refusedWith(await enrol(authority, secret, { key }), "token-refused");
+});
+
+test("enrol() refuses a token that is not the one that is out, whatever the store holds", async () => {
+  const authority = new FixtureAuthority();
+  await authority.invite("edge-1");
+  await authority.store.commit([
+    { collection: "join-tokens", id: tokenHash("left over"), body: { name: "edge-1" } },
+  ]);
+  refusedWith(await enrol(authority, "left over"), "token-refused");
+});
+
+test("enrol() and renew() commit nothing over a disable() that came in between", async () => {
+  const authority = new FixtureAuthority();
+  const { store, register } = authority;
+  const certificate = await enrolled(authority, "edge-1");
+  const secret = secretOf(await authority.invite("edge-2"));
+  const between = (name: string): void => {
+    const commit = store.commit.bind(store);
+    store.commit = async (writes) => {
+      store.commit = commit;
+      await register.disable(name, { by: "ops" });
+      return commit(writes);
+    };
+  };
+  between("edge-1");
+  refusedWith(await renew(authority, certificate), "identity-disabled");
+  between("edge-2");
+  refusedWith(await enrol(authority, secret), "token-refused");
+  for (const name of ["edge-1", "edge-2"]) {
+    assert.equal((await register.get(name))?.state, "disabled");
+  }
 });
 
 test("enrol() at the moment of a disable() never leaves a machine that is let in", async () => {
@@ -476,7 +522,7 @@ test("renew() refuses certificates of our CA that are not an enrolled machine's"
     [`${uri}/proxy/edge-1`, `${uri}/proxy/edge-2`],
   ]) {
     const key = newKey();
-    const issued = await authority.ca.issue({
+    const issued = authority.ca.issue({
       publicKey: key.verification.keyObject,
       commonName: "edge-1",
       uris,
@@ -571,12 +617,16 @@ test("private-key-jwt: renew() refuses what the old key did not sign, or not for
   const outer = (claims: JsonObject, key = old, type: string = PROOF_TYPES.rotate) =>
     signProof(key, { type, audience: ISSUER, nowMs, claims });
   const good = inner({ jwk: next.jwk, old: old.thumbprint });
+  const pretending = { ...other.old, thumbprint: old.thumbprint };
+  const late = { type: PROOF_TYPES.rotate, audience: ISSUER, nowMs: nowMs - 6 * MINUTE };
   const cases: readonly (readonly [string, string])[] = [
     [good, "certificate-required"],
     [outer({ sub: "billing", proof: good }, other.old), "identity-unknown"],
     [outer({ sub: "shop", proof: good }), "identity-unknown"],
     [outer({ sub: "nobody", proof: good }), "identity-unknown"],
     [outer({ sub: "shop", proof: good }, other.old), "proof-invalid"],
+    [outer({ sub: "billing", proof: good }, pretending), "proof-invalid"],
+    [signProof(old, { ...late, claims: { sub: "billing", proof: good } }), "clock-off"],
     [outer({ sub: "billing" }), "proof-invalid"],
     [outer({ sub: "billing", proof: inner({ jwk: next.jwk }) }), "proof-invalid"],
     [
@@ -617,6 +667,19 @@ test("a machine of one method cannot renew by the other", async () => {
   const outer = { type: PROOF_TYPES.rotate, audience: ISSUER, nowMs };
   const moved = signProof(key, { ...outer, claims: { sub: "edge-1", proof } });
   refusedWith(await authority.endpoint.renew(requestOf(moved)), "identity-unknown");
+  // And a certificate of our CA in the name of one that has none.
+  const { old } = await enrolledKey(authority);
+  const { pem } = authority.ca.issue({
+    publicKey: old.verification.keyObject,
+    commonName: "billing",
+    uris: ["spiffe://sallyport.example.com/sallyport/workload/billing"],
+    dnsNames: [],
+    ipAddresses: [],
+    usages: ["client"],
+    lifetimeMs: HOUR,
+  });
+  refusedWith(await renew(authority, pem), "identity-unknown");
+  assert.equal((await authority.register.get("billing"))?.suspicion, undefined);
 });
 
 test("with the store away enrol() and renew() answer 503, the token stays good, nobody is charged", async () => {
@@ -819,7 +882,7 @@ test("another CA's certificate of the same name is not let in", async () => {
   await enrolled(authority, "edge-1");
   const other = createFixtureCa(authority.clock);
   const key = newKey();
-  const { pem } = await other.issue({
+  const { pem } = other.issue({
     publicKey: key.verification.keyObject,
     commonName: "edge-1",
     uris: ["spiffe://sallyport.example.com/sallyport/proxy/edge-1"],

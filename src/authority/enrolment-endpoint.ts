@@ -20,6 +20,8 @@ import { SallyportError } from "../model/errors.ts";
 import type { PeerTls } from "../model/peer-tls.ts";
 import type { Clock, Log, Metrics } from "../model/ports.ts";
 import { checkProof, PROOF_TYPES, readProof } from "./enrolment-proof.ts";
+import type { FeedCertifier } from "./feed-signer.ts";
+import { endorseRoots } from "./root-endorsement.ts";
 import type { Enrolment, EnrolmentRefusal, Granted, Presented, Refused } from "./enrolment.ts";
 
 export const ENDPOINT_LIMITS = {
@@ -58,7 +60,7 @@ export interface EnrolmentEndpoint {
 
 export interface EnrolmentEndpointDeps {
   readonly enrolment: Enrolment;
-  readonly ca: { roots(): readonly string[] };
+  readonly ca: FeedCertifier;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -153,7 +155,8 @@ export function createEnrolmentEndpoint(deps: EnrolmentEndpointDeps): EnrolmentE
     notAfterMs,
   }: Granted): EnrolmentResponse {
     const own = certificate === undefined ? { clientId: name, kid: thumbprint } : { certificate };
-    const body = { name, kind, method, issuer, ...own, roots: ca.roots(), notAfterMs };
+    const trust = { roots: ca.roots(), endorsements: endorseRoots(ca) };
+    const body = { name, kind, method, issuer, ...own, ...trust, notAfterMs };
     return json(200, "application/json", body);
   }
 

@@ -51,7 +51,7 @@ export interface MachineCertificates {
     readonly ipAddresses: readonly string[];
     readonly usages: readonly ("client" | "server")[];
     readonly lifetimeMs: number;
-  }): Issued | Promise<Issued>;
+  }): Issued;
 }
 
 export interface Issued {
@@ -118,11 +118,11 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
   const certificateMs = deps.certificateLifetimeMs ?? ENROLMENT_LIMITS.certificateMs;
 
   /** The record's key for this public key, with a certificate where the method wants one. */
-  async function register(
+  function register(
     { id: name }: StoredDocument,
     { kind, method, key: before }: WorkloadRecord,
     { key, nowMs }: { readonly key: ProvenKey; readonly nowMs: number },
-  ): Promise<{ readonly recorded: RecordedKey; readonly granted: Granted }> {
+  ): { readonly recorded: RecordedKey; readonly granted: Granted } {
     const { thumbprint, jwk } = key;
     const again = before?.thumbprint === thumbprint ? before : undefined;
     const common = { name, kind, method, thumbprint };
@@ -132,7 +132,7 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
       const recorded = { ...registered, notAfterMs, certificates: [] };
       return { recorded, granted: { ...common, notAfterMs, certificate: undefined } };
     }
-    const issued = await ca.issue({
+    const issued = ca.issue({
       publicKey: key.verification.keyObject,
       commonName: name,
       uris: [workloadUri(trustDomain, { kind, name })],
@@ -161,6 +161,7 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
     key: ProvenKey,
   ): Promise<Granted | Refused | undefined> {
     const id = tokenHash(secret);
+    // One that expired is absent, by the store's own clock.
     const tokenDocument = await store.get("join-tokens", id);
     if (tokenDocument === undefined) return { refused: "token-refused" };
     const token = readToken(tokenDocument);
@@ -175,10 +176,7 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
       return { refused: "key-not-new", name: token.name };
     }
     const { timeMs: nowMs } = await store.now();
-    if (tokenDocument.expiresMs !== undefined && nowMs >= tokenDocument.expiresMs) {
-      return { refused: "token-refused" };
-    }
-    const { recorded, granted } = await register(document, record, { key, nowMs });
+    const { recorded, granted } = register(document, record, { key, nowMs });
     const { invitation: _used, previous: _gone, suspicion: _settled, ...rest } = record;
     const commit = await store.commit([
       {
@@ -217,7 +215,7 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
     const end = by === "current" ? record.key?.notAfterMs : record.previous?.notAfterMs;
     // The listener has looked at the certificate's end; of a registered key only we know it.
     if (end === undefined || nowMs >= end) return { refused: "identity-expired", name };
-    const { recorded, granted } = await register(document, record, { key, nowMs });
+    const { recorded, granted } = register(document, record, { key, nowMs });
     const previous =
       by === "current" && record.key !== undefined
         ? {

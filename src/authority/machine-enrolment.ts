@@ -60,7 +60,7 @@ export async function enrolMachine(
     claims,
   });
   const answer = await sendProof(new URL("/enrol", authority), proof, { roots });
-  const granted = readAnswer(answer, { key, issuer, name, nowMs: nowMs() }, known);
+  const granted = readAnswer(answer, { key, issuer, name, nowMs: nowMs(), known: roots }, known);
   return folder.adopt({ ...granted, authorities }, keyPem);
 }
 

@@ -12,8 +12,14 @@ import { ENROLMENT_METHODS, WORKLOAD_KINDS } from "../model/workloads.ts";
 import type { AuthorityAnswer } from "./enrolment-client.ts";
 import type { ProofKey } from "./enrolment-proof.ts";
 import type { StoredIdentity } from "./machine-identity-folder.ts";
+import { readRootList, unprovenRoots } from "./root-endorsement.ts";
 import { readRoots } from "./machine-roots.ts";
 import { trustDomainOf, workloadUri } from "./workload-id.ts";
+
+const LIMITS = {
+  /** Each costs a signature check; there is one a root. */
+  endorsements: 16,
+} as const;
 
 export interface AnswerContext {
   readonly key: ProofKey;
@@ -21,6 +27,8 @@ export interface AnswerContext {
   /** Whom it must be for. */
   readonly name: string;
   readonly nowMs: number;
+  /** PEM of the authorities that it trusts now; further ones count where one of these vouches for them. */
+  readonly known: readonly string[];
 }
 
 /** Everything of the identity but where it was had. Throws `enrolment-failed`. */
@@ -38,7 +46,7 @@ export function readGrant(
   }
   if (body["name"] !== name) throw failed(`it answered as if this machine were not ${name}`);
   if (body["issuer"] !== issuer) throw failed(`it is not the authority ${issuer}`);
-  const roots = readRoots(body["roots"]);
+  const roots = provenRoots(readRoots(body["roots"]), body["endorsements"], context);
   const common = { name, kind, method, issuer, obtainedMs: nowMs, notAfterMs, roots };
   if (method === "private-key-jwt") {
     const { clientId, kid } = body;
@@ -52,6 +60,27 @@ export function readGrant(
   const expected = workloadUri(trustDomainOf(issuer), { kind, name });
   checkOwn(certificatePem, { key, roots, expected, nowMs });
   return { ...common, clientId: undefined, certificatePem };
+}
+
+/**
+ * Who holds the key of the authority's server, and not of its CA, could else name a root of his own and
+ * be trusted for ever. Without a root that counts, our certificate leads to none either.
+ */
+function provenRoots(
+  named: readonly string[],
+  endorsements: unknown,
+  { known, nowMs }: AnswerContext,
+): string[] {
+  const texts = Array.isArray(endorsements)
+    ? endorsements.filter((text): text is string => typeof text === "string")
+    : [];
+  const unproven = unprovenRoots(readRootList(named), readRootList(known), {
+    endorsements: texts.slice(0, LIMITS.endorsements),
+    nowMs,
+  }).map(({ thumbprint }) => thumbprint);
+  return named.filter((pem) =>
+    readRootList([pem]).every(({ thumbprint }) => !unproven.includes(thumbprint)),
+  );
 }
 
 /** Throws `enrolment-failed` where our certificate does not lead to one of these. */

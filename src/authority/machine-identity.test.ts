@@ -9,10 +9,12 @@ import {
   FixtureAuthority,
   FixtureServer,
   invitation,
+  newKey,
   peerOf,
   TemporaryFolder,
 } from "../../test/authority/enrolment-ground.ts";
 import type { WorkloadKind } from "../model/workloads.ts";
+import { endorseRoots } from "./root-endorsement.ts";
 import { readJoinToken, writeJoinToken } from "./enrolment-token.ts";
 import { enrolMachine } from "./machine-enrolment.ts";
 import { type MachineIdentity, openMachineIdentity, openMachineKey } from "./machine-identity.ts";
@@ -360,6 +362,74 @@ test("adoptRoots() trusts further authorities from then on, and refuses to lock 
     authorities: [moved.url],
   });
   await there.renew();
+});
+
+test("renew() takes a further root that a known one vouches for, and no other", async () => {
+  await using ground = await Ground.start();
+  await ground.enrol();
+  const { ca, clock } = ground.authority;
+  const identity = await ground.open();
+  const next = createFixtureCa(clock, "next");
+  const [roots, endorsed] = [[ca.rootPem, next.rootPem], { ...ca, roots: () => roots }];
+  // As it is when the server's key is in other hands, and the CA's is not.
+  ground.server.answer = (body) => ({ ...body, roots });
+  await identity.renew();
+  assert.deepEqual(identity.roots, [ca.rootPem]);
+  ground.server.answer = (body) => ({ ...body, roots, endorsements: endorseRoots(endorsed) });
+  await identity.renew();
+  assert.deepEqual(identity.roots, roots);
+  const other = createFixtureCa(clock, "other");
+  const forged = endorseRoots({ ...other, roots: () => [other.rootPem, next.rootPem] });
+  const all = [...roots, other.rootPem];
+  ground.server.answer = (body) => ({ ...body, roots: all, endorsements: forged });
+  await identity.renew();
+  assert.deepEqual(identity.roots, roots);
+  ground.server.answer = (body) => ({ ...body, roots: [other.rootPem], endorsements: forged });
+  await assert.rejects(identity.renew(), { ...FAILED, message: /certificate is not good/ });
+  assert.deepEqual(identity.roots, roots);
+});
+
+test("an answer that is not for this machine, key or authority is refused, and nothing changes", async () => {
+  await using ground = await Ground.start();
+  await ground.enrol();
+  const { authority, server } = ground;
+  const identity = await ground.open();
+  const { certificatePem, keyPem } = identity;
+  const foreign = async (uris: readonly string[], key = newKey()): Promise<string> =>
+    authority.ca.issue({
+      publicKey: key.verification.keyObject,
+      commonName: "edge-1",
+      uris,
+      dnsNames: [],
+      ipAddresses: [],
+      usages: ["client"],
+      lifetimeMs: HOUR,
+    }).pem;
+  const anotherKey = await foreign([identity.id]);
+  const changes: readonly Record<string, unknown>[] = [
+    { name: "edge-2" },
+    { kind: "robot" },
+    { method: "password" },
+    { issuer: "https://other.example.com" },
+    { notAfterMs: "soon" },
+    { certificate: undefined },
+    { certificate: "no PEM" },
+    { certificate: certificatePem },
+    { certificate: anotherKey },
+    { roots: [] },
+    { roots: [certificatePem] },
+    { roots: "none" },
+    { kind: "workload" },
+    { method: "private-key-jwt" },
+    { method: "private-key-jwt", clientId: "edge-1", kid: "another" },
+  ];
+  for (const change of changes) {
+    server.answer = (body) => ({ ...body, ...change });
+    await assert.rejects(identity.renew(), FAILED, JSON.stringify(change));
+    assert.equal(identity.keyPem, keyPem);
+  }
+  server.answer = undefined;
+  await identity.renew();
 });
 
 test("adoptRoots() and renew() at once both count", async () => {

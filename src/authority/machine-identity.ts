@@ -313,7 +313,7 @@ class Machine {
       try {
         const proof = renewalProof(identity, key, clock.now());
         const answer = await sendProof(new URL("/renew", authority), proof, { roots, own });
-        return readGrant(answer, { key, issuer, name, nowMs: clock.now() });
+        return readGrant(answer, { key, issuer, name, nowMs: clock.now(), known: roots });
       } catch (error) {
         last = error;
         if (error instanceof EnrolmentRefused && error.refusal !== undefined) throw error;

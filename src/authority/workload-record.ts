@@ -79,6 +79,7 @@ export function readSeen(document: StoredDocument | undefined): number | undefin
 export interface ViewContext {
   readonly trustDomain: string;
   readonly nowMs: number;
+  /** Of `last-seen`. */
   readonly seenMs: number | undefined;
 }
 
@@ -106,10 +107,16 @@ export function viewOf(
     },
     invitedUntilMs: open ? invitation.expiresMs : undefined,
     disabled: disabled && { atMs: disabled.atMs, by: disabled.by, reason: disabled.reason },
-    seenMs,
+    seenMs: lastThere(seenMs, key?.registeredMs),
     suspicion,
     number,
   };
+}
+
+/** Who enrols or renews is there as well, and that is written in any case. */
+function lastThere(seenMs: number | undefined, registeredMs: number | undefined) {
+  if (seenMs === undefined || registeredMs === undefined) return seenMs ?? registeredMs;
+  return Math.max(seenMs, registeredMs);
 }
 
 function stateOf({ disabled, key, invitation }: WorkloadRecord, nowMs: number): WorkloadState {

@@ -167,14 +167,15 @@ test("remove() forgets the machine, its token and when it was seen", async () =>
 
 test("seen() writes once for many, together, and shows it without changing the workload", async () => {
   const authority = new FixtureAuthority();
-  const { register, clock, timers, store } = authority;
+  const { register, clock, registerTimers: timers, store } = authority;
   const before = (await authority.invite("edge-1")).workload.number;
   await authority.invite("edge-2");
   for (let count = 0; count < 1000; count++) {
     register.seen("edge-1");
     register.seen("edge-2");
   }
-  assert.equal(timers.delays.length, 1);
+  // Beside the report's.
+  assert.equal(timers.delays.length, 2);
   const { number } = await store.now();
   await register.flush();
   assert.equal((await store.now()).number, number + 1);
@@ -192,7 +193,7 @@ test("seen() writes once for many, together, and shows it without changing the w
 
 test("seen() is written later where the store is away, and nothing rejects", async () => {
   const authority = new FixtureAuthority();
-  const { register, clock, timers, store, log } = authority;
+  const { register, clock, registerTimers: timers, store, log } = authority;
   await authority.invite("edge-1");
   store.away = true;
   register.seen("edge-1");
@@ -261,4 +262,52 @@ test("with the store away every verb rejects and nothing is half done", async ()
   store.away = false;
   assert.equal((await register.get("edge-1"))?.state, "invited");
   assert.equal(await register.get("edge-2"), undefined);
+});
+
+test("being enrolled and renewing count as being there", async () => {
+  const authority = new FixtureAuthority();
+  const { register, clock, enrolment } = authority;
+  const { token } = await authority.invite("edge-1");
+  assert.equal((await register.get("edge-1"))?.seenMs, undefined);
+  clock.advance(MINUTE);
+  await enrolment.redeem(readJoinToken(token).secret, newKey());
+  const enrolledMs = clock.now();
+  assert.equal((await register.get("edge-1"))?.seenMs, enrolledMs);
+  clock.advance(5 * MINUTE);
+  register.seen("edge-1");
+  await register.flush();
+  assert.equal((await register.get("edge-1"))?.seenMs, clock.now());
+});
+
+test("what nobody uses is counted, and said once a day with its names", async () => {
+  const authority = new FixtureAuthority();
+  const { register, clock, registerTimers: timers, log, metrics, enrolment } = authority;
+  const day = 1440 * MINUTE;
+  for (const name of ["used", "unused", "disabled"]) {
+    const { token } = await authority.invite(name);
+    await enrolment.redeem(readJoinToken(token).secret, newKey());
+  }
+  await authority.invite("lapsed");
+  await register.disable("disabled", { by: "ops" });
+  clock.advance(31 * day);
+  register.seen("used");
+  await register.flush();
+  const said = (): readonly string[] =>
+    log.lines.filter((line) => line.includes("nobody has seen in 30 days"));
+  const count = async (): Promise<void> => {
+    timers.runAll();
+    await new Promise(setImmediate);
+  };
+  await count();
+  assert.equal(said().length, 1);
+  assert.match(said()[0] ?? "", /"count":1,"names":"unused"/);
+  assert.equal(metrics.value("sallyport_workloads_unused"), 1);
+  assert.equal(metrics.value("sallyport_workloads"), 4);
+  await count();
+  assert.equal(said().length, 1);
+  clock.advance(day);
+  await count();
+  assert.equal(said().length, 2);
+  await register.close();
+  assert.deepEqual(timers.delays, []);
 });

@@ -9,7 +9,7 @@
 import { parseCertificate } from "../crypto/certificate.ts";
 import { pemBlocks } from "../crypto/pem.ts";
 import { SallyportError } from "../model/errors.ts";
-import type { Clock, Log, Timers } from "../model/ports.ts";
+import type { Clock, Log, Metrics, Timers } from "../model/ports.ts";
 import type { Store, StoredDocument, Write } from "../model/store.ts";
 import type {
   Invitation,
@@ -21,6 +21,7 @@ import type {
 import { pinOf, TOKEN_LIMITS, tokenHash, writeJoinToken } from "./enrolment-token.ts";
 import { createLastSeen } from "./workload-last-seen.ts";
 import { isWorkloadName, trustDomainOf } from "./workload-id.ts";
+import { createWorkloadReport } from "./workload-report.ts";
 import { bodyOf, readSeen, readWorkload, viewOf, type WorkloadRecord } from "./workload-record.ts";
 
 const LIMITS = {
@@ -39,6 +40,7 @@ export interface WorkloadRegisterDeps {
   readonly timers: Timers;
   readonly randomBytes: (bytes: number) => Uint8Array;
   readonly log: Log;
+  readonly metrics: Metrics;
   /** As in the configuration: its host is the trust domain of the machines' names. */
   readonly issuer: string;
   /** Where machines reach `authority.serve`, for the token; undefined: who enrols has to say it. */
@@ -118,6 +120,20 @@ export function createWorkloadRegister(deps: WorkloadRegisterDeps): WorkloadRegi
     return { workload: result, token, expiresMs };
   }
 
+  const list: WorkloadRegister["list"] = async ({ after, limit, unusedSinceMs }) => {
+    const documents = await store.list("workloads", { after, limit });
+    const times = await seenOf(store, documents, { after, limit });
+    const next = documents.length < limit ? undefined : documents.at(-1)?.id;
+    const workloads = documents.map((document) => view(document, times.get(document.id)));
+    if (unusedSinceMs === undefined) return { workloads, next };
+    const unused = workloads.filter(
+      ({ seenMs, createdMs }) => (seenMs ?? createdMs) < unusedSinceMs,
+    );
+    return { workloads: unused, next };
+  };
+
+  const report = createWorkloadReport({ ...deps, list });
+
   return {
     get,
     async enrol(name, { kind, method, by }) {
@@ -162,17 +178,7 @@ export function createWorkloadRegister(deps: WorkloadRegisterDeps): WorkloadRegi
         }),
       );
     },
-    async list({ after, limit, unusedSinceMs }) {
-      const documents = await store.list("workloads", { after, limit });
-      const times = await seenOf(store, documents, { after, limit });
-      const next = documents.length < limit ? undefined : documents.at(-1)?.id;
-      const workloads = documents.map((document) => view(document, times.get(document.id)));
-      if (unusedSinceMs === undefined) return { workloads, next };
-      const unused = workloads.filter(
-        ({ seenMs, createdMs }) => (seenMs ?? createdMs) < unusedSinceMs,
-      );
-      return { workloads: unused, next };
-    },
+    list,
     disable(name, { by, reason, expect }) {
       if (reason !== undefined && reason.length > LIMITS.reasonChars) {
         throw new TypeError(`a reason has at most ${LIMITS.reasonChars} characters`);
@@ -190,7 +196,10 @@ export function createWorkloadRegister(deps: WorkloadRegisterDeps): WorkloadRegi
     remove: (name, options) => remove(store, name, options),
     seen: (name) => lastSeen.seen(name),
     flush: () => lastSeen.flush(),
-    close: () => lastSeen.close(),
+    close() {
+      report.close();
+      return lastSeen.close();
+    },
   };
 }
 

@@ -49,12 +49,14 @@ export async function renew(options: RenewOptions, deps: RenewDeps): Promise<num
     await log.close();
     return 0;
   }
+  // Before anybody reads that we are there, and sends a signal.
+  const stopped = deps.stopped();
   tell();
   machine.changed(tell);
   machine.start();
   // Timers of ours never keep a process alive, and neither does waiting for a signal.
   const alive = setInterval(() => undefined, LIMITS.aliveMs);
-  await deps.stopped();
+  await stopped;
   clearInterval(alive);
   machine.close();
   await log.close();

@@ -7,7 +7,8 @@ import { Argument, Command, CommanderError, Option } from "commander";
 import { ConfigError, formatProblem, SallyportError } from "../model/errors.ts";
 import { KEY_USES, type KeyUse } from "../model/signing.ts";
 import { productVersion } from "../platform/version.ts";
-import type { ConnectOptions } from "./admin-connect.ts";
+import { connectAdmin, type ConnectOptions } from "./admin-connect.ts";
+import { ENROLMENT_METHODS, WORKLOAD_KINDS } from "../model/workloads.ts";
 import { check } from "./check.ts";
 import { demo } from "./demo.ts";
 import { drain } from "./drain.ts";
@@ -31,6 +32,16 @@ import { storeRestore } from "./store-restore.ts";
 import { storeRewrap } from "./store-rewrap.ts";
 import { storeStatus } from "./store-status.ts";
 import { worker } from "./worker.ts";
+import {
+  disableWorkload,
+  enableWorkload,
+  enrolWorkload,
+  listWorkloads,
+  reenrolWorkload,
+  removeWorkload,
+  showWorkload,
+  type WorkloadsContext,
+} from "./workloads.ts";
 
 /** Runs what `args` (without runtime and script) say; resolves to the exit code. Never rejects. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -126,6 +137,7 @@ function createProgram(exit: (code: number) => void): Command {
   addStoreCommands(program.command("store").description("about the authority's store"), exit);
   addProcessCommands(program, exit);
   addRevocationCommands(program.command("revocations").description("access taken away"), exit);
+  addWorkloadCommands(program.command("workloads").description("enrolled machines"), exit);
   addKeyCommands(program.command("keys").description("keys that sign on our behalf"), exit);
   return program;
 }
@@ -220,6 +232,73 @@ function addRevocationCommands(revocations: Command, exit: Exit): void {
     .action(async (options: Asking) => {
       exit(await listRevocations(options));
     });
+}
+
+function addWorkloadCommands(workloads: Command, exit: Exit): void {
+  const command = (name: string, description: string): Command =>
+    asking(workloads.command(name))
+      .description(description)
+      .option("--json", "for programs", false);
+  const context = (options: Asking): WorkloadsContext => ({
+    client: connectAdmin(options),
+    nowMs: Date.now,
+    write: (text) => void process.stdout.write(text),
+    hint,
+    json: options.json,
+  });
+  const name = new Argument("<name>", "what the machine is called");
+
+  command("enrol", "invite a machine: prints a join token, once")
+    .addArgument(name)
+    .addOption(kindOption())
+    .addOption(methodOption())
+    .action(async (given: string, options: Asking & Parameters<typeof enrolWorkload>[1]) => {
+      exit(await enrolWorkload(given, options, context(options)));
+    });
+  command("list", "the machines that are known")
+    .option("--unused <duration>", "only those that were not seen for so long, such as 30d")
+    .action(async (options: Asking & { readonly unused?: string }) => {
+      exit(await listWorkloads(options, context(options)));
+    });
+  command("show", "all that is known of one")
+    .addArgument(name)
+    .action(async (given: string, options: Asking) => {
+      exit(await showWorkload(given, context(options)));
+    });
+  command("disable", "from now on nothing of it is accepted")
+    .addArgument(name)
+    .option("--reason <text>", "for operators")
+    .action(async (given: string, options: Asking & { readonly reason?: string }) => {
+      exit(await disableWorkload(given, options, context(options)));
+    });
+  command("enable", "undo that")
+    .addArgument(name)
+    .action(async (given: string, options: Asking) => {
+      exit(await enableWorkload(given, context(options)));
+    });
+  command("re-enrol", "a new join token: what the machine has ends when it is redeemed")
+    .addArgument(name)
+    .option("--now", "what it has ends at once", false)
+    .action(async (given: string, options: Asking & { readonly now: boolean }) => {
+      exit(await reenrolWorkload(given, options, context(options)));
+    });
+  command("remove", "forget it: what it still has names nobody")
+    .addArgument(name)
+    .action(async (given: string, options: Asking) => {
+      exit(await removeWorkload(given, context(options)));
+    });
+}
+
+function kindOption(): Option {
+  return new Option("--kind <kind>", "proxy: it may follow the feed")
+    .choices(WORKLOAD_KINDS)
+    .default("workload");
+}
+
+function methodOption(): Option {
+  return new Option("--method <method>", "a certificate, or a registered key that signs assertions")
+    .choices(ENROLMENT_METHODS)
+    .default("mtls");
 }
 
 function addKeyCommands(keys: Command, exit: Exit): void {

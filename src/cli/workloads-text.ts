@@ -1,78 +1,58 @@
-/** Workloads as a person reads them in a terminal: a table of many, a list of facts about one. */
-import type { Workload } from "../model/workloads.ts";
+/** Machines as a person reads them in a terminal: a table of many, a list of facts about one. */
+import type { Workload } from "./admin-client.ts";
+import { plain, span, table } from "./table.ts";
 
 const COLUMNS = ["NAME", "KIND", "METHOD", "STATE", "UNTIL", "LAST SEEN"] as const;
 
-/** Lines, the first with the names of the columns. */
-export function workloadTable(workloads: readonly Workload[], nowMs: number): string[] {
-  const rows = [COLUMNS, ...workloads.map((workload) => rowOf(workload, nowMs))];
-  const widths = COLUMNS.map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
+/** The first line has the names of the columns. */
+export function workloadTable(workloads: readonly Workload[], nowMs: number): string {
+  return table([COLUMNS, ...workloads.map((workload) => rowOf(workload, nowMs))]);
 }
 
 /** `what  it is`, one fact a line; what is not there is left out. */
-export function workloadFacts(workload: Workload, nowMs: number): string[] {
-  const { key, disabled, suspicion } = workload;
+export function workloadFacts(workload: Workload, nowMs: number): string {
+  const { name, key, disabled, suspicion, seen } = workload;
   const facts: readonly (readonly [string, string | undefined])[] = [
-    ["name", workload.name],
+    ["name", name],
     ["kind", workload.kind],
     ["method", workload.method],
     ["state", workload.state],
     ["id", workload.id],
-    ["made", `${timeText(workload.createdMs)} by ${workload.createdBy}`],
-    ["invited until", optional(workload.invitedUntilMs, timeText)],
+    ["made", `${workload.created} by ${workload.createdBy}`],
+    ["invited until", workload.invitedUntil],
     ["key", key?.thumbprint],
-    ["key since", optional(key?.registeredMs, timeText)],
-    ["key until", optional(key?.notAfterMs, timeText)],
+    ["key since", key?.registered],
+    ["key until", key?.expires],
     ["serial", key?.serial],
-    ["last seen", optional(workload.seenMs, (ms) => `${agoText(nowMs - ms)} (${timeText(ms)})`)],
-    ["disabled", disabled && `${timeText(disabled.atMs)} by ${disabled.by}`],
+    ["last seen", seen && `${seen}, ${agoText(seen, nowMs)}`],
+    ["disabled", disabled && `${disabled.at} by ${disabled.by}`],
     ["because", disabled?.reason],
     [
       "suspicion",
       suspicion &&
-        `${timeText(suspicion.atMs)}, from ${suspicion.address}: a key that was replaced asked for a renewal. If nobody enrolled ${workload.name} anew just then, its key is in two hands: sallyport workloads re-enrol --now ${workload.name}`,
+        `${suspicion.at}, from ${suspicion.address}: a key that was replaced asked for a renewal. If nobody enrolled ${name} anew just then, its key is in two hands: sallyport workloads re-enrol --now ${name}`,
     ],
   ];
-  const width = Math.max(...facts.map(([name]) => name.length));
-  return facts.flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name.padEnd(width)}  ${value}`],
+  return table(
+    facts.flatMap(([what, value]) => (value === undefined ? [] : [[what, plain(value)]])),
   );
 }
 
-/** The largest unit in which it is at least one. */
-export function agoText(ms: number): string {
-  const minutes = Math.floor(Math.max(0, ms) / 60_000);
-  if (minutes < 1) return "just now";
-  if (minutes < 60) return `${minutes} min ago`;
-  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ago`;
-  return `${Math.floor(minutes / 1440)} d ago`;
-}
-
-export function timeText(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d{3}Z$/, "Z");
-}
-
 function rowOf(workload: Workload, nowMs: number): string[] {
-  const { name, kind, method, state, key, invitedUntilMs, seenMs, suspicion } = workload;
-  const until = state === "invited" ? invitedUntilMs : key?.notAfterMs;
+  const { name, kind, method, state, key, invitedUntil, seen, suspicion } = workload;
+  const until = state === "invited" ? invitedUntil : key?.expires;
   return [
     name,
     kind,
     method,
     suspicion === undefined ? state : `${state}, SUSPICION`,
-    until === undefined ? "-" : timeText(until),
-    seenMs === undefined ? "never" : agoText(nowMs - seenMs),
+    until ?? "-",
+    seen === undefined ? "never" : agoText(seen, nowMs),
   ];
 }
 
-function optional<T>(value: T | undefined, text: (value: T) => string): string | undefined {
-  return value === undefined ? undefined : text(value);
+/** As exact as it is known. */
+function agoText(time: string, nowMs: number): string {
+  const minutes = Math.floor((nowMs - Date.parse(time)) / 60_000);
+  return minutes < 1 ? "just now" : `${span(minutes * 60)} ago`;
 }

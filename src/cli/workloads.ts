@@ -6,137 +6,145 @@
 import { readJoinToken } from "../authority/enrolment-token.ts";
 import { ConfigError } from "../model/errors.ts";
 import { duration } from "../model/options.ts";
-import {
-  ENROLMENT_METHODS,
-  type EnrolmentMethod,
-  type Invitation,
-  WORKLOAD_KINDS,
-  type Workload,
-  type WorkloadKind,
-  workloadNameSchema,
-} from "../model/workloads.ts";
-import type { WorkloadsDesk } from "./workloads-desk.ts";
-import { timeText, workloadFacts, workloadTable } from "./workloads-text.ts";
+import { type EnrolmentMethod, type WorkloadKind, workloadNameSchema } from "../model/workloads.ts";
+import type { AdminClient, Invitation, Workload } from "./admin-client.ts";
+import { AdminCallError } from "./admin-transport.ts";
+import { workloadFacts, workloadTable } from "./workloads-text.ts";
 
-/** Nobody enrols machines by the million by hand; and `--unused` finds what can go. */
+/** `--unused` finds what can go; nothing goes within a minute. */
 const unusedSchema = duration({ min: "1m", max: "3650d" });
 
+const LIMITS = {
+  /** Of a page of the list. */
+  page: 500,
+} as const;
+
 export interface WorkloadsContext {
-  readonly desk: WorkloadsDesk;
+  readonly client: AdminClient;
   readonly nowMs: () => number;
-  /** A line to standard output. */
-  readonly print: (line: string) => void;
+  /** To standard output, as it is. */
+  readonly write: (text: string) => void;
   /** A line to standard error. */
   readonly hint: (line: string) => void;
   /** JSON instead of text. */
   readonly json: boolean;
 }
 
-/** Each resolves to the exit code. */
+/** Each resolves to the exit code: 1 where there is no such machine. Throws AdminCallError and ConfigError. */
 export async function enrolWorkload(
   name: string,
-  { kind = "workload", method = "mtls" }: { readonly kind?: string; readonly method?: string },
+  { kind, method }: { readonly kind: WorkloadKind; readonly method: EnrolmentMethod },
   context: WorkloadsContext,
 ): Promise<number> {
   checkName(name);
-  const options = { kind: kindOf(kind), method: methodOf(method) };
-  if (options.kind === "proxy" && options.method !== "mtls") {
-    throw wrong("--method", "a proxy follows the feed over mTLS", "--method mtls");
-  }
-  return invited(await context.desk.enrol(name, options), context);
+  const { value } = await context.client.enrolWorkload({ body: { name, kind, method } });
+  return invited(value, context);
 }
 
-export async function reenrolWorkload(
+export function reenrolWorkload(
   name: string,
-  { now = false }: { readonly now?: boolean },
+  { now }: { readonly now: boolean },
   context: WorkloadsContext,
 ): Promise<number> {
-  checkName(name);
-  return invited(await context.desk.reenrol(name, { now }), context);
+  return about(name, context, async () => {
+    const { value } = await context.client.reenrolWorkload({ name, body: { now } });
+    return invited(value, context);
+  });
 }
 
 export async function listWorkloads(
   { unused }: { readonly unused?: string | undefined },
-  { desk, nowMs, print, hint, json }: WorkloadsContext,
+  { client, nowMs, write, hint, json }: WorkloadsContext,
 ): Promise<number> {
-  const unusedSinceMs = unused === undefined ? undefined : nowMs() - unusedMs(unused);
+  const unusedSince =
+    unused === undefined ? undefined : new Date(nowMs() - unusedMs(unused)).toISOString();
   const workloads: Workload[] = [];
-  for await (const workload of desk.list({ unusedSinceMs })) workloads.push(workload);
-  if (json) print(JSON.stringify(workloads));
-  else if (workloads.length > 0) for (const line of workloadTable(workloads, nowMs())) print(line);
-  else hint(unused === undefined ? "No machine is enrolled." : `All were seen within ${unused}.`);
+  let cursor: string | undefined;
+  do {
+    const { value } = await client.listWorkloads({ cursor, limit: LIMITS.page, unusedSince });
+    workloads.push(...value.workloads);
+    cursor = value.next;
+  } while (cursor !== undefined);
+  if (json) write(workloads.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  else if (workloads.length > 0) write(workloadTable(workloads, nowMs()));
+  else hint(unused === undefined ? "No machine is known." : `All were seen within ${unused}.`);
   return 0;
 }
 
-export async function showWorkload(name: string, context: WorkloadsContext): Promise<number> {
-  checkName(name);
-  shown(await context.desk.get(name), context);
-  return 0;
+export function showWorkload(name: string, context: WorkloadsContext): Promise<number> {
+  return about(name, context, async () => {
+    const { value } = await context.client.getWorkload({ name });
+    return shown(value, context);
+  });
 }
 
-export async function disableWorkload(
+export function disableWorkload(
   name: string,
   { reason }: { readonly reason?: string | undefined },
   context: WorkloadsContext,
 ): Promise<number> {
-  checkName(name);
-  shown(await context.desk.disable(name, { reason }), context);
-  return 0;
+  return about(name, context, async () => {
+    const body = reason === undefined ? {} : { reason };
+    const { value } = await context.client.disableWorkload({ name, body });
+    return shown(value, context);
+  });
 }
 
-export async function enableWorkload(name: string, context: WorkloadsContext): Promise<number> {
-  checkName(name);
-  shown(await context.desk.enable(name), context);
-  return 0;
+export function enableWorkload(name: string, context: WorkloadsContext): Promise<number> {
+  return about(name, context, async () => {
+    const { value } = await context.client.enableWorkload({ name });
+    return shown(value, context);
+  });
 }
 
-export async function removeWorkload(name: string, context: WorkloadsContext): Promise<number> {
-  checkName(name);
-  await context.desk.remove(name);
-  context.hint(`${name} is forgotten; what it still has names nobody.`);
-  return 0;
+export function removeWorkload(name: string, context: WorkloadsContext): Promise<number> {
+  return about(name, context, async () => {
+    await context.client.removeWorkload({ name });
+    context.hint(`${name} is forgotten; what it still has names nobody.`);
+    return 0;
+  });
 }
 
-function invited(
-  { workload, token, expiresMs }: Invitation,
-  { print, hint, json }: WorkloadsContext,
-): number {
+async function about(
+  name: string,
+  { hint }: WorkloadsContext,
+  work: () => Promise<number>,
+): Promise<number> {
+  checkName(name);
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AdminCallError) || error.problem?.reason !== "not-found") throw error;
+    hint(`sallyport: no machine is called ${name}; \`sallyport workloads list\` names them`);
+    return 1;
+  }
+}
+
+function invited(invitation: Invitation, { write, hint, json }: WorkloadsContext): number {
   if (json) {
-    print(JSON.stringify({ workload, token, expiresMs }));
+    write(`${JSON.stringify(invitation)}\n`);
     return 0;
   }
-  print(token);
+  const { workload, token, expires } = invitation;
+  write(`${token}\n`);
   const { name, kind, method } = workload;
-  const { authority } = readJoinToken(token);
-  hint(`This join token enrols ${name} (${kind}, ${method}) once, until ${timeText(expiresMs)}.`);
+  hint(`This join token enrols ${name} (${kind}, ${method}) once, until ${expires}.`);
   hint("It is shown only now. On the machine, then paste it:");
+  const { authority } = readJoinToken(token);
   const where = authority === undefined ? " --authority https://HOST:PORT" : "";
   const folder = kind === "proxy" ? " -c sallyport.yaml" : " --identity data/identity";
   hint(`  sallyport enrol${folder}${where} --token -`);
   return 0;
 }
 
-function shown(workload: Workload, { print, json, nowMs }: WorkloadsContext): void {
-  if (json) print(JSON.stringify(workload));
-  else for (const line of workloadFacts(workload, nowMs())) print(line);
+function shown(workload: Workload, { write, json, nowMs }: WorkloadsContext): number {
+  write(json ? `${JSON.stringify(workload)}\n` : workloadFacts(workload, nowMs()));
+  return 0;
 }
 
 function checkName(name: string): void {
   const { error } = workloadNameSchema.safeParse(name);
   if (error !== undefined) throw wrong(name, "not a name of a machine", error.issues[0]?.message);
-}
-
-function kindOf(text: string): WorkloadKind {
-  const kind = WORKLOAD_KINDS.find((one) => one === text);
-  if (kind === undefined)
-    throw wrong("--kind", `no such kind: ${text}`, WORKLOAD_KINDS.join(" or "));
-  return kind;
-}
-
-function methodOf(text: string): EnrolmentMethod {
-  const method = ENROLMENT_METHODS.find((one) => one === text);
-  if (method !== undefined) return method;
-  throw wrong("--method", `no such method: ${text}`, ENROLMENT_METHODS.join(" or "));
 }
 
 function unusedMs(text: string): number {

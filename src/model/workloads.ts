@@ -58,7 +58,7 @@ export interface Workload {
   readonly disabled:
     | { readonly atMs: number; readonly by: string; readonly reason: string | undefined }
     | undefined;
-  /** To within some minutes; undefined: never, or it has a key of method private-key-jwt that nobody saw used. */
+  /** When it followed the feed, enrolled or renewed last, to within some minutes; undefined: never. */
   readonly seenMs: number | undefined;
   /**
    * Somebody asked for a renewal with a key that had been replaced: it, or the key that replaced it,

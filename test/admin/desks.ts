@@ -41,6 +41,7 @@ export async function desks(t: TestContext): Promise<Desks> {
   await Promise.all([keys.start(), roots.start()]);
   const workloads = createWorkloadRegister({
     ...deps,
+    metrics: recordedMetrics(),
     ca: createFixtureCa(clock),
     randomBytes,
     issuer: "https://sallyport.example.com",

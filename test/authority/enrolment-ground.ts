@@ -26,6 +26,7 @@ import {
   type EnrolmentEndpoint,
   type EnrolmentResponse,
 } from "../../src/authority/enrolment-endpoint.ts";
+import type { FeedCertifier } from "../../src/authority/feed-signer.ts";
 import { type ProofKey, proofKeyOf } from "../../src/authority/enrolment-proof.ts";
 import {
   createWorkloadAdmission,
@@ -37,8 +38,12 @@ export const ISSUER = "https://sallyport.example.com";
 export const START_MS = Date.UTC(2026, 5, 1, 12);
 const YEAR_MS = 365 * 86_400_000;
 
-export interface FixtureCa extends MachineCertificates {
+export interface FixtureCa extends MachineCertificates, FeedCertifier {
   readonly rootPem: string;
+  roots(): readonly string[];
+  issue(
+    order: Parameters<FeedCertifier["issue"]>[0],
+  ): ReturnType<MachineCertificates["issue"]> & ReturnType<FeedCertifier["issue"]>;
   server(dnsNames?: readonly string[]): { readonly cert: string; readonly key: string };
 }
 
@@ -86,7 +91,9 @@ export function createFixtureCa(clock: { now(): number }, commonName = "root"): 
 /** Everything of one authority but its listener. Several may share a store. */
 export class FixtureAuthority {
   readonly clock: ManualClock;
+  /** Of the machine. */
   readonly timers = new ManualTimers();
+  readonly registerTimers = new ManualTimers();
   readonly log = recordedLog();
   readonly metrics = recordedMetrics();
   readonly store: MemoryStore;
@@ -100,13 +107,14 @@ export class FixtureAuthority {
     this.clock = beside?.clock ?? new ManualClock(nowMs);
     this.store = beside?.store ?? createMemoryStore(this.clock);
     this.ca = beside?.ca ?? createFixtureCa(this.clock);
-    const { clock, timers, log, metrics, store, ca } = this;
+    const { clock, registerTimers: timers, log, metrics, store, ca } = this;
     this.register = createWorkloadRegister({
       store,
       ca,
       clock,
       timers,
       log,
+      metrics,
       randomBytes,
       issuer: ISSUER,
     });
@@ -168,6 +176,8 @@ export class FixtureServer {
   readonly requests: { readonly line: string; readonly body: string }[] = [];
   /** Called before an answer is sent; true cuts the connection instead. */
   cut: (line: string) => boolean = () => false;
+  /** Changes what a machine is granted. */
+  answer: ((body: Record<string, unknown>) => Record<string, unknown>) | undefined;
   /** Knows no such address, as a relay. */
   refuse = false;
   /** What `/roots` answers in place of the authority's own. */
@@ -223,7 +233,9 @@ export class FixtureServer {
       socket.destroy();
       return;
     }
-    const { status, fields, body: text } = result ?? { status: 404, fields: [], body: "" };
+    const { status, fields, body: given } = result ?? { status: 404, fields: [], body: "" };
+    const changed = this.answer !== undefined && status === 200 && line !== "GET /roots";
+    const text = changed ? JSON.stringify(this.answer?.(JSON.parse(given))) : given;
     const lines = [`HTTP/1.1 ${status} Status`, `content-length: ${Buffer.byteLength(text)}`];
     for (let at = 0; at < fields.length; at += 2) lines.push(`${fields[at]}: ${fields[at + 1]}`);
     socket.end(`${lines.join("\r\n")}\r\nconnection: close\r\n\r\n${text}`);
