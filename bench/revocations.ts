@@ -52,6 +52,8 @@ export async function benchRevocations(site: Site, options: RevocationsOptions):
         "to take one, µs",
         "longest, ms",
         "longest sweep, ms",
+        "a decision without, µs",
+        "with",
       ],
       rows: rows.map((row) => [
         row.runtime,
@@ -65,6 +67,8 @@ export async function benchRevocations(site: Site, options: RevocationsOptions):
         figure(row.applyUs),
         figure(row.longestEntryMs),
         figure(row.longestSweepMs),
+        figure(row.decisionUs.without),
+        figure(row.decisionUs.with),
       ]),
     },
     goals: rows.flatMap(goalsOf),
@@ -116,6 +120,10 @@ function better(one: RevocationFigures, other: RevocationFigures): RevocationFig
     changed: faster("changed"),
     first: faster("first"),
     revoked: faster("revoked"),
+    decisionUs: {
+      without: Math.min(one.decisionUs.without, other.decisionUs.without),
+      with: Math.min(one.decisionUs.with, other.decisionUs.with),
+    },
   };
 }
 

@@ -5,11 +5,22 @@
  */
 import { hash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
+import { type GateInput, isDenial } from "../../src/gate/decision.ts";
+import { createGate } from "../../src/gate/gate.ts";
+import { createRouter } from "../../src/gate/router.ts";
+import type { GateRoute } from "../../src/gate/snapshot.ts";
 import { createRevocationList, type RevocationList } from "../../src/keys/revocation-list.ts";
 import type { CredentialFacts } from "../../src/model/facts.ts";
-import { NEVER, type RevocationEntry } from "../../src/model/revocation.ts";
+import {
+  NEVER,
+  NO_REVOCATIONS,
+  type RevocationEntry,
+  type Revocations,
+} from "../../src/model/revocation.ts";
+import { METHODS } from "../../src/model/vocabulary.ts";
 import { revocationDigest } from "../../src/keys/revocation-digest.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { createDecisionIds } from "../../src/platform/decision-id.ts";
 import type { Timers } from "../../src/model/ports.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 
@@ -33,6 +44,11 @@ export interface RevocationFigures {
   readonly first: Spread;
   /** One that is revoked. */
   readonly revoked: Spread;
+  /**
+   * A decision of the gate about credentials that are known, policies and log left out, in
+   * microseconds: where there is no authority, and with this list.
+   */
+  readonly decisionUs: { readonly without: number; readonly with: number };
 }
 
 export interface Spread {
@@ -50,6 +66,10 @@ const LIMITS = {
   credentials: 4096,
   /** Half of the entries are blocks of ids, as many cut-offs of subjects. */
   kinds: 2,
+  /** Callers of the decisions, decisions in a round, and rounds. */
+  callers: 50,
+  decisions: 20_000,
+  rounds: 30,
 } as const;
 
 if (import.meta.main) {
@@ -85,6 +105,7 @@ async function measure(entries: number): Promise<RevocationFigures> {
     ...filled,
     longestSweepMs: sweeps.longest,
     ...lookups(list, entries),
+    decisionUs: decisions(list),
   };
 }
 
@@ -201,6 +222,89 @@ function spread(
   return { medianUs: at(0.5), p99Us: at(0.99) };
 }
 
+/** The two in turn, the best of the rounds of each. */
+function decisions(list: RevocationList): RevocationFigures["decisionUs"] {
+  const best = { without: Number.POSITIVE_INFINITY, with: Number.POSITIVE_INFINITY };
+  const decide = { without: decider(NO_REVOCATIONS), with: decider(list) };
+  for (let round = 0; round < LIMITS.rounds; round++) {
+    for (const which of ["without", "with"] as const) {
+      const began = performance.now();
+      for (let index = 0; index < LIMITS.decisions; index++) decide[which](index);
+      const us = ((performance.now() - began) * 1000) / LIMITS.decisions;
+      best[which] = Math.min(best[which], us);
+    }
+  }
+  return best;
+}
+
+function decider(revocations: Revocations): (index: number) => void {
+  const silent = (): void => undefined;
+  const gate = createGate({
+    clock: systemClock,
+    log: { debug: silent, info: silent, warn: silent, error: silent },
+    audit: {
+      writable: () => true,
+      decision: () => "recorded",
+      completion: silent,
+      durable: () => undefined,
+    },
+    budget: { spent: () => false, charge: silent },
+    revocations,
+    nextDecisionId: createDecisionIds(systemClock),
+    decided: silent,
+  });
+  const known = Array.from({ length: LIMITS.callers }, (_, index) =>
+    factsOf(nameOf("id", index), nameOf("subject", index)),
+  );
+  const facts = (token: string) => known[Number(token)] as CredentialFacts;
+  const value: GateRoute = {
+    name: "billing",
+    service: "billing",
+    bearer: { recall: facts, verify: facts },
+    anonymous: false,
+    audience: undefined,
+    params: [],
+    pathParameters: false,
+  };
+  const route = { name: "billing", host: undefined, path: "/billing/*", methods: ["GET"], value };
+  const permitted = { reason: "permitted", determining: [], erroring: [], reads: [] } as const;
+  const snapshot = {
+    anyPathParameters: false,
+    router: createRouter([route], METHODS),
+    policies: { hash: "sha256-bench", decide: () => permitted },
+  };
+  const inputs = known.map((_, index) => inputOf(index));
+  return (index) => {
+    const outcome = gate.decide(inputs[index % LIMITS.callers] as GateInput, snapshot);
+    if (outcome instanceof Promise || isDenial(outcome)) throw new TypeError("not permitted");
+  };
+}
+
+function inputOf(index: number): GateInput {
+  return {
+    listener: "edge",
+    scheme: "http",
+    peer: { address: "192.0.2.7", port: 5 },
+    connection: { memo: undefined },
+    head: {
+      method: "GET",
+      target: `/billing/records/${index}`,
+      version: "1.1",
+      minorVersion: 1,
+      fields: [],
+      host: "api.example.com",
+      authorization: `Bearer ${index}`,
+      authorizationCount: 1,
+      bodyKind: "none",
+      contentLength: 0,
+      keepAlive: true,
+      expectContinue: false,
+      connectionOptions: undefined,
+      upgrade: undefined,
+    },
+  };
+}
+
 /** As long as ids and subjects are in tokens: a UUID. */
 function nameOf(what: string, index: number): string {
   return hash("sha1", `${what}-${index}`).slice(0, 36);
@@ -265,8 +369,8 @@ function factsOf(tokenId: string, subject: string): CredentialFacts {
     notBefore: undefined,
     issuedAt,
     clockSkew: 30,
-    audience: [],
-    acceptedAudience: [],
+    audience: ["api"],
+    acceptedAudience: ["api"],
     scopes: [],
     tokenId,
     clientId: undefined,
