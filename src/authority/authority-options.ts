@@ -211,7 +211,9 @@ const followerSchema = z
     maxStaleness: maxStalenessSchema,
     serve: serveSchema
       .optional()
-      .describe("Where others follow this one: a relay passes on what it has verified."),
+      .describe(
+        "Where others follow this one: a relay passes on what it has verified. Its certificate is for the name that it is enrolled under, so `names` is that one name.",
+      ),
   })
   .readonly();
 

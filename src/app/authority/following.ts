@@ -5,9 +5,14 @@
  */
 import { join } from "node:path";
 import { createFeedFollower, type FeedFollower } from "../../authority/feed-follower.ts";
-import { openMachineIdentity } from "../../authority/machine-identity.ts";
+import type { ServeOptions } from "../../authority/authority-options.ts";
+import { createFeedServer, type FeedServer } from "../../authority/feed-server.ts";
+import { admitByCertificate } from "../../authority/follower-admission.ts";
+import { type MachineIdentity, openMachineIdentity } from "../../authority/machine-identity.ts";
+import { serveMachines } from "../../authority/serve.ts";
 import type { LoadedOwn } from "../../config/load.ts";
 import { unpackBundle } from "../../config/unpack-bundle.ts";
+import { ConfigError } from "../../model/errors.ts";
 import type { FeedConsumer } from "../../model/feed.ts";
 import type { Instruments } from "../instruments.ts";
 import { createPreparer, type Prepared } from "../prepare.ts";
@@ -54,6 +59,9 @@ export async function openFollowing(
     },
   );
   closers.add(() => follower.close());
+  const { serve } = authority;
+  const relay =
+    serve && (await openRelay(serve, { identity, follower, consumers, instruments, closers }));
   return {
     maxStalenessMs: authority.maxStaleness,
     follow: (consumer: FeedConsumer) => consumers.follow(consumer),
@@ -66,10 +74,49 @@ export async function openFollowing(
     inForce: () => Promise.resolve(),
     role: () => "proxy",
     feed: () => feedOf(consumers, authority.maxStaleness),
-    followers: () => undefined,
+    followers: () => relay?.followers,
     detail: () => detailOf(follower),
     close: () => closers.close(),
   };
+}
+
+/** Passes on what was verified here. Rejects with ConfigError for a name that its certificate is not for. */
+async function openRelay(
+  { address, names }: ServeOptions,
+  { identity, follower, consumers, instruments, closers }: RelayParts,
+): Promise<FeedServer> {
+  const other = names.find((name) => name !== identity.name);
+  if (other !== undefined) {
+    const message = `authority.serve.names has "${other}", and this machine is enrolled as "${identity.name}"`;
+    const remedy = "a relay is reached under the name that it is enrolled under; enrol it as that";
+    throw new ConfigError([{ message, remedy }]);
+  }
+  const disabled = (): readonly string[] => follower.settings?.disabled ?? [];
+  const feed = createFeedServer({
+    ...instruments,
+    source: follower.source,
+    admit: admitByCertificate(identity.issuer, disabled),
+    bundle: (hash, name) => follower.bundleOf(hash, name),
+  });
+  closers.add(
+    consumers.follow({
+      apply({ disabled: changed }) {
+        if (changed !== undefined) feed.recheck(new Set(changed));
+      },
+      current() {},
+    }),
+  );
+  const listener = await serveMachines({ address, identity, feed }, instruments);
+  closers.add(() => listener.close(0));
+  return feed;
+}
+
+interface RelayParts {
+  readonly consumers: FanOut;
+  readonly identity: MachineIdentity;
+  readonly follower: FeedFollower;
+  readonly instruments: Instruments;
+  readonly closers: Closers;
 }
 
 /** The bundle that is in force, the one before it that a failure goes back to, and who is to be told. */
