@@ -4,7 +4,6 @@
  */
 import { z } from "zod";
 import { type Operation, operation } from "./operation.ts";
-import { AdminProblem } from "./problem.ts";
 import { configOf } from "./status.ts";
 
 const configSchema = z
@@ -71,10 +70,7 @@ export const configOperations: readonly Operation[] = [
         "As SIGTERM does: not ready at once, no new connections after `shutdown.delay`, what is in flight may end within `shutdown.grace`. May be repeated without harm.",
       answers: { status: 202, description: "It has begun." },
     },
-    async (_call, { process }) => {
-      if ((await process.status()).checks["listeners"] === "draining") {
-        throw new AdminProblem("shutting-down");
-      }
+    (_call, { process }) => {
       process.drain();
       return {};
     },

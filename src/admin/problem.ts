@@ -26,7 +26,6 @@ export const ADMIN_PROBLEMS = {
   "key-reused": { status: 422, title: "The idempotency key was used for another request" },
   "internal-error": { status: 500, title: "Internal error" },
   "store-unavailable": { status: 503, title: "The store cannot be reached now" },
-  "shutting-down": { status: 503, title: "Shutting down" },
 } as const;
 
 export type AdminProblemCode = keyof typeof ADMIN_PROBLEMS;
