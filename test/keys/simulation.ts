@@ -6,7 +6,9 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { createKeyManager, type KeyManager } from "../../src/keys/key-manager.ts";
 import type { KeyOptions } from "../../src/keys/key-policy.ts";
+import { signJws } from "../../src/crypto/sign-jws.ts";
 import { SallyportError } from "../../src/model/errors.ts";
+import type { JsonObject } from "../../src/model/json.ts";
 import type { Clock } from "../../src/model/ports.ts";
 import type { Store } from "../../src/model/store.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
@@ -35,13 +37,16 @@ export interface Signature {
   readonly atMs: number;
   readonly replica: number;
   readonly kid: string;
+  /** What was signed; of a few, since it costs the most. */
+  readonly token: string | undefined;
 }
 
 /** What a replica published, and the true time of its last look at the store: as old as that is what a follower has from it. */
 export interface Sample {
   readonly asOfMs: number;
   readonly replica: number;
-  readonly kids: ReadonlySet<string>;
+  /** Public keys by name. */
+  readonly keys: ReadonlyMap<string, JsonObject>;
 }
 
 interface Running {
@@ -50,6 +55,9 @@ interface Running {
   /** True time of the beginning of the last look at the store that succeeded. */
   contactMs: number;
 }
+
+/** Whether a key that is there verifies is asked of one signature in so many. */
+const ONE_TOKEN_IN = 8;
 
 /** Times are milliseconds from the start of the simulation. */
 export class Simulation {
@@ -130,21 +138,20 @@ export class Simulation {
   #look(): void {
     for (const [replica, running] of this.replicas.entries()) {
       const { keys, contactMs } = running;
-      const kids = new Set(
-        keys
-          .published()
-          .filter(({ use }) => use === "tokens")
-          .map(({ kid }) => kid),
-      );
-      this.samples.push({ asOfMs: contactMs, replica, kids });
+      const shown = keys.published().filter(({ use }) => use === "tokens");
+      const published = new Map(shown.map(({ kid, jwk }) => [kid, jwk]));
+      this.samples.push({ asOfMs: contactMs, replica, keys: published });
       this.#sign(replica, running);
     }
   }
 
   #sign(replica: number, { keys }: Running): void {
     try {
-      const { kid } = keys.signer("tokens");
-      this.signatures.push({ atMs: this.#nowMs, replica, kid });
+      const signer = keys.signer("tokens");
+      const { length } = this.signatures;
+      const token =
+        length % ONE_TOKEN_IN === 0 ? signJws(signer, { typ: "x" }, { length }) : undefined;
+      this.signatures.push({ atMs: this.#nowMs, replica, kid: signer.kid, token });
     } catch (error) {
       if (!(error instanceof SallyportError)) throw error;
       this.refused += 1;
