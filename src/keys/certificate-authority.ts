@@ -14,9 +14,10 @@ import type { KeyObject } from "node:crypto";
 import { type CertificateUsage, issueCertificate } from "../crypto/issue-certificate.ts";
 import type { Sealer } from "../crypto/seal.ts";
 import { SallyportError } from "../model/errors.ts";
-import type { Clock, Log, Metrics, Timers } from "../model/ports.ts";
+import type { Clock, Log, LogFields, Metrics, Timers } from "../model/ports.ts";
 import type { Store, StoredDocument, Write } from "../model/store.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
+import { Listeners } from "./listeners.ts";
 import {
   makeRoot,
   readRootRecord,
@@ -135,13 +136,14 @@ export function createCertificateAuthority(deps: CertificateAuthorityDeps): Cert
 class ScheduledRoots implements CertificateAuthority {
   readonly #deps: CertificateAuthorityDeps;
   readonly #keeper: Keeper<readonly RootRecord[]>;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners: Listeners;
   readonly #issued: (usage: string) => void;
   readonly #failures: (reason: string) => void;
   #shown = "";
 
   constructor(deps: CertificateAuthorityDeps) {
     this.#deps = deps;
+    this.#listeners = new Listeners(deps.log);
     this.#keeper = createKeeper<readonly RootRecord[]>(
       {
         collection: "certificate-authorities",
@@ -150,7 +152,7 @@ class ScheduledRoots implements CertificateAuthority {
         plan: (roots, at) => this.#plan(roots, at),
         dueMs: (roots, nowMs) => nextDueMs(roots, ROOTS, nowMs),
         looked: () => this.#looked(),
-        failed: (error, failures) => this.#failed(error, failures),
+        failed: (reason) => this.#failed(reason),
       },
       deps,
     );
@@ -240,11 +242,7 @@ class ScheduledRoots implements CertificateAuthority {
   }
 
   changed(listener: () => void): () => void {
-    const own = (): void => listener();
-    this.#listeners.add(own);
-    return () => {
-      this.#listeners.delete(own);
-    };
+    return this.#listeners.add(listener);
   }
 
   close(): Promise<void> {
@@ -315,15 +313,13 @@ class ScheduledRoots implements CertificateAuthority {
       active: this.#current()?.commonName,
       because: this.#current()?.because,
     });
-    for (const listener of this.#listeners) listener();
+    this.#listeners.notify();
   }
 
-  #failed(error: unknown, failures: number): void {
-    this.#failures(error instanceof SallyportError ? error.code : "unexpected");
-    if (!Number.isInteger(Math.log2(failures))) return;
-    this.#deps.log.warn("the roots of the certificate authority cannot be kept now", {
-      error: error instanceof Error ? error : new Error(String(error)),
-    });
+  #failed(reason: string): LogFields {
+    this.#failures(reason);
+    const until = Math.max(0, ...this.#keeper.state.map(({ retiredMs }) => retiredMs));
+    return { seconds_left: Math.round(Math.max(0, until - this.#keeper.now()) / 1000) };
   }
 }
 

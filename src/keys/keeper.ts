@@ -8,7 +8,7 @@
  * make keys in the place of those that only this replica cannot see.
  */
 import { SallyportError } from "../model/errors.ts";
-import type { Clock, Log, Timers } from "../model/ports.ts";
+import type { Clock, Log, LogFields, Timers } from "../model/ports.ts";
 import type { Collection, Store, StoredDocument, Write } from "../model/store.ts";
 import { StoreTime } from "./store-time.ts";
 
@@ -44,8 +44,8 @@ export interface KeeperSpec<T> {
   dueMs(state: T, nowMs: number): number;
   /** Called after each reading and at each moment that was due. */
   looked(): void;
-  /** A round did not succeed: the how manieth in a row. */
-  failed(error: unknown, failures: number): void;
+  /** A round did not succeed, for this reason: for metrics. Gives what else the log should say. */
+  failed(reason: string): LogFields;
 }
 
 export interface Keeper<T> {
@@ -144,11 +144,27 @@ class CollectionKeeper<T extends object> implements Keeper<T> {
   async #round(): Promise<void> {
     try {
       await this.#settle();
+      if (this.#failures > 0) {
+        this.#deps.log.info("keys are kept again", { collection: this.#spec.collection });
+      }
       this.#failures = 0;
     } catch (error) {
       this.#failures += 1;
-      this.#spec.failed(error, this.#failures);
+      this.#complain(error);
     }
+  }
+
+  #complain(error: unknown): void {
+    const reason = error instanceof SallyportError ? error.code : "unexpected";
+    const fields = this.#spec.failed(reason);
+    // The first, and then ever fewer.
+    if (!Number.isInteger(Math.log2(this.#failures))) return;
+    this.#deps.log.warn("keys cannot be kept now; those at hand are used on", {
+      collection: this.#spec.collection,
+      ...fields,
+      failures: this.#failures,
+      error: error instanceof Error ? error : new Error(String(error)),
+    });
   }
 
   /** Until nothing is due. */

@@ -384,6 +384,34 @@ test("changed() is called when another key is published, used or removed, and no
   assert.equal(seen.length, 2);
 });
 
+test("changed() goes on telling others where one of them fails", async () => {
+  const on = ground();
+  const one = await started(on);
+  let told = 0;
+  one.keys.changed(() => {
+    throw new Error("a listener that fails");
+  });
+  one.keys.changed(() => (told += 1));
+  await one.keys.rotate("tokens", { emergency: true });
+  assert.equal(told, 1);
+  assert.ok(one.log.lines.some(({ level }) => level === "error"));
+});
+
+test("what is there at the start is not told of as new, and what comes later once", async () => {
+  const on = ground();
+  const before = await started(on);
+  await before.keys.rotate("tokens", { emergency: true, by: "ann" });
+  const emergencies = (from: Replica) =>
+    from.log.lines.filter(({ event }) => event.includes("emergency rotation"));
+  assert.equal(emergencies(before).length, 1);
+  assert.equal(emergencies(before)[0]?.fields["by"], "ann");
+  const after = await started(on);
+  assert.deepEqual(after.log.lines, []);
+  await before.keys.rotate("tokens", { emergency: true });
+  await turn();
+  assert.equal(emergencies(after).length, 1);
+});
+
 test("close() leaves no timer and no watch behind", async () => {
   const on = ground();
   const one = await started(on);

@@ -9,7 +9,7 @@
 import { generateSigningKey } from "../crypto/signing-key.ts";
 import type { Sealer } from "../crypto/seal.ts";
 import { SallyportError } from "../model/errors.ts";
-import type { Clock, Log, Metrics, Timers } from "../model/ports.ts";
+import type { Clock, Log, LogFields, Metrics, Timers } from "../model/ports.ts";
 import { KEY_USES, type KeyUse, type PublishedKey, type Signer } from "../model/signing.ts";
 import type { Store, StoredDocument, Write } from "../model/store.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
@@ -33,6 +33,7 @@ import {
   type Times,
   timesFrom,
 } from "./schedule.ts";
+import { Listeners } from "./listeners.ts";
 import { nextId } from "./sealed-record.ts";
 
 export interface KeyManagerDeps {
@@ -100,15 +101,16 @@ class ScheduledKeys implements KeyManager {
   readonly #options: KeyOptions;
   readonly #deps: KeyManagerDeps;
   readonly #keeper: Keeper<KeysByUse>;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners: Listeners;
   readonly #metrics: ReturnType<typeof registerKeyMetrics>;
-  /** What was read, by id and number: opening costs more than all the rest. */
-  #known = new Map<string, KeyRecord>();
+  /** What was read last, by id and number: opening costs more than all the rest. */
+  #known: ReadonlyMap<string, KeyRecord> | undefined;
   #shown = "";
 
   constructor(options: KeyOptions, deps: KeyManagerDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#listeners = new Listeners(deps.log);
     this.#keeper = createKeeper<KeysByUse>(
       {
         collection: "signing-keys",
@@ -118,7 +120,7 @@ class ScheduledKeys implements KeyManager {
         dueMs: (keys, nowMs) =>
           Math.min(...KEY_USES.map((use) => nextDueMs(of(keys, use), this.#policy(use), nowMs))),
         looked: () => this.#looked(),
-        failed: (error, failures) => this.#failed(error, failures),
+        failed: (reason) => this.#failed(reason),
       },
       deps,
     );
@@ -160,12 +162,7 @@ class ScheduledKeys implements KeyManager {
   }
 
   changed(listener: () => void): () => void {
-    // One of its own, so that the same function may listen twice.
-    const own = (): void => listener();
-    this.#listeners.add(own);
-    return () => {
-      this.#listeners.delete(own);
-    };
+    return this.#listeners.add(listener);
   }
 
   close(): Promise<void> {
@@ -268,15 +265,17 @@ class ScheduledKeys implements KeyManager {
 
   #read(documents: readonly StoredDocument[]): KeysByUse {
     const known = new Map<string, KeyRecord>();
-    const kids = new Set([...this.#known.values()].map(({ kid }) => kid));
+    const before = this.#known;
     const keys = new Map<KeyUse, KeyRecord[]>();
     for (const document of documents) {
       const version = `${document.id} ${document.number}`;
-      const record = this.#known.get(version) ?? readKeyRecord(this.#deps.sealer, document);
+      const record = before?.get(version) ?? readKeyRecord(this.#deps.sealer, document);
       known.set(version, record);
       keys.set(record.use, [...(keys.get(record.use) ?? []), record]);
     }
     this.#known = known;
+    // What was there at the start was made some time.
+    const kids = new Set([...(before ?? known).values()].map(({ kid }) => kid));
     for (const record of known.values()) if (!kids.has(record.kid)) this.#noticed(record);
     for (const records of keys.values()) records.sort((a, b) => a.activeMs - b.activeMs);
     return keys;
@@ -299,18 +298,12 @@ class ScheduledKeys implements KeyManager {
     ]);
     if (shown === this.#shown) return;
     this.#shown = shown;
-    for (const listener of this.#listeners) listener();
+    this.#listeners.notify();
   }
 
-  #failed(error: unknown, failures: number): void {
-    const code = error instanceof SallyportError ? error.code : "unexpected";
-    this.#metrics.failed(code);
-    // The first, and then ever fewer.
-    if (!Number.isInteger(Math.log2(failures))) return;
-    this.#deps.log.warn("signing keys cannot be kept now; signing goes on with those at hand", {
-      error: error instanceof Error ? error : new Error(String(error)),
-      seconds_left: Math.round(this.#secondsLeft()),
-    });
+  #failed(reason: string): LogFields {
+    this.#metrics.failed(reason);
+    return { seconds_left: Math.round(this.#secondsLeft()) };
   }
 
   /** Until the first use has no key to sign with. */

@@ -27,7 +27,7 @@ export function registerKeyMetrics(metrics: Metrics, figures: KeyFigures) {
   );
   const seen = metrics.counter(
     "sallyport_signing_keys_seen_total",
-    "Signing keys that this process has read, by why they were made.",
+    "Signing keys that were made while this process ran, by any replica, and why.",
     ["use", "because"],
   );
   const failures = metrics.counter(

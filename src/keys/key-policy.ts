@@ -59,6 +59,9 @@ const LIFETIMES: Partial<Record<KeyUse, number>> = {
 /** What is published so long is changed less often: 14 keys, and not 400. */
 const MIN_CHECKPOINT_ROTATE_MS = 30 * DAY;
 
+/** What is away for a week does not come back by itself; beyond it a key would only be about for longer. */
+const MAX_SPARE_MS = 7 * DAY;
+
 /** Throws ConfigError for lengths that do not fit together. */
 export function checkKeyOptions({ rotateMs, lifetimeMs }: KeyOptions): void {
   const { minRotateMs, maxRotateMs, minLifetimeMs, maxLifetimeMs } = KEY_LIMITS;
@@ -78,10 +81,10 @@ export function keyPolicy(use: KeyUse, options: KeyOptions): SchedulePolicy {
   return {
     rotateMs,
     // A store that is away for half a rotation stops nothing.
-    graceMs: rotateMs / 2,
+    graceMs: Math.min(rotateMs / 2, MAX_SPARE_MS),
     lifetimeMs: LIFETIMES[use] ?? options.lifetimeMs,
     aheadMs: PUBLISH_AHEAD_MS,
     // A quarter of a rotation to make it in, and never so late that it is not known in time.
-    makeMs: Math.max(PUBLISH_AHEAD_MS + 5 * MINUTE, rotateMs / 4),
+    makeMs: Math.max(PUBLISH_AHEAD_MS + 5 * MINUTE, Math.min(rotateMs / 4, MAX_SPARE_MS)),
   };
 }

@@ -95,6 +95,15 @@ test("stepsDue() brings the next key forward where nothing else may sign", () =>
   assert.equal(currentOf([key(T0 + SKEW_MS + 1)], T0), undefined);
 });
 
+test("stepsDue() changes each key once, also where it is brought forward and its life was made longer", () => {
+  const upcoming = key(T0 + 5 * HOUR);
+  const policy = { ...POLICY, lifetimeMs: 3 * HOUR };
+  const steps = stepsDue([upcoming], policy, T0);
+  assert.equal(steps.length, 1);
+  assert.ok(steps[0]?.do === "move");
+  assert.deepEqual(steps[0].times, timesFrom(policy, upcoming.createdMs, T0));
+});
+
 test("stepsDue() erases what is retired, and removes it when all that it signed is over", () => {
   const old = key(T0 - 20 * HOUR);
   const now = key(T0 - 10 * HOUR + 3 * HOUR);
@@ -127,6 +136,11 @@ test("stepsToRotate() has the next key sign as soon as it is known, and never tw
   assert.equal(made.times.activeMs, T0 + HOUR + POLICY.aheadMs);
   const both = applied([key(T0)], [made]);
   assert.deepEqual(stepsToRotate(both, POLICY, T0 + HOUR + MINUTE), []);
+  // And before the former one is retired: otherwise nothing would sign in between.
+  const old = key(T0);
+  const [soon] = stepsToRotate([old], POLICY, old.retiredMs - MINUTE);
+  assert.ok(soon?.do === "make");
+  assert.equal(soon.times.activeMs, old.retiredMs);
   // One that lies ahead by the schedule comes earlier, and not before it is known.
   const ahead = key(T0 + 10 * HOUR, { createdMs: T0 + 2 * HOUR });
   const [moved] = stepsToRotate([key(T0), ahead], POLICY, T0 + 2 * HOUR);

@@ -91,6 +91,8 @@ export function stepsDue<T extends Scheduled>(
   const successor = successorDue(keys, policy, nowMs);
   if (successor !== undefined) steps.push(successor);
   for (const key of keys) {
+    // A commit writes each document once.
+    if (successor?.do === "move" && successor.key === key) continue;
     if (nowMs >= key.removedMs) steps.push({ do: "remove", key });
     else if (key.signs && nowMs >= key.retiredMs + SKEW_MS) steps.push({ do: "erase", key });
     else if (key.removedMs < removalOf(key, policy)) {
@@ -121,9 +123,18 @@ function successorDue<T extends Scheduled>(
   }
   if (upcoming !== undefined || nowMs < makeAt(current, policy)) return undefined;
   const aheadMs = Math.max(dueOf(current, policy), nowMs + policy.aheadMs);
-  // Rather too early for some cache than not at all.
-  const activeMs = Math.max(nowMs, Math.min(aheadMs, current.retiredMs));
-  return { do: "make", times: timesFrom(policy, nowMs, activeMs) };
+  return makeAfter(current, policy, { nowMs, activeMs: aheadMs });
+}
+
+/** Rather too early for some cache than that nothing signs. */
+function makeAfter<T>(
+  current: Times | undefined,
+  policy: SchedulePolicy,
+  { nowMs, activeMs }: { readonly nowMs: number; readonly activeMs: number },
+): Step<T> {
+  const latestMs = current?.retiredMs ?? nowMs;
+  const times = timesFrom(policy, nowMs, Math.max(nowMs, Math.min(activeMs, latestMs)));
+  return { do: "make", times };
 }
 
 /** The next key as soon as it may be: what somebody asks for without an emergency. Nothing where it is on its way already. */
@@ -134,8 +145,8 @@ export function stepsToRotate<T extends Scheduled>(
 ): Step<T>[] {
   const upcoming = upcomingOf(keys, nowMs);
   if (upcoming === undefined) {
-    const activeMs = currentOf(keys, nowMs) === undefined ? nowMs : nowMs + policy.aheadMs;
-    return [{ do: "make", times: timesFrom(policy, nowMs, activeMs) }];
+    const activeMs = nowMs + policy.aheadMs;
+    return [makeAfter(currentOf(keys, nowMs), policy, { nowMs, activeMs })];
   }
   const activeMs = Math.max(nowMs, upcoming.createdMs + policy.aheadMs);
   return activeMs < upcoming.activeMs ? [moveTo(upcoming, policy, activeMs)] : [];
