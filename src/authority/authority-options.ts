@@ -124,7 +124,7 @@ const proxySchema = z
       .readonly()
       .optional()
       .describe(
-        "The services that they serve. They get those, the routes to them, and the authenticators that those routes name. All when left out.",
+        "The services that they serve. They get those, the routes to them, and the shared rates that those routes name. All when left out.",
       ),
   })
   .readonly();
@@ -179,7 +179,7 @@ const keeperSchema = z
       .readonly()
       .optional()
       .describe(
-        "1 to 400 entries: which services a proxy gets, by its name. The first entry that matches counts, and one that none matches gets nothing. Every proxy gets all when left out.",
+        "1 to 400 entries: which services a proxy gets, by its name. The first entry that matches counts, and one that none matches serves nothing. Every proxy gets all when left out.",
       ),
   })
   .refine(({ lifetime, rotate }) => lifetime <= rotate, {

@@ -20,9 +20,14 @@ export async function check(config: string): Promise<number> {
 }
 
 function summary({ vocabulary, policyFiles, bundle, published }: LoadedConfig): string {
-  const { routes, services } = vocabulary;
-  const counts = `routes: ${routes.length}, services: ${services.length}, policy files: ${policyFiles.length}`;
+  const counts = [
+    `routes: ${vocabulary.routes.length}`,
+    `services: ${vocabulary.services.length}`,
+    `policy files: ${policyFiles.length}`,
+  ].join(", ");
   if (bundle !== undefined) return `${counts}, from bundle ${bundle}`;
-  const groups = published.map(({ name, bundle: { hash } }) => `${name} ${hash}`);
+  const groups = published.map(
+    ({ name, services, bundle: { hash } }) => `${name} ${services.length === 0 ? "nothing" : hash}`,
+  );
   return groups.length === 0 ? counts : `${counts}; to proxies: ${groups.join(", ")}`;
 }

@@ -11,7 +11,7 @@ import { decodeBundle } from "./bundle.ts";
 import { inspectConfig, loadConfig, type LoadedConfig, loadOwn } from "./load.ts";
 import { loadConfigInThread } from "./load-thread.ts";
 import { systemClock } from "../platform/clock.ts";
-import { bundleFor, emptyBundle } from "./publish.ts";
+import { bundleFor } from "./publish.ts";
 import { unpackBundle } from "./unpack-bundle.ts";
 
 const CANARY = "canary-s3cret";
@@ -232,15 +232,43 @@ test("checkConfig() validates policies about services that are not in the bundle
 test("no value that was put in is in any bundle", async (context) => {
   const there = ground(context);
   const { published } = await loadConfig(there.authority, { env: ENV });
-  for (const { bundle } of published) {
+  for (const { bundle, services } of published) {
     assert.ok(!Buffer.from(bundle.bytes).includes(CANARY));
-    assert.ok(Buffer.from(bundle.bytes).includes("${env:SECRET}"));
+    if (services.length > 0) assert.ok(Buffer.from(bundle.bytes).includes("${env:SECRET}"));
   }
 });
 
-test("a proxy that no group names gets no bundle", async (context) => {
-  const { published } = await loadConfig(ground(context).authority, { env: ENV });
-  assert.equal(bundleFor(published, "other"), undefined);
+test("a proxy that no group names is told to serve nothing, whatever its own file asks for", async (context) => {
+  const there = ground(context);
+  const admin = 'admin: { address: "127.0.0.1:0", authenticate: [corp] }\n';
+  writeFileSync(there.proxy, FOLLOWER + admin);
+  const { from } = await follow(there, "other");
+  const found = bundleFor(from.published, "other");
+  assert.ok(found !== undefined);
+  const bundle = await unpackBundle(found.bundle, { folder: there.bundles });
+  const { loaded, problems } = await checkConfig(there.proxy, {
+    env: ENV,
+    bundle,
+    clock: systemClock,
+  });
+  assert.deepEqual(
+    problems.filter(({ message }) => !message.includes("not enrolled")),
+    [],
+  );
+  assert.deepEqual([loaded?.config.services, loaded?.config.routes], [{}, []]);
+  assert.deepEqual(Object.keys(loaded?.config.authenticators ?? {}), ["corp"]);
+});
+
+test("a proxy takes the authenticators of its routes, and those of its own admin API", async (context) => {
+  const there = ground(context);
+  const admin = 'admin: { address: "127.0.0.1:0", authenticate: [partners] }\n';
+  writeFileSync(there.proxy, FOLLOWER + admin);
+  const { from, loaded } = await follow(there, "edge-1");
+  assert.deepEqual(Object.keys(loaded.config.authenticators).toSorted(), ["corp", "partners"]);
+  assert.deepEqual(
+    loaded.vocabulary.authenticators.map(({ name }) => name).toSorted(),
+    from.vocabulary.authenticators.map(({ name }) => name).toSorted(),
+  );
 });
 
 test("loadConfigInThread() composes as loadConfig() does", async (context) => {
@@ -365,7 +393,10 @@ test("checkConfig() of an authority loads what each group gets", async (context)
   const deps = { env: ENV, clock: systemClock };
   const { problems, loaded } = await checkConfig(there.authority, deps);
   assert.deepEqual(problems.map(formatProblem), []);
-  assert.equal(loaded?.published.length, 2);
+  assert.deepEqual(
+    loaded?.published.map(({ name }) => name),
+    ["inner", "edge-*", "*"],
+  );
 });
 
 test("checkConfig() of a follower takes the bundle that it has, and says when it has none", async (context) => {
@@ -393,21 +424,6 @@ test("loadOwn() refuses an identity that others can enter", async (context) => {
   const there = ground(context);
   mkdirSync(join(there.dir, "data", "identity"), { recursive: true, mode: 0o755 });
   await assert.rejects(loadOwn(there.proxy, { env: ENV }), /sallyport\.yaml:4:.*0700/s);
-});
-
-test("emptyBundle() makes a proxy that serves nothing", async (context) => {
-  const there = ground(context);
-  const bundle = await unpackBundle(emptyBundle(), { folder: there.bundles });
-  const { loaded, problems } = await checkConfig(there.proxy, {
-    env: ENV,
-    bundle,
-    clock: systemClock,
-  });
-  assert.deepEqual(
-    problems.filter(({ message }) => !message.includes("not enrolled")),
-    [],
-  );
-  assert.deepEqual([loaded?.config.services, loaded?.config.routes], [{}, []]);
 });
 
 test("of many routes that a proxy does not get, those stay in the words that a policy names", async (context) => {

@@ -32,7 +32,9 @@ export async function checkPublished(
   try {
     const problems: Problem[] = [];
     const seen = new Set<string>();
-    for (const { name, bundle } of loaded.published) {
+    for (const { name, services, bundle } of loaded.published) {
+      // Of nothing, nothing can be wrong.
+      if (services !== "all" && services.length === 0) continue;
       if (seen.has(bundle.hash)) continue;
       seen.add(bundle.hash);
       const unpacked = await unpackBundle(bundle, { folder });

@@ -50,11 +50,11 @@ export function ownParts(own: unknown): unknown {
 
 /** Both, as if written in one file, before anything is expanded; the bundle's public files in place. */
 export function composed(own: unknown, { content, folder, file }: UnpackedBundle): unknown {
-  const { services, routes, authenticators, limits } = content;
+  const { services, routes, limits } = content;
   const parts = {
     services: structuredClone(services),
     routes,
-    authenticators: structuredClone(authenticators),
+    authenticators: structuredClone(neededAuthenticators(own, content)),
     limits,
     // Their text is in the bundle; this says where they came from.
     policies: { enforce: [literal(file)] },
@@ -64,6 +64,24 @@ export function composed(own: unknown, { content, folder, file }: UnpackedBundle
     put(parts, at, prefixOf(at) + literal(path));
   }
   return { ...(ownParts(own) as Record<string, unknown>), ...parts };
+}
+
+/**
+ * Those that the routes name, and the proxy's own admin API. The others are not expanded here: what
+ * they need, such as a client's secret, is needed where they are used.
+ */
+function neededAuthenticators(
+  own: unknown,
+  { authenticators, routes }: BundleContent,
+): BundleContent["authenticators"] {
+  const lists: readonly unknown[] = [
+    valueAt(own, ["admin", "authenticate"]),
+    ...routes.map((route) => valueAt(route, ["authenticate"])),
+  ];
+  const names = new Set(lists.flat().filter((name) => typeof name === "string"));
+  // A name that is an expression may become any of them.
+  if ([...names].some((name) => name.includes("${"))) return authenticators;
+  return Object.fromEntries(Object.entries(authenticators).filter(([name]) => names.has(name)));
 }
 
 /** Whether the value at the path came with the bundle. */

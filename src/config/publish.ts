@@ -1,8 +1,9 @@
 /**
  * Makes the bundles of a valid configuration, one for each group of proxies that is to get something
- * else: the services that they serve, the routes to those, and the authenticators and shared rates
- * that these routes name. Routes that only redirect lead to no service, so every proxy gets them.
- * Policies travel whole, with the words that they may use.
+ * else: the services that they serve, the routes to those, and the shared rates that these routes
+ * name. Routes that only redirect lead to no service, so every proxy gets them.
+ * Policies travel whole, with the words that they may use, and so do the authenticators, of which a proxy
+ * takes those that it needs.
  *
  * Refuses what would publish a secret: a private key in a file that is to be public.
  */
@@ -49,7 +50,10 @@ export interface PublishSource {
   readonly folder: string;
 }
 
-/** In the order of `authority.proxies`; none where this process publishes nothing. */
+/**
+ * In the order of `authority.proxies`, and behind them a bundle of nothing for every other proxy; none
+ * where this process publishes nothing.
+ */
 export function publish(source: PublishSource): {
   readonly published: readonly PublishedBundle[];
   readonly problems: readonly PathProblem[];
@@ -84,10 +88,13 @@ export function publish(source: PublishSource): {
       return { published: [], problems: [{ path, message: error.message, remedy }] };
     }
   }
+  if (!groups.some(({ name }) => name === "*")) {
+    published.push({ name: "*", services: [], bundle: emptyBundle(source, files) });
+  }
   return { published, problems: [] };
 }
 
-/** What a proxy of this name is to run; undefined where it gets nothing. */
+/** What a proxy of this name is to run; undefined where nothing is published. */
 export function bundleFor(
   published: readonly PublishedBundle[],
   name: string,
@@ -97,19 +104,18 @@ export function bundleFor(
 
 /**
  * For a proxy that no group names, or none any more: it serves nothing, and every request is denied. It
- * must not go on with what it had.
+ * is told so, because otherwise it would go on with what it had.
  */
-export function emptyBundle(): Bundle {
+function emptyBundle({ written }: PublishSource, files: readonly FileAt[]): Bundle {
   return encodeBundle({
     format: 1,
     services: {},
     routes: [],
-    authenticators: {},
+    authenticators: mappingAt(written, ["authenticators"]),
     limits: {},
     policies: [{ name: "nothing.cedar", text: NOTHING }],
     words: NO_WORDS,
-    links: [],
-    files: {},
+    ...carried(files.filter(({ at: [section] }) => section === "authenticators")),
   });
 }
 
@@ -132,22 +138,29 @@ function createBundle(
 ): Bundle {
   const { written, config, policyFiles } = source;
   const chosen = choose(config, selection.services);
-  const files = selection.files.filter(({ at: [section = "", name = ""] }) =>
-    section === "services" ? chosen.services.has(name) : chosen.authenticators.has(name),
+  const files = selection.files.filter(
+    ({ at: [section = "", name = ""] }) => section !== "services" || chosen.services.has(name),
   );
   const routes = valueAt(written, ["routes"]) as readonly unknown[];
   const content: BundleContent = {
     format: 1,
     services: pick(written, "services", (name) => chosen.services.has(name)),
     routes: routes.filter((_, index) => chosen.routes.has(index)),
-    authenticators: pick(written, "authenticators", (name) => chosen.authenticators.has(name)),
+    // All, since a proxy's own admin API may name one that no route does; it takes what it needs.
+    authenticators: mappingAt(written, ["authenticators"]),
     limits: chosenLimits(written, chosen.rates),
     policies: policyFiles.map(({ name, text }) => ({ name, text })),
     words: wordsBeside(source, chosen),
+    ...carried(files),
+  };
+  return encodeBundle(content);
+}
+
+function carried(files: readonly FileAt[]): Pick<BundleContent, "links" | "files"> {
+  return {
     links: files.map(({ at, digest }): BundleLink => ({ at, digest })),
     files: Object.fromEntries(files.map(({ digest, bytes }) => [digest, bytes.toString("base64")])),
   };
-  return encodeBundle(content);
 }
 
 interface Selection extends Chosen {

@@ -50,7 +50,9 @@ export function createVocabulary(config: Config, beside: Words = NO_WORDS): Voca
   return {
     authenticators: [
       ...authenticators,
-      ...Object.entries(beside.authenticators).map(([name, words]) => ({ name, ...words })),
+      ...Object.entries(beside.authenticators)
+        .filter(([name]) => !Object.hasOwn(config.authenticators, name))
+        .map(([name, words]) => ({ name, ...words })),
     ],
     services: [
       ...services,
