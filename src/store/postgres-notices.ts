@@ -22,41 +22,71 @@ const LIMITS = {
 } as const;
 
 export class PostgresNotices {
-  readonly #pool: PostgresPool;
-  readonly #deps: StoreDeps;
+  readonly #pool: Pick<PostgresPool, "use" | "listen">;
+  readonly #deps: Pick<StoreDeps, "timers" | "log">;
   readonly #changed: () => void;
-  readonly #callOff = new Set<() => void>();
-  #running = false;
-  #hangUp: (() => void) | undefined;
-  #listening = false;
-  #probed: { readonly nonce: string; readonly callOff: () => void } | undefined;
-  #retryMs: number = LIMITS.retry;
-  #position: string | undefined;
-  #warned = false;
+  #life: Life | undefined;
 
-  constructor(pool: PostgresPool, deps: StoreDeps, changed: () => void) {
+  constructor(
+    pool: Pick<PostgresPool, "use" | "listen">,
+    deps: Pick<StoreDeps, "timers" | "log">,
+    changed: () => void,
+  ) {
     this.#pool = pool;
     this.#deps = deps;
     this.#changed = changed;
   }
 
-  /** Whether commits are heard of at once. */
-  get listening(): boolean {
-    return this.#listening;
+  start(): void {
+    if (this.#life !== undefined) return;
+    this.#life = new Life(this.#pool, this.#deps, this.#changed);
+    this.#life.begin();
   }
 
-  start(): void {
-    if (this.#running) return;
-    this.#running = true;
+  stop(): void {
+    this.#life?.end();
+    this.#life = undefined;
+  }
+}
+
+/** From one start to its stop. What is still under way when it ends has no effect any more. */
+class Life {
+  readonly #pool: Pick<PostgresPool, "use" | "listen">;
+  readonly #deps: Pick<StoreDeps, "timers" | "log">;
+  readonly #changed: () => void;
+  #ended = false;
+  /** Ends the connection that listens; undefined: there is none. */
+  #hangUp: (() => void) | undefined;
+  /** Whether the last probe arrived over it. */
+  #listening = false;
+  #probe: string | undefined;
+  #retryMs: number = LIMITS.retry;
+  #position: string | undefined;
+  #warned = false;
+  /** What is next for the connection (its probe, or a new one), and for the poll. */
+  #callOffNext: () => void = () => undefined;
+  #callOffPoll: () => void = () => undefined;
+
+  constructor(
+    pool: Pick<PostgresPool, "use" | "listen">,
+    deps: Pick<StoreDeps, "timers" | "log">,
+    changed: () => void,
+  ) {
+    this.#pool = pool;
+    this.#deps = deps;
+    this.#changed = changed;
+  }
+
+  begin(): void {
     void this.#connect();
     void this.#poll();
   }
 
-  stop(): void {
-    this.#running = false;
-    for (const callOff of this.#callOff) callOff();
-    this.#callOff.clear();
+  end(): void {
+    this.#ended = true;
     this.#drop();
+    this.#callOffNext();
+    this.#callOffPoll();
   }
 
   async #connect(): Promise<void> {
@@ -65,13 +95,13 @@ export class PostgresNotices {
         notified: (payload) => this.#notified(payload),
         lost: () => this.#lost(),
       });
-      if (!this.#running) {
+      if (this.#ended) {
         hangUp();
         return;
       }
       this.#hangUp = hangUp;
       this.#retryMs = LIMITS.retry;
-      await this.#probe();
+      await this.#sendProbe();
     } catch (error) {
       this.#deps.log.debug("store: listening for commits failed", { error: error as Error });
       this.#lost();
@@ -79,33 +109,39 @@ export class PostgresNotices {
   }
 
   /** Notifies ourselves: what arrives proves the whole way. */
-  async #probe(): Promise<void> {
+  async #sendProbe(): Promise<void> {
+    if (this.#ended) return;
     const nonce = randomBytes(8).toString("hex");
-    const callOff = this.#later(LIMITS.probeAnswer, () => this.#unheard());
-    this.#probed = { nonce, callOff };
+    this.#probe = nonce;
+    this.#next(LIMITS.probeAnswer, () => this.#unheard());
     await this.#pool.use((sql) => sql.query({ ...NOTIFY, values: [nonce] }));
   }
 
   #notified(payload: string): void {
-    // The probe of another process: all of them arrive everywhere.
-    if (payload !== "" && payload !== this.#probed?.nonce) return;
-    if (payload !== "") {
-      this.#probed?.callOff();
-      this.#probed = undefined;
-      if (!this.#listening) this.#deps.log.info("store: commits are heard of by notification");
-      this.#listening = true;
-      this.#warned = false;
-      this.#later(LIMITS.probe, () => void this.#probeAgain());
+    if (this.#ended) return;
+    if (payload === "") {
+      this.#changed();
+      return;
     }
-    this.#changed();
+    // Those of other processes arrive as well.
+    if (payload !== this.#probe) return;
+    if (!this.#listening) {
+      this.#deps.log.info("store: commits are heard of by notification");
+      // What was committed before, and not listened for.
+      this.#changed();
+    }
+    this.#probe = undefined;
+    this.#listening = true;
+    this.#warned = false;
+    this.#next(LIMITS.probe, () => void this.#probeAgain());
   }
 
   async #probeAgain(): Promise<void> {
-    if (this.#hangUp === undefined) return;
     try {
-      await this.#probe();
-    } catch {
-      // The poll says that the server is away; the probe's own time runs out.
+      await this.#sendProbe();
+    } catch (error) {
+      this.#deps.log.debug("store: listening for commits failed", { error: error as Error });
+      this.#lost();
     }
   }
 
@@ -117,29 +153,35 @@ export class PostgresNotices {
       );
     }
     this.#drop();
-    this.#later(LIMITS.probe, () => void this.#connect());
+    this.#next(LIMITS.probe, () => void this.#connect());
   }
 
   #lost(): void {
+    if (this.#ended) return;
     this.#drop();
-    if (!this.#running) return;
     // Jitter, so that many processes do not come back as one.
-    this.#later(this.#retryMs * (0.5 + Math.random() / 2), () => void this.#connect());
+    this.#next(this.#retryMs * (0.5 + Math.random() / 2), () => void this.#connect());
     this.#retryMs = Math.min(this.#retryMs * 2, LIMITS.retryMost);
   }
 
   #drop(): void {
-    this.#probed?.callOff();
-    this.#probed = undefined;
-    this.#listening = false;
     const hangUp = this.#hangUp;
+    const listened = this.#listening;
+    this.#probe = undefined;
     this.#hangUp = undefined;
+    this.#listening = false;
     hangUp?.();
+    // The slow poll would be the next to look.
+    if (listened && !this.#ended) {
+      this.#callOffPoll();
+      void this.#poll();
+    }
   }
 
   async #poll(): Promise<void> {
     try {
       const [row] = await this.#pool.use((sql) => sql.query(NOW));
+      if (this.#ended) return;
       const position = `${row?.[2]} ${row?.[0]}`;
       // The first look may come after a commit that the watcher has not read.
       if (this.#position !== position) this.#changed();
@@ -147,20 +189,15 @@ export class PostgresNotices {
     } catch (error) {
       this.#deps.log.debug("store: looking for commits failed", { error: error as Error });
     }
-    if (!this.#running) return;
-    this.#later(this.#listening ? LIMITS.safetyPoll : LIMITS.poll, () => void this.#poll());
+    if (this.#ended) return;
+    this.#callOffPoll();
+    const ms = this.#listening ? LIMITS.safetyPoll : LIMITS.poll;
+    this.#callOffPoll = this.#deps.timers.after(ms, () => void this.#poll());
   }
 
-  #later(ms: number, run: () => void): () => void {
-    const forget = this.#deps.timers.after(ms, () => {
-      this.#callOff.delete(callOff);
-      run();
-    });
-    const callOff = (): void => {
-      this.#callOff.delete(callOff);
-      forget();
-    };
-    this.#callOff.add(callOff);
-    return callOff;
+  /** One thing is next; what was to be before is not. */
+  #next(ms: number, run: () => void): void {
+    this.#callOffNext();
+    this.#callOffNext = this.#deps.timers.after(ms, run);
   }
 }

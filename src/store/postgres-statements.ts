@@ -16,6 +16,15 @@ const ALIVE = `body IS NOT NULL AND (expires_ms IS NULL OR expires_ms > ${NOW_MS
 export const CHANGED_CHANNEL = "sallyport_changed";
 
 /**
+ * Rows are found along an index and in no other way. Before the server has counted a table that was
+ * just filled, it thought of reading and sorting all that is left for each page (2 s instead of 0.02 s
+ * with 600 000 documents), of reading all of them for a purge (0.8 s, with the counter locked), or of
+ * compiling the statement (0.4 s).
+ */
+const PLAN =
+  "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off; SET LOCAL jit = off;";
+
+/**
  * Begins what writes. The counter's row is locked first and until the end: whoever comes next takes
  * its number when this one has been committed and can be seen, so numbers become visible in order.
  * A process that is stopped in the middle holds it no longer than the limit.
@@ -25,7 +34,14 @@ export const BEGIN = `
   SET LOCAL lock_timeout = ${STORE_LIMITS.lock};
   SET LOCAL statement_timeout = ${STORE_LIMITS.answer};
   SET LOCAL idle_in_transaction_session_timeout = ${STORE_LIMITS.answer};
+  ${PLAN}
   SELECT 1 FROM sallyport_state FOR UPDATE`;
+
+/** Begins what reads a page. */
+export const BEGIN_PAGE = `
+  BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
+  SET LOCAL statement_timeout = ${STORE_LIMITS.answer};
+  ${PLAN}`;
 
 export const EPOCH = {
   name: "sallyport-epoch",
@@ -52,8 +68,7 @@ export const LIST = {
 
 /**
  * $1 since, $2 limit. The counter's columns stand before those of each document, and alone where there
- * is none. One statement, so that counter and documents are of one moment; and scalars instead of
- * joins, of which the planner thinks so much that it compiled each page (0.4 s with 300 000 documents).
+ * is none. One statement, so that counter and documents are of one moment.
  */
 export const CHANGES = {
   name: "sallyport-changes",
@@ -108,7 +123,7 @@ export const EXPIRE = {
       UPDATE sallyport_documents SET body = NULL, expires_ms = NULL
       WHERE (collection, id) IN (
         SELECT collection, id FROM sallyport_documents
-        WHERE expires_ms <= ${NOW_MS} LIMIT ${STORE_LIMITS.purge}
+        WHERE expires_ms <= ${NOW_MS} ORDER BY expires_ms LIMIT ${STORE_LIMITS.purge}
       )
       RETURNING 1
     )

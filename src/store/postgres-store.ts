@@ -72,13 +72,13 @@ class PostgresStore implements OpenStore {
     { after = "", limit }: { readonly after?: string | undefined; readonly limit: number },
   ): Promise<readonly StoredDocument[]> {
     checkLimit(limit);
-    const rows = await this.#read({ ...statements.LIST, values: [collection, after, limit] });
+    const rows = await this.#page({ ...statements.LIST, values: [collection, after, limit] });
     return (rows as unknown as readonly Row[]).map(documentOf);
   }
 
   async changes(since: number, limit: number): Promise<Changes> {
     checkLimit(limit);
-    const rows = await this.#read({ ...statements.CHANGES, values: [since, limit] });
+    const rows = await this.#page({ ...statements.CHANGES, values: [since, limit] });
     const [number, forgotten, last] = only(rows) as unknown as [number, number, number];
     // A number that was never given out comes from another life of this database.
     if (since > number || (since > 0 && since < forgotten)) {
@@ -146,6 +146,18 @@ class PostgresStore implements OpenStore {
 
   async #read(statement: Statement): Promise<readonly SqlRow[]> {
     return await this.#pool.use((sql) => sql.query(statement), { repeat: true });
+  }
+
+  async #page(statement: Statement): Promise<readonly SqlRow[]> {
+    return await this.#pool.use(
+      async (sql) => {
+        await sql.query({ text: statements.BEGIN_PAGE });
+        const rows = await sql.query(statement);
+        await sql.query({ text: "COMMIT" });
+        return rows;
+      },
+      { repeat: true },
+    );
   }
 
   /** Holds the counter's row from the start; a conflict leaves nothing. */

@@ -181,7 +181,7 @@ export class SqliteEngine implements SqliteVerbs {
   #expire(nowMs: number): number {
     return this.#execute(
       `UPDATE documents SET body = NULL, expires_ms = NULL WHERE (collection, id) IN
-        (SELECT collection, id FROM documents WHERE expires_ms <= ? LIMIT ?)`,
+        (SELECT collection, id FROM documents WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)`,
       nowMs,
       STORE_LIMITS.purge,
     );
