@@ -7,6 +7,7 @@ import type { BenchOptions } from "./options.ts";
 import { PEERS } from "./peers/all.ts";
 import { choosePeers } from "./peers/choose.ts";
 import type { Peer } from "./peers/peer.ts";
+import { benchFleet } from "./fleet.ts";
 import { benchGrpc } from "./grpc.ts";
 import { benchHandshakes, TLS_PEERS } from "./handshakes.ts";
 import { createWrk } from "./load/wrk.ts";
@@ -106,6 +107,13 @@ export const SECTIONS: readonly SectionPlan[] = [
     title: "From the commit of a revocation to denial on three proxies",
     requires: () => [REQUIREMENTS.taskset, REQUIREMENTS.nginx],
     run: benchPropagation,
+  },
+  {
+    name: "fleet",
+    machine: AUTHORITY_MACHINE,
+    title: "A thousand followers of one authority",
+    requires: () => [REQUIREMENTS.taskset],
+    run: benchFleet,
   },
   {
     name: "transfer",

@@ -23,7 +23,7 @@ import {
   writeSettings,
 } from "./feed-settings.ts";
 import { unpackRevocations } from "./revocation-pack.ts";
-import { RevocationTable } from "./revocation-table.ts";
+import { type RevocationPieces, RevocationTable } from "./revocation-table.ts";
 
 export interface AuthorityStateDeps {
   readonly store: Pick<Store, "epoch" | "list" | "changes" | "now" | "watch">;
@@ -93,8 +93,8 @@ export interface AuthorityState {
    * remembers no more, or it is too much for one step. Rejects as the store does.
    */
   stepSince(since: number): Promise<(StateStep & { readonly upTo: number }) | undefined>;
-  /** All revocations of now, packed. A copy. */
-  packed(): Buffer;
+  /** All revocations of now, in pieces of at most so many. A copy. */
+  pieces(records: number): RevocationPieces;
   /** How many revocations. */
   readonly size: number;
   /** Reads what is new now, instead of within the second. Never rejects. */
@@ -182,8 +182,8 @@ class StoreState implements AuthorityState {
     return { epoch: this.#epoch, number: this.#number };
   }
 
-  packed(): Buffer {
-    return this.#table.packed(this.#deps.clock.now());
+  pieces(records: number): RevocationPieces {
+    return this.#table.pieces(records);
   }
 
   observe(observer: StateObserver): () => void {
@@ -452,12 +452,13 @@ class MemoryFollower implements StateObserver {
 
   reset(): void {
     const at = this.#state.position();
-    const all = unpackRevocations(this.#state.packed()) ?? [];
-    const first = { revocations: all.slice(0, LIMITS.step), lifted: [], ...this.#news(true) };
-    this.#consumer.apply(first, at, { reset: true });
-    for (let from = LIMITS.step; from < all.length; from += LIMITS.step) {
-      const revocations = all.slice(from, from + LIMITS.step);
-      this.#consumer.apply({ revocations, lifted: [], ...NO_NEWS }, at, { reset: false });
+    let news = this.#news(true);
+    let reset = true;
+    for (const piece of this.#state.pieces(LIMITS.step).packed) {
+      const revocations = unpackRevocations(piece) ?? [];
+      this.#consumer.apply({ revocations, lifted: [], ...news }, at, { reset });
+      news = NO_NEWS;
+      reset = false;
     }
   }
 

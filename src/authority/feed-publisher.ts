@@ -11,7 +11,6 @@ import { FRAME_LIMITS } from "./feed-frames.ts";
 import { FeedSigner, type FeedSignerDeps } from "./feed-signer.ts";
 import { FrameLog, type LogSnapshot } from "./frame-log.ts";
 import { endorseRoots } from "./root-endorsement.ts";
-import { RECORD_BYTES } from "./revocation-pack.ts";
 
 export interface FeedPublisherDeps {
   readonly state: AuthorityState;
@@ -207,17 +206,15 @@ class Publisher implements FeedPublisher, StateObserver {
     const { state } = this.#deps;
     const { epoch, number } = state.position();
     const asOf = state.asOfMs;
-    const packed = state.packed();
-    const partBytes = FRAME_LIMITS.partRecords * RECORD_BYTES;
-    const parts = Math.max(1, Math.ceil(packed.length / partBytes));
+    const pieces = state.pieces(FRAME_LIMITS.partRecords);
     const id = randomBytes(12).toString("base64url");
+    const common = { kind: "snapshot", epoch, asOf, number, id, parts: pieces.count } as const;
     const lines: Buffer[] = [];
-    for (let part = 0; part < parts; part++) {
-      if (part > 0) await nextTurn();
+    for (const revocations of pieces.packed) {
+      // oxlint-disable-next-line no-await-in-loop -- nothing else is to wait for all of them
+      if (lines.length > 0) await nextTurn();
       if (this.#signer.due || this.log.epoch !== epoch) return undefined;
-      const revocations = packed.subarray(part * partBytes, (part + 1) * partBytes);
-      const common = { kind: "snapshot", epoch, asOf, number, id } as const;
-      lines.push(this.#signer.sign({ ...common, part, parts, revocations }).line);
+      lines.push(this.#signer.sign({ ...common, part: lines.length, revocations }).line);
     }
     const bytes = lines.reduce((sum, line) => sum + line.length, 0);
     return { number, lines, bytes };

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { digestOf, revoking, TestAuthority } from "../../test/authority/feed-kit.ts";
 import { FeedGround } from "../../test/authority/feed-ground.ts";
 import { systemClock } from "../platform/clock.ts";
+import { sharedLine } from "./feed-signer.ts";
 
 /** A connection with the certificate of this proxy; none without a name. */
 function dial(ground: FeedGround, url: string, name?: string): Promise<TLSSocket> {
@@ -55,28 +56,37 @@ test("createFeedServer() gives a bundle to whom it is named for, and to nobody e
 test("createFeedServer() cuts a follower off that does not read, and holds up nobody for it", async () => {
   await using ground = new FeedGround();
   const authority = await ground.authority();
-  const slow = await dial(ground, authority.url, "slow");
-  slow.write("GET /feed HTTP/1.1\r\nhost: authority\r\n\r\n");
-  slow.pause();
-  let reset = (): void => {};
-  const gone = new Promise<void>((resolve) => (reset = resolve));
-  slow.on("error", () => undefined);
-  slow.on("close", () => reset());
-  const { follower, consumer } = await ground.follower("edge-1", [authority.url]);
-  await follower.start();
-  await consumer.until(() => consumer.asOfMs > 0);
-  while (authority.feed.followers < 2) await new Promise(setImmediate);
-  // Some 60 KB of frames a commit: more than the sockets hold, and then more than may wait.
-  let made = 0;
-  for (; authority.feed.followers === 2; made += 1000) {
-    assert.ok(made < 400_000, "the slow one is never cut off");
-    await ground.store.commit(Array.from({ length: 1000 }, (_, index) => revoking(made + index)));
-    await consumer.until(() => consumer.revocations.size === made + 1000);
+  const { log } = authority.publisher;
+  const follow = async (name: string): Promise<TLSSocket> => {
+    const socket = await dial(ground, authority.url, name);
+    socket.on("error", () => undefined);
+    socket.write("GET /feed HTTP/1.1\r\nhost: authority\r\n\r\n");
+    await new Promise((resolve) => socket.once("readable", resolve));
+    return socket;
+  };
+  const [slow, quick] = [await follow("slow"), await follow("quick")];
+  // What the quick one has still to hear.
+  let due = 0;
+  let wake = (): void => {};
+  quick.on("data", ({ length }: Buffer) => {
+    due -= length;
+    if (due <= 0) wake();
+  });
+  const gone = new Promise<void>((resolve) => slow.on("close", () => resolve()));
+  // More than the sockets between hold, and then more than may wait.
+  let said = 0;
+  for (let number = 1000; authority.feed.followers === 2; number++) {
+    assert.ok(said < 100e6, "the slow one is never cut off");
+    const heard = new Promise<void>((resolve) => (wake = resolve));
+    const line = sharedLine("x".repeat(512 * 1024));
+    said += line.length;
+    due += line.length;
+    log.change({ before: number - 1, number, line });
+    await heard;
   }
   slow.resume();
   await gone;
-  assert.equal(follower.detail().connected, true);
-  assert.equal(consumer.calls.filter((call) => call === "reset").length, 1);
+  assert.equal(authority.feed.followers, 1);
   assert.match(authority.metrics.render().body, /sallyport_feed_cut_off_total\{why="slow"\} 1/);
 });
 

@@ -3,11 +3,11 @@
  * whom some come later: the workers of a supervisor. It remembers what has been heard, so that who
  * comes later gets all of it first.
  */
+import { NO_NEWS, type SettingsNews } from "../../authority/feed-settings.ts";
 import { unpackRevocations } from "../../authority/revocation-pack.ts";
 import { RevocationTable } from "../../authority/revocation-table.ts";
 import type { FeedChange, FeedConsumer, FeedPosition } from "../../model/feed.ts";
 import type { Clock } from "../../model/ports.ts";
-import type { RevocationEntry } from "../../model/revocation.ts";
 
 const LIMITS = {
   /** Entries handed over at once. */
@@ -18,12 +18,7 @@ export class FanOut implements FeedConsumer {
   readonly #clock: Clock;
   readonly #consumers = new Set<FeedConsumer>();
   readonly #table = new RevocationTable();
-  #settings: Pick<FeedChange, "keys" | "bundle" | "authorities" | "disabled"> = {
-    keys: undefined,
-    bundle: undefined,
-    authorities: undefined,
-    disabled: undefined,
-  };
+  #settings: SettingsNews = NO_NEWS;
   #at: FeedPosition | undefined;
   #asOfMs = 0;
 
@@ -70,22 +65,14 @@ export class FanOut implements FeedConsumer {
    * not be older than it seems, and while a snapshot is half way it would vouch for what is missing.
    */
   #tellAll(consumer: FeedConsumer, at: FeedPosition): void {
-    const all = unpackRevocations(this.#table.packed(this.#clock.now())) ?? [];
-    const first = { revocations: all.slice(0, LIMITS.step), lifted: [], ...this.#settings };
-    consumer.apply(first, at, { reset: true });
-    for (let from = LIMITS.step; from < all.length; from += LIMITS.step) {
-      consumer.apply(onlyRevocations(all.slice(from, from + LIMITS.step)), at, { reset: false });
+    this.#table.sweep(this.#clock.now(), this.#table.parts);
+    let settings = this.#settings;
+    let reset = true;
+    for (const piece of this.#table.pieces(LIMITS.step).packed) {
+      const revocations = unpackRevocations(piece) ?? [];
+      consumer.apply({ revocations, lifted: [], ...settings }, at, { reset });
+      settings = NO_NEWS;
+      reset = false;
     }
   }
-}
-
-function onlyRevocations(revocations: readonly RevocationEntry[]): FeedChange {
-  return {
-    revocations,
-    lifted: [],
-    keys: undefined,
-    bundle: undefined,
-    authorities: undefined,
-    disabled: undefined,
-  };
 }
