@@ -7,7 +7,7 @@
  * redirect; takes no proxy and no trust from the environment.
  */
 import { request } from "node:https";
-import { checkServerIdentity } from "node:tls";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { parseCertificate } from "../crypto/certificate.ts";
 import { pemText } from "../crypto/issue-certificate.ts";
 import { pemBlocks } from "../crypto/pem.ts";
@@ -69,7 +69,7 @@ export async function sendProof(
     // Both said here, so that no environment variable can switch the check off.
     tls: {
       rejectUnauthorized: true,
-      checkServerIdentity,
+      checkServerIdentity: checkAuthority,
       ca: roots.join(""),
       ...(own && { cert: own.certificate, key: own.key }),
     },
@@ -79,12 +79,24 @@ export async function sendProof(
   return { status, code, body };
 }
 
+/**
+ * Its name as everybody checks it (RFC 9525), and that it is no machine: proxies have certificates of
+ * the same CA that serve under the proxy's own name (relays), and whoever may enrol machines could call
+ * one as the authority is called. Machines have a SPIFFE ID in their certificate, the authority none.
+ */
+function checkAuthority(host: string, certificate: PeerCertificate): Error | undefined {
+  const fault = checkServerIdentity(host, certificate);
+  if (fault !== undefined) return fault;
+  if (!/(?:^|, )"?URI:/.test(certificate.subjectaltname ?? "")) return undefined;
+  return Object.assign(new Error("the certificate is that of a machine"), { code: "IS_A_MACHINE" });
+}
+
 interface ExchangeOptions {
   readonly method: "GET" | "POST";
   readonly body?: string;
   readonly tls: {
     readonly rejectUnauthorized: boolean;
-    readonly checkServerIdentity?: typeof checkServerIdentity;
+    readonly checkServerIdentity?: typeof checkAuthority;
     readonly ca?: string;
     readonly cert?: string;
     readonly key?: string;
@@ -151,6 +163,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EHOSTUNREACH: "it cannot be reached; look at the network and its firewalls",
   ERR_TLS_CERT_ALTNAME_INVALID:
     "its certificate is for another name; reach it by one of authority.serve.names, or add this one there",
+  IS_A_MACHINE: "it is an enrolled machine (a relay, perhaps) and no authority",
   CERT_HAS_EXPIRED: "its certificate has expired, or this machine's clock is ahead",
   CERT_NOT_YET_VALID: "its certificate is not valid yet: this machine's clock is behind",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE:

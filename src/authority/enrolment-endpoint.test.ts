@@ -10,8 +10,9 @@ import {
   newKey,
   peerOf,
 } from "../../test/authority/enrolment-ground.ts";
-import { parseCertificate } from "../crypto/certificate.ts";
+import { CLIENT_AUTH, parseCertificate, SERVER_AUTH } from "../crypto/certificate.ts";
 import { pemBlocks } from "../crypto/pem.ts";
+import { SallyportError } from "../model/errors.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { PeerTls } from "../model/peer-tls.ts";
 import {
@@ -48,12 +49,23 @@ test("enrol() gives a certificate for the key that was proven, and for nothing e
   assert.ok(der);
   const { extensions, spki, notAfter } = parseCertificate(der);
   assert.deepEqual(extensions.uris, ["spiffe://sallyport.example.com/sallyport/proxy/edge-1"]);
-  assert.deepEqual(extensions.dnsNames, []);
-  assert.deepEqual(extensions.usages, ["1.3.6.1.5.5.7.3.2"]);
+  // Under its own name it may serve too: then it is a relay.
+  assert.deepEqual(extensions.dnsNames, ["edge-1"]);
+  assert.deepEqual(extensions.usages, [CLIENT_AUTH, SERVER_AUTH]);
   assert.equal(extensions.authority, false);
   assert.ok(spki.equals(key.verification.keyObject.export({ type: "spki", format: "der" })));
   assert.equal(notAfter, authority.clock.now() + 24 * HOUR);
   assert.equal(body.notAfterMs, notAfter);
+});
+
+test("enrol() gives a workload a certificate that serves nowhere", async () => {
+  const authority = new FixtureAuthority();
+  const secret = secretOf(await authority.invite("billing", "workload"));
+  const { certificate } = JSON.parse((await enrol(authority, secret)).body);
+  const [der] = pemBlocks(certificate, "CERTIFICATE");
+  assert.ok(der);
+  const { extensions } = parseCertificate(der);
+  assert.deepEqual([extensions.dnsNames, extensions.usages], [[], [CLIENT_AUTH]]);
 });
 
 test("enrol() of a token that was redeemed is refused to another key, and answered again to the same", async () => {
@@ -694,6 +706,26 @@ test("with the store away enrol() and renew() answer 503, the token stays good, 
   }
   refusedWith(await renew(authority, certificate), "store-unavailable");
   authority.store.away = false;
+  assert.equal((await enrol(authority, secret)).status, 200);
+});
+
+test("with a CA that cannot sign enrol() answers 503, and what is unexpected 500; the token stays good", async () => {
+  const authority = new FixtureAuthority();
+  const secret = secretOf(await authority.invite("edge-1"));
+  const { ca } = authority;
+  const issue = ca.issue.bind(ca);
+  for (const [error, code] of [
+    [new SallyportError("signing-unavailable", "between two roots"), "signing-unavailable"],
+    [new TypeError("a defect that knows a secret"), "internal-error"],
+  ] as const) {
+    ca.issue = () => {
+      throw error;
+    };
+    const answer = await enrol(authority, secret);
+    refusedWith(answer, code);
+    assert.ok(!answer.body.includes("secret"));
+  }
+  ca.issue = issue;
   assert.equal((await enrol(authority, secret)).status, 200);
 });
 

@@ -85,6 +85,7 @@ export const ENROLMENT_PROBLEMS = {
   contended: [503, "The machine is being changed; try again"],
   "too-many-failures": [429, "Too many failed attempts"],
   "store-unavailable": [503, "The authority's state cannot be reached"],
+  "signing-unavailable": [503, "The authority has no root that may sign now"],
   "internal-error": [500, "Internal error"],
 } as const satisfies Record<string, readonly [number, string]>;
 
@@ -92,6 +93,7 @@ export const ENROLMENT_PROBLEMS = {
 const RETRY_SECONDS: Partial<Record<EnrolmentProblem, number>> = {
   contended: 1,
   "store-unavailable": 5,
+  "signing-unavailable": 5,
 };
 
 export type EnrolmentProblem = keyof typeof ENROLMENT_PROBLEMS;
@@ -235,8 +237,10 @@ function codeOf(outcome: Outcome): "granted" | EnrolmentProblem | EnrolmentRefus
 }
 
 function failed(error: unknown, log: Log): Outcome {
-  if (error instanceof SallyportError && error.code === "store-unavailable") {
-    return { problem: "store-unavailable" };
+  if (error instanceof SallyportError) {
+    if (error.code === "store-unavailable") return { problem: "store-unavailable" };
+    // Between two roots, or before the first: it is there again soon.
+    if (error.code === "signing-unavailable") return { problem: "signing-unavailable" };
   }
   log.error("workloads: an identity could not be made", {
     error: error instanceof Error ? error : undefined,

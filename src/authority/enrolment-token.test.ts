@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { type JoinToken, readJoinToken, TOKEN_PREFIX, writeJoinToken } from "./enrolment-token.ts";
+import {
+  authorityUrl,
+  type JoinToken,
+  readJoinToken,
+  TOKEN_PREFIX,
+  writeJoinToken,
+} from "./enrolment-token.ts";
 
 const bytes = (length: number) =>
   fc
@@ -72,6 +78,17 @@ test("readJoinToken() reads any text without other errors than its own", () => {
       assert.throws(() => readJoinToken(text), { code: "enrolment-failed" });
     }),
   );
+});
+
+test("authorityUrl() is the first name at the port, unless the system chooses that", () => {
+  const names = ["authority.internal", "10.0.0.1"];
+  assert.equal(authorityUrl({ address: "0.0.0.0:9443", names }), "https://authority.internal:9443");
+  assert.equal(authorityUrl({ address: "[::]:443", names }), "https://authority.internal");
+  assert.equal(
+    authorityUrl({ address: "[::]:9443", names: ["fd00::1"] }),
+    "https://[fd00::1]:9443",
+  );
+  assert.equal(authorityUrl({ address: "0.0.0.0:0", names }), undefined);
 });
 
 function sample(): JoinToken {

@@ -108,6 +108,20 @@ export function readJoinToken(text: string): JoinToken {
   };
 }
 
+/**
+ * What a token says of where the authority is: the first of its names, at the port where it listens.
+ * Undefined where the system chooses the port. Behind a balancer on another port, who enrols says where.
+ */
+export function authorityUrl(serve: {
+  readonly address: string;
+  readonly names: readonly string[];
+}): string | undefined {
+  const [name = ""] = serve.names;
+  const port = serve.address.slice(serve.address.lastIndexOf(":") + 1);
+  if (port === "0") return undefined;
+  return new URL(`https://${name.includes(":") ? `[${name}]` : name}:${port}`).origin;
+}
+
 /** What the store knows a token by: the secret cannot be had from it. */
 export function tokenHash(secret: string): string {
   return createHash("sha256").update("sallyport join token\0").update(secret).digest("base64url");

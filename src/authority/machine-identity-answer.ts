@@ -141,6 +141,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
     "the proof of possession is not accepted; is this the authority that made the token, and the same version of sallyport?",
   "too-many-failures": "too many failed attempts from this address; wait a minute",
   "store-unavailable": "the authority cannot reach its state now; try again",
+  "signing-unavailable": "the authority has no root that may sign now; try again",
   contended: "the machine is being changed by others; try again",
 };
 

@@ -86,6 +86,24 @@ test("a server under another name than the one that was dialled gets nothing", a
   );
 });
 
+test("a machine that is called as the authority is called gets nothing either, though our own CA vouches for it", async () => {
+  await using ground = await Ground.start();
+  const { token } = await ground.authority.invite("edge-1");
+  const { ca } = ground.authority;
+  for (const uris of [
+    ["spiffe://sallyport.example.com/sallyport/proxy/localhost"],
+    ["spiffe://sallyport.example.com/sallyport/proxy/localhost", "x:y"],
+  ]) {
+    const relay = { ...ca, server: () => ca.server(["localhost"], uris) };
+    await using server = await new FixtureServer(ground.authority, relay).start();
+    await assert.rejects(ground.enrolAt(server, token), { ...FAILED, message: /no authority/ });
+    assert.deepEqual(
+      server.requests.map(({ line }) => line),
+      ["GET /roots"],
+    );
+  }
+});
+
 test("enrolMachine() says what to do for each way in which it can fail", async () => {
   await using ground = await Ground.start();
   const { authority, server, folder } = ground;

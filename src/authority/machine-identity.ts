@@ -28,8 +28,8 @@ const LIMITS = {
   renewAt: 0.5,
   /** Share of its life by which machines differ, so that those that started together do not renew together. */
   jitter: 0.1,
-  /** Looks at the clock at least so often: timers stand still while a machine sleeps. */
-  lookMs: 60_000,
+  /** Looks at clock and folder so often: timers stand still while a machine sleeps, and `sallyport enrol` is another process. */
+  lookMs: 15_000,
   /** Between attempts that fail, doubling, with jitter. */
   firstRetryMs: 15_000,
   lastRetryMs: 10 * 60_000,

@@ -31,7 +31,7 @@ export interface RenewDeps {
 
 /** Resolves to the exit code. Throws `enrolment-failed`, which says what to do. */
 export async function renew(options: RenewOptions, deps: RenewDeps): Promise<number> {
-  const log = createLog({ level: "info", clock: systemClock });
+  const log = createLog({ level: options.follow ? "info" : "warn", clock: systemClock });
   const machine = await openMachine(resolve(options.identity), {
     clock: systemClock,
     timers: systemTimers,

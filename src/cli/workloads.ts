@@ -131,9 +131,10 @@ function invited(invitation: Invitation, { write, hint, json }: WorkloadsContext
   hint(`This join token enrols ${name} (${kind}, ${method}) once, until ${expires}.`);
   hint("It is shown only now. On the machine, then paste it:");
   const { authority } = readJoinToken(token);
+  // A proxy's configuration says where its authority is and where its identity goes.
   const where = authority === undefined ? " --authority https://HOST:PORT" : "";
-  const folder = kind === "proxy" ? " -c sallyport.yaml" : " --identity data/identity";
-  hint(`  sallyport enrol${folder}${where} --token -`);
+  const place = kind === "proxy" ? " -c sallyport.yaml" : ` --identity data/identity${where}`;
+  hint(`  sallyport enrol${place} --token -`);
   return 0;
 }
 

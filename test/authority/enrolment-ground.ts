@@ -44,7 +44,10 @@ export interface FixtureCa extends MachineCertificates, FeedCertifier {
   issue(
     order: Parameters<FeedCertifier["issue"]>[0],
   ): ReturnType<MachineCertificates["issue"]> & ReturnType<FeedCertifier["issue"]>;
-  server(dnsNames?: readonly string[]): { readonly cert: string; readonly key: string };
+  server(
+    dnsNames?: readonly string[],
+    uris?: readonly string[],
+  ): { readonly cert: string; readonly key: string };
 }
 
 export function createFixtureCa(clock: { now(): number }, commonName = "root"): FixtureCa {
@@ -68,7 +71,7 @@ export function createFixtureCa(clock: { now(): number }, commonName = "root"): 
       const notAfterMs = notBeforeMs + lifetimeMs;
       return { ...issueCertificate({ ...content, notBeforeMs, notAfterMs }, issuer), notAfterMs };
     },
-    server(dnsNames = ["localhost"]) {
+    server(dnsNames = ["localhost"], uris = []) {
       const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
       const { pem } = issueCertificate(
         {
@@ -79,6 +82,7 @@ export function createFixtureCa(clock: { now(): number }, commonName = "root"): 
           notAfterMs: Date.now() + YEAR_MS,
           usages: ["server"],
           dnsNames,
+          uris,
           ipAddresses: [],
         },
         issuer,

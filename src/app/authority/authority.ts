@@ -8,6 +8,7 @@ import { type AuthorityState, createAuthorityState } from "../../authority/autho
 import type { KeeperOptions } from "../../authority/authority-options.ts";
 import { createBundleRegister } from "../../authority/bundle-register.ts";
 import { readWorkload } from "../../authority/workload-record.ts";
+import { authorityUrl } from "../../authority/enrolment-token.ts";
 import { createWorkloadRegister } from "../../authority/workload-register.ts";
 import { createCertificateAuthority } from "../../keys/certificate-authority.ts";
 import { createKeyManager } from "../../keys/key-manager.ts";
@@ -111,7 +112,8 @@ async function openRegisters(
   closers.add(() => keys.close());
   const ca = createCertificateAuthority(deps);
   closers.add(() => ca.close());
-  const workloads = createWorkloadRegister({ ...deps, ca, issuer, randomBytes });
+  const authority = options.serve && authorityUrl(options.serve);
+  const workloads = createWorkloadRegister({ ...deps, ca, issuer, randomBytes, authority });
   closers.add(() => workloads.close());
   const bundles = createBundleRegister(deps);
   closers.add(() => bundles.close());
