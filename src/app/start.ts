@@ -51,7 +51,11 @@ async function startFollower(own: LoadedOwn, log: Log): Promise<Sallyport> {
   return await behindDesk(own.config.admin, around, async (desk) => {
     const backing = await openFollowing(own, instruments);
     const { standing, stop } = stand(backing, instruments);
-    const prepared = await backing.begin();
+    const prepared = await backing.begin().catch(async (error: unknown) => {
+      stop();
+      await backing.close();
+      throw error;
+    });
     const { file } = own;
     const { prepare } = backing;
     const surroundings = { instruments, desk, backing, standing, stop };

@@ -19,6 +19,7 @@ import { createPreparer, type Prepared } from "../prepare.ts";
 import type { Backing } from "./backing.ts";
 import { Closers } from "./closers.ts";
 import { FanOut } from "./fan-out.ts";
+import { FollowedBundles } from "./followed-bundles.ts";
 
 export interface Following extends Backing {
   /** Begins to follow. Resolves to the first configuration that is whole, which may be long in coming. */
@@ -42,7 +43,7 @@ export async function openFollowing(
   const identity = await openMachineIdentity(authority.identity, { ...deps, authorities });
   closers.add(() => identity.close());
   identity.start();
-  const bundles = new FollowedBundles(file, join(authority.identity, "bundles"));
+  const bundles = followedBundles(file, join(authority.identity, "bundles"));
   const consumers = new FanOut(instruments.clock);
   const follower = createFeedFollower(
     {
@@ -65,7 +66,7 @@ export async function openFollowing(
   return {
     maxStalenessMs: authority.maxStaleness,
     follow: (consumer: FeedConsumer) => consumers.follow(consumer),
-    prepare: bundles.prepare,
+    prepare: () => bundles.prepare(),
     async begin() {
       await follower.start();
       return await bundles.first;
@@ -119,46 +120,16 @@ interface RelayParts {
   readonly closers: Closers;
 }
 
-/** The bundle that is in force, the one before it that a failure goes back to, and who is to be told. */
-class FollowedBundles {
-  readonly prepare: () => Promise<Prepared>;
-  readonly #folder: string;
-  readonly #first = Promise.withResolvers<Prepared>();
-  /** Where the bundle lies that the next configuration is composed with. */
-  #place: string | undefined;
-  #inUse: readonly string[] = [];
-  #begun = false;
-  /** There once the first configuration serves, which takes its time: a second bundle may be faster. */
-  readonly #reload = Promise.withResolvers<() => Promise<void>>();
-
-  constructor(file: string, folder: string) {
-    this.#folder = folder;
-    this.prepare = createPreparer(file, { bundle: () => this.#place });
-  }
-
-  get first(): Promise<Prepared> {
-    return this.#first.promise;
-  }
-
-  serve(reload: () => Promise<void>): void {
-    this.#reload.resolve(reload);
-  }
-
-  /** Rejects, and stays with the former one, where it does not give a configuration that can be run here. */
-  async take(hash: string, bytes: Uint8Array): Promise<void> {
-    const former = this.#place;
-    const inUse = this.#inUse.slice();
-    this.#place = await unpackBundle({ hash, bytes }, { folder: this.#folder, inUse });
-    try {
-      if (this.#begun) await (await this.#reload.promise)();
-      else this.#first.resolve(await this.prepare());
-      this.#begun = true;
-      this.#inUse = [hash];
-    } catch (error) {
-      this.#place = former;
-      throw error;
-    }
-  }
+function followedBundles(file: string, folder: string): FollowedBundles {
+  let place: string | undefined;
+  const prepare = createPreparer(file, { bundle: () => place });
+  return new FollowedBundles({
+    prepare(wanted) {
+      place = wanted;
+      return prepare();
+    },
+    unpack: (bundle, inUse) => unpackBundle(bundle, { folder, inUse }),
+  });
 }
 
 function feedOf({ position, asOfMs }: FanOut, maxStalenessMs: number): ReturnType<Backing["feed"]> {
