@@ -64,7 +64,7 @@ audit: { path: data/audit }
 });
 
 test("editorSchema() takes the examples", () => {
-  const examples = globSync("examples/*/sallyport.yaml", { cwd: root });
+  const examples = globSync("examples/**/sallyport.yaml", { cwd: root });
   assert.notDeepEqual(examples, []);
   for (const example of examples) {
     const text = readFileSync(`${root}/${example}`, "utf8");

@@ -5,7 +5,7 @@
  */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import type { TestContext } from "node:test";
+import type { Scope } from "./machine.ts";
 
 const LIMITS = {
   /** Bytes that one direction holds before its sender is told to wait, as a router's queue would. */
@@ -42,11 +42,11 @@ export interface Chaos {
 }
 
 /** Stands before `target` on loopback until the test ends. */
-export async function startChaos(context: TestContext, target: number): Promise<Chaos> {
+export async function startChaos(scope: Scope, target: number): Promise<Chaos> {
   const line = new Line(target);
   line.server.listen(0, "127.0.0.1");
   await once(line.server, "listening");
-  context.after(() => line.close());
+  scope.after(() => line.close());
   return line;
 }
 

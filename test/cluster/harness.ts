@@ -10,12 +10,11 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { freePort } from "../../examples/ports.ts";
 import { AUDIENCE, createTestIssuer, ISSUER, type TestIssuer } from "../e2e/test-issuer.ts";
-import { postgres, type Postgres } from "../postgres.ts";
+import { type Postgres, startPostgres } from "../postgres.ts";
 import { type Chaos, startChaos } from "./chaos.ts";
-import { Machine } from "./machine.ts";
+import { Machine, type Runtime, type Scope } from "./machine.ts";
 
 export interface ClusterOptions {
   readonly authorities?: number;
@@ -24,6 +23,7 @@ export interface ClusterOptions {
   readonly maxStalenessSeconds?: number;
   /** Further keys of `authority` on the authorities, as YAML lines without indent. */
   readonly authority?: string;
+  readonly runtime?: Runtime;
 }
 
 export interface Cluster {
@@ -57,18 +57,22 @@ export interface Service {
 
 /** Undefined where the machine has no Postgres; the test is skipped then. */
 export async function startCluster(
-  context: TestContext,
+  scope: Scope & { skip?(why: string): void },
   options: ClusterOptions = {},
 ): Promise<Cluster | undefined> {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-cluster-"));
-  context.after(() => rmSync(folder, { recursive: true, force: true }));
-  const database = await postgres(context);
-  if (database === undefined) return undefined;
-  const service = await startService(context);
+  scope.after(() => rmSync(folder, { recursive: true, force: true }));
+  const database = await startPostgres();
+  if (database === undefined) {
+    scope.skip?.("no Postgres on this machine (Debian: postgresql)");
+    return undefined;
+  }
+  scope.after(() => database.end());
+  const service = await startService(scope);
   const issuer = createTestIssuer();
   const seconds = options.maxStalenessSeconds ?? 3;
   const ground: Ground = {
-    context,
+    scope,
     folder,
     issuer,
     service,
@@ -76,6 +80,7 @@ export async function startCluster(
     kek: randomBytes(32).toString("base64url"),
     maxStalenessSeconds: seconds,
     authority: options.authority ?? "",
+    runtime: options.runtime,
   };
   const authorities: AuthorityMachine[] = [];
   for (let number = 1; number <= (options.authorities ?? 2); number++) {
@@ -103,7 +108,8 @@ export async function startCluster(
 }
 
 interface Ground {
-  readonly context: TestContext;
+  readonly scope: Scope;
+  readonly runtime: Runtime | undefined;
   readonly folder: string;
   readonly issuer: TestIssuer;
   readonly service: Service;
@@ -116,12 +122,14 @@ interface Ground {
 async function makeAuthority(ground: Ground, number: number): Promise<AuthorityMachine> {
   const name = `authority-${number}`;
   const [feedPort, adminPort] = [await freePort(0), await freePort(0)];
-  const machine = new Machine(ground.context, {
+  const machine = new Machine(ground.scope, {
     name,
     folder: join(ground.folder, name),
     admin: `127.0.0.1:${adminPort}`,
+    runtime: ground.runtime,
   });
   machine.write("secrets/kek", ground.kek);
+  machine.write("secrets/store", ground.database);
   machine.write("jwks.json", JSON.stringify(ground.issuer.jwks));
   machine.write("policies/all.cedar", PERMIT);
   machine.write(
@@ -131,7 +139,8 @@ listeners: []
 admin: { address: "${machine.admin}", socket: run/admin.sock }
 authority:
   issuer: https://authority.test
-  store: "${ground.database}"
+  store: "\${file:secrets/store}"
+  maxStaleness: ${ground.maxStalenessSeconds}s
   keyEncryptionKey: { file: secrets/kek }
   serve: { address: "127.0.0.1:${feedPort}", names: [127.0.0.1] }
 ${indent(ground.authority)}
@@ -171,12 +180,13 @@ async function makeProxy(
   const name = `edge-${place.number}`;
   const [edgePort, adminPort] = [await freePort(0), await freePort(0)];
   const lines = await Promise.all(
-    place.authorities.map(({ feedPort }) => startChaos(ground.context, feedPort)),
+    place.authorities.map(({ feedPort }) => startChaos(ground.scope, feedPort)),
   );
-  const machine = new Machine(ground.context, {
+  const machine = new Machine(ground.scope, {
     name,
     folder: join(ground.folder, name),
     admin: `127.0.0.1:${adminPort}`,
+    runtime: ground.runtime,
   });
   const feed = lines.map(({ port }) => `"https://127.0.0.1:${port}"`).join(", ");
   machine.write(
@@ -197,12 +207,12 @@ audit: { path: audit, unidentified: { perSecond: 100000, burst: 1000000 } }
 /** As an operator does it: a token printed on an authority, redeemed on the new machine. */
 async function enrol(authority: AuthorityMachine | undefined, proxy: ProxyMachine): Promise<void> {
   if (authority === undefined) throw new TypeError("nobody enrols without an authority");
-  const token = (await authority.does("workloads", "enrol", proxy.name, "--kind", "proxy")).trim();
+  const token = await authority.does("workloads", "enrol", proxy.name, "--kind", "proxy");
   proxy.write("join-token", token);
   await proxy.does("enrol", "--token-file", "join-token");
 }
 
-async function startService(context: TestContext): Promise<Service> {
+async function startService(scope: Scope): Promise<Service> {
   const reached: { readonly path: string; readonly atMs: number }[] = [];
   const server: Server = createServer((request, response) => {
     reached.push({ path: request.url ?? "", atMs: Date.now() });
@@ -210,7 +220,7 @@ async function startService(context: TestContext): Promise<Service> {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  context.after(() => {
+  scope.after(() => {
     server.closeAllConnections();
     server.close();
   });

@@ -4,7 +4,7 @@
  * skips rather than piles up.
  */
 import { Agent, request } from "node:http";
-import type { TestContext } from "node:test";
+import type { Scope } from "./machine.ts";
 
 const LIMITS = {
   /** Requests that wait for an answer at once, for each target. */
@@ -83,13 +83,13 @@ export interface Load {
 }
 
 /** Until `stop`, or the test's end. */
-export function startLoad(context: TestContext, options: LoadOptions): Load {
+export function startLoad(scope: Scope, options: LoadOptions): Load {
   const answers: Answered[] = [];
   const callers = options.targets.map((target) => new Caller(target, options, answers));
   const stop = async (): Promise<void> => {
     await Promise.all(callers.map((caller) => caller.stop()));
   };
-  context.after(stop);
+  scope.after(stop);
   return {
     answers,
     failures() {

@@ -6,7 +6,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
 const LIMITS = {
@@ -19,8 +18,22 @@ const LIMITS = {
 } as const;
 
 export const SALLYPORT = fileURLToPath(new URL("../../bin/sallyport", import.meta.url));
-export const RUNTIME = process.versions["bun"] === undefined ? "node" : "bun";
-const ENV = { ...process.env, SALLYPORT_RUNTIME: RUNTIME };
+export type Runtime = "node" | "bun";
+const RUNTIME: Runtime = process.versions["bun"] === undefined ? "node" : "bun";
+
+/** What ends things at last: a test's context, or whoever else keeps that word. */
+export interface Scope {
+  after(end: () => Promise<void> | void): void;
+}
+
+export interface MachineOptions {
+  readonly name: string;
+  readonly folder: string;
+  /** `host:port` of its operators' listener. */
+  readonly admin: string;
+  /** That of the test when left out. */
+  readonly runtime?: Runtime | undefined;
+}
 
 export interface Said {
   readonly code: number;
@@ -42,6 +55,7 @@ export class Machine {
   readonly folder: string;
   /** `host:port` of the operators' listener. */
   readonly admin: string;
+  readonly #env: NodeJS.ProcessEnv;
   #child: ChildProcess | undefined;
   #ended: Promise<string> = Promise.resolve("not started");
   /** Output of all its lives. */
@@ -49,12 +63,13 @@ export class Machine {
   /** Where the output of this life begins. */
   #from = 0;
 
-  constructor(context: TestContext, options: { name: string; folder: string; admin: string }) {
+  constructor(scope: Scope, options: MachineOptions) {
     this.name = options.name;
+    this.#env = { ...process.env, SALLYPORT_RUNTIME: options.runtime ?? RUNTIME };
     this.folder = options.folder;
     this.admin = options.admin;
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
-    context.after(async () => {
+    scope.after(async () => {
       if (this.running) await this.kill();
     });
   }
@@ -98,7 +113,7 @@ export class Machine {
     this.#from = this.#text.length;
     const child = spawn(SALLYPORT, ["run", "-c", "sallyport.yaml"], {
       cwd: this.folder,
-      env: ENV,
+      env: this.#env,
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
@@ -150,7 +165,7 @@ export class Machine {
       execFile(
         SALLYPORT,
         args,
-        { cwd: this.folder, env: ENV, timeout: LIMITS.command },
+        { cwd: this.folder, env: this.#env, timeout: LIMITS.command },
         (error, stdout, stderr) => {
           const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
           resolve({ code, stdout, stderr });

@@ -1,9 +1,12 @@
 /** docs/sallyport.schema.json: what editors complete and underline in `sallyport.yaml`. */
 import { z } from "zod";
 import { definitionOf } from "../../src/config/schema-walk.ts";
-import { configSchema } from "../../src/config/schema.ts";
+import { configSchema, ownSchema } from "../../src/config/schema.ts";
 
-/** JSON Schema draft 7, which editors' YAML support knows best. */
+/**
+ * JSON Schema draft 7, which editors' YAML support knows best. Required is what every file needs: to a
+ * proxy that follows a feed the rest comes from there. `sallyport check` says what else is missing.
+ */
 export function editorSchema(): Readonly<Record<string, unknown>> {
   const { $schema, ...schema } = z.toJSONSchema(configSchema, {
     target: "draft-7",
@@ -22,7 +25,8 @@ export function editorSchema(): Readonly<Record<string, unknown>> {
       }
     },
   });
-  return { $schema, title: "sallyport.yaml", ...schema };
+  const required = schema.required?.filter((key) => key in ownSchema.shape);
+  return { $schema, title: "sallyport.yaml", ...schema, required };
 }
 
 /** A text may come from outside; what it then holds is judged at load. */

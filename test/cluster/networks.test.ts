@@ -1,0 +1,112 @@
+/**
+ * A bad network between one proxy and every authority: cut, delayed, stalled, slow. It permits nothing
+ * past its bound, the others notice nothing, and it comes back by itself.
+ */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { revokeSubject } from "./admin.ts";
+import type { Chaos } from "./chaos.ts";
+import { type Cluster, startCluster } from "./harness.ts";
+import { assertRevoked, assertStale, converged } from "./judge.ts";
+import { call, startLoad } from "./load.ts";
+import { until } from "./machine.ts";
+
+const SLOW = { timeout: 300_000 };
+
+interface Trouble {
+  readonly name: string;
+  readonly begin: (line: Chaos) => void;
+}
+
+const TROUBLES: readonly Trouble[] = [
+  { name: "cut", begin: (line) => line.cut() },
+  { name: "stalled", begin: (line) => line.stall() },
+  { name: "delayed beyond the bound", begin: (line) => line.delay(4000) },
+  { name: "slow", begin: (line) => line.throttle(60) },
+];
+
+for (const trouble of TROUBLES) {
+  test(`a feed that is ${trouble.name} permits nothing past the bound`, SLOW, async (context) => {
+    const cluster = await startCluster(context, {
+      authorities: 2,
+      proxies: 2,
+      maxStalenessSeconds: 2,
+    });
+    if (cluster !== undefined) await suffer(context, cluster, trouble);
+  });
+}
+
+async function suffer(context: TestContext, cluster: Cluster, trouble: Trouble): Promise<void> {
+  const [victim, other] = cluster.proxies;
+  const [authority] = cluster.authorities;
+  assert.ok(victim !== undefined && other !== undefined && authority !== undefined);
+  const good = cluster.issuer.token({ sub: "good" });
+  const mallory = cluster.issuer.token({ sub: "mallory" });
+  await converged(cluster);
+  const targets = [victim.edge, other.edge];
+  const load = startLoad(context, { targets, perSecond: 40, token: () => good });
+  const attack = startLoad(context, { targets, perSecond: 40, token: () => mallory });
+  await until("both are served", () => load.answers.length > 20 && attack.answers.length > 20);
+  assert.deepEqual({ ...load.failures(), ...attack.failures() }, {});
+
+  const begunMs = Date.now();
+  for (const line of victim.lines) trouble.begin(line);
+  const revoked = await revokeSubject(authority, "mallory");
+  assert.equal(revoked.status, 201, revoked.body);
+  const committedMs = Date.now();
+  await until("the other one knows", async () => {
+    return (await call(other.edge, "/orders/probe", { token: mallory })).status === 401;
+  });
+  assert.ok(Date.now() - committedMs < 1000, "in force within a second where the feed is good");
+  await until("the bound is over, and some more", () => Date.now() > begunMs + 2000 + 2000);
+  const stale = await call(victim.edge, "/orders/probe", { token: good });
+  assert.deepEqual([stale.status, stale.reason], [503, "feed-stale"]);
+  assert.equal((await victim.ready()).status, 503, "who balances sends it nothing");
+
+  const healedMs = Date.now();
+  for (const line of victim.lines) line.heal();
+  await until("it is back by itself", async () => {
+    return (await call(victim.edge, "/orders/probe", { token: good })).status === 200;
+  });
+  await converged(cluster);
+  await Promise.all([load.stop(), attack.stop()]);
+  // Records of the last moment may still be on their way to the disk.
+  await Promise.all(cluster.proxies.map((proxy) => proxy.stop()));
+  assertStale(cluster, victim, { lastHeardMs: begunMs, untilMs: healedMs }, load.answers);
+  assertStale(cluster, victim, { lastHeardMs: begunMs, untilMs: healedMs }, attack.answers);
+  assertRevoked(cluster, "mallory", committedMs);
+  const failed = load.answers.filter(
+    ({ target, status }) => target === other.edge && status !== 200,
+  );
+  assert.deepEqual(failed, [], "the other one noticed nothing");
+}
+
+test(
+  "a feed that is late within the bound permits on, and revokes as late as it is",
+  SLOW,
+  async (context) => {
+    const cluster = await startCluster(context, {
+      authorities: 2,
+      proxies: 2,
+      maxStalenessSeconds: 4,
+    });
+    if (cluster === undefined) return;
+    const [victim] = cluster.proxies;
+    const [authority] = cluster.authorities;
+    assert.ok(victim !== undefined && authority !== undefined);
+    const good = cluster.issuer.token({ sub: "good" });
+    const mallory = cluster.issuer.token({ sub: "mallory" });
+    for (const line of victim.lines) line.delay(700);
+    const load = startLoad(context, { targets: [victim.edge], perSecond: 40, token: () => good });
+    await until("some time passes", () => load.answers.length > 200);
+    const revoked = await revokeSubject(authority, "mallory");
+    assert.equal(revoked.status, 201, revoked.body);
+    const committedMs = Date.now();
+    await until("it knows", async () => {
+      return (await call(victim.edge, "/orders/probe", { token: mallory })).status === 401;
+    });
+    assert.ok(Date.now() - committedMs < 2500, "the delay, and no round trip more than needed");
+    await load.stop();
+    assert.deepEqual(load.failures(), {});
+  },
+);
