@@ -39,7 +39,16 @@ export interface AdminHandlerDeps extends AdminDeps, HealthDeps {
   /** What the gate decides by now; a reload makes another. */
   readonly snapshots: () => AdminSnapshots;
   /** Told of every permitted call that has been answered. */
-  readonly completed?: (route: string, status: number) => void;
+  readonly completed?: (route: string, outcome: AnsweredCall) => void;
+}
+
+/** How a permitted call ended, as requests are counted. */
+export interface AnsweredCall {
+  readonly status: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly upstreamMs: undefined;
+  readonly end: "complete" | Reason;
 }
 
 /** `address`: behind `admin.address`, plain or with TLS. `socket`: behind the Unix socket. */
@@ -51,7 +60,11 @@ export function createAdminHandler(deps: AdminHandlerDeps, door: AdminDoor): Exc
   return {
     request(exchange) {
       const { head, connection } = exchange;
-      if (connection.scheme === "http" && !isLocalHost(head.host)) {
+      const uncertified = connection.peer.tls?.refusal(deps.clock.now());
+      if (uncertified !== undefined) {
+        // `tls.clients` is about this door as a whole, and nobody is told more than why.
+        refuseConnection(exchange, uncertified);
+      } else if (connection.scheme === "http" && !isLocalHost(head.host)) {
         health.request(exchange); // refuses it
       } else if (isApiTarget(head.target) && deps.snapshots()[door] !== undefined) {
         calls.answer(exchange);
@@ -61,6 +74,11 @@ export function createAdminHandler(deps: AdminHandlerDeps, door: AdminDoor): Exc
     },
     malformed: (fault) => health.malformed(fault),
   };
+}
+
+function refuseConnection(exchange: Exchange, reason: Reason): void {
+  const { status, fields, body } = problemAnswer(denialDocument(reason));
+  exchange.reply(status, [...fields.flat(), "cache-control", "no-store"], body, { close: true });
 }
 
 /** By the target as received: what the gate canonicalises in another way it refuses or routes itself. */
@@ -132,14 +150,16 @@ class Calls {
   }
 
   #permitted(permit: Permit, exchange: Exchange): void {
+    const gone = (): void => {
+      exchange.whenOver = undefined;
+      const how = { status: 0, bytes: 0, end: "caller-gone" } as const;
+      this.#complete(permit.decisionId, exchange, { ...how, permitted: true });
+    };
     if (exchange.gone) {
-      this.#complete(permit.decisionId, exchange, { status: 0, bytes: 0, end: "caller-gone" });
+      gone();
       return;
     }
-    exchange.whenOver = () => {
-      exchange.whenOver = undefined;
-      this.#complete(permit.decisionId, exchange, { status: 0, bytes: 0, end: "caller-gone" });
-    };
+    exchange.whenOver = gone;
     if (exchange.head.bodyKind === "none") {
       this.#run(permit, exchange, undefined);
       return;
@@ -178,8 +198,8 @@ class Calls {
     exchange.whenOver = undefined;
     const { decisionId } = permit;
     const bytes = sent(exchange, answer, decisionId);
-    this.#complete(decisionId, exchange, { status: answer.status, bytes, requestBytes });
-    this.#deps.completed?.(ADMIN_ROUTE, answer.status);
+    const how = { status: answer.status, bytes, requestBytes, permitted: true };
+    this.#complete(decisionId, exchange, how);
   }
 
   #complete(
@@ -190,20 +210,27 @@ class Calls {
       readonly bytes: number;
       readonly requestBytes?: number;
       readonly end?: Reason;
+      readonly permitted?: boolean;
     },
   ): void {
-    const { clock, gate } = this.#deps;
-    gate.audit.completion({
-      timeMs: clock.now(),
-      decisionId,
-      upstream: undefined,
+    const { clock, gate, completed } = this.#deps;
+    const outcome = {
       status: how.status,
       requestBytes: how.requestBytes ?? 0,
       responseBytes: how.bytes,
-      durationMs: clock.monotonic() - receivedAt,
       upstreamMs: undefined,
-      end: how.end ?? "complete",
+      end: how.end ?? ("complete" as const),
+    };
+    const durationMs = clock.monotonic() - receivedAt;
+    gate.audit.completion({
+      ...outcome,
+      timeMs: clock.now(),
+      decisionId,
+      upstream: undefined,
+      durationMs,
     });
+    // What was denied is counted by the gate.
+    if (how.permitted === true) completed?.(ADMIN_ROUTE, outcome);
   }
 
   /** The caller must not hang, and nobody else would catch it: the whole process would end. */

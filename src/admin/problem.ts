@@ -86,9 +86,10 @@ export class AdminProblem extends Error {
 }
 
 /** What the gate refused. Its callers are told no more than those of a route. */
-export function denialDocument(reason: Reason, decision: string): ProblemDocument {
+export function denialDocument(reason: Reason, decision?: string): ProblemDocument {
   const { status, title } = reasonInfo(reason);
-  return { type: `urn:sallyport:reason:${reason}`, status, title, reason, decision };
+  const document = { type: `urn:sallyport:reason:${reason}`, status, title, reason };
+  return decision === undefined ? document : { ...document, decision };
 }
 
 /** What an operation threw, as a problem; undefined: a defect of ours. */

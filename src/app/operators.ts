@@ -48,6 +48,7 @@ export function createDoors(parts: OperatorParts): Doors {
     },
     readiness: async () => ({ ...(await parts.readiness()), config: status.detail() }),
     metrics: parts.metrics,
+    completed: (route, outcome) => parts.instruments.requests.completed(route, outcome),
   };
   return {
     address: createAdminHandler(deps, "address"),

@@ -3,7 +3,7 @@
  * process and with workers, over the socket and over TLS with a token.
  */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +11,8 @@ import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createAdminClient } from "../../src/cli/admin-client.ts";
 import { createAdminTransport } from "../../src/cli/admin-transport.ts";
+import { systemClock } from "../../src/platform/clock.ts";
+import { compilePolicies } from "../../src/policy/compile-policies.ts";
 import { until } from "../e2e/life.ts";
 import { keySetOf, testKey } from "../issuer.ts";
 import { token } from "./stage.ts";
@@ -223,4 +225,46 @@ void test("a token opens the API at the address, and is sent nowhere in plain HT
   assert.equal(far.code, 2);
   assert.match(far.err, /a token is not sent to http:/);
   assert.equal((await home.run("status", "--admin", admin)).code, 2);
+});
+
+void test("docs/admin-api.md: each command with curl does what it says", async (t) => {
+  if (spawnSync("curl", ["--version"]).status !== 0) {
+    t.skip("curl is not here");
+    return;
+  }
+  const { home, output } = await start(t, 1);
+  const address = /^listening\s+admin\s+http:\/\/(\S+)$/m.exec(output())?.[1] ?? "";
+  writeFileSync(join(home.path, "token"), token(["Operator"]));
+  const page = readFileSync(new URL("../../docs/admin-api.md", import.meta.url), "utf8");
+  const commands = [...page.matchAll(/^curl .*$/gm)].map(([line]) => line);
+  assert.ok(commands.length >= 6);
+  for (const command of commands) {
+    const line = command.replace("127.0.0.1:9900", address);
+    const { stdout } = spawnSync("sh", ["-c", `${line} -s -o /dev/null -w '%{http_code}'`], {
+      cwd: home.path,
+      encoding: "utf8",
+    });
+    assert.match(stdout, /^20[01]$/, command);
+  }
+});
+
+void test("docs/admin-api.md: the policies are valid", async () => {
+  const page = readFileSync(new URL("../../docs/admin-api.md", import.meta.url), "utf8");
+  const text = /```cedar\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
+  const vocabulary = {
+    authenticators: [
+      {
+        name: "corp",
+        kinds: ["user" as const, "workload" as const],
+        attributes: {},
+        bareRoles: ["Operator"],
+      },
+    ],
+    services: [],
+    routes: [],
+    admin: { attributes: {} },
+  };
+  const source = { files: [{ name: "admin-api.md", text }], vocabulary };
+  const result = await compilePolicies(source, { clock: systemClock });
+  assert.deepEqual(result.problems ?? result.warnings, []);
 });

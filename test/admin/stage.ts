@@ -8,12 +8,15 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import type { z } from "zod";
 import type { AdminDeps } from "../../src/admin/admin-deps.ts";
 import { type AdminSnapshots, createAdminSnapshots } from "../../src/admin/admin-gate.ts";
 import { type AdminHandlerDeps, createAdminHandler } from "../../src/admin/admin-handler.ts";
 import { Deadlines } from "../../src/http/deadlines.ts";
 import { listenerSchema } from "../../src/http/listener-options.ts";
+import { createListenerTls, type ListenerTls } from "../../src/http/listener-tls.ts";
 import { listen } from "../../src/http/listener.ts";
+import { type ListenerTlsOptions, listenerTlsSchema } from "../../src/http/tls-options.ts";
 import { createBearerSet } from "../../src/identity/bearer.ts";
 import { createFactsCache } from "../../src/identity/facts-cache.ts";
 import { jwtOptionsSchema } from "../../src/identity/jwt-options.ts";
@@ -90,6 +93,11 @@ export interface StageOptions {
   /** Whether tokens open the API at the address. */
   readonly authenticate?: boolean;
   readonly revocations?: Revocations;
+  /** TLS at the address, with what its files hold. */
+  readonly tls?: {
+    readonly options: z.input<typeof listenerTlsSchema>;
+    readonly files: ReadonlyMap<string, string>;
+  };
 }
 
 export async function adminStage(t: TestContext, options: StageOptions = {}): Promise<AdminStage> {
@@ -131,8 +139,12 @@ export async function adminStage(t: TestContext, options: StageOptions = {}): Pr
   const folder = mkdtempSync(join(tmpdir(), "sallyport-admin-"));
   const socket = join(folder, "admin.sock");
   const common = { clock, deadlines, log, metrics };
+  const tls = tlsOf(options, common);
   const listeners = [
-    await listen(listenerOptions, { ...common, handler: createAdminHandler(deps, "address") }),
+    await listen(
+      { ...listenerOptions, tls: tls?.options },
+      { ...common, handler: createAdminHandler(deps, "address"), tls: tls?.running },
+    ),
     await listen(
       { ...listenerOptions, name: "admin-socket" },
       { ...common, handler: createAdminHandler(deps, "socket"), socketFile: socket },
@@ -146,6 +158,17 @@ export async function adminStage(t: TestContext, options: StageOptions = {}): Pr
   const ask = (path: string, how: AskOptions = {}): Promise<Reply> =>
     send(how.door === "socket" ? { socketPath: socket } : { host: "127.0.0.1", port }, path, how);
   return { deps, log, decisions, completions, socket, port, ask };
+}
+
+function tlsOf(
+  { tls }: StageOptions,
+  deps: Pick<Parameters<typeof createListenerTls>[2], "clock" | "log" | "metrics">,
+): { readonly options: ListenerTlsOptions; readonly running: ListenerTls } | undefined {
+  if (tls === undefined) return undefined;
+  const options = listenerTlsSchema.parse(tls.options);
+  const readFile = (file: string): Buffer => Buffer.from(tls.files.get(file) ?? "");
+  const running = createListenerTls("admin", options, { ...deps, timers: systemTimers, readFile });
+  return { options, running };
 }
 
 async function snapshotsOf({
