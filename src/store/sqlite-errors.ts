@@ -19,6 +19,12 @@ const PASSING: ReadonlyMap<number, string> = new Map([
 
 const BUSY: ReadonlySet<number> = new Set([5, 6]);
 
+/** Whether somebody else holds a lock that was wanted. */
+export function isSqliteBusy(error: unknown): boolean {
+  const { errcode } = error as { readonly errcode?: number };
+  return errcode !== undefined && BUSY.has(errcode & 0xff);
+}
+
 export interface SqliteFailure {
   readonly code: ErrorCode;
   readonly message: string;
@@ -41,6 +47,6 @@ export function describeSqliteError(error: unknown): SqliteFailure {
   return {
     code: passing === undefined ? "store-failed" : "store-unavailable",
     message: `store: ${passing ?? errstr ?? "SQLite failed"} (SQLite ${errcode})`,
-    usable: BUSY.has(primary),
+    usable: isSqliteBusy(error),
   };
 }

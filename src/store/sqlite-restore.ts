@@ -18,6 +18,7 @@ import {
   withDatabase,
 } from "./sqlite-backup.ts";
 import { refuseNewer } from "./sqlite-connection.ts";
+import { isSqliteBusy } from "./sqlite-errors.ts";
 import { filesBeside, prepareFolder } from "./sqlite-file.ts";
 import { SQLITE_MIGRATIONS } from "./sqlite-migrations.ts";
 
@@ -25,9 +26,6 @@ export interface Restored extends SqliteContents {
   /** Where the store that was there is now. */
   readonly setAside: string | undefined;
 }
-
-/** SQLITE_BUSY: somebody else has it open. */
-const BUSY = 5;
 
 /** Synchronous, for the command line. Throws SallyportError. */
 export function restoreSqlite(
@@ -112,8 +110,7 @@ function settle(path: string): boolean {
     database.exec("PRAGMA journal_mode = DELETE");
     return true;
   } catch (error) {
-    const { errcode = 0 } = error as { readonly errcode?: number };
-    if ((errcode & 0xff) === BUSY) throw failed(`${path} is in use; stop who uses it first`, error);
+    if (isSqliteBusy(error)) throw failed(`${path} is in use; stop who uses it first`, error);
     return false;
   } finally {
     database.close();
