@@ -114,8 +114,8 @@ const proxySchema = z
     name: z
       .string()
       .regex(
-        /^(?=[a-z*])[a-z0-9*-]{1,63}$/,
-        'a name of lower-case letters, digits and "-", in which * stands for any part',
+        /^(?=[a-z*])[a-z0-9*.-]{1,63}$/,
+        'a name of lower-case letters, digits, "-" and ".", in which * stands for any part',
       )
       .describe("Name that proxies are enrolled under; `*` in it stands for any part of one."),
     services: z

@@ -135,6 +135,30 @@ test("the command line enrols, renews and stays; a refusal is one line and exit 
   assert.deepEqual((await ended)[0], 0);
 });
 
+test("the command line, killed while the authority answers, enrols with the same token when it is run again", async () => {
+  await using ground = await start();
+  const { authority, folder, server } = ground;
+  const identity = folder.at("identity");
+  const { token } = await authority.invite("edge-1");
+  await writeFile(folder.at("token"), token);
+  const args = [MAIN, "enrol", "--identity", identity, "--authority", server.url];
+  const fromFile = [...args, "--token-file", folder.at("token")];
+  const killed = spawn(process.execPath, fromFile, { stdio: "ignore" });
+  const dead = once(killed, "exit");
+  server.cut = (line) => {
+    // It is registered by now, and nobody hears of it.
+    if (line === "POST /enrol") killed.kill("SIGKILL");
+    return line === "POST /enrol";
+  };
+  assert.equal((await dead)[1], "SIGKILL");
+  const registered = (await authority.register.get("edge-1"))?.key?.thumbprint;
+  assert.ok(registered);
+  server.cut = () => false;
+  const { stdout } = await run(process.execPath, fromFile);
+  assert.match(stdout, /^enrolled {2}edge-1/);
+  assert.equal((await authority.register.get("edge-1"))?.key?.thumbprint, registered);
+});
+
 async function start() {
   const authority = new FixtureAuthority(undefined, Date.now());
   const server = await new FixtureServer(authority).start();
