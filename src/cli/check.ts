@@ -19,10 +19,12 @@ export async function check(config: string): Promise<number> {
   return loaded === undefined && own === undefined ? 1 : 0;
 }
 
-function summary({ vocabulary, policyFiles, bundle, published }: LoadedConfig): string {
+function summary({ config, vocabulary, policyFiles, bundle, published }: LoadedConfig): string {
+  // An authority alone serves nothing of what it has words for; of a proxy's, not all is its own.
+  const served = bundle === undefined ? vocabulary : config;
   const counts = [
-    `routes: ${vocabulary.routes.length}`,
-    `services: ${vocabulary.services.length}`,
+    `routes: ${served.routes.length}`,
+    `services: ${Object.keys(served.services).length}`,
     `policy files: ${policyFiles.length}`,
   ].join(", ");
   if (bundle !== undefined) return `${counts}, from bundle ${bundle}`;

@@ -367,6 +367,8 @@ test("an authority alone serves nothing itself, and needs no secret of what it p
     ["billing", "stock", "old"],
   );
   assert.deepEqual(await loadConfigInThread(there.authority, { env }), loaded);
+  const checked = await checkConfig(there.authority, { env, clock: systemClock });
+  assert.deepEqual(checked.problems.map(formatProblem), []);
   // The same with a listener serves callers, so it has to know.
   writeFileSync(there.authority, SERVING + parts);
   const messages = async (from: typeof env): Promise<string> =>

@@ -1,7 +1,7 @@
 /**
  * Whether each group of proxies can load what is to be published to it, found before it is published:
- * every bundle is unpacked and composed with a least file of a proxy, as a proxy would do it, with the
- * files and variables of this machine.
+ * every bundle is unpacked and composed with a least file of a proxy, as a proxy would do it, as far
+ * as that can be said without its secrets.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -58,7 +58,12 @@ async function problemsOf(
 ): Promise<readonly Problem[]> {
   const { env } = given.sources;
   const { bundle, loaded: authority } = given;
-  const { loaded, problems } = await inspectConfig(file, { env, bundle, text: LEAST });
+  const { loaded, problems } = await inspectConfig(file, {
+    env,
+    bundle,
+    text: LEAST,
+    secretsElsewhere: true,
+  });
   if (loaded === undefined) return problems;
   // The words say the same, as they should: then so does every answer about the policies.
   if (saysTheSame(loaded.vocabulary, authority.vocabulary)) return [];

@@ -29,14 +29,14 @@ export interface Subject {
   readonly ownOnly: boolean;
   /** Services and routes came over the feed. */
   readonly composed: boolean;
-  /** An authority that serves no callers: secret files of services are the proxies' own. */
-  readonly publishesOnly: boolean;
+  /** Secret files of services are on another machine. */
+  readonly secretsElsewhere: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** What keeps it from loading. */
 export async function findProblems(subject: Subject): Promise<PathProblem[]> {
-  const { draft, expansion, folder, ownOnly, composed, publishesOnly } = subject;
+  const { draft, expansion, folder, ownOnly, composed, secretsElsewhere } = subject;
   return [
     ...checkNames(draft),
     ...(ownOnly ? [] : checkReferences(draft)),
@@ -53,18 +53,18 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkAttributes(draft),
     ...checkTemplates(draft),
     ...checkKeyFiles(draft, folder),
-    ...(publishesOnly ? [] : checkCredentialFiles(draft, folder)),
-    ...checkTlsFiles(draft, folder, { publicOnly: publishesOnly }),
+    ...(secretsElsewhere ? [] : checkCredentialFiles(draft, folder)),
+    ...checkTlsFiles(draft, folder, { publicOnly: secretsElsewhere }),
     ...(ownOnly ? await checkIdentity(draft, folder) : []),
   ];
 }
 
 /** Findings that do not. */
 export function findWarnings(subject: Subject): PathProblem[] {
-  const { draft, expansion, folder, publishesOnly } = subject;
+  const { draft, expansion, folder, secretsElsewhere } = subject;
   return [
     ...checkSecretFiles(draft, expansion, folder),
-    ...checkTlsWarnings(draft, folder, { publicOnly: publishesOnly }),
+    ...checkTlsWarnings(draft, folder, { publicOnly: secretsElsewhere }),
     ...checkAdminWarnings(draft),
     ...checkAuthorityWarnings(draft),
     ...checkPublishedSecrets(draft, expansion),

@@ -68,6 +68,8 @@ export interface LoadSources {
   readonly bundle?: string | undefined;
   /** Stands for what is in the file: to ask about what could stand there. */
   readonly text?: string | undefined;
+  /** What is asked about is to run on another machine, which has the secrets of services. */
+  readonly secretsElsewhere?: boolean | undefined;
 }
 
 export interface Inspection {
@@ -122,11 +124,12 @@ export async function inspectConfig(
   }
   const { written, bundle, ownOnly, folder } = source;
   const publishesOnly = isPublisherOnly(written);
+  const secretsElsewhere = publishesOnly || sources.secretsElsewhere === true;
   const reading: ExpandSources = {
     env: sources.env,
     readFile: (name) => readFileBytes(resolve(folder, name)).toString("utf8"),
     isTemplated,
-    ...(publishesOnly ? { standIn } : {}),
+    ...(secretsElsewhere ? { standIn } : {}),
   };
   const expansion = expand(written, reading);
   const drafted = createDraft(expansion.value, expansion.written, { ownOnly });
@@ -144,7 +147,7 @@ export async function inspectConfig(
     folder,
     ownOnly,
     composed: bundle !== undefined,
-    publishesOnly,
+    secretsElsewhere,
     env: sources.env,
   };
   const judged = [
@@ -154,7 +157,7 @@ export async function inspectConfig(
     ...beside.problems,
   ];
   const unexpanded = [...expansion.problems, ...spoken.problems];
-  const needed = publishesOnly ? unexpanded.filter(neededHere(judged)) : unexpanded;
+  const needed = secretsElsewhere ? unexpanded.filter(neededHere(judged)) : unexpanded;
   const found = [...withoutUnexpanded(judged, unexpanded), ...needed];
   const problems = sorted([...source.misplaced, ...place(found)]);
   const warnings = sorted(place(findWarnings(subject)));
