@@ -50,6 +50,21 @@ test("decision() writes canonical JSON that reads back as the record", () => {
   assert.ok(timeMs > 0 && query !== undefined && reads.length > 0 && detail === undefined);
 });
 
+test("decision() writes the action of an admin call first, known caller or not", () => {
+  const action = "admin:listWorkloads";
+  const known = permit({ action });
+  const lines = [known, known, known, permit(), permit({ action: "admin:drain" })].map((record) =>
+    serializer.decision({ ...record, authn: known.authn, credentials: known.credentials }, false),
+  );
+  lines.push(serializer.decision(strangerDenial({ action }), true));
+  const actions = lines.map((line) => {
+    assert.equal(line, canonicalJson(JSON.parse(line)));
+    const entry = checkedRecord(line);
+    return entry.type === "decision" ? entry.action : "";
+  });
+  assert.deepEqual(actions, [action, action, action, undefined, "admin:drain", action]);
+});
+
 const CERTIFICATE: PeerCertificate = {
   subject: 'CN=pay\\, "ments"',
   issuer: "CN=root",
