@@ -188,6 +188,14 @@ test("nothing private of a root is in the store, the listing or the log, and a f
   await turn();
   assert.deepEqual(one.ca.roots(), known);
   assert.notDeepEqual(other.ca.roots(), known);
+  // What nobody can read goes with the former roots in an emergency, and not before.
+  await assert.rejects(one.ca.rotate({ emergency: false }));
+  await one.ca.rotate({ emergency: true });
+  const left = await on.store.list("certificate-authorities", { limit: 10 });
+  assert.deepEqual(
+    left.map(({ id }) => id),
+    ["root.000003"],
+  );
 });
 
 test("changed() is called when the roots change", async () => {

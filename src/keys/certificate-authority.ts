@@ -16,7 +16,7 @@ import type { Sealer } from "../crypto/seal.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { Clock, Log, LogFields, Metrics, Timers } from "../model/ports.ts";
 import type { Store, StoredDocument, Write } from "../model/store.ts";
-import { createKeeper, type Keeper } from "./keeper.ts";
+import { createKeeper, type Keeper, type Reading, type Unreadable } from "./keeper.ts";
 import { Listeners } from "./listeners.ts";
 import {
   makeRoot,
@@ -38,7 +38,7 @@ import {
   type Times,
   timesFrom,
 } from "./schedule.ts";
-import { nextId } from "./sealed-record.ts";
+import { nextId, readEach } from "./sealed-record.ts";
 
 const DAY = 24 * 3_600_000;
 
@@ -227,7 +227,8 @@ class ScheduledRoots implements CertificateAuthority {
   async rotate(options: { readonly emergency: boolean; readonly by?: string }): Promise<void> {
     const { emergency, by } = options;
     let doomed: ReadonlySet<string> | undefined;
-    await this.#keeper.act((roots, nowMs) => {
+    await this.#keeper.act((roots, nowMs, unreadable) => {
+      if (unreadable.length > 0 && !(emergency && roots.length > 0)) return undefined;
       if (!emergency) {
         const steps = stepsToRotate(roots, ROOTS, nowMs);
         return this.#writes(roots, steps, { because: "asked", by });
@@ -236,8 +237,9 @@ class ScheduledRoots implements CertificateAuthority {
       const ids = doomed ?? new Set(roots.map(({ id }) => id));
       if (doomed !== undefined && !roots.some(({ id }) => ids.has(id))) return [];
       doomed = ids;
-      const made = this.#make(roots, timesFrom(ROOTS, nowMs, nowMs), { because: "emergency", by });
-      return [create(made, this.#deps), ...roots.map(remove)];
+      const all = [...roots, ...unreadable];
+      const made = this.#make(all, timesFrom(ROOTS, nowMs, nowMs), { because: "emergency", by });
+      return [create(made, this.#deps), ...all.map(remove)];
     });
   }
 
@@ -281,7 +283,7 @@ class ScheduledRoots implements CertificateAuthority {
   }
 
   #make(
-    roots: readonly RootRecord[],
+    roots: readonly Unreadable[],
     times: Times,
     origin: Pick<RootRecord, "because" | "by">,
   ): RootRecord {
@@ -293,15 +295,15 @@ class ScheduledRoots implements CertificateAuthority {
     return makeRoot({ id, times, notBeforeMs, ...origin });
   }
 
-  #read(documents: readonly StoredDocument[]): readonly RootRecord[] {
+  #read(documents: readonly StoredDocument[]): Reading<readonly RootRecord[]> {
     const known = new Map(this.#keeper.state.map((root) => [`${root.id} ${root.number}`, root]));
-    return documents
-      .map(
-        (document) =>
-          known.get(`${document.id} ${document.number}`) ??
-          readRootRecord(this.#deps.sealer, document),
-      )
-      .toSorted((a, b) => a.activeMs - b.activeMs);
+    const { records, ...rest } = readEach(
+      documents,
+      (document) =>
+        known.get(`${document.id} ${document.number}`) ??
+        readRootRecord(this.#deps.sealer, document),
+    );
+    return { state: records.toSorted((a, b) => a.activeMs - b.activeMs), ...rest };
   }
 
   #looked(): void {
@@ -337,7 +339,7 @@ function replace(
   return { collection: "certificate-authorities", id, body, expect: number };
 }
 
-function remove({ id, number }: RootRecord): Write {
+function remove({ id, number }: Unreadable): Write {
   return { collection: "certificate-authorities", id, body: undefined, expect: number };
 }
 

@@ -5,7 +5,8 @@
  *
  * While the store is away the last state stays, and nothing is done. What cannot be read as a whole
  * (another key-encryption key, another version) changes nothing either: acting on half of it would
- * make keys in the place of those that only this replica cannot see.
+ * make keys in the place of those that only this replica cannot see. Only what an operator asks for
+ * in an emergency may take out documents that nobody can read.
  */
 import { SallyportError } from "../model/errors.ts";
 import type { Clock, Log, LogFields, Timers } from "../model/ports.ts";
@@ -32,12 +33,33 @@ export interface KeeperDeps {
   readonly random?: (() => number) | undefined;
 }
 
+/** A document that does not open or is not as this version writes it. */
+export interface Unreadable {
+  readonly id: string;
+  readonly number: number;
+}
+
+export interface Reading<T> {
+  /** Of those that can be read. */
+  readonly state: T;
+  readonly unreadable: readonly Unreadable[];
+  /** Why the first of them cannot be read. */
+  readonly fault: SallyportError | undefined;
+}
+
+/** Undefined: it cannot be done while there are such documents. */
+export type Plan<T> = (
+  state: T,
+  nowMs: number,
+  unreadable: readonly Unreadable[],
+) => readonly Write[] | undefined;
+
 export interface KeeperSpec<T> {
   readonly collection: Collection;
   /** Before anything was read. */
   readonly empty: T;
-  /** What the documents say. Throws SallyportError where one of them cannot be read. */
-  read(documents: readonly StoredDocument[]): T;
+  /** What the documents say. */
+  read(documents: readonly StoredDocument[]): Reading<T>;
   /** What is due. `steady` false: the time is in doubt; only what cannot wait. */
   plan(state: T, at: { readonly nowMs: number; readonly steady: boolean }): readonly Write[];
   /** The next moment at which something is due or looks different. */
@@ -56,7 +78,7 @@ export interface Keeper<T> {
   /** The time that the schedule goes by. */
   now(): number;
   /** Commits what `plan` asks for, planned anew on each conflict. Nothing: there is nothing to do any more. Rejects as the store does. */
-  act(plan: (state: T, nowMs: number) => readonly Write[]): Promise<void>;
+  act(plan: Plan<T>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -102,7 +124,7 @@ class CollectionKeeper<T extends object> implements Keeper<T> {
     return this.#time.now();
   }
 
-  async act(plan: (state: T, nowMs: number) => readonly Write[]): Promise<void> {
+  async act(plan: Plan<T>): Promise<void> {
     await this.#enqueue(() => this.#commit(plan));
     this.#spec.looked();
   }
@@ -169,8 +191,8 @@ class CollectionKeeper<T extends object> implements Keeper<T> {
 
   /** Until nothing is due. */
   async #settle(): Promise<void> {
-    const due = (state: T, nowMs: number): readonly Write[] =>
-      this.#spec.plan(state, { nowMs, steady: this.#time.steady });
+    const due: Plan<T> = (state, nowMs, { length }) =>
+      length > 0 ? undefined : this.#spec.plan(state, { nowMs, steady: this.#time.steady });
     for (let round = 0; round < LIMITS.attempts && !this.#closed; round++) {
       // oxlint-disable-next-line no-await-in-loop -- each begins with what the last one left
       if (!(await this.#commit(due))) return;
@@ -178,34 +200,41 @@ class CollectionKeeper<T extends object> implements Keeper<T> {
   }
 
   /** Whether something was committed; the state is read again then. */
-  async #commit(plan: (state: T, nowMs: number) => readonly Write[]): Promise<boolean> {
+  async #commit(plan: Plan<T>): Promise<boolean> {
     for (let attempt = 0; attempt < LIMITS.attempts; attempt++) {
       // oxlint-disable-next-line no-await-in-loop -- each begins with what met the last one
-      const writes = plan(await this.#read(), this.#time.now());
+      const { state, unreadable, fault } = await this.#read();
+      const writes = plan(state, this.#time.now(), unreadable);
+      if (writes === undefined) throw fault ?? new TypeError("a plan that is none");
       if (writes.length === 0) return false;
       // oxlint-disable-next-line no-await-in-loop -- see above
       const { conflict } = await this.#deps.store.commit(writes);
       if (conflict !== undefined) continue;
       // oxlint-disable-next-line no-await-in-loop -- the last one
-      await this.#read();
+      const { fault: left } = await this.#read();
+      if (left !== undefined) throw left;
       return true;
     }
     throw new SallyportError("store-unavailable", "others change the same keys all the time");
   }
 
-  async #read(): Promise<T> {
+  /** What can be read whole is the state from then on. */
+  async #read(): Promise<Reading<T>> {
     const { store } = this.#deps;
     const { number } = await this.#time.ask(() => store.now());
-    if (this.#readAt === number) return this.#state;
+    if (this.#readAt === number) {
+      return { state: this.#state, unreadable: [], fault: undefined };
+    }
     const documents = await store.list(this.#spec.collection, { limit: LIMITS.documents });
     if (documents.length === LIMITS.documents) {
       throw new SallyportError("store-failed", `too many documents in ${this.#spec.collection}`);
     }
-    const state = this.#spec.read(documents);
+    const reading = this.#spec.read(documents);
+    if (reading.fault !== undefined) return reading;
     // `number` was before the list, so what came between is read again rather than missed.
     this.#readAt = number;
-    this.#state = state;
-    return state;
+    this.#state = reading.state;
+    return reading;
   }
 
   #sleep(): void {

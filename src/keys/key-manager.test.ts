@@ -278,6 +278,38 @@ test("a document that was not sealed by us, or was moved, is not taken for a key
   }
 });
 
+test("rotate() in an emergency takes out documents of its use that nobody can read, and no others", async () => {
+  const on = ground();
+  const one = await started(on);
+  const [doomed = ""] = kids(one.keys.published(), "tokens");
+  const junk = { collection: "signing-keys", id: "tokens.000007", body: { kid: "x" } } as const;
+  await on.store.commit([junk]);
+  const emergency = { emergency: true };
+  await assert.rejects(one.keys.rotate("feed", emergency), code("store-failed"));
+  await assert.rejects(one.keys.rotate("tokens", { emergency: false }), code("store-failed"));
+  assert.deepEqual(kids(one.keys.published(), "tokens"), [doomed]);
+  await one.keys.rotate("tokens", emergency);
+  assert.ok(!kids(one.keys.published()).includes(doomed));
+  assert.equal(await on.store.get("signing-keys", junk.id), undefined);
+  assert.ok(await on.store.get("signing-keys", "tokens.000008"));
+
+  await on.store.commit([{ ...junk, id: "what is this" }]);
+  await assert.rejects(one.keys.rotate("tokens", emergency), code("store-failed"));
+  await one.keys.rotate("all", emergency);
+  assert.equal((await on.store.list("signing-keys", { limit: 100 })).length, KEY_USES.length);
+  await started(on);
+});
+
+test("rotate() in an emergency under a key-encryption key that opens nothing takes out nothing", async () => {
+  const on = ground();
+  await started(on);
+  const documents = await on.store.list("signing-keys", { limit: 100 });
+  const foreign = replica(on, { sealer: testSealer(8) });
+  const rotated = foreign.keys.rotate("all", { emergency: true });
+  await assert.rejects(rotated, code("key-encryption-failed"));
+  assert.deepEqual(await on.store.list("signing-keys", { limit: 100 }), documents);
+});
+
 test("nothing private of a key is in the store, the listing, the log or the metrics", async () => {
   const on = ground();
   const one = await started(on);

@@ -12,7 +12,7 @@ import { SallyportError } from "../model/errors.ts";
 import type { Clock, Log, LogFields, Metrics, Timers } from "../model/ports.ts";
 import { KEY_USES, type KeyUse, type PublishedKey, type Signer } from "../model/signing.ts";
 import type { Store, StoredDocument, Write } from "../model/store.ts";
-import { createKeeper, type Keeper } from "./keeper.ts";
+import { createKeeper, type Keeper, type Reading, type Unreadable } from "./keeper.ts";
 import { registerKeyMetrics } from "./key-metrics.ts";
 import { checkKeyOptions, type KeyOptions, keyPolicy } from "./key-policy.ts";
 import {
@@ -34,7 +34,7 @@ import {
   timesFrom,
 } from "./schedule.ts";
 import { Listeners } from "./listeners.ts";
-import { nextId } from "./sealed-record.ts";
+import { nextId, readEach } from "./sealed-record.ts";
 
 export interface KeyManagerDeps {
   readonly store: Store;
@@ -170,38 +170,51 @@ class ScheduledKeys implements KeyManager {
   }
 
   async #bringForward(uses: readonly KeyUse[], by: string | undefined): Promise<void> {
-    await this.#keeper.act((keys, nowMs) =>
-      uses.flatMap((use) => {
+    await this.#keeper.act((keys, nowMs, { length }) => {
+      if (length > 0) return undefined;
+      return uses.flatMap((use) => {
         const records = of(keys, use);
         const steps = stepsToRotate(records, this.#policy(use), nowMs);
         return this.#writes(use, records, steps, { because: "asked", by });
-      }),
-    );
+      });
+    });
   }
 
   async #replace(uses: readonly KeyUse[], by: string | undefined): Promise<void> {
+    const all = uses.length === KEY_USES.length;
     // What is to go is fixed when it is first seen: where another replica was faster, nothing is left
     // to do, and its new key is not taken for one of the old.
     const doomed = new Map<KeyUse, ReadonlySet<string>>();
-    await this.#keeper.act((keys, nowMs) =>
-      uses.flatMap((use) => {
+    await this.#keeper.act((keys, nowMs, unreadable) => {
+      const broken = unreadable.filter((one) => all || uses.some((use) => isOf(one, use)));
+      // Where nothing opens, the key-encryption key is another one, and ours would open nowhere else.
+      const opens = KEY_USES.some((use) => of(keys, use).length > 0);
+      if (broken.length < unreadable.length || (broken.length > 0 && !opens)) return undefined;
+      const writes = uses.flatMap((use) => {
         const records = of(keys, use);
         const first = doomed.get(use);
         if (first === undefined) doomed.set(use, new Set(records.map(({ kid }) => kid)));
         else if (first.size > 0 && !records.some(({ kid }) => first.has(kid))) return [];
-        return this.#writesOfEmergency(use, records, nowMs, by);
-      }),
-    );
+        const ids = [...records, ...broken].map(({ id }) => id);
+        return this.#writesOfEmergency(use, { records, ids, nowMs, by });
+      });
+      return [...writes, ...broken.map(remove)];
+    });
   }
 
   #writesOfEmergency(
     use: KeyUse,
-    records: readonly KeyRecord[],
-    nowMs: number,
-    by: string | undefined,
+    given: {
+      readonly records: readonly KeyRecord[];
+      /** Also of records that cannot be read. */
+      readonly ids: readonly string[];
+      readonly nowMs: number;
+      readonly by: string | undefined;
+    },
   ): Write[] {
+    const { records, ids, nowMs, by } = given;
     const times = timesFrom(this.#policy(use), nowMs, nowMs);
-    const made = this.#make(use, records, times, { because: "emergency", by });
+    const made = this.#make(use, ids, { ...times, because: "emergency", by });
     const removals = records.map((record) => remove(record));
     return [create({ ...made, replaced: records.map(({ kid }) => kid) }, this.#deps), ...removals];
   }
@@ -225,7 +238,8 @@ class ScheduledKeys implements KeyManager {
   ): Write[] {
     return steps.map((step) => {
       if (step.do === "make") {
-        return create(this.#make(use, records, step.times, origin), this.#deps);
+        const ids = records.map(({ id }) => id);
+        return create(this.#make(use, ids, { ...step.times, ...origin }), this.#deps);
       }
       const { key } = step;
       if (step.do === "remove") return remove(key);
@@ -237,16 +251,12 @@ class ScheduledKeys implements KeyManager {
 
   #make(
     use: KeyUse,
-    records: readonly KeyRecord[],
-    times: Times,
-    origin: Pick<KeyRecord, "because" | "by">,
+    ids: readonly string[],
+    given: Times & Pick<KeyRecord, "because" | "by">,
   ): KeyRecord {
     const { algorithm } = this.#options;
     const key = generateSigningKey(algorithm);
-    const id = nextId(
-      use,
-      records.map((record) => record.id),
-    );
+    const id = nextId(use, ids);
     const { kid, jwk } = key;
     return {
       id,
@@ -258,27 +268,33 @@ class ScheduledKeys implements KeyManager {
       key,
       signs: true,
       replaced: [],
-      ...times,
-      ...origin,
+      ...given,
     };
   }
 
-  #read(documents: readonly StoredDocument[]): KeysByUse {
-    const known = new Map<string, KeyRecord>();
+  #read(documents: readonly StoredDocument[]): Reading<KeysByUse> {
     const before = this.#known;
-    const keys = new Map<KeyUse, KeyRecord[]>();
-    for (const document of documents) {
-      const version = `${document.id} ${document.number}`;
-      const record = before?.get(version) ?? readKeyRecord(this.#deps.sealer, document);
-      known.set(version, record);
-      keys.set(record.use, [...(keys.get(record.use) ?? []), record]);
+    const versionOf = ({ id, number }: Pick<StoredDocument, "id" | "number">): string =>
+      `${id} ${number}`;
+    const { records: found, ...rest } = readEach(
+      documents,
+      (document) => before?.get(versionOf(document)) ?? readKeyRecord(this.#deps.sealer, document),
+    );
+    const state = new Map<KeyUse, readonly KeyRecord[]>();
+    for (const use of KEY_USES) {
+      const records = found.filter((record) => record.use === use);
+      state.set(
+        use,
+        records.toSorted((a, b) => a.activeMs - b.activeMs),
+      );
     }
+    if (rest.fault !== undefined) return { state, ...rest };
+    const known = new Map(found.map((record) => [versionOf(record), record]));
     this.#known = known;
     // What was there at the start was made some time.
     const kids = new Set([...(before ?? known).values()].map(({ kid }) => kid));
     for (const record of known.values()) if (!kids.has(record.kid)) this.#noticed(record);
-    for (const records of keys.values()) records.sort((a, b) => a.activeMs - b.activeMs);
-    return keys;
+    return { state, ...rest };
   }
 
   /** A key that was not here before: made by this replica or by another one. */
@@ -342,6 +358,10 @@ function of(keys: KeysByUse, use: KeyUse): readonly KeyRecord[] {
   return keys.get(use) ?? [];
 }
 
+function isOf({ id }: Unreadable, use: KeyUse): boolean {
+  return id.startsWith(`${use}.`);
+}
+
 function create(record: KeyRecord, { sealer }: Pick<KeyManagerDeps, "sealer">): Write {
   const body = keyRecordBody(sealer, record);
   return { collection: "signing-keys", id: record.id, body, expect: "absent" };
@@ -356,6 +376,6 @@ function replace(
   return { collection: "signing-keys", id, body, expect: number };
 }
 
-function remove({ id, number }: KeyRecord): Write {
+function remove({ id, number }: Unreadable): Write {
   return { collection: "signing-keys", id, body: undefined, expect: number };
 }

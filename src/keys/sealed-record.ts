@@ -7,6 +7,7 @@ import { sealContext, type Sealer } from "../crypto/seal.ts";
 import { SallyportError } from "../model/errors.ts";
 import { isJsonObject, type JsonObject, parseJsonBytes } from "../model/json.ts";
 import type { StoredDocument } from "../model/store.ts";
+import type { Reading, Unreadable } from "./keeper.ts";
 
 /** What stands in the document. */
 export function sealRecord(
@@ -34,6 +35,26 @@ export function openRecord(sealer: Sealer, document: StoredDocument): JsonObject
     plain.fill(0);
   }
   throw damaged(document);
+}
+
+/** Reads each; what cannot be read is told apart. Throws what is no SallyportError. */
+export function readEach<R>(
+  documents: readonly StoredDocument[],
+  read: (document: StoredDocument) => R,
+): { readonly records: readonly R[] } & Omit<Reading<unknown>, "state"> {
+  const records: R[] = [];
+  const unreadable: Unreadable[] = [];
+  let fault: SallyportError | undefined;
+  for (const document of documents) {
+    try {
+      records.push(read(document));
+    } catch (error) {
+      if (!(error instanceof SallyportError)) throw error;
+      fault ??= error;
+      unreadable.push({ id: document.id, number: document.number });
+    }
+  }
+  return { records, unreadable, fault };
 }
 
 /** The number in an id such as `tokens.000042`; 0 where it is another kind of id. */
