@@ -200,3 +200,41 @@ test("a relay passes the feed and its bundle on, and holds nothing up", async ()
   assert.equal(edge.consumer.revocations.has(digestOf(3)), false);
   await served.listener.close(0);
 });
+
+test("a follower asks for a new snapshot when changes have piled up, and loses nothing by it", async () => {
+  await using ground = new FeedGround();
+  const authority = await ground.authority();
+  const { follower, consumer, folder } = await ground.follower("edge-1", [authority.url], {
+    relay: true,
+  });
+  await follower.start();
+  await consumer.until(() => consumer.asOfMs > 0);
+  const first = (await follower.source.snapshot()).number;
+  // Each of them is lifted again: some 5 MB of changes that leave next to nothing.
+  const indexes = Array.from({ length: 1000 }, (_, index) => index);
+  for (let round = 0; round < 121; round++) {
+    await ground.store.commit(indexes.map(round % 2 === 0 ? revoking : lifting));
+    // So that each is a change of its own.
+    await authority.state.refresh();
+  }
+  const { number } = authority.state.position();
+  await consumer.until(() => consumer.at?.number === number && consumer.calls.at(-1) === "current");
+  while ((follower.source.log.snapshot?.number ?? first) === first) {
+    await new Promise(setImmediate);
+  }
+  const kept = async (): Promise<number> => {
+    const { size } = await stat(join(folder, "state")).catch(() => ({ size: Infinity }));
+    return size;
+  };
+  while ((await kept()) > 3_000_000) await new Promise(setImmediate);
+  assert.equal(consumer.calls.filter((call) => call === "reset").length, 1);
+  const snapshot = await follower.source.snapshot();
+  assert.ok(snapshot.number > 0 && snapshot.bytes < 200_000);
+  await ground.store.commit([revoking(5000)]);
+  await consumer.until(() => consumer.revocations.has(digestOf(5000)));
+  await follower.close();
+  const again = await ground.follower("edge-1", [authority.url], { folder });
+  await again.follower.start();
+  assert.deepEqual(again.consumer.digests, consumer.digests);
+  assert.equal(again.consumer.revocations.size, 1001);
+});

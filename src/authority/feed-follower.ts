@@ -143,8 +143,11 @@ class Follower implements FeedFollower {
   #freshAt: number | undefined;
   #compactedAt = Number.NEGATIVE_INFINITY;
   #compacting = false;
+  /** A snapshot that was fetched by itself and has no place yet. */
+  #compacted: { readonly kid: string; readonly snapshot: LogSnapshot } | undefined;
   /** Of the key that signs now; frames of another in the log ask for a new snapshot. */
   #kid = "";
+  #loading = false;
   #closed = false;
 
   constructor(options: FeedFollowerOptions, deps: FeedFollowerDeps) {
@@ -235,6 +238,7 @@ class Follower implements FeedFollower {
   async #load(): Promise<void> {
     const { log } = this.#deps;
     const { floor, bundle, lines } = await this.#file.read();
+    this.#loading = true;
     this.#verifier = this.#verifierOf(floor, "then");
     this.#sequence.begin();
     try {
@@ -244,6 +248,7 @@ class Follower implements FeedFollower {
         error: asError(error),
       });
     }
+    this.#loading = false;
     this.#parts = [];
     this.#verifier = this.#verifierOf(this.#verifier.floor, "now");
     if (!this.#options.relay) this.#log.dropSnapshot();
@@ -307,6 +312,7 @@ class Follower implements FeedFollower {
       }
       this.#keep(verified, line, outcome === "applied" || another);
       if (outcome === "fresh") this.#compactIfDue();
+      if (outcome !== "known") this.#install();
     } finally {
       // Also where the frame is refused because of it: that key is not to be believed after a restart.
       if (floor !== this.#verifier.floor) this.#keepHead();
@@ -341,6 +347,7 @@ class Follower implements FeedFollower {
   #begun(epoch: string, number: number): void {
     const lines = this.#parts;
     this.#parts = [];
+    this.#compacted = undefined;
     for (const kid of this.#hellos.keys()) if (kid !== this.#kid) this.#hellos.delete(kid);
     const bytes = lines.reduce((sum, line) => sum + line.length, 0);
     this.#snapshotBytes = bytes;
@@ -376,6 +383,8 @@ class Follower implements FeedFollower {
     const unproven = unprovenRoots(named, this.#roots, { endorsements, nowMs: clock.now() });
     const [first] = unproven;
     if (first !== undefined) throw new FeedRefusal("roots-unproven", first.subject);
+    // What was kept may be older than what this machine trusts by now.
+    if (this.#loading) return;
     this.#roots = named;
     this.#verifier.trust(named);
     identity.adoptRoots(settings.authorities).catch((error: unknown) => {
@@ -477,9 +486,11 @@ class Follower implements FeedFollower {
     this.#ended(new Error(`${this.#address.origin}: ${why}`));
   }
 
-  /** Our certificate was renewed: the stream still stands on the old one, which ends. */
+  /** Our certificate was renewed, and the stream still stands on the old one, which ends; or whom we trust. */
   #renewed(): void {
-    const { timers, random } = this.#deps;
+    const { identity, timers, random } = this.#deps;
+    this.#roots = readRootList(identity.roots);
+    this.#verifier.trust(this.#roots);
     timers.after(random() * LIMITS.renewedMs, () => {
       if (!this.#connected || this.#closed) return;
       this.#endStream();
@@ -564,12 +575,20 @@ class Follower implements FeedFollower {
     if (found === undefined || lines.length !== found.parts)
       throw new FeedRefusal("mixed-snapshot");
     const { number, kid } = found;
-    const known = this.#sequence.position;
-    // One that is ahead of us would leave a hole: the next attempt finds us further.
-    if (known === undefined || known.number < number || kid !== this.#kid) return;
     const size = lines.reduce((sum, line) => sum + line.length, 0);
-    const snapshot = { number, lines, bytes: size };
-    if (!this.#log.take(snapshot)) return;
+    this.#compacted = { kid, snapshot: { number, lines, bytes: size } };
+    this.#install();
+  }
+
+  /** One that is ahead of what is known would leave a hole: it waits for the stream to come so far. */
+  #install(): void {
+    const { position } = this.#sequence;
+    if (this.#compacted === undefined || position === undefined) return;
+    const { snapshot, kid } = this.#compacted;
+    if (position.number < snapshot.number) return;
+    this.#compacted = undefined;
+    // What was signed since by another key ends with that: the next one will be of this key.
+    if (kid !== this.#kid || !this.#log.take(snapshot)) return;
     this.#log.compact();
     for (const other of this.#hellos.keys()) if (other !== kid) this.#hellos.delete(other);
     this.#log.onlyHello(kid);

@@ -69,6 +69,7 @@ class Publisher implements FeedPublisher, StateObserver {
   /** A change or other settings went out, and nothing has vouched for them yet. */
   #unconfirmed = false;
   #making: Promise<LogSnapshot> | undefined;
+  #failing = false;
 
   constructor(deps: FeedPublisherDeps) {
     this.#deps = deps;
@@ -222,14 +223,21 @@ class Publisher implements FeedPublisher, StateObserver {
 
   /** Without a key nothing is said, and followers grow stale: they must not be told what nobody signed. */
   #guarded(make: () => void): void {
+    const { log, state } = this.#deps;
     try {
       make();
+      if (this.#failing) log.info("the feed is signed again");
+      this.#failing = false;
     } catch (error) {
-      this.#deps.log.error("the feed cannot be signed now", {
-        error: error instanceof Error ? error : new Error(String(error)),
-      });
+      // Once: it is tried with every reading of the store.
+      if (!this.#failing) {
+        log.error("the feed cannot be signed now: followers grow stale", {
+          error: error instanceof Error ? error : new Error(String(error)),
+        });
+      }
+      this.#failing = true;
       // What was left out must not be passed over in silence either.
-      this.log.forget(this.#deps.state.lastStep);
+      this.log.forget(state.lastStep);
     }
   }
 }
