@@ -19,7 +19,7 @@ const COMMIT = "COMMIT\0";
 const makeDatabase = sharedPostgres();
 
 /** Milliseconds within which everything is answered: 5 s, and what a busy machine adds. */
-const BOUND = 7000;
+const BOUND = 12_000;
 
 /** Writers that are interrupted by `disturb`, again and again, and a follower beside them. */
 async function interrupted(

@@ -34,7 +34,7 @@ const UNAVAILABLE = { code: "store-unavailable" };
 const FAILED = { code: "store-failed" };
 
 /** Milliseconds within which everything is answered: 5 s, and what a busy machine adds. */
-const BOUND = 7000;
+const BOUND = 12_000;
 
 async function freshPath(t: TestContext): Promise<string> {
   return join(await temporaryFolder(t), "store.db");
