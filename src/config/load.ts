@@ -15,7 +15,7 @@ import type { Vocabulary } from "../model/vocabulary.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { WORDS } from "./compose.ts";
 import { isPublisherOnly, isServed } from "./check-authority.ts";
-import { createDraft } from "./draft.ts";
+import { createDraft, type Draft } from "./draft.ts";
 import { expand, type ExpandSources, type Expansion, pathKey } from "./expand.ts";
 import { findProblems, findWarnings, type Subject } from "./find-problems.ts";
 import type { PathProblem } from "./issues.ts";
@@ -122,97 +122,131 @@ export async function inspectConfig(
   if ("problems" in source) {
     return { loaded: undefined, problems: sorted(source.problems), warnings: [] };
   }
-  const { written, bundle, ownOnly, folder } = source;
-  const publishesOnly = isPublisherOnly(written);
-  const secretsElsewhere = publishesOnly || sources.secretsElsewhere === true;
-  const reading: ExpandSources = {
+  const secretsElsewhere = isPublisherOnly(source.written) || sources.secretsElsewhere === true;
+  const parts = readParts(source, { env: sources.env, secretsElsewhere });
+  const { draft, expansion } = parts;
+  const place = createPlacing(source, parts);
+  const subject: Subject = {
+    draft,
+    expansion,
+    folder: source.folder,
+    ownOnly: source.ownOnly,
+    composed: source.bundle !== undefined,
+    secretsElsewhere,
     env: sources.env,
+  };
+  const found = withoutUnexpanded([...parts.problems, ...(await findProblems(subject))], {
+    unexpanded: [...expansion.problems, ...parts.spoken.problems],
+    secretsElsewhere,
+  });
+  const problems = sorted([...source.misplaced, ...place(found)]);
+  const warnings = sorted(place(findWarnings(subject)));
+  if (problems.length > 0) return { loaded: undefined, problems, warnings };
+  return source.ownOnly
+    ? concludeOwn(source, draft, warnings)
+    : concludeWhole(source, parts, { place, warnings });
+}
+
+interface Parts {
+  readonly expansion: Expansion;
+  readonly draft: Draft;
+  readonly policyFiles: readonly PolicyFile[];
+  /** Of the words that came with a bundle. */
+  readonly spoken: Expansion;
+  readonly words: Words;
+  readonly problems: readonly PathProblem[];
+}
+
+/** Expands, and holds each part against its schema. */
+function readParts(
+  { written, bundle, ownOnly, folder }: ConfigSource,
+  { env, secretsElsewhere }: Pick<Subject, "env" | "secretsElsewhere">,
+): Parts {
+  const reading: ExpandSources = {
+    env,
     readFile: (name) => readFileBytes(resolve(folder, name)).toString("utf8"),
     isTemplated,
     ...(secretsElsewhere ? { standIn } : {}),
   };
   const expansion = expand(written, reading);
-  const drafted = createDraft(expansion.value, expansion.written, { ownOnly });
-  const { draft } = drafted;
+  const { draft, problems } = createDraft(expansion.value, expansion.written, { ownOnly });
   const policies =
     bundle === undefined
       ? readPolicyFiles(draft.policies?.enforce ?? [], folder)
       : { files: bundle.content.policies, problems: [] };
   const spoken = expand(bundle?.content.words ?? NO_WORDS, reading, [WORDS]);
   const beside = readWords(spoken.value, { base: [WORDS], written: spoken.written });
-  const place = createPlacing(source, [expansion, spoken]);
-  const subject: Subject = {
-    draft,
+  return {
     expansion,
-    folder,
-    ownOnly,
-    composed: bundle !== undefined,
-    secretsElsewhere,
-    env: sources.env,
-  };
-  const judged = [
-    ...drafted.problems,
-    ...(await findProblems(subject)),
-    ...policies.problems,
-    ...beside.problems,
-  ];
-  const unexpanded = [...expansion.problems, ...spoken.problems];
-  const needed = secretsElsewhere ? unexpanded.filter(neededHere(judged)) : unexpanded;
-  const found = [...withoutUnexpanded(judged, unexpanded), ...needed];
-  const problems = sorted([...source.misplaced, ...place(found)]);
-  const warnings = sorted(place(findWarnings(subject)));
-  if (problems.length > 0) return { loaded: undefined, problems, warnings };
-  if (ownOnly) {
-    if (draft.own === undefined) throw new TypeError("nothing is wrong, and nothing was read");
-    const config = resolveOwnPaths(draft.own, folder) as LoadedOwn["config"];
-    const own = deepFreeze({ file: source.path, config, warnings });
-    return { loaded: undefined, own, problems: [], warnings };
-  }
-  if (draft.config === undefined) throw new TypeError("nothing is wrong, and nothing was read");
-  const publishing = publish({
-    written,
-    config: draft.config,
+    draft,
     policyFiles: policies.files,
-    folder,
-  });
-  if (publishing.problems.length > 0) {
-    return { loaded: undefined, problems: sorted(place(publishing.problems)), warnings };
-  }
+    spoken,
+    words: beside.words,
+    problems: [...problems, ...policies.problems, ...beside.problems],
+  };
+}
+
+function concludeOwn(
+  { path, folder }: ConfigSource,
+  draft: Draft,
+  warnings: readonly Problem[],
+): Inspection {
+  if (draft.own === undefined) throw new TypeError("nothing is wrong, and nothing was read");
+  const config = resolveOwnPaths(draft.own, folder) as LoadedOwn["config"];
+  const own = deepFreeze({ file: path, config, warnings });
+  return { loaded: undefined, own, problems: [], warnings };
+}
+
+/** The last step can find something wrong as well: what is to be published is read here. */
+function concludeWhole(
+  source: ConfigSource,
+  { draft, policyFiles, words: beside }: Parts,
+  { place, warnings }: { readonly place: Placing; readonly warnings: readonly Problem[] },
+): Inspection {
+  const { written, folder, bundle } = source;
+  if (draft.config === undefined) throw new TypeError("nothing is wrong, and nothing was read");
+  const { published, problems } = publish({ written, config: draft.config, policyFiles, folder });
+  if (problems.length > 0)
+    return { loaded: undefined, problems: sorted(place(problems)), warnings };
   const whole = resolvePaths(draft.config, folder);
-  const { config, words } = publishesOnly
+  const { config, words } = isPublisherOnly(written)
     ? withoutServing(whole)
-    : { config: whole, words: beside.words };
+    : { config: whole, words: beside };
   const loaded = deepFreeze({
     file: source.path,
     config,
     vocabulary: createVocabulary(config, words),
-    policyFiles: policies.files,
+    policyFiles,
     bundle: bundle?.hash,
-    published: publishing.published,
+    published,
     warnings,
-    hash: hashOf(source, policies.files),
+    hash: hashOf(source, policyFiles),
     shown: JSON.stringify(shownConfig(written)),
   });
   return { loaded, words, problems: [], warnings };
 }
 
-/** Where an expression failed, what is left of the text deserves no judgement. */
-function withoutUnexpanded(
-  problems: readonly PathProblem[],
-  unexpanded: readonly PathProblem[],
-): PathProblem[] {
-  const failed = new Set(unexpanded.map(({ path }) => pathKey(path)));
-  return problems.filter(({ path }) => !failed.has(pathKey(path)));
-}
-
 /**
- * An authority that serves no callers has no use for the secrets of services: what expressions in
- * services and routes stand for is the proxies' own. Only where what is written could not be judged
- * without the value, it is asked for here too.
+ * Where an expression failed, what is left of the text deserves no judgement. With `secretsElsewhere`,
+ * what expressions in services and routes stand for is the proxies' own: only where what is written
+ * could not be judged without the value, it is asked for here too.
  */
-function neededHere(judged: readonly PathProblem[]): (problem: PathProblem) => boolean {
-  const faulty = new Set(judged.map(({ path }) => pathKey(path)));
-  return ({ path }) => !isServed(path) || faulty.has(pathKey(path));
+function withoutUnexpanded(
+  judged: readonly PathProblem[],
+  {
+    unexpanded,
+    secretsElsewhere,
+  }: { readonly unexpanded: readonly PathProblem[]; readonly secretsElsewhere: boolean },
+): PathProblem[] {
+  const keys = (problems: readonly PathProblem[]): ReadonlySet<string> =>
+    new Set(problems.map(({ path }) => pathKey(path)));
+  const [failed, faulty] = [keys(unexpanded), keys(judged)];
+  return [
+    ...judged.filter(({ path }) => !failed.has(pathKey(path))),
+    ...unexpanded.filter(
+      ({ path }) => !secretsElsewhere || !isServed(path) || faulty.has(pathKey(path)),
+    ),
+  ];
 }
 
 /** Fits where any text does; what it does not fit is asked for. */
@@ -220,20 +254,21 @@ function standIn(path: Path): string {
   return isServed(path) ? "x" : "";
 }
 
-/** Such an authority runs no service and no route: it has words for policies, and what it publishes. */
+/** An authority that serves no callers runs no service and no route: it has words for policies, and what it publishes. */
 function withoutServing(config: Config): { readonly config: Config; readonly words: Words } {
   const { services, routes } = config;
   const words = { authenticators: {}, services, routes };
   return { config: { ...config, services: {}, routes: [] }, words: onlyWords(words) };
 }
 
+type Placing = (problems: readonly PathProblem[]) => Problem[];
+
 /** Says where each problem is, without what an expression stands for. */
 function createPlacing(
   source: ConfigSource,
-  expansions: readonly Expansion[],
-): (problems: readonly PathProblem[]) => Problem[] {
-  const redact = (text: string): string =>
-    expansions.reduce((rest, expansion) => expansion.redact(rest), text);
+  { expansion, spoken }: Pick<Parts, "expansion" | "spoken">,
+): Placing {
+  const redact = (text: string): string => spoken.redact(expansion.redact(text));
   return (problems) =>
     problems.map(({ path, message, remedy }) => ({
       ...source.place(path),
