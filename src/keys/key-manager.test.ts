@@ -284,9 +284,11 @@ test("rotate() in an emergency takes out documents of its use that nobody can re
   const [doomed = ""] = kids(one.keys.published(), "tokens");
   const junk = { collection: "signing-keys", id: "tokens.000007", body: { kid: "x" } } as const;
   await on.store.commit([junk]);
+  const { number } = await on.store.now();
   const emergency = { emergency: true };
   await assert.rejects(one.keys.rotate("feed", emergency), code("store-failed"));
   await assert.rejects(one.keys.rotate("tokens", { emergency: false }), code("store-failed"));
+  assert.equal((await on.store.now()).number, number, "nothing was begun");
   assert.deepEqual(kids(one.keys.published(), "tokens"), [doomed]);
   await one.keys.rotate("tokens", emergency);
   assert.ok(!kids(one.keys.published()).includes(doomed));
