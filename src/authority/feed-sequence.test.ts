@@ -357,3 +357,82 @@ function uncertified(ground: TestGround): Buffer {
     `${signJws(ground.keys.signer("feed"), { typ: FRAME_TYPE }, Buffer.from("{}"))}\n`,
   );
 }
+
+test("take() applies settings once, never older ones over newer, and none that it cannot read", () => {
+  const { ground, stream, reader, consumer } = scene();
+  const old = stream.settle(stream.settingsText(["edge-7"]));
+  ground.clock.advance(1000);
+  const now = stream.settle(stream.settingsText(["edge-9"]));
+  reader.take(now);
+  const { length } = consumer.calls;
+  ground.clock.advance(1000);
+  assert.equal(reader.take(stream.settle(stream.settings)), "known");
+  assert.equal(reader.take(old), "known");
+  assert.equal(consumer.calls.length, length);
+  assert.deepEqual(consumer.disabled, ["edge-9"]);
+  assert.equal(reader.refusal(stream.settle('{"keys":[]}')), "settings-invalid");
+  assert.deepEqual(consumer.disabled, ["edge-9"]);
+});
+
+test("take() builds nothing of a new epoch on what is known of another", () => {
+  const { stream, reader, consumer } = scene();
+  stream.epoch = "epoch-2";
+  for (const frame of [stream.change(10, 11, [5]), stream.current(10, 10), stream.settle()]) {
+    reader.sequence.begin();
+    assert.equal(reader.refusal(stream.hello(), frame), "wrong-epoch");
+  }
+  assert.deepEqual(consumer.digests, [1, 2].map(digestOf).toSorted());
+});
+
+/** Signed by the real key of the feed, whatever is in it. */
+function crafted(
+  ground: TestGround,
+  { header = {}, payload }: { readonly header?: object; readonly payload: object | string },
+): Buffer {
+  const key = ground.keys.signer("feed");
+  const encode = (value: object): string =>
+    Buffer.from(JSON.stringify(value)).toString("base64url");
+  const head = encode({ alg: key.algorithm, kid: key.kid, typ: FRAME_TYPE, ...header });
+  const input = `${head}.${typeof payload === "string" ? payload : encode(payload)}`;
+  return Buffer.from(`${input}.${key.sign(Buffer.from(input)).toString("base64url")}\n`);
+}
+
+test("read() refuses what is not written in the one way, though the key of the feed has signed it", () => {
+  const { ground, stream, reader } = scene();
+  const current = { v: 1, kind: "current", epoch: "epoch-1", asOf: T0, before: 10, number: 10 };
+  const payload = { ...current, settings: reader.sequence.digest };
+  assert.equal(reader.refusal(crafted(ground, { payload })), undefined);
+  for (const header of [{ crit: ["b64"], b64: false }, { jku: "https://x" }, { alg: "none" }]) {
+    assert.equal(reader.refusal(crafted(ground, { header, payload })), "malformed");
+  }
+  const padded = `${Buffer.from(JSON.stringify(payload)).toString("base64url")}=`;
+  assert.equal(reader.refusal(crafted(ground, { payload: padded })), "malformed");
+  for (const line of [
+    "",
+    ".",
+    "..",
+    "a",
+    "a.b",
+    ".a.b",
+    `${"a".repeat(17_000)}.b.c`,
+    "e30.e30.e30",
+  ]) {
+    assert.equal(reader.refusal(Buffer.from(`${line}\n`)), "malformed", line.slice(0, 9));
+  }
+  assert.equal(reader.refusal(stream.current(10, 10)), undefined);
+});
+
+test("read() refuses a chain that cannot be read, and a key that withdraws itself", () => {
+  const { ground, stream, reader } = scene();
+  const [head = ""] = String(stream.hello()).split(".");
+  const { x5c = [] } = JSON.parse(String(Buffer.from(head, "base64url"))) as { x5c?: string[] };
+  const [leaf = ""] = x5c;
+  const hello = { v: 1, kind: "hello", epoch: "epoch-1", asOf: T0, floor: 0 };
+  const refusal = (chain: unknown, payload: object = hello): unknown =>
+    reader.refusal(crafted(ground, { header: { x5c: chain }, payload }));
+  assert.equal(refusal([leaf]), undefined);
+  const wrong = [leaf, {}, [], [1], [`${leaf} `], ["AAAA"], [leaf, leaf, leaf, leaf, leaf]];
+  for (const chain of wrong) assert.equal(refusal(chain), "malformed");
+  assert.equal(refusal([leaf], { ...hello, floor: T0 + 1 }), "malformed");
+  assert.equal(reader.verifier.floor, 0);
+});
