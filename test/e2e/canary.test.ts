@@ -25,6 +25,9 @@ const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
   "missing-certificate",
   "revocation-unknown",
   "untrusted-certificate",
+  "credential-revoked", // these three need an authority: test/e2e/revocation.test.ts
+  "feed-stale",
+  "service-blocked",
   "internal-error", // needs a defect
   "no-endpoint", // needs endpoints that are not well
   "overloaded", // needs a crowd
