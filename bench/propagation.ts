@@ -8,7 +8,7 @@
 import { Agent, request } from "node:http";
 import { startEchoService, WebSocketClient } from "../examples/websocket-service.ts";
 import { startPostgres } from "../test/postgres.ts";
-import { claims, createSigner, signToken } from "./load/credentials.ts";
+import { AUDIENCE, claims, createSigner, ISSUER, signToken } from "./load/credentials.ts";
 import type { Signer } from "./load/credentials.ts";
 import { percentile } from "./load/load.ts";
 import { runPaced } from "./load/paced-client.ts";
@@ -145,15 +145,18 @@ async function measure(
   const cluster = await startCluster(site, {
     name: `propagation-${setting.store}-${setting.runtime}`,
     runtime: setting.runtime,
-    core: options.cores.proxy,
+    cores: { authorities: options.cores.proxy, proxies: options.cores.proxy },
     store: database?.url,
     authorities: setting.authorities,
     proxies: PROXIES,
-    signer,
-    service: service.port,
-    chat: chat.address,
+    signers: [signer],
+    published: published(service.port, chat.address),
+    policies: '@id("workloads") permit (principal is Sallyport::Workload, action, resource);',
   });
-  const load = startLoad(cluster.proxies, signer);
+  const load = startLoad(
+    cluster.proxies.map(({ port }) => port),
+    signer,
+  );
   try {
     const count = options.quick ? QUICK_REVOCATIONS : REVOCATIONS;
     const times = await revokeAll(cluster, signer, count);
@@ -168,6 +171,25 @@ async function measure(
     await chat.close();
     await database?.end();
   }
+}
+
+function published(service: number, chat: string): string {
+  return `authenticators:
+  corp:
+    type: jwt
+    issuer: ${ISSUER}
+    jwks: file:jwks.json
+    audience: [${AUDIENCE}]
+    algorithms: [ES256]
+    principal: { kind: workload, subject: sub }
+services:
+  billing: { endpoints: ["http://127.0.0.1:${service}"] }
+  chat: { endpoints: ["http://${chat}"] }
+routes:
+  - { name: billing, path: "/billing/*", service: billing, authenticate: [corp] }
+  - { name: chat, path: /chat, service: chat, authenticate: [corp], upgrades: [websocket], lifetime: none }
+policies: { enforce: [policies] }
+`;
 }
 
 /** One after the other, each on the next authority. */
@@ -203,7 +225,7 @@ async function revokeOne(cluster: Cluster, signer: Signer, index: number): Promi
     index % 2 === 0
       ? { kind: "id", authenticator: "corp", id: jti }
       : { kind: "subject", authenticator: "corp", subject: sub };
-  const watches = await Promise.all(cluster.proxies.map((port) => watch(port, token)));
+  const watches = await Promise.all(cluster.proxies.map(({ port }) => watch(port, token)));
   const authority = cluster.authorities[index % cluster.authorities.length];
   if (authority === undefined) throw new TypeError("a cluster has an authority");
   const committedMs = await authority.revoke(target);

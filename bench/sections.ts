@@ -19,6 +19,7 @@ import { benchHttp2Transfer } from "./http2-transfer.ts";
 import { benchIdle } from "./idle.ts";
 import { runPolicyBench } from "./policy-report.ts";
 import type { Section } from "./report.ts";
+import { benchFollowing } from "./following.ts";
 import { benchPropagation } from "./propagation.ts";
 import { benchRevocations } from "./revocations.ts";
 import { benchRouting } from "./routing.ts";
@@ -114,6 +115,13 @@ export const SECTIONS: readonly SectionPlan[] = [
     title: "A thousand followers of one authority",
     requires: () => [REQUIREMENTS.taskset],
     run: benchFleet,
+  },
+  {
+    name: "following",
+    machine: AUTHORITY_MACHINE,
+    title: "What following the feed costs",
+    requires: () => LOAD,
+    run: benchFollowing,
   },
   {
     name: "transfer",

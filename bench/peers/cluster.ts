@@ -9,32 +9,36 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { AUDIENCE, ISSUER, keySet } from "../load/credentials.ts";
+import { keySet } from "../load/credentials.ts";
 import type { Signer } from "../load/credentials.ts";
 import { get } from "../load/request.ts";
 import { freePorts } from "../machine/ports.ts";
 import type { Program, Site } from "../machine/site.ts";
 import { until } from "../machine/until.ts";
+import type { StartedPeer } from "./peer.ts";
 import type { Runtime } from "./sallyport.ts";
 
 export interface ClusterOptions {
   readonly name: string;
   readonly runtime: Runtime;
-  readonly core: number | string;
+  readonly cores: { readonly authorities: number; readonly proxies: number };
   /** `postgres://…`; left out: SQLite beside the one authority. */
   readonly store?: string | undefined;
   readonly authorities: number;
   readonly proxies: number;
-  readonly signer: Signer;
-  /** Ports on loopback: what is asked for, and what is talked to by WebSocket. */
-  readonly service: number;
-  readonly chat: string;
+  readonly signers: readonly Signer[];
+  /** What the authorities publish: authenticators, services, routes and policies. */
+  readonly published: string;
+  /** Cedar. */
+  readonly policies: string;
+  /** Of the proxies; the default where left out. */
+  readonly maxStaleness?: string;
 }
 
 export interface Cluster {
   readonly authorities: readonly Authority[];
-  /** Ports of their listeners. */
-  readonly proxies: readonly number[];
+  /** With the ports of their listeners. */
+  readonly proxies: readonly StartedPeer[];
   stop(): Promise<void>;
 }
 
@@ -48,25 +52,27 @@ const run = promisify(execFile);
 
 export async function startCluster(site: Site, options: ClusterOptions): Promise<Cluster> {
   const ground: Ground = { site, options, kek: randomBytes(32).toString("base64url") };
+  const { cores } = options;
   const programs: Program[] = [];
   const authorities: Machine[] = [];
   for (let number = 1; number <= options.authorities; number++) {
     const authority = await makeAuthority(ground, number);
-    programs.push(await start(ground, authority));
+    programs.push(await start(ground, authority, cores.authorities));
     authorities.push(authority);
   }
-  const proxies: Machine[] = [];
+  const proxies: StartedPeer[] = [];
   for (let number = 1; number <= options.proxies; number++) {
     const proxy = await makeProxy(ground, number, authorities);
     await enrol(ground, authorities[0] as Machine, proxy);
-    programs.push(await start(ground, proxy));
-    proxies.push(proxy);
+    const program = await start(ground, proxy, cores.proxies);
+    programs.push(program);
+    proxies.push({ program, port: proxy.port });
   }
   return {
     authorities: authorities.map((one) => ({
       revoke: (target) => revoke(socketOf(one), target),
     })),
-    proxies: proxies.map(({ port }) => port),
+    proxies,
     async stop() {
       await Promise.all(programs.map((program) => program.stop()));
     },
@@ -100,11 +106,8 @@ async function makeAuthority(ground: Ground, number: number): Promise<Machine> {
   const { folder, port, adminPort } = machine;
   for (const name of ["policies", "data", "run"]) mkdirSync(join(folder, name), { mode: 0o700 });
   writeFileSync(join(folder, "kek"), kek, { mode: 0o600 });
-  writeFileSync(join(folder, "jwks.json"), keySet([options.signer]));
-  writeFileSync(
-    join(folder, "policies", "all.cedar"),
-    '@id("workloads") permit (principal is Sallyport::Workload, action, resource);',
-  );
+  writeFileSync(join(folder, "jwks.json"), keySet(options.signers));
+  writeFileSync(join(folder, "policies", "all.cedar"), options.policies);
   writeFileSync(
     join(folder, "sallyport.yaml"),
     `version: 1
@@ -115,22 +118,7 @@ authority:
   store: "${options.store ?? "sqlite:data/state.db"}"
   keyEncryptionKey: { file: kek }
   serve: { address: "127.0.0.1:${port}", names: [127.0.0.1] }
-authenticators:
-  corp:
-    type: jwt
-    issuer: ${ISSUER}
-    jwks: file:jwks.json
-    audience: [${AUDIENCE}]
-    algorithms: [RS256, ES256]
-    principal: { kind: workload, subject: sub }
-services:
-  billing: { endpoints: ["http://127.0.0.1:${options.service}"] }
-  chat: { endpoints: ["http://${options.chat}"] }
-routes:
-  - { name: billing, path: "/billing/*", service: billing, authenticate: [corp] }
-  - { name: chat, path: /chat, service: chat, authenticate: [corp], upgrades: [websocket], lifetime: none }
-policies: { enforce: [policies] }
-audit: { path: audit }
+${options.published}audit: { path: audit }
 `,
     { mode: 0o600 },
   );
@@ -144,6 +132,7 @@ async function makeProxy(
 ): Promise<Machine> {
   const machine = await makeMachine(ground, `edge-${number}`);
   const { folder, port, adminPort } = machine;
+  const { maxStaleness = "10s" } = ground.options;
   // Each begins with another one, as proxies in the field do.
   const from = number % authorities.length;
   const turned = [...authorities.slice(from), ...authorities.slice(0, from)];
@@ -156,6 +145,7 @@ admin: { address: "127.0.0.1:${adminPort}" }
 authority:
   feed: [${feed}]
   identity: data/identity
+  maxStaleness: ${maxStaleness}
 audit: { path: audit }
 `,
     { mode: 0o600 },
@@ -180,10 +170,10 @@ function socketOf({ folder }: Machine): string {
   return join(folder, "run", "admin.sock");
 }
 
-async function start({ site, options }: Ground, machine: Machine): Promise<Program> {
+async function start({ site, options }: Ground, machine: Machine, core: number): Promise<Program> {
   const name = `${options.name}-${machine.name}`;
   const program = site.start(`${name}-run`, [SALLYPORT, "run", "-c", "sallyport.yaml"], {
-    core: options.core,
+    core,
     cwd: machine.folder,
     env: { SALLYPORT_RUNTIME: options.runtime },
   });

@@ -49,10 +49,6 @@ export function sallyportConfig(options: {
     certificate === undefined
       ? ""
       : `    tls: { certificate: ${certificate.certificate}, key: ${certificate.key} }\n`;
-  const routes = options.routes.map(
-    ({ name, path, options: more = "pathParameters: refuse" }) =>
-      `  - { name: ${name}, path: "${path}", service: billing, authenticate: [corp], timeout: 10m, ${more} }`,
-  );
   return `version: 1
 ${workers === undefined ? "" : `workers: ${workers}\n`}listeners:
   - name: edge
@@ -60,7 +56,21 @@ ${workers === undefined ? "" : `workers: ${workers}\n`}listeners:
     publicOrigin: ${AUDIENCE}
 ${tls}${limits === undefined ? "" : `    limits:\n${limits}\n`}admin:
   address: 127.0.0.1:${options.adminPort}
-authenticators:
+${publishedConfig(options)}audit:
+  path: audit
+`;
+}
+
+/** The part of it that an authority publishes to its proxies. */
+export function publishedConfig(options: {
+  readonly service: string;
+  readonly routes: readonly BenchRoute[];
+}): string {
+  const routes = options.routes.map(
+    ({ name, path, options: more = "pathParameters: refuse" }) =>
+      `  - { name: ${name}, path: "${path}", service: billing, authenticate: [corp], timeout: 10m, ${more} }`,
+  );
+  return `authenticators:
   corp:
     type: jwt
     issuer: ${ISSUER}
@@ -82,7 +92,5 @@ routes:
 ${routes.join("\n")}
 policies:
   enforce: [policies]
-audit:
-  path: audit
 `;
 }
