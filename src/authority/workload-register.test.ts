@@ -76,11 +76,12 @@ test("enrol() of one name on two authorities at once invites once", async () => 
 });
 
 test("reenrol() ends the token before, and with now the identity at once", async () => {
-  const { register, enrolment } = new FixtureAuthority();
+  const { register, enrolment, store } = new FixtureAuthority();
   const first = invitation(
     await register.enrol("edge-1", { kind: "proxy", method: "mtls", by: "ada" }),
   );
   const second = invitation(await register.reenrol("edge-1", { by: "ada" }));
+  assert.equal((await store.list("join-tokens", { limit: 10 })).length, 1);
   const old = await enrolment.redeem(readJoinToken(first.token).secret, newKey());
   assert.deepEqual(old, { refused: "token-refused" });
   const granted = await enrolment.redeem(readJoinToken(second.token).secret, newKey());
