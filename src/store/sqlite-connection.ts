@@ -113,9 +113,13 @@ function rollBack(database: DatabaseSync): void {
   }
 }
 
+/**
+ * Tables first and then whose they are: our first commit brings both, so whoever sees the tables of one
+ * that starts at the same time sees its id as well.
+ */
 function refuseForeign(path: string, database: DatabaseSync): void {
-  const id = readPragma(database, "application_id");
   const empty = database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+  const id = readPragma(database, "application_id");
   if (id === APPLICATION_ID || (id === 0 && empty)) return;
   refuse(path, "is a database of another program; name another file");
 }
