@@ -85,7 +85,11 @@ async function checkRuntime(folder: string, runtime: (typeof RUNTIMES)[number]):
   const sallyport = join(folder, "node_modules/.bin/sallyport");
   const gate = join(folder, `gate-${runtime}`);
   run([sallyport, "--version"], { cwd: folder, env });
-  run([sallyport, "init", "--dir", gate, "--jwks", "file:keys.json"], { cwd: folder, env });
+  // With an authority: its store runs in a thread of its own, whose entry point is another file here.
+  run([sallyport, "init", "--dir", gate, "--jwks", "file:keys.json", "--authority"], {
+    cwd: folder,
+    env,
+  });
   const { publicKey } = generateKeyPairSync("ed25519");
   const keys = { keys: [publicKey.export({ format: "jwk" })] };
   writeFileSync(join(gate, "keys.json"), JSON.stringify(keys));
