@@ -9,17 +9,23 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { createAuthorityState } from "../../src/authority/authority-state.ts";
-import { openStream } from "../../src/authority/feed-client.ts";
-import { createFeedFollower, type FollowerIdentity } from "../../src/authority/feed-follower.ts";
-import { createFeedPublisher } from "../../src/authority/feed-publisher.ts";
-import { createFeedServer, type FeedSource } from "../../src/authority/feed-server.ts";
-import { FeedSequence } from "../../src/authority/feed-sequence.ts";
-import { FeedVerifier } from "../../src/authority/feed-verifier.ts";
-import { admitByCertificate } from "../../src/authority/follower-admission.ts";
-import { readRootList } from "../../src/authority/root-endorsement.ts";
-import { serveMachines } from "../../src/authority/serve.ts";
-import { createIssuedIdentity, type ServerIdentity } from "../../src/authority/server-identity.ts";
+import { createAuthorityState } from "../../src/authority/state/authority-state.ts";
+import { openStream } from "../../src/authority/feed/feed-client.ts";
+import {
+  createFeedFollower,
+  type FollowerIdentity,
+} from "../../src/authority/feed/feed-follower.ts";
+import { createFeedPublisher } from "../../src/authority/feed/feed-publisher.ts";
+import { createFeedServer, type FeedSource } from "../../src/authority/feed/feed-server.ts";
+import { FeedSequence } from "../../src/authority/feed/feed-sequence.ts";
+import { FeedVerifier } from "../../src/authority/feed/feed-verifier.ts";
+import { admitByCertificate } from "../../src/authority/feed/follower-admission.ts";
+import { readRootList } from "../../src/authority/feed/root-endorsement.ts";
+import { serveMachines } from "../../src/authority/feed/serve.ts";
+import {
+  createIssuedIdentity,
+  type ServerIdentity,
+} from "../../src/authority/feed/server-identity.ts";
 import { Deadlines } from "../../src/http/deadlines.ts";
 import type { FeedConsumer } from "../../src/model/feed.ts";
 import { systemClock } from "../../src/platform/clock.ts";

@@ -4,7 +4,7 @@
  * the files reads them anew after each.
  */
 import { resolve } from "node:path";
-import { openMachine } from "../authority/machine-identity.ts";
+import { openMachine } from "../authority/enrolment/machine-identity.ts";
 import { systemClock } from "../platform/clock.ts";
 import { systemTimers } from "../platform/timers.ts";
 import { createLog } from "../telemetry/log.ts";

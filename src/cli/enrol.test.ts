@@ -11,7 +11,7 @@ import {
   invitation,
   TemporaryFolder,
 } from "../../test/authority/enrolment-ground.ts";
-import { readJoinToken } from "../authority/enrolment-token.ts";
+import { readJoinToken } from "../authority/enrolment/enrolment-token.ts";
 import { enrol, type EnrolOptions } from "./enrol.ts";
 import { renew } from "./enrol-renew.ts";
 

@@ -6,7 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { enrolMachine } from "../authority/machine-enrolment.ts";
+import { enrolMachine } from "../authority/enrolment/machine-enrolment.ts";
 import { loadOwn } from "../config/load.ts";
 import { ConfigError, SallyportError } from "../model/errors.ts";
 import { systemClock } from "../platform/clock.ts";

@@ -3,7 +3,7 @@
  * standard output and by itself, so that it can be piped to where it is redeemed; what a person should
  * know about it goes to standard error.
  */
-import { readJoinToken } from "../authority/enrolment-token.ts";
+import { readJoinToken } from "../authority/enrolment/enrolment-token.ts";
 import { ConfigError } from "../model/errors.ts";
 import { duration } from "../model/options.ts";
 import { type EnrolmentMethod, type WorkloadKind, workloadNameSchema } from "../model/workloads.ts";

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { isFollower } from "../authority/authority-options.ts";
-import { openIdentityFolder } from "../authority/machine-identity-folder.ts";
+import { openIdentityFolder } from "../authority/enrolment/machine-identity-folder.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";

@@ -8,7 +8,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { SallyportError } from "../model/errors.ts";
-import { isBundleHash } from "../authority/feed-settings.ts";
+import { isBundleHash } from "../authority/feed/feed-settings.ts";
 import { type Bundle, type BundleContent, decodeBundle } from "./bundle.ts";
 
 const LIMITS = {

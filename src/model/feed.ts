@@ -1,6 +1,6 @@
 /**
  * What the authority tells proxies: state as numbered changes. In one process it is handed over in
- * memory; between processes it goes as signed frames (`authority/feed-frames.ts`).
+ * memory; between processes it goes as signed frames (`authority/feed/feed-frames.ts`).
  */
 import type { PublishedKey } from "./signing.ts";
 import type { RevocationEntry } from "./revocation.ts";

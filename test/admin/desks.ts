@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { TestContext } from "node:test";
 import type { AdminDeps } from "../../src/admin/admin-deps.ts";
-import { createWorkloadRegister } from "../../src/authority/workload-register.ts";
+import { createWorkloadRegister } from "../../src/authority/enrolment/workload-register.ts";
 import { createCertificateAuthority } from "../../src/keys/certificate-authority.ts";
 import { createKeyManager } from "../../src/keys/key-manager.ts";
 import { createRevocationRegister } from "../../src/keys/revocation-register.ts";

@@ -7,7 +7,7 @@ import { createServer, type Server } from "node:https";
 import { request } from "node:https";
 import type { ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { FEED_MEDIA_TYPE } from "../../src/authority/feed-frames.ts";
+import { FEED_MEDIA_TYPE } from "../../src/authority/feed/feed-frames.ts";
 import type { FeedGround } from "./feed-ground.ts";
 
 /** Writes one answer to `/feed`. */

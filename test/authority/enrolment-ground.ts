@@ -20,19 +20,19 @@ import {
   createEnrolment,
   type Enrolment,
   type MachineCertificates,
-} from "../../src/authority/enrolment.ts";
+} from "../../src/authority/enrolment/enrolment.ts";
 import {
   createEnrolmentEndpoint,
   type EnrolmentEndpoint,
   type EnrolmentResponse,
-} from "../../src/authority/enrolment-endpoint.ts";
-import type { FeedCertifier } from "../../src/authority/feed-signer.ts";
-import { type ProofKey, proofKeyOf } from "../../src/authority/enrolment-proof.ts";
+} from "../../src/authority/enrolment/enrolment-endpoint.ts";
+import type { FeedCertifier } from "../../src/authority/feed/feed-signer.ts";
+import { type ProofKey, proofKeyOf } from "../../src/authority/enrolment/enrolment-proof.ts";
 import {
   createWorkloadAdmission,
   type WorkloadAdmission,
-} from "../../src/authority/workload-admission.ts";
-import { createWorkloadRegister } from "../../src/authority/workload-register.ts";
+} from "../../src/authority/enrolment/workload-admission.ts";
+import { createWorkloadRegister } from "../../src/authority/enrolment/workload-register.ts";
 
 export const ISSUER = "https://sallyport.example.com";
 export const START_MS = Date.UTC(2026, 5, 1, 12);

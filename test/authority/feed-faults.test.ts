@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signJws } from "../../src/crypto/sign-jws.ts";
 import { generateSigningKey } from "../../src/crypto/signing-key.ts";
-import { FRAME_TYPE } from "../../src/authority/feed-frames.ts";
+import { FRAME_TYPE } from "../../src/authority/feed/feed-frames.ts";
 import type { FeedPosition } from "../../src/model/feed.ts";
 import { ChaosRelay, type Script } from "./chaos-relay.ts";
 import { lifting, revoking, TestConsumer } from "./feed-kit.ts";

@@ -2,25 +2,34 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type AuthorityState, createAuthorityState } from "../../src/authority/authority-state.ts";
+import {
+  type AuthorityState,
+  createAuthorityState,
+} from "../../src/authority/state/authority-state.ts";
 import {
   createFeedFollower,
   type FeedFollower,
   type FeedFollowerDeps,
   type FeedFollowerOptions,
   type FollowerIdentity,
-} from "../../src/authority/feed-follower.ts";
-import { createFeedPublisher, type FeedPublisher } from "../../src/authority/feed-publisher.ts";
+} from "../../src/authority/feed/feed-follower.ts";
+import {
+  createFeedPublisher,
+  type FeedPublisher,
+} from "../../src/authority/feed/feed-publisher.ts";
 import {
   createFeedServer,
   type FeedServer,
   type FeedSource,
-} from "../../src/authority/feed-server.ts";
-import { bundleFor, type BundleAssignment } from "../../src/authority/feed-settings.ts";
-import { bundleHash } from "../../src/authority/feed-state-file.ts";
-import { admitByCertificate } from "../../src/authority/follower-admission.ts";
-import { type MachineListener, serveMachines } from "../../src/authority/serve.ts";
-import { createIssuedIdentity, type ServerIdentity } from "../../src/authority/server-identity.ts";
+} from "../../src/authority/feed/feed-server.ts";
+import { bundleFor, type BundleAssignment } from "../../src/authority/feed/feed-settings.ts";
+import { bundleHash } from "../../src/authority/feed/feed-state-file.ts";
+import { admitByCertificate } from "../../src/authority/feed/follower-admission.ts";
+import { type MachineListener, serveMachines } from "../../src/authority/feed/serve.ts";
+import {
+  createIssuedIdentity,
+  type ServerIdentity,
+} from "../../src/authority/feed/server-identity.ts";
 import { Deadlines } from "../../src/http/deadlines.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemTimers } from "../../src/platform/timers.ts";

@@ -12,18 +12,18 @@ import type { StoredDocument, Write } from "../../src/model/store.ts";
 import { ManualClock } from "../../src/platform/clock.ts";
 import { ManualTimers } from "../../src/platform/timers.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
-import type { FeedFrame } from "../../src/authority/feed-frames.ts";
-import { FeedRefusal, type RefusalReason } from "../../src/authority/feed-refusal.ts";
-import { FeedSequence, type Outcome } from "../../src/authority/feed-sequence.ts";
-import { settingsDigest, writeSettings } from "../../src/authority/feed-settings.ts";
+import type { FeedFrame } from "../../src/authority/feed/feed-frames.ts";
+import { FeedRefusal, type RefusalReason } from "../../src/authority/feed/feed-refusal.ts";
+import { FeedSequence, type Outcome } from "../../src/authority/feed/feed-sequence.ts";
+import { settingsDigest, writeSettings } from "../../src/authority/feed/feed-settings.ts";
 import {
   type FeedCertifier,
   FeedSigner,
   type SignedFrame,
-} from "../../src/authority/feed-signer.ts";
-import { FeedVerifier, type VerifierOptions } from "../../src/authority/feed-verifier.ts";
-import { endorseRoots } from "../../src/authority/root-endorsement.ts";
-import { packRevocations } from "../../src/authority/revocation-pack.ts";
+} from "../../src/authority/feed/feed-signer.ts";
+import { FeedVerifier, type VerifierOptions } from "../../src/authority/feed/feed-verifier.ts";
+import { endorseRoots } from "../../src/authority/feed/root-endorsement.ts";
+import { packRevocations } from "../../src/authority/state/revocation-pack.ts";
 
 export const T0 = Date.UTC(2026, 0, 2, 3, 4, 5);
 const DAY = 86_400_000;

@@ -4,12 +4,15 @@
  */
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import { type AuthorityState, createAuthorityState } from "../../authority/authority-state.ts";
+import {
+  type AuthorityState,
+  createAuthorityState,
+} from "../../authority/state/authority-state.ts";
 import type { KeeperOptions } from "../../authority/authority-options.ts";
-import { createBundleRegister } from "../../authority/bundle-register.ts";
-import { readWorkload } from "../../authority/workload-record.ts";
-import { authorityUrl } from "../../authority/enrolment-token.ts";
-import { createWorkloadRegister } from "../../authority/workload-register.ts";
+import { createBundleRegister } from "../../authority/state/bundle-register.ts";
+import { readWorkload } from "../../authority/enrolment/workload-record.ts";
+import { authorityUrl } from "../../authority/enrolment/enrolment-token.ts";
+import { createWorkloadRegister } from "../../authority/enrolment/workload-register.ts";
 import { createCertificateAuthority } from "../../keys/certificate-authority.ts";
 import { createKeyManager } from "../../keys/key-manager.ts";
 import { entryOf } from "../../keys/revocation-document.ts";

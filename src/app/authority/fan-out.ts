@@ -3,9 +3,9 @@
  * whom some come later: the workers of a supervisor. It remembers what has been heard, so that who
  * comes later gets all of it first.
  */
-import { NO_NEWS, type SettingsNews } from "../../authority/feed-settings.ts";
-import { unpackRevocations } from "../../authority/revocation-pack.ts";
-import { RevocationTable } from "../../authority/revocation-table.ts";
+import { NO_NEWS, type SettingsNews } from "../../authority/feed/feed-settings.ts";
+import { unpackRevocations } from "../../authority/state/revocation-pack.ts";
+import { RevocationTable } from "../../authority/state/revocation-table.ts";
 import type { FeedChange, FeedConsumer, FeedPosition } from "../../model/feed.ts";
 import type { Clock } from "../../model/ports.ts";
 

@@ -4,12 +4,15 @@
  * configuration is.
  */
 import { join } from "node:path";
-import { createFeedFollower, type FeedFollower } from "../../authority/feed-follower.ts";
+import { createFeedFollower, type FeedFollower } from "../../authority/feed/feed-follower.ts";
 import type { ServeOptions } from "../../authority/authority-options.ts";
-import { createFeedServer, type FeedServer } from "../../authority/feed-server.ts";
-import { admitByCertificate } from "../../authority/follower-admission.ts";
-import { type MachineIdentity, openMachineIdentity } from "../../authority/machine-identity.ts";
-import { serveMachines } from "../../authority/serve.ts";
+import { createFeedServer, type FeedServer } from "../../authority/feed/feed-server.ts";
+import { admitByCertificate } from "../../authority/feed/follower-admission.ts";
+import {
+  type MachineIdentity,
+  openMachineIdentity,
+} from "../../authority/enrolment/machine-identity.ts";
+import { serveMachines } from "../../authority/feed/serve.ts";
 import type { LoadedOwn } from "../../config/load.ts";
 import { unpackBundle } from "../../config/unpack-bundle.ts";
 import { ConfigError } from "../../model/errors.ts";

@@ -1,5 +1,5 @@
 /** Publishes what a configuration that is in force gives to proxies. */
-import type { BundleRegister } from "../../authority/bundle-register.ts";
+import type { BundleRegister } from "../../authority/state/bundle-register.ts";
 import type { Log } from "../../model/ports.ts";
 import type { Prepared } from "../prepare.ts";
 

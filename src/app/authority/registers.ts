@@ -1,5 +1,5 @@
 /** What operators of an authority change, by the admin API. */
-import type { BundleRegister } from "../../authority/bundle-register.ts";
+import type { BundleRegister } from "../../authority/state/bundle-register.ts";
 import type { CertificateAuthority } from "../../keys/certificate-authority.ts";
 import type { KeyManager } from "../../keys/key-manager.ts";
 import type { RevocationRegister } from "../../keys/revocation-register.ts";

@@ -1,15 +1,15 @@
 /** Where an authority serves machines: the feed to proxies, an identity to those that enrol. */
 import type { ServeOptions } from "../../authority/authority-options.ts";
-import type { AuthorityState } from "../../authority/authority-state.ts";
-import { createEnrolmentEndpoint } from "../../authority/enrolment-endpoint.ts";
-import { createEnrolment } from "../../authority/enrolment.ts";
-import { createFeedPublisher } from "../../authority/feed-publisher.ts";
-import { createFeedServer, type FeedServer } from "../../authority/feed-server.ts";
-import { bundleFor } from "../../authority/feed-settings.ts";
-import { admitFromRegister } from "../../authority/follower-admission.ts";
-import { serveMachines } from "../../authority/serve.ts";
-import { createIssuedIdentity } from "../../authority/server-identity.ts";
-import { createWorkloadAdmission } from "../../authority/workload-admission.ts";
+import type { AuthorityState } from "../../authority/state/authority-state.ts";
+import { createEnrolmentEndpoint } from "../../authority/enrolment/enrolment-endpoint.ts";
+import { createEnrolment } from "../../authority/enrolment/enrolment.ts";
+import { createFeedPublisher } from "../../authority/feed/feed-publisher.ts";
+import { createFeedServer, type FeedServer } from "../../authority/feed/feed-server.ts";
+import { bundleFor } from "../../authority/feed/feed-settings.ts";
+import { admitFromRegister } from "../../authority/feed/follower-admission.ts";
+import { serveMachines } from "../../authority/feed/serve.ts";
+import { createIssuedIdentity } from "../../authority/feed/server-identity.ts";
+import { createWorkloadAdmission } from "../../authority/enrolment/workload-admission.ts";
 import type { Instruments } from "../instruments.ts";
 import type { Closers } from "./closers.ts";
 import type { Registers } from "./registers.ts";

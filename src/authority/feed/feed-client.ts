@@ -1,0 +1,195 @@
+/**
+ * One request of a follower to one authority or relay, over `node:https` with our own certificate. The
+ * server must have one of the authorities that we trust, for the name that was dialled; there is no
+ * redirect, no proxy from the environment, no reuse of a connection, and nothing is unbounded.
+ */
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { request } from "node:https";
+import { isIP } from "node:net";
+import { SallyportError } from "../../model/errors.ts";
+import type { Timers } from "../../model/ports.ts";
+import { FEED_MEDIA_TYPE, FRAME_LIMITS } from "./feed-frames.ts";
+import { FeedRefusal } from "./feed-refusal.ts";
+
+/** Whom we are and whom we trust. PEM. */
+export interface ClientIdentity {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+  readonly roots: readonly string[];
+}
+
+/** What one stream tells. None of them may throw, save `line`: that ends the stream with what it threw. */
+export interface StreamEvents {
+  opened(): void;
+  /** Without its line feed, in memory of its own. */
+  line(line: Buffer): void;
+  /** Exactly once, and last. Undefined: the other side ended it in good order. */
+  ended(error: Error | undefined): void;
+}
+
+const LIMITS = {
+  /** To the head of the answer. */
+  headMs: 10_000,
+  /** Bytes of a problem document that are looked at. */
+  problem: 4096,
+  /** For a bundle of 32 MiB over a slow line. */
+  bundleMs: 60_000,
+} as const;
+
+/** Returns what ends it: then `ended` comes no more. */
+export function openStream(
+  url: URL,
+  identity: ClientIdentity,
+  { events, timers }: { readonly events: StreamEvents; readonly timers: Timers },
+): () => void {
+  let over = false;
+  const splitter = new LineSplitter((line) => events.line(line));
+  const finish = (error: Error | undefined): void => {
+    if (over) return;
+    over = true;
+    callOff();
+    sent.destroy();
+    events.ended(error);
+  };
+  const sent = send(url, identity);
+  const callOff = timers.after(LIMITS.headMs, () => finish(failed(url, "it does not answer")));
+  sent.on("error", (error) => finish(failed(url, error.message, error)));
+  sent.on("response", (response) => {
+    callOff();
+    response.on("error", (error) => finish(failed(url, error.message, error)));
+    if (response.statusCode !== 200 || response.headers["content-type"] !== FEED_MEDIA_TYPE) {
+      void readProblem(response).then((text) => finish(failed(url, text)));
+      return;
+    }
+    events.opened();
+    response.on("data", (chunk: Buffer) => {
+      if (over) return;
+      try {
+        splitter.take(chunk);
+      } catch (error) {
+        finish(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+    response.on("end", () =>
+      finish(splitter.empty ? undefined : failed(url, "a frame is cut off")),
+    );
+    response.on("close", () => finish(failed(url, "the connection is gone")));
+  });
+  sent.end();
+  return () => {
+    if (over) return;
+    over = true;
+    callOff();
+    sent.destroy();
+  };
+}
+
+/** A whole body of at most `maxBytes`. Rejects with `feed-failed`. */
+export function fetchBytes(
+  url: URL,
+  identity: ClientIdentity,
+  { maxBytes, timers }: { readonly maxBytes: number; readonly timers: Timers },
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const sent = send(url, identity);
+    const callOff = timers.after(LIMITS.bundleMs, () => fail(new Error("it takes too long")));
+    const fail = (error: Error): void => {
+      callOff();
+      sent.destroy();
+      reject(failed(url, error.message, error));
+    };
+    sent.on("error", fail);
+    sent.on("response", (response) => {
+      response.on("error", fail);
+      if (response.statusCode !== 200) {
+        void readProblem(response).then((text) => fail(new Error(text)));
+        return;
+      }
+      response.on("data", (chunk: Buffer) => {
+        length += chunk.length;
+        if (length > maxBytes) fail(new Error(`more than ${maxBytes} bytes`));
+        else chunks.push(chunk);
+      });
+      response.on("end", () => {
+        callOff();
+        resolve(Buffer.concat(chunks));
+      });
+      response.on("close", () => fail(new Error("the connection is gone")));
+    });
+    sent.end();
+  });
+}
+
+function send(url: URL, { certificatePem, keyPem, roots }: ClientIdentity): ClientRequest {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  return request({
+    host,
+    port: url.port === "" ? 443 : Number(url.port),
+    path: `${url.pathname}${url.search}`,
+    method: "GET",
+    agent: false,
+    headers: { host: url.host, accept: FEED_MEDIA_TYPE },
+    ca: [...roots],
+    cert: certificatePem,
+    key: keyPem,
+    minVersion: "TLSv1.3",
+    rejectUnauthorized: true,
+    // RFC 6066 section 3: no address in SNI. The certificate is still compared with it.
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+  });
+}
+
+/** The code of a problem document, or the status. */
+async function readProblem(response: IncomingMessage): Promise<string> {
+  const status = `it answers ${response.statusCode ?? 0}`;
+  let text = "";
+  try {
+    for await (const chunk of response) {
+      text += String(chunk);
+      if (text.length > LIMITS.problem) break;
+    }
+    const code = (JSON.parse(text) as { code?: unknown }).code;
+    return typeof code === "string" && /^[a-z-]{1,40}$/.test(code) ? `${status} (${code})` : status;
+  } catch {
+    return status;
+  }
+}
+
+/** Bytes → lines, each at most as long as a frame may be. */
+export class LineSplitter {
+  readonly #line: (line: Buffer) => void;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+
+  constructor(line: (line: Buffer) => void) {
+    this.#line = line;
+  }
+
+  get empty(): boolean {
+    return this.#heldBytes === 0;
+  }
+
+  /** Throws FeedRefusal, and what `line` throws. */
+  take(chunk: Buffer): void {
+    let start = 0;
+    for (;;) {
+      const end = chunk.indexOf(0x0a, start);
+      const piece = chunk.subarray(start, end === -1 ? undefined : end);
+      if (this.#heldBytes + piece.length > FRAME_LIMITS.line) throw new FeedRefusal("too-large");
+      this.#held.push(piece);
+      this.#heldBytes += piece.length;
+      if (end === -1) return;
+      const line = Buffer.concat(this.#held);
+      this.#held = [];
+      this.#heldBytes = 0;
+      this.#line(line);
+      start = end + 1;
+    }
+  }
+}
+
+function failed(url: URL, what: string, cause?: unknown): SallyportError {
+  return new SallyportError("feed-failed", `${url.origin}: ${what}`, { cause });
+}
