@@ -139,7 +139,7 @@ export const workloadOperations: readonly Operation[] = [
           { at: "/method", message: "a proxy enrols with mtls", remedy: "mtls, or kind workload" },
         ]);
       }
-      return invitation(await registerOf(deps).enrol(name, { kind, method, by }));
+      return invitation(name, await registerOf(deps).enrol(name, { kind, method, by }));
     },
   ),
   operation(
@@ -153,7 +153,7 @@ export const workloadOperations: readonly Operation[] = [
       answers: oneWorkload,
       problems: [404],
     },
-    async ({ params: { name } }, deps) => workload(found(await registerOf(deps).get(name))),
+    async ({ params: { name } }, deps) => workload(name, found(await registerOf(deps).get(name))),
   ),
   operation(
     {
@@ -169,7 +169,7 @@ export const workloadOperations: readonly Operation[] = [
     },
     async ({ params: { name }, by, ifMatch }, deps) => {
       const gone = await registerOf(deps).remove(name, { by, expect: ifMatch });
-      if ("refused" in gone) throw refusal(gone);
+      if ("refused" in gone) throw refusal(gone, name);
       return {};
     },
   ),
@@ -189,7 +189,7 @@ export const workloadOperations: readonly Operation[] = [
       problems: [404, 409],
     },
     async ({ params: { name }, body: { reason }, by, ifMatch }, deps) =>
-      workload(await registerOf(deps).disable(name, { by, reason, expect: ifMatch })),
+      workload(name, await registerOf(deps).disable(name, { by, reason, expect: ifMatch })),
   ),
   operation(
     {
@@ -205,7 +205,7 @@ export const workloadOperations: readonly Operation[] = [
       problems: [404, 409],
     },
     async ({ params: { name }, by, ifMatch }, deps) =>
-      workload(await registerOf(deps).enable(name, { by, expect: ifMatch })),
+      workload(name, await registerOf(deps).enable(name, { by, expect: ifMatch })),
   ),
   operation(
     {
@@ -215,7 +215,7 @@ export const workloadOperations: readonly Operation[] = [
       tag,
       summary: "A new join token for a machine that is known",
       description:
-        "What it has now ends when the token is redeemed; with `now`, at once. An earlier token that is still out ends in either case.",
+        "What it has now ends when the token is redeemed; with `now`, at once, and a machine that was disabled is let in again as soon as it has a new identity; without it one that is disabled is refused. An earlier token that is still out ends in either case.",
       params,
       body: z.strictObject({ now: z.boolean().default(false) }).default({ now: false }),
       bodyOptional: true,
@@ -226,7 +226,7 @@ export const workloadOperations: readonly Operation[] = [
       problems: [404, 409],
     },
     async ({ params: { name }, body: { now }, by, ifMatch }, deps) =>
-      invitation(await registerOf(deps).reenrol(name, { by, now, expect: ifMatch })),
+      invitation(name, await registerOf(deps).reenrol(name, { by, now, expect: ifMatch })),
   ),
 ];
 
@@ -234,25 +234,24 @@ function registerOf({ workloads }: AdminDeps): NonNullable<AdminDeps["workloads"
   return present(workloads, "register of machines");
 }
 
-const REFUSALS = {
-  exists: ["conflict", "it is invited or enrolled already; reenrol gives it a new token"],
-  disabled: ["conflict", "it is disabled; enable it first"],
-  absent: ["not-found", undefined],
-  changed: ["changed", undefined],
-} as const;
-
-function refusal({ refused }: WorkloadRefusal): AdminProblem {
-  const [code, detail] = REFUSALS[refused];
-  return new AdminProblem(code, detail);
+function refusal({ refused }: WorkloadRefusal, name: string): AdminProblem {
+  if (refused === "absent") return new AdminProblem("not-found");
+  if (refused === "changed") return new AdminProblem("changed");
+  const again = `sallyport workloads re-enrol`;
+  const detail =
+    refused === "exists"
+      ? `it is invited or enrolled already; \`${again} ${name}\` gives it a new token`
+      : `it is disabled; \`${again} --now ${name}\` ends what it had and gives it a new token, \`enable\` lets what it had in again`;
+  return new AdminProblem("conflict", detail);
 }
 
-function workload(result: Workload | WorkloadRefusal): Answer {
-  if ("refused" in result) throw refusal(result);
+function workload(name: string, result: Workload | WorkloadRefusal): Answer {
+  if ("refused" in result) throw refusal(result, name);
   return { body: shown(result), number: result.number };
 }
 
-function invitation(result: Invitation | WorkloadRefusal): Answer {
-  if ("refused" in result) throw refusal(result);
+function invitation(name: string, result: Invitation | WorkloadRefusal): Answer {
+  if ("refused" in result) throw refusal(result, name);
   const { workload: invitedOne, token, expiresMs } = result;
   return {
     body: { workload: shown(invitedOne), token, expires: timeText(expiresMs) },

@@ -462,7 +462,7 @@ export interface AdminClient {
     /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
     readonly idempotencyKey?: string | undefined;
   }): Promise<AdminAnswer<Workload>>;
-  /** A new join token for a machine that is known. What it has now ends when the token is redeemed; with `now`, at once. An earlier token that is still out ends in either case. */
+  /** A new join token for a machine that is known. What it has now ends when the token is redeemed; with `now`, at once, and a machine that was disabled is let in again as soon as it has a new identity; without it one that is disabled is refused. An earlier token that is still out ends in either case. */
   reenrolWorkload(input: {
     /** Name of the machine. */
     readonly name: string;

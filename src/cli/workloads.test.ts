@@ -45,7 +45,7 @@ test("enrolWorkload() refuses a name that is taken and a proxy without a certifi
   await enrolWorkload("billing", workload, context);
   await assert.rejects(enrolWorkload("billing", workload, context), {
     code: "admin-call-failed",
-    message: /reenrol/,
+    message: /workloads re-enrol billing`/,
   });
   const proxy = { kind: "proxy", method: "private-key-jwt" } as const;
   await assert.rejects(enrolWorkload("edge-1", proxy, context), { message: /enrols with mtls/ });

@@ -100,7 +100,8 @@ export interface WorkloadRegister {
   ): Promise<Invitation | WorkloadRefusal>;
   /**
    * A new join token for a machine that is known. What it has now ends when the token is redeemed; with
-   * `now`, at once. An earlier token that is still out ends in either case.
+   * `now`, at once, and a machine that was disabled is so no longer: nothing of what it had is good.
+   * Without `now` one that is disabled is refused. An earlier token that is still out ends in either case.
    */
   reenrol(
     name: string,

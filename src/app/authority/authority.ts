@@ -10,7 +10,7 @@ import {
 } from "../../authority/state/authority-state.ts";
 import type { KeeperOptions } from "../../authority/authority-options.ts";
 import { createBundleRegister } from "../../authority/state/bundle-register.ts";
-import { readWorkload } from "../../authority/enrolment/workload-record.ts";
+import { isKeptOut, readWorkload } from "../../authority/enrolment/workload-record.ts";
 import { authorityUrl } from "../../authority/enrolment/enrolment-token.ts";
 import { createWorkloadRegister } from "../../authority/enrolment/workload-register.ts";
 import { createCertificateAuthority } from "../../keys/certificate-authority.ts";
@@ -95,7 +95,7 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
 }
 
 function disabledOf(document: StoredDocument): string | undefined {
-  return readWorkload(document)?.disabled === undefined ? undefined : document.id;
+  return isKeptOut(readWorkload(document)) ? document.id : undefined;
 }
 
 /** What follows in memory is no proxy that was enrolled, so no bundle is chosen for it. */

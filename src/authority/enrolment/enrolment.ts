@@ -172,12 +172,19 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
       return { refused: "token-refused" };
     }
     // A new token is there because the key is not to be used any longer.
-    if (token.redeemedBy === undefined && record.key?.thumbprint === key.thumbprint) {
+    const over = [record.key?.thumbprint, ...(record.withdrawn ?? [])];
+    if (token.redeemedBy === undefined && over.includes(key.thumbprint)) {
       return { refused: "key-not-new", name: token.name };
     }
     const { timeMs: nowMs } = await store.now();
     const { recorded, granted } = register(document, record, { key, nowMs });
-    const { invitation: _used, previous: _gone, suspicion: _settled, ...rest } = record;
+    const {
+      invitation: _used,
+      previous: _gone,
+      suspicion: _settled,
+      withdrawn: _replaced,
+      ...rest
+    } = record;
     const commit = await store.commit([
       {
         collection: "join-tokens",

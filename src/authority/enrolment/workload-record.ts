@@ -43,6 +43,11 @@ const recordSchema = z.strictObject({
     })
     .optional(),
   invitation: z.strictObject({ token: text, expiresMs: time, by: text }).optional(),
+  /**
+   * Thumbprints of keys that ended with `re-enrol --now`, until it has another: relays, which know no
+   * keys, keep it out by its name meanwhile, and none of these is registered again.
+   */
+  withdrawn: z.array(text).optional(),
   disabled: z.strictObject({ atMs: time, by: text, reason: text.optional() }).optional(),
   suspicion: z.strictObject({ atMs: time, address: text }).optional(),
 });
@@ -68,6 +73,11 @@ export function readToken(document: StoredDocument): TokenRecord {
 /** As `Write.body`: members that are undefined are left out. */
 export function bodyOf(record: WorkloadRecord | TokenRecord): JsonObject {
   return JSON.parse(JSON.stringify(record)) as JsonObject;
+}
+
+/** Whether the feed names it as kept out although a certificate of it may still be good. */
+export function isKeptOut({ disabled, withdrawn }: WorkloadRecord): boolean {
+  return disabled !== undefined || withdrawn !== undefined;
 }
 
 /** When it was last there, of a document of `last-seen`. */

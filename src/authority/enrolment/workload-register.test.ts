@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { createHash, X509Certificate } from "node:crypto";
 import { test } from "node:test";
 import { FixtureAuthority, invitation, newKey } from "../../../test/authority/enrolment-ground.ts";
+import type { Granted, Refused } from "./enrolment.ts";
 import { readJoinToken } from "./enrolment-token.ts";
+import { isKeptOut, readWorkload } from "./workload-record.ts";
 
 const MINUTE = 60_000;
 
@@ -312,3 +315,56 @@ test("what nobody uses is counted, and said once a day with its names", async ()
   await register.close();
   assert.deepEqual(timers.delays, []);
 });
+
+test("reenrol() with now gives a disabled machine a token and never lets its old key in again", async () => {
+  const authority = new FixtureAuthority();
+  const { register, enrolment, admission, store } = authority;
+  const stolen = newKey();
+  const first = await enrolment.redeem(
+    readJoinToken((await authority.invite("edge-1")).token).secret,
+    stolen,
+  );
+  const old = certificateOf(first);
+  assert.equal((await admission.admit(old)).refused, undefined);
+  await register.disable("edge-1", { by: "ada", reason: "stolen" });
+  assert.equal((await admission.admit(old)).refused, "disabled");
+  assert.deepEqual(await register.reenrol("edge-1", { by: "ada" }), { refused: "disabled" });
+  const { number } = await store.now();
+  const again = invitation(await register.reenrol("edge-1", { by: "ada", now: true }));
+  assert.equal((await store.now()).number, number + 1);
+  assert.equal(again.workload.disabled, undefined);
+  assert.equal(again.workload.state, "invited");
+  assert.equal((await admission.admit(old)).refused, "superseded");
+  assert.equal(await keptOut(authority, "edge-1"), true);
+  const { secret } = readJoinToken(again.token);
+  assert.deepEqual(await enrolment.redeem(secret, stolen), {
+    refused: "key-not-new",
+    name: "edge-1",
+  });
+  const now = certificateOf(await enrolment.redeem(secret, newKey()));
+  assert.equal((await admission.admit(now)).refused, undefined);
+  assert.equal((await admission.admit(old)).refused, "superseded");
+  assert.equal(await keptOut(authority, "edge-1"), false);
+});
+
+test("reenrol() with now keeps a machine out at relays that has no key, and not one that never had one", async () => {
+  const authority = new FixtureAuthority();
+  await authority.invite("edge-1");
+  await authority.register.reenrol("edge-1", { by: "ada", now: true });
+  assert.equal(await keptOut(authority, "edge-1"), false);
+});
+
+async function keptOut({ store }: FixtureAuthority, name: string): Promise<boolean> {
+  const document = await store.get("workloads", name);
+  assert.ok(document);
+  return isKeptOut(readWorkload(document));
+}
+
+function certificateOf(granted: Granted | Refused): { uris: string[]; thumbprint: string } {
+  assert.ok(!("refused" in granted) && granted.certificate !== undefined);
+  const { raw } = new X509Certificate(granted.certificate);
+  return {
+    uris: [`spiffe://sallyport.example.com/sallyport/${granted.kind}/${granted.name}`],
+    thumbprint: createHash("sha256").update(raw).digest("base64url"),
+  };
+}

@@ -171,10 +171,8 @@ export function createWorkloadRegister(deps: WorkloadRegisterDeps): WorkloadRegi
     reenrol(name, { by, expect, now = false }) {
       return invite(name, by, (edit) =>
         change(name, expect, (record, nowMs) => {
-          if (record.disabled !== undefined) return { refused: "disabled" };
-          if (!now) return edit(record, nowMs);
-          const { key: _key, previous: _previous, ...rest } = record;
-          return edit(rest, nowMs);
+          if (now) return edit(withoutKey(record), nowMs);
+          return record.disabled === undefined ? edit(record, nowMs) : { refused: "disabled" };
         }),
       );
     },
@@ -208,6 +206,17 @@ type Edit =
   | WorkloadRefusal;
 
 type EditRecord = (record: WorkloadRecord, nowMs: number) => Edit;
+
+/**
+ * What it had is over, and with that the reason to keep it out: lifting a disablement in a commit of
+ * its own would let the stolen key in again in between.
+ */
+function withoutKey(record: WorkloadRecord): WorkloadRecord {
+  const { key, previous, disabled: _lifted, withdrawn = [], ...rest } = record;
+  const ended = [key, previous].flatMap((one) => (one === undefined ? [] : [one.thumbprint]));
+  const all = [...new Set([...withdrawn, ...ended])];
+  return all.length === 0 ? rest : { ...rest, withdrawn: all };
+}
 
 /** The token that is out can no longer be redeemed. */
 function endInvitation({ invitation }: WorkloadRecord): Write[] {
