@@ -114,6 +114,8 @@ test("sallyport store status, backup and restore go together", async (t) => {
   const restore = await run("restore", copy, "--replace");
   assert.equal(restore.status, 0, restore.stderr);
   assert.match(restore.stdout, /revoked again/);
+  assert.match(restore.stdout, /keys rotate all --emergency/);
+  assert.match(restore.stdout, /key of the feed is replaced/);
   const restored = await open();
   assert.equal((await restored.get("facts", "a"))?.body?.["value"], 1);
   assert.notEqual(await restored.epoch(), epoch);

@@ -58,6 +58,8 @@ export interface KeeperSpec<T> {
   readonly collection: Collection;
   /** Before anything was read. */
   readonly empty: T;
+  /** Called before each reading: what else of the store the plan goes by. Rejects as the store does. */
+  look?(): Promise<void>;
   /** What the documents say. */
   read(documents: readonly StoredDocument[]): Reading<T>;
   /** What is due. `steady` false: the time is in doubt; only what cannot wait. */
@@ -91,8 +93,8 @@ class CollectionKeeper<T extends object> implements Keeper<T> {
   readonly #deps: KeeperDeps;
   readonly #time: StoreTime;
   #state: T;
-  /** The store's number when it was read. */
-  #readAt: number | undefined;
+  /** The store's epoch and number when it was read. */
+  #readAt: string | undefined;
   #failures = 0;
   #queue: Promise<unknown> = Promise.resolve();
   #looking = false;
@@ -221,8 +223,11 @@ class CollectionKeeper<T extends object> implements Keeper<T> {
   /** What can be read whole is the state from then on. */
   async #read(): Promise<Reading<T>> {
     const { store } = this.#deps;
+    await this.#spec.look?.();
+    const epoch = await store.epoch();
     const { number } = await this.#time.ask(() => store.now());
-    if (this.#readAt === number) {
+    const readAt = `${epoch} ${number}`;
+    if (this.#readAt === readAt) {
       return { state: this.#state, unreadable: [], fault: undefined };
     }
     const documents = await store.list(this.#spec.collection, { limit: LIMITS.documents });
@@ -232,7 +237,7 @@ class CollectionKeeper<T extends object> implements Keeper<T> {
     const reading = this.#spec.read(documents);
     if (reading.fault !== undefined) return reading;
     // `number` was before the list, so what came between is read again rather than missed.
-    this.#readAt = number;
+    this.#readAt = readAt;
     this.#state = reading.state;
     return reading;
   }

@@ -470,3 +470,62 @@ test("metrics tell keys by use and state, and when the next is due", async () =>
   assert.match(text, /sallyport_signing_key_rotation_due_seconds\{use="feed"\} 86400/);
   assert.match(text, /sallyport_signing_keys_seen_total\{use="tokens",because="asked"\} 1/);
 });
+
+test("start() over a store that was restored replaces the key of the feed, once, and says why", async () => {
+  const on = ground();
+  const first = await started(on);
+  const before = kids(first.keys.published());
+  const [restoredFeed] = kids(first.keys.published(), "feed");
+  await first.keys.close();
+  on.store.renewEpoch();
+  on.clock.advance(HOUR);
+  const replicas = Array.from({ length: 3 }, () => replica(on));
+  await Promise.all(replicas.map(({ keys }) => keys.start()));
+  await turn();
+  for (const { keys } of replicas) {
+    const [info, ...others] = keys.list().filter(({ use }) => use === "feed");
+    assert.deepEqual(others, []);
+    assert.notEqual(info?.kid, restoredFeed);
+    assert.equal(info?.activeMs, START + HOUR, "beyond every floor that was told before");
+    assert.deepEqual(
+      [info?.because, info?.by, info?.replaced],
+      ["emergency", "restored-store", [restoredFeed]],
+    );
+    const uses = kids(keys.published()).filter((kid) => kid !== info?.kid);
+    assert.deepEqual(
+      uses,
+      before.filter((kid) => kid !== restoredFeed),
+      "other uses are not touched",
+    );
+  }
+  const warned = replicas.flatMap(({ log }) => log.lines.filter(({ level }) => level === "warn"));
+  assert.ok(warned.length > 0 && warned.every(({ event }) => /store was restored/.test(event)));
+  const [kid] = kids(replicas[0]?.keys.published() ?? [], "feed");
+  const again = await started(on);
+  assert.deepEqual(kids(again.keys.published(), "feed"), [kid], "and not at the next start");
+});
+
+test("a store whose epoch changes while it is in use has its feed key replaced", async () => {
+  const on = ground();
+  const one = await started(on);
+  const [former] = kids(one.keys.published(), "feed");
+  on.store.renewEpoch();
+  on.clock.advance(MINUTE);
+  await one.settle();
+  const [now, ...others] = kids(one.keys.published(), "feed");
+  assert.deepEqual(others, []);
+  assert.notEqual(now, former);
+});
+
+test("start() over a store that remembers no epoch remembers it and replaces nothing", async () => {
+  const on = ground();
+  const first = await started(on);
+  const known = kids(first.keys.published());
+  await first.keys.close();
+  await on.store.commit([{ collection: "facts", id: "feed-key-epoch", body: undefined }]);
+  on.store.renewEpoch();
+  const second = await started(on);
+  assert.deepEqual(kids(second.keys.published()), known);
+  const fact = await on.store.get("facts", "feed-key-epoch");
+  assert.equal(fact?.body?.["epoch"], await on.store.epoch());
+});

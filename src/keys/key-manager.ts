@@ -4,7 +4,8 @@
  *
  * Refuses to sign (`signing-unavailable`) once its key is retired and no successor could be had. An
  * emergency rotation takes all keys of a use out of publication in the commit that brings the new
- * one, so nothing that they signed verifies from then on.
+ * one, so nothing that they signed verifies from then on. The key of the feed is replaced in this way
+ * by itself where the store was put back from a backup (`store-life.ts`).
  */
 import { generateSigningKey } from "../crypto/signing-key.ts";
 import type { Sealer } from "../crypto/seal.ts";
@@ -35,6 +36,7 @@ import {
 } from "./schedule.ts";
 import { Listeners } from "./listeners.ts";
 import { nextId, readEach } from "./sealed-record.ts";
+import { StoreLife } from "./store-life.ts";
 
 export interface KeyManagerDeps {
   readonly store: Store;
@@ -94,6 +96,9 @@ export function createKeyManager(options: KeyOptions, deps: KeyManagerDeps): Key
   return new ScheduledKeys(options, deps);
 }
 
+/** Who asks for the rotation after a restore. */
+const BY_RESTORE = "restored-store";
+
 /** Records by use, each in the order of `activeMs`. */
 type KeysByUse = ReadonlyMap<KeyUse, readonly KeyRecord[]>;
 
@@ -101,6 +106,7 @@ class ScheduledKeys implements KeyManager {
   readonly #options: KeyOptions;
   readonly #deps: KeyManagerDeps;
   readonly #keeper: Keeper<KeysByUse>;
+  readonly #life: StoreLife;
   readonly #listeners: Listeners;
   readonly #metrics: ReturnType<typeof registerKeyMetrics>;
   /** What was read last, by id and number: opening costs more than all the rest. */
@@ -110,11 +116,13 @@ class ScheduledKeys implements KeyManager {
   constructor(options: KeyOptions, deps: KeyManagerDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#life = new StoreLife(deps.store);
     this.#listeners = new Listeners(deps.log);
     this.#keeper = createKeeper<KeysByUse>(
       {
         collection: "signing-keys",
         empty: new Map(),
+        look: () => this.#life.look(),
         read: (documents) => this.#read(documents),
         plan: (keys, at) => this.#plan(keys, at),
         dueMs: (keys, nowMs) =>
@@ -220,14 +228,22 @@ class ScheduledKeys implements KeyManager {
   }
 
   #plan(keys: KeysByUse, at: { readonly nowMs: number; readonly steady: boolean }): Write[] {
-    return KEY_USES.flatMap((use) => {
+    const writes = KEY_USES.flatMap((use) => {
       const records = of(keys, use);
+      if (use === "feed" && records.length > 0 && this.#life.restored) {
+        if (!at.steady) return [];
+        const ids = records.map(({ id }) => id);
+        return this.#writesOfEmergency(use, { records, ids, nowMs: at.nowMs, by: BY_RESTORE });
+      }
       // While it is in doubt what time it is, only what there is none of is made.
       if (!at.steady && records.length > 0) return [];
       const steps = stepsDue(records, this.#policy(use), at.nowMs);
       const because = records.length === 0 ? "first" : "schedule";
       return this.#writes(use, records, steps, { because, by: undefined });
     });
+    // In the same commit; and not before the key can be replaced.
+    const waits = this.#life.restored && !at.steady;
+    return waits ? writes : [...writes, ...this.#life.remember()];
   }
 
   #writes(
@@ -301,7 +317,12 @@ class ScheduledKeys implements KeyManager {
   #noticed({ use, kid, because, by, createdMs, activeMs }: KeyRecord): void {
     this.#metrics.seen(use, because);
     const fields = { use, kid, because, by, active_in_seconds: (activeMs - createdMs) / 1000 };
-    if (because === "emergency") {
+    if (because === "emergency" && by === BY_RESTORE) {
+      this.#deps.log.warn(
+        "the store was restored: its feed key was replaced, since proxies may know that an emergency ended it",
+        fields,
+      );
+    } else if (because === "emergency") {
       this.#deps.log.warn("an emergency rotation put an end to all former keys of a use", fields);
     } else this.#deps.log.info("a signing key was made", fields);
   }

@@ -10,6 +10,8 @@ import type { Store } from "../../src/model/store.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemTimers } from "../../src/platform/timers.ts";
 import { rewrapStore } from "../../src/store/rewrap.ts";
+import { backupSqlite } from "../../src/store/sqlite-backup.ts";
+import { restoreSqlite } from "../../src/store/sqlite-restore.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { postgres } from "../postgres.ts";
 import { opener, temporaryFolder } from "../store/kit.ts";
@@ -79,4 +81,28 @@ test("keys and roots converge on SQLite, and open under another key-encryption k
 test("keys and roots converge on Postgres, and open under another key-encryption key", async (t) => {
   const server = await postgres(t);
   if (server !== undefined) await judge(t, opener(t, server.url));
+});
+
+test("a SQLite store that is restored from before an emergency gets a feed key that is newer than it", async (t) => {
+  const folder = await temporaryFolder(t);
+  const [path, backup] = [join(folder, "state", "store.db"), join(folder, "backup.db")];
+  const open = opener(t, `sqlite:${path}`);
+  const store = await open();
+  const { keys } = partsOf(t, store);
+  await keys.start();
+  backupSqlite(path, backup);
+  await keys.rotate("feed", { emergency: true });
+  const floor = keys.list().find(({ use }) => use === "feed")?.activeMs ?? Infinity;
+  await keys.close();
+  await store.close();
+  restoreSqlite(backup, path, { replace: true, nowMs: systemClock.now() });
+  const restored = await open();
+  const again = partsOf(t, restored).keys;
+  await again.start();
+  const feed = again.list().filter(({ use }) => use === "feed");
+  assert.deepEqual(
+    feed.map(({ by, state }) => [by, state]),
+    [["restored-store", "active"]],
+  );
+  assert.ok((feed[0]?.activeMs ?? 0) >= floor, "proxies keep the floor and refuse what is older");
 });

@@ -19,6 +19,8 @@ import { ABSENT, checkLimit, checkWrites } from "../../src/store/writes.ts";
 export interface MemoryStore extends Store {
   /** While true every verb of every handle rejects with `store-unavailable`. */
   away: boolean;
+  /** As a restore does. */
+  renewEpoch(): void;
   /** One more handle of the same state. */
   open(): MemoryStore;
 }
@@ -30,7 +32,7 @@ export function createMemoryStore(clock: Pick<Clock, "now">): MemoryStore {
 
 class State {
   readonly clock: Pick<Clock, "now">;
-  readonly epoch = randomBytes(16).toString("base64url");
+  epoch = randomBytes(16).toString("base64url");
   /** Removed ones too, until their removal is forgotten. */
   readonly documents = new Map<string, StoredDocument>();
   readonly watchers = new Set<{ readonly changed: () => void }>();
@@ -96,6 +98,10 @@ class Handle implements MemoryStore {
 
   set away(value: boolean) {
     this.#state.away = value;
+  }
+
+  renewEpoch(): void {
+    this.#state.epoch = randomBytes(16).toString("base64url");
   }
 
   open(): MemoryStore {

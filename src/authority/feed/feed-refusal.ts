@@ -10,7 +10,8 @@ export const REFUSALS = {
   "not-certified": "the key is not certified by an authority that this machine trusts",
   "wrong-usage": "the certificate of the key is not one for the feed",
   "key-expired": "the certificate of the key is out of its time",
-  "key-withdrawn": "the key was withdrawn: a newer one has said that it counts no more",
+  "key-withdrawn":
+    "the key was withdrawn: a newer one has said that it counts no more (where the store was restored from a backup: `sallyport keys rotate feed --emergency` at the authority)",
   "bad-signature": "the signature is not that of the key",
   future: "a frame is of the future by more than clocks may differ",
   "too-old": "the word of the authority is older than it may be: it was held up, or is replayed",
