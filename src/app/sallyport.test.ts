@@ -98,6 +98,7 @@ test("startSallyport() rejects, and leaves nothing open, when an address is take
   write(PERMIT, "", { address: taken });
   await assert.rejects(startSallyport(join(folder, "sallyport.yaml"), silent), {
     code: "listen-failed",
+    message: /EADDRINUSE: another process has it/,
   });
   write(PERMIT);
 });

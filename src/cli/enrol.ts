@@ -45,7 +45,7 @@ export async function enrol(options: EnrolOptions, deps: EnrolDeps): Promise<num
       expect: place.proxy ? { kind: "proxy", method: "mtls" } : undefined,
       replace: options.replace,
     },
-    { clock: systemClock },
+    { clock: systemClock, hint: deps.hint },
   );
   const until = new Date(identity.notAfterMs).toISOString();
   deps.print(`enrolled  ${identity.name}  ${identity.kind}  until ${until}`);

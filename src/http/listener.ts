@@ -169,7 +169,7 @@ class TcpListener implements Listener, ConnectionContext {
       server.once("error", reject);
       server.listen({ port: address.port, host: address.host, reusePort }, resolve);
     }).catch((cause: unknown) => {
-      const why = (cause as NodeJS.ErrnoException).code ?? "failed";
+      const why = whyNot((cause as NodeJS.ErrnoException).code);
       throw new SallyportError(
         "listen-failed",
         `listener ${this.name}: cannot listen on ${address.host}:${address.port} (${why})`,
@@ -441,4 +441,12 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
   const colon = address.lastIndexOf(":");
   const host = address.slice(0, colon).replace(/^\[|\]$/g, "");
   return { host, port: Number(address.slice(colon + 1)) };
+}
+
+/** For operators, from the error code of a socket that cannot be bound. */
+function whyNot(code = "failed"): string {
+  if (code === "EADDRINUSE") return "EADDRINUSE: another process has it";
+  if (code === "EADDRNOTAVAIL") return "EADDRNOTAVAIL: no interface of this machine has it";
+  if (code === "EACCES") return "EACCES: a port below 1024 needs CAP_NET_BIND_SERVICE";
+  return code;
 }

@@ -51,7 +51,8 @@ export async function listenAtSocketFile(server: Server, path: string): Promise<
     };
   } catch (cause) {
     server.close();
-    throw refused(path, "it cannot be listened on", cause);
+    const { code = "failed" } = cause as NodeJS.ErrnoException;
+    throw refused(path, `it cannot be listened on (${code})`, cause);
   } finally {
     rmSync(own, { recursive: true, force: true });
   }

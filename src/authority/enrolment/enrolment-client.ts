@@ -13,6 +13,7 @@ import { pemText } from "../../crypto/issue-certificate.ts";
 import { pemBlocks } from "../../crypto/pem.ts";
 import { SallyportError } from "../../model/errors.ts";
 import { isJsonObject, type JsonObject, parseJson } from "../../model/json.ts";
+import { connectionFault } from "../connection-fault.ts";
 import { pinOf } from "./enrolment-token.ts";
 
 const LIMITS = {
@@ -131,7 +132,7 @@ function exchange(
       () => fail(`no complete answer within ${LIMITS.timeoutMs / 1000} s`),
       LIMITS.timeoutMs,
     );
-    outgoing.on("error", (error: NodeJS.ErrnoException) => fail(whyNot(error), error));
+    outgoing.on("error", (error) => fail(connectionFault(error), error));
     outgoing.on("response", (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
@@ -140,7 +141,7 @@ function exchange(
         if (bytes > LIMITS.answer) fail(`the answer is larger than ${LIMITS.answer} bytes`);
         else chunks.push(chunk);
       });
-      response.on("error", (error: NodeJS.ErrnoException) => fail(whyNot(error), error));
+      response.on("error", (error) => fail(connectionFault(error), error));
       response.on("close", () => fail("the connection closed within the answer"));
       response.on("end", () => {
         if (!response.complete) return fail("the connection closed within the answer");
@@ -151,34 +152,6 @@ function exchange(
     });
     outgoing.end(body);
   });
-}
-
-/** What the operator can do about it. */
-const REMEDIES: Readonly<Record<string, string>> = {
-  ECONNREFUSED:
-    "nothing listens there; is authority.serve in its configuration, and is it running?",
-  ENOTFOUND: "its name is not known here; look at the name and at DNS",
-  EAI_AGAIN: "its name cannot be looked up now; look at DNS",
-  ETIMEDOUT: "it cannot be reached; look at the network and its firewalls",
-  EHOSTUNREACH: "it cannot be reached; look at the network and its firewalls",
-  ERR_TLS_CERT_ALTNAME_INVALID:
-    "its certificate is for another name; reach it by one of authority.serve.names, or add this one there",
-  IS_A_MACHINE: "it is an enrolled machine (a relay, perhaps) and no authority",
-  CERT_HAS_EXPIRED: "its certificate has expired, or this machine's clock is ahead",
-  CERT_NOT_YET_VALID: "its certificate is not valid yet: this machine's clock is behind",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    "its certificate is not by an authority that this machine trusts",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    "its certificate is not by an authority that this machine trusts",
-  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is not by an authority that this machine trusts",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is not by an authority that this machine trusts",
-};
-
-function whyNot(error: NodeJS.ErrnoException): string {
-  const { code } = error;
-  if (code === undefined || !/^[A-Z0-9_]{1,64}$/.test(code)) return "the connection failed";
-  const remedy = REMEDIES[code];
-  return `the connection failed (${code})${remedy === undefined ? "" : `: ${remedy}`}`;
 }
 
 function isPinned(der: Buffer, pins: readonly string[]): boolean {

@@ -27,7 +27,12 @@ export interface MachineEnrolmentOptions {
 /** Throws `enrolment-failed`, which says what to do. */
 export async function enrolMachine(
   options: MachineEnrolmentOptions,
-  deps: { readonly clock: Clock; readonly files?: IdentityFiles | undefined },
+  deps: {
+    readonly clock: Clock;
+    readonly files?: IdentityFiles | undefined;
+    /** Told of addresses that failed, where another one answered. */
+    readonly hint?: ((line: string) => void) | undefined;
+  },
 ): Promise<LoadedIdentity> {
   const token = readJoinToken(options.token);
   const authorities = authoritiesOf(options, token);
@@ -50,7 +55,11 @@ export async function enrolMachine(
     );
   }
   const { key, keyPem } = await folder.pendingKey();
-  const { authority, roots } = await firstTrusted(authorities, token.pins);
+  const { authority, roots, failures } = await firstTrusted(authorities, token.pins);
+  if (failures.length > 0) {
+    for (const failure of failures) deps.hint?.(`${failure}; it is not kept for renewals`);
+    deps.hint?.(`${authority} answered`);
+  }
   const { name, issuer, secret } = token;
   const claims = { jwk: key.jwk, token: secret };
   const proof = signProof(key, {
@@ -61,7 +70,9 @@ export async function enrolMachine(
   });
   const answer = await sendProof(new URL("/enrol", authority), proof, { roots });
   const granted = readAnswer(answer, { key, issuer, name, nowMs: nowMs(), known: roots }, known);
-  return folder.adopt({ ...granted, authorities }, keyPem);
+  // Those that failed are none to come back to; those behind the first that answered were not asked.
+  const kept = authorities.slice(failures.length);
+  return folder.adopt({ ...granted, authorities: kept }, keyPem);
 }
 
 /** As `readGrant`. A command that is repeated after it had succeeded is told so. */
@@ -101,20 +112,28 @@ function originOf(text: string): string {
   return url.origin;
 }
 
+interface Trusted {
+  readonly authority: string;
+  readonly roots: readonly string[];
+  /** What was wrong with each of those before it. */
+  readonly failures: readonly string[];
+}
+
 /** The first that answers and has the roots that the token names. */
 async function firstTrusted(
   authorities: readonly string[],
   pins: readonly string[],
-): Promise<{ readonly authority: string; readonly roots: readonly string[] }> {
-  const errors: unknown[] = [];
+): Promise<Trusted> {
+  const failures: string[] = [];
   for (const authority of authorities) {
     try {
-      return { authority, roots: await fetchPinnedRoots(authority, pins) };
+      return { authority, roots: await fetchPinnedRoots(authority, pins), failures };
     } catch (error) {
-      errors.push(error);
+      if (!(error instanceof SallyportError)) throw error;
+      failures.push(error.message);
     }
   }
-  throw errors[0];
+  throw failed(failures.join("; "));
 }
 
 function failed(message: string): SallyportError {

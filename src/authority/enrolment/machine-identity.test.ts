@@ -13,6 +13,7 @@ import {
   peerOf,
   TemporaryFolder,
 } from "../../../test/authority/enrolment-ground.ts";
+import { PlainServer } from "../../../test/authority/plain-server.ts";
 import type { WorkloadKind } from "../../model/workloads.ts";
 import { endorseRoots } from "../feed/root-endorsement.ts";
 import { readJoinToken, writeJoinToken } from "./enrolment-token.ts";
@@ -118,6 +119,13 @@ test("enrolMachine() says what to do for each way in which it can fail", async (
   await says(enrol({ authorities: ["http://localhost:1"] }), /https:\/\/host:port/);
   const gone = await closedPort();
   await says(enrol({ authorities: [`https://localhost:${gone}`] }), /ECONNREFUSED.*running/);
+  const both = [`https://localhost:${gone}`, `https://127.0.0.1:${gone}`];
+  await says(enrol({ authorities: both }), /localhost.*ECONNREFUSED.*127\.0\.0\.1.*ECONNREFUSED/);
+  await using plain = new PlainServer();
+  await says(
+    enrol({ authorities: [await plain.url()] }),
+    /does not speak TLS; is it authority\.serve/,
+  );
   const expect = { kind: "workload", method: "mtls" } as const;
   await says(enrol({ expect }), /proxy with mtls.*--kind workload/);
   const late = enrolMachine(
@@ -150,12 +158,17 @@ test("enrolMachine() goes by the token's own address, and to the next of several
   const gone = `https://localhost:${await closedPort()}`;
   await enrolMachine({ token, folder: ground.folder, authorities: [] }, ground.authority);
   const again = invitation(await ground.authority.register.reenrol("edge-1", { by: "ops" }));
+  const hints: string[] = [];
+  const untried = `https://localhost:${await closedPort()}`;
   await enrolMachine(
-    { token: again.token, folder: ground.folder, authorities: [gone, ground.server.url] },
-    ground.authority,
+    { token: again.token, folder: ground.folder, authorities: [gone, ground.server.url, untried] },
+    { clock: ground.authority.clock, hint: (line) => hints.push(line) },
   );
+  assert.equal(hints.length, 2);
+  assert.match(hints[0] ?? "", new RegExp(`^${gone}: .*ECONNREFUSED.*not kept`));
+  assert.equal(hints[1], `${ground.server.url} answered`);
   const identity = await ground.open();
-  assert.deepEqual(identity.authorities, [gone, ground.server.url]);
+  assert.deepEqual(identity.authorities, [ground.server.url, untried]);
   await identity.renew();
 });
 

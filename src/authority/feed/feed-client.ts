@@ -8,6 +8,7 @@ import { request } from "node:https";
 import { isIP } from "node:net";
 import { SallyportError } from "../../model/errors.ts";
 import type { Timers } from "../../model/ports.ts";
+import { connectionFault } from "../connection-fault.ts";
 import { FEED_MEDIA_TYPE, FRAME_LIMITS } from "./feed-frames.ts";
 import { FeedRefusal } from "./feed-refusal.ts";
 
@@ -53,10 +54,10 @@ export function openStream(
   };
   const sent = send(url, identity);
   const callOff = timers.after(LIMITS.headMs, () => finish(failed(url, "it does not answer")));
-  sent.on("error", (error) => finish(failed(url, error.message, error)));
+  sent.on("error", (error) => finish(failed(url, connectionFault(error), error)));
   sent.on("response", (response) => {
     callOff();
-    response.on("error", (error) => finish(failed(url, error.message, error)));
+    response.on("error", (error) => finish(failed(url, connectionFault(error), error)));
     if (response.statusCode !== 200 || response.headers["content-type"] !== FEED_MEDIA_TYPE) {
       void readProblem(response).then((text) => finish(failed(url, text)));
       return;
@@ -73,7 +74,7 @@ export function openStream(
     response.on("end", () =>
       finish(splitter.empty ? undefined : failed(url, "a frame is cut off")),
     );
-    response.on("close", () => finish(failed(url, "the connection is gone")));
+    response.on("close", () => finish(failed(url, "the connection was closed")));
   });
   sent.end();
   return () => {
@@ -94,29 +95,29 @@ export function fetchBytes(
     const chunks: Buffer[] = [];
     let length = 0;
     const sent = send(url, identity);
-    const callOff = timers.after(LIMITS.bundleMs, () => fail(new Error("it takes too long")));
-    const fail = (error: Error): void => {
+    const callOff = timers.after(LIMITS.bundleMs, () => fail("it takes too long"));
+    const fail = (what: string, cause?: Error): void => {
       callOff();
       sent.destroy();
-      reject(failed(url, error.message, error));
+      reject(failed(url, what, cause));
     };
-    sent.on("error", fail);
+    sent.on("error", (error) => fail(connectionFault(error), error));
     sent.on("response", (response) => {
-      response.on("error", fail);
+      response.on("error", (error) => fail(connectionFault(error), error));
       if (response.statusCode !== 200) {
-        void readProblem(response).then((text) => fail(new Error(text)));
+        void readProblem(response).then((text) => fail(text));
         return;
       }
       response.on("data", (chunk: Buffer) => {
         length += chunk.length;
-        if (length > maxBytes) fail(new Error(`more than ${maxBytes} bytes`));
+        if (length > maxBytes) fail(`more than ${maxBytes} bytes`);
         else chunks.push(chunk);
       });
       response.on("end", () => {
         callOff();
         resolve(Buffer.concat(chunks));
       });
-      response.on("close", () => fail(new Error("the connection is gone")));
+      response.on("close", () => fail("the connection was closed"));
     });
     sent.end();
   });
@@ -141,7 +142,28 @@ function send(url: URL, { certificatePem, keyPem, roots }: ClientIdentity): Clie
   });
 }
 
-/** The code of a problem document, or the status. */
+/** What to do where this machine is not let in, by the code of the answer. */
+const REMEDIES: ReadonlyMap<string, string> = new Map([
+  [
+    "missing-certificate",
+    "it saw no certificate of this machine: does something in between end TLS?",
+  ],
+  ["disabled", "this machine was disabled: `sallyport workloads enable NAME` lets it in again"],
+  [
+    "not-a-proxy",
+    "this machine is enrolled as a workload, and only proxies follow the feed: `sallyport workloads remove NAME`, then `enrol NAME --kind proxy`",
+  ],
+  [
+    "unknown",
+    "the authority does not know this machine: `sallyport workloads enrol NAME --kind proxy`, then `sallyport enrol` here",
+  ],
+  [
+    "superseded",
+    "the authority knows a newer identity of this machine: if this is the right one, `sallyport workloads re-enrol NAME`, then `sallyport enrol` here",
+  ],
+]);
+
+/** The code of a problem document, or the status, and what to do. */
 async function readProblem(response: IncomingMessage): Promise<string> {
   const status = `it answers ${response.statusCode ?? 0}`;
   let text = "";
@@ -151,7 +173,9 @@ async function readProblem(response: IncomingMessage): Promise<string> {
       if (text.length > LIMITS.problem) break;
     }
     const code = (JSON.parse(text) as { code?: unknown }).code;
-    return typeof code === "string" && /^[a-z-]{1,40}$/.test(code) ? `${status} (${code})` : status;
+    if (typeof code !== "string" || !/^[a-z-]{1,40}$/.test(code)) return status;
+    const remedy = REMEDIES.get(code);
+    return `${status} (${code})${remedy === undefined ? "" : `: ${remedy}`}`;
   } catch {
     return status;
   }

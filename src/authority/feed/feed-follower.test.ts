@@ -4,6 +4,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { digestOf, lifting, revoking } from "../../../test/authority/feed-kit.ts";
 import { FeedGround } from "../../../test/authority/feed-ground.ts";
+import { PlainServer } from "../../../test/authority/plain-server.ts";
+import { systemClock } from "../../platform/clock.ts";
+import { systemTimers } from "../../platform/timers.ts";
+import { createIssuedIdentity } from "./server-identity.ts";
 
 test("a follower knows what the authority knows, and each change, over TLS", async () => {
   await using ground = new FeedGround();
@@ -145,12 +149,13 @@ test("a follower whose certificate is disabled, unknown or of another kind is no
   while (follower.detail().lastError === undefined || follower.detail().connected) {
     await new Promise(setImmediate);
   }
-  while (!/disabled/.test(follower.detail().lastError ?? "")) await new Promise(setImmediate);
+  while (!/\(disabled\): .*workloads enable/.test(follower.detail().lastError ?? ""))
+    await new Promise(setImmediate);
 
   const identity = ground.identity("billing", "workload");
   const service = await ground.follower("billing", [authority.url], { identity });
   await service.follower.start();
-  while (!/not-a-proxy/.test(service.follower.detail().lastError ?? "")) {
+  while (!/not-a-proxy.*--kind proxy/.test(service.follower.detail().lastError ?? "")) {
     await new Promise(setImmediate);
   }
   assert.deepEqual(service.consumer.calls, []);
@@ -163,7 +168,37 @@ test("a follower believes no server but one that its authorities vouch for", asy
   const { follower, consumer } = await ground.follower("edge-1", [authority.url]);
   await follower.start();
   while (follower.detail().lastError === undefined) await new Promise(setImmediate);
+  assert.match(follower.detail().lastError ?? "", /not by an authority.*enrolled anew/);
   assert.deepEqual(consumer.calls, []);
+});
+
+test("a follower says what to do about a port or a name that is the wrong one", async () => {
+  await using ground = new FeedGround();
+  const authority = await ground.authority();
+  const elsewhere = await ground.serve(authority.publisher, {
+    identity: createIssuedIdentity(["elsewhere.internal"], {
+      ca: ground.ca,
+      clock: systemClock,
+      timers: systemTimers,
+      log: ground.log,
+    }),
+    bundle: () => Promise.resolve(undefined),
+    disabled: () => [],
+  });
+  await using plain = new PlainServer();
+  await using mute = new PlainServer("mute");
+  for (const [url, says] of [
+    [await plain.url(), /does not speak TLS; is it authority\.serve/],
+    [await mute.url(), /the connection was closed/],
+    [elsewhere.url, /one of authority\.serve\.names/],
+  ] as const) {
+    const { follower } = await ground.follower("edge-1", [url]);
+    await follower.start();
+    while (follower.detail().lastError === undefined) await new Promise(setImmediate);
+    assert.match(follower.detail().lastError ?? "", says);
+    await follower.close();
+  }
+  await elsewhere.listener.close(0);
 });
 
 test("a relay passes the feed and its bundle on, and holds nothing up", async () => {

@@ -56,6 +56,20 @@ void test("publish() puts a bundle in force, on every authority over the store",
   assert.deepEqual((await open()).assignments(), wanted, "and after a start");
 });
 
+void test("the log says that a bundle is published when it is, and not at each start", async () => {
+  const { clock, store } = ground();
+  const start = async () => {
+    const log = recordedLog();
+    const register = createBundleRegister({ store, clock, log });
+    await register.start();
+    await register.publish(publication("a"), START);
+    register.close();
+    return log.lines.map((line) => line.slice(0, line.indexOf(" {")));
+  };
+  assert.deepEqual(await start(), ["info a bundle is published"]);
+  assert.deepEqual(await start(), ["info the published bundle is known"]);
+});
+
 void test("publish() says unchanged for what is in force, and writes nothing", async () => {
   const { open, store } = ground();
   const register = await open();

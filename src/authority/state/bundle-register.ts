@@ -109,7 +109,7 @@ class StoredBundles implements BundleRegister {
   }
 
   async start(): Promise<void> {
-    await this.#read();
+    await this.#read("start");
     this.#endWatch = this.#deps.store.watch(() => void this.#refresh());
   }
 
@@ -182,7 +182,7 @@ class StoredBundles implements BundleRegister {
     ];
     const done = await this.#deps.store.commit(writes);
     if (done.conflict !== undefined) return false;
-    this.#take(kept, done.number);
+    this.#take(kept, done.number, "later");
     return true;
   }
 
@@ -207,21 +207,22 @@ class StoredBundles implements BundleRegister {
     } while (this.#again && !this.#closed);
   }
 
-  async #read(): Promise<void> {
+  async #read(at: "start" | "later" = "later"): Promise<void> {
     const document = await this.#deps.store.get("bundles", IN_FORCE);
     if (this.#closed) return;
     const number = document?.number ?? "absent";
     if (number === this.#number) return;
-    this.#take(document === undefined ? [] : historyOf(document), number);
+    this.#take(document === undefined ? [] : historyOf(document), number, at);
   }
 
-  #take(history: readonly Entry[], number: number | "absent"): void {
+  #take(history: readonly Entry[], number: number | "absent", at: "start" | "later"): void {
     const before = this.#history[0];
     this.#history = history;
     this.#number = number;
     const now = history[0];
     if (now === undefined || now === before) return;
-    this.#deps.log.info("a bundle is published", { hash: now.hash, by: now.by });
+    const event = at === "start" ? "the published bundle is known" : "a bundle is published";
+    this.#deps.log.info(event, { hash: now.hash, by: now.by });
     for (const listener of this.#listeners) listener();
   }
 }
