@@ -15,7 +15,7 @@ import { FeedRefusal } from "./feed-refusal.ts";
 import { FeedSequence, type Outcome } from "./feed-sequence.ts";
 import type { FeedSource } from "./feed-server.ts";
 import { bundleFor, type FeedSettings, settingsDigest } from "./feed-settings.ts";
-import { FeedStateFile } from "./feed-state-file.ts";
+import { FeedStateFile, type StateHead } from "./feed-state-file.ts";
 import { FeedVerifier, type VerifiedFrame } from "./feed-verifier.ts";
 import { FrameLog, type LogSnapshot } from "./frame-log.ts";
 import { readRootList, unprovenRoots } from "./root-endorsement.ts";
@@ -141,6 +141,8 @@ class Follower implements FeedFollower {
   #openedAt = 0;
   #heardAt = 0;
   #freshAt: number | undefined;
+  /** When that was of which the authority vouched last, on our clock that never goes back. */
+  #vouchedAt: number | undefined;
   #compactedAt = Number.NEGATIVE_INFINITY;
   #compacting = false;
   /** A snapshot that was fetched by itself and has no place yet. */
@@ -237,7 +239,8 @@ class Follower implements FeedFollower {
 
   async #load(): Promise<void> {
     const { log } = this.#deps;
-    const { floor, bundle, lines } = await this.#file.read();
+    const { floor, bundle, lostEpoch, lines } = await this.#file.read();
+    this.#sequence.lostEpoch = lostEpoch;
     this.#loading = true;
     this.#verifier = this.#verifierOf(floor, "then");
     this.#sequence.begin();
@@ -282,8 +285,9 @@ class Follower implements FeedFollower {
     this.#write(() => this.#file.changeHead(this.#head));
   }
 
-  get #head(): { readonly floor: number; readonly bundle: string } {
-    return { floor: this.#verifier.floor, bundle: this.#bundles.running };
+  get #head(): StateHead {
+    const { lostEpoch } = this.#sequence;
+    return { floor: this.#verifier.floor, bundle: this.#bundles.running, lostEpoch };
   }
 
   #write(run: () => Promise<void>): void {
@@ -299,6 +303,7 @@ class Follower implements FeedFollower {
   /** Throws FeedRefusal. */
   #take(raw: Buffer, from: "wire" | "disk"): void {
     const { floor } = this.#verifier;
+    const { lostEpoch } = this.#sequence;
     const verified = this.#verifier.read(raw);
     if (verified === undefined) return;
     try {
@@ -314,8 +319,10 @@ class Follower implements FeedFollower {
       if (outcome === "fresh") this.#compactIfDue();
       if (outcome !== "known") this.#install();
     } finally {
-      // Also where the frame is refused because of it: that key is not to be believed after a restart.
-      if (floor !== this.#verifier.floor) this.#keepHead();
+      // Also where the frame is refused because of it: neither that key nor a store that has lost
+      // commits is to be believed after a restart.
+      const lost = lostEpoch !== this.#sequence.lostEpoch;
+      if (lost || floor !== this.#verifier.floor) this.#keepHead();
     }
   }
 
@@ -340,7 +347,9 @@ class Follower implements FeedFollower {
       this.#log.settings(line);
     } else if (frame.kind === "current" && outcome === "fresh") {
       this.#log.current(frame.number, line);
-      this.#freshAt = this.#deps.clock.monotonic();
+      const { clock } = this.#deps;
+      this.#freshAt = clock.monotonic();
+      this.#vouchedAt = this.#freshAt - Math.max(0, clock.now() - this.#sequence.asOf);
     }
   }
 
@@ -601,7 +610,10 @@ class Follower implements FeedFollower {
   }
 
   #staleness(): number {
-    return Math.max(0, this.#deps.clock.now() - this.#sequence.asOf);
+    const { clock } = this.#deps;
+    const byWall = clock.now() - this.#sequence.asOf;
+    // A wall clock that is set back makes nothing younger, in the metric as little as for the gate.
+    return Math.max(0, byWall, clock.monotonic() - (this.#vouchedAt ?? clock.monotonic()));
   }
 
   #measure(metrics: Metrics): void {

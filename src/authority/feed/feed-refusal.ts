@@ -16,6 +16,8 @@ export const REFUSALS = {
   future: "a frame is of the future by more than clocks may differ",
   "too-old": "the word of the authority is older than it may be: it was held up, or is replayed",
   replayed: "a frame goes back behind one that came before it",
+  "rolled-back":
+    "the store has lost commits that this machine knows of: `sallyport store new-epoch` at the authority lets it go on, and what was revoked has to be revoked again",
   gap: "frames are missing between this one and what is known",
   "wrong-epoch": "a frame is of another life of the store than the stream",
   "mixed-snapshot": "a part does not belong to the snapshot that has begun",

@@ -436,3 +436,49 @@ test("read() refuses a chain that cannot be read, and a key that withdraws itsel
   assert.equal(refusal([leaf], { ...hello, floor: T0 + 1 }), "malformed");
   assert.equal(reader.verifier.floor, 0);
 });
+
+test("take() refuses an authority that vouches later for a lower number: commits are lost", () => {
+  const { ground, stream, reader } = scene();
+  ground.clock.advance(6000);
+  reader.sequence.begin();
+  assert.equal(reader.refusal(stream.hello(), stream.current(8, 8)), "rolled-back");
+  assert.equal(reader.sequence.lostEpoch, "epoch-1");
+});
+
+test("take() refuses that epoch for good, also when its number has caught up, and takes the next one", () => {
+  const { ground, stream, reader, consumer } = scene();
+  ground.clock.advance(6000);
+  reader.sequence.begin();
+  reader.refusal(stream.hello(), stream.current(8, 8));
+  reader.sequence.begin();
+  assert.equal(reader.refusal(stream.hello(), stream.current(12, 12)), "rolled-back");
+  ground.clock.advance(1000);
+  const next = new TestStream(ground);
+  next.epoch = "epoch-2";
+  reader.sequence.begin();
+  reader.take(next.hello(), ...next.snapshot(13, [2]), next.settle());
+  assert.equal(reader.take(next.current(13, 13)), "fresh");
+  assert.deepEqual(consumer.digests, [digestOf(2)]);
+});
+
+test("take() bears with an authority that read the store a little earlier than the one before", () => {
+  const { ground, stream, reader } = scene();
+  ground.clock.advance(4000);
+  reader.sequence.begin();
+  reader.take(stream.hello());
+  assert.equal(reader.take(stream.current(8, 8)), "known");
+  assert.equal(reader.take(stream.current(9, 11)), "fresh");
+});
+
+test("take() of what was kept on a disk needs a stream that stays behind for its bound to call it lost", () => {
+  const { ground, stream } = scene();
+  const kept = [stream.hello(), ...stream.snapshot(10, [1, 2]), stream.settle()];
+  const restarted = new TestReader(ground);
+  restarted.take(...kept);
+  restarted.sequence.begin();
+  restarted.take(stream.hello(), stream.current(8, 8));
+  ground.clock.advance(9000);
+  assert.equal(restarted.take(stream.current(8, 9)), "known");
+  ground.clock.advance(2000);
+  assert.equal(restarted.refusal(stream.current(8, 9)), "rolled-back");
+});

@@ -40,6 +40,14 @@ export interface SequenceOptions {
   readonly accept: (settings: FeedSettings, endorsements: readonly string[]) => void;
 }
 
+const LIMITS = {
+  /**
+   * Two authorities read the store at the same time, and the one that reads the clock later may have read
+   * the number before. Milliseconds; a hundred times as long as such a reading takes.
+   */
+  overlapMs: 5000,
+} as const;
+
 /** What became of a frame. */
 export type Outcome =
   /** It changed what is known. */
@@ -81,9 +89,22 @@ export class FeedSequence {
   #streamNumber = 0;
   #streamCurrent = 0;
   #streamAsOf = 0;
+  /** The first proof of freshness on this stream. */
+  #streamFirst = 0;
+  #lostEpoch: string | undefined;
 
   constructor(options: SequenceOptions) {
     this.#options = options;
+  }
+
+  /** The epoch that has lost commits, of which nothing is believed any more; undefined: none is known. */
+  get lostEpoch(): string | undefined {
+    return this.#lostEpoch;
+  }
+
+  /** As it was kept on the disk. */
+  set lostEpoch(epoch: string | undefined) {
+    this.#lostEpoch = epoch;
   }
 
   /** Where the next stream may begin; undefined: with a snapshot. */
@@ -112,6 +133,7 @@ export class FeedSequence {
     this.#streamNumber = 0;
     this.#streamCurrent = 0;
     this.#streamAsOf = 0;
+    this.#streamFirst = 0;
   }
 
   /** Throws FeedRefusal; then the stream is over and what is known stays. */
@@ -131,6 +153,7 @@ export class FeedSequence {
     if (this.#streamEpoch !== undefined && this.#streamEpoch !== epoch) {
       throw new FeedRefusal("wrong-epoch");
     }
+    if (epoch === this.#lostEpoch) throw new FeedRefusal("rolled-back");
     this.#streamEpoch = epoch;
     if (floor <= this.#generation || this.#position === undefined) return "known";
     this.#position = undefined;
@@ -218,7 +241,9 @@ export class FeedSequence {
       if (first) return "known";
       throw new FeedRefusal("too-old", `it is ${age} ms old`);
     }
+    if (first) this.#streamFirst = asOf;
     if (before > position.number) throw new FeedRefusal("gap");
+    this.#refuseRolledBack(position, frame);
     // Of an authority that has not caught up with the one before: true, and no proof of what is known.
     if (number < position.number || asOf < this.#asOf) return "known";
     if (frame.settings !== this.#known?.digest) return "known";
@@ -226,6 +251,21 @@ export class FeedSequence {
     this.#asOf = asOf;
     this.#options.consumer.current(this.#position, asOf);
     return "fresh";
+  }
+
+  /**
+   * The number of a store never goes back within an epoch. Where an authority vouches, later than all
+   * was known up to a number, for a lower one, commits are lost; and when others have been counted in
+   * their place, nobody could tell any more which of them are known here.
+   */
+  #refuseRolledBack(position: FeedPosition, { asOf, number, epoch }: CurrentFrame): void {
+    if (number >= position.number) return;
+    // What is known was known before this stream began, so at the latest `maxAgeMs` after its first proof.
+    const since =
+      this.#asOf === 0 ? this.#streamFirst + this.#options.maxAgeMs : this.#asOf + LIMITS.overlapMs;
+    if (asOf <= since) return;
+    this.#lostEpoch = epoch;
+    throw new FeedRefusal("rolled-back");
   }
 
   #placed(epoch: string): FeedPosition {

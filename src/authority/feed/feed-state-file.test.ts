@@ -30,9 +30,18 @@ test("FeedStateFile keeps frames and head, for nobody else to read", async (t) =
   await file.changeHead({ floor: 7, bundle: "" });
   const changed = await file.read();
   assert.equal(changed.floor, 7);
+  assert.equal(changed.lostEpoch, undefined);
   assert.deepEqual(texts(changed.lines), ["a", "b", "c", "d"]);
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   assert.equal((await stat(folder)).mode & 0o777, 0o700);
+});
+
+test("FeedStateFile keeps which epoch has lost commits", async (t) => {
+  const { file } = await opened(t);
+  await file.replace({ floor: 5, bundle: "", lostEpoch: "one" }, [line("a")]);
+  assert.equal((await file.read()).lostEpoch, "one");
+  await file.changeHead({ floor: 5, bundle: "" });
+  assert.equal((await file.read()).lostEpoch, undefined);
 });
 
 test("FeedStateFile reads nothing of a line that was cut off", async (t) => {

@@ -27,6 +27,8 @@ export interface StateHead {
   readonly floor: number;
   /** Hash of the last bundle that was taken; empty: none. */
   readonly bundle: string;
+  /** The epoch that has lost commits; undefined: none is known. */
+  readonly lostEpoch?: string | undefined;
 }
 
 export interface KeptState extends StateHead {
@@ -129,8 +131,8 @@ export class FeedStateFile {
   }
 
   #write(head: StateHead, lines: readonly Buffer[]): Promise<void> {
-    const { floor, bundle } = head;
-    const first = Buffer.from(`${JSON.stringify({ v: 1, floor, bundle })}\n`);
+    const { floor, bundle, lostEpoch } = head;
+    const first = Buffer.from(`${JSON.stringify({ v: 1, floor, bundle, lostEpoch })}\n`);
     return this.#writeWhole(this.#path, [first, ...lines]);
   }
 
@@ -169,10 +171,11 @@ function headOf(line: Buffer): StateHead | undefined {
   try {
     const value = parseJsonBytes(line);
     if (!isJsonObject(value) || value["v"] !== 1) return undefined;
-    const { floor, bundle } = value;
+    const { floor, bundle, lostEpoch } = value;
     if (typeof floor !== "number" || !Number.isSafeInteger(floor)) return undefined;
     if (typeof bundle !== "string" || (bundle !== "" && !isBundleHash(bundle))) return undefined;
-    return { floor, bundle };
+    if (lostEpoch !== undefined && typeof lostEpoch !== "string") return undefined;
+    return { floor, bundle, lostEpoch };
   } catch {
     return undefined;
   }

@@ -138,6 +138,27 @@ test("refresh() vouches for nothing where the store went back within its epoch",
   state.close();
 });
 
+test("refresh() vouches for nothing either once the number has caught up, until there is another epoch", async () => {
+  const ground = testGround();
+  await ground.store.commit([revoking(1)]);
+  await ground.store.commit([revoking(2)]);
+  const state = stateOf(ground);
+  await state.start();
+  const now = ground.store.now.bind(ground.store);
+  ground.clock.advance(1000);
+  ground.store.now = () => Promise.resolve({ number: 1, timeMs: ground.clock.now() });
+  await state.refresh();
+  ground.store.now = now;
+  await ground.store.commit([revoking(3)]);
+  await state.refresh();
+  assert.equal(state.asOfMs, T0);
+  ground.store.epoch = () => Promise.resolve("another");
+  await state.refresh();
+  assert.equal(state.asOfMs, T0 + 1000);
+  assert.equal(state.size, 3);
+  state.close();
+});
+
 test("settings follow keys, authorities and who is disabled", async () => {
   const ground = testGround();
   const state = stateOf(ground);

@@ -141,6 +141,8 @@ class StoreState implements AuthorityState {
   #callOff: (() => void) | undefined;
   #closed = false;
   #failing = false;
+  /** The store has gone back: nothing is vouched for until it has another epoch. */
+  #lost = false;
 
   constructor(deps: AuthorityStateDeps) {
     this.#deps = deps;
@@ -303,11 +305,17 @@ class StoreState implements AuthorityState {
     const epoch = await store.epoch();
     const now = await store.now();
     if (turn !== this.#turn) return;
+    if (epoch === this.#epoch && (this.#lost || now.number < this.#number)) {
+      // What was read is gone and yet nobody made a new epoch. It stays so when the number has caught
+      // up: those that are counted again are others, and who knows the former ones would miss them.
+      this.#lost = true;
+      throw new Error(
+        "the store has gone back within one epoch: what was committed since is lost. `sallyport store new-epoch` lets proxies go on by what is there; make anew what was revoked",
+      );
+    }
+    this.#lost = false;
     if (epoch !== this.#epoch) await this.#readEverything(epoch, turn);
-    else if (now.number < this.#number) {
-      // What was read is gone and yet nobody made a new epoch: whoever restored it this way has to.
-      throw new Error("the store has gone back within one epoch");
-    } else await this.#readChanges(now.number, turn);
+    else await this.#readChanges(now.number, turn);
     if (turn !== this.#turn || this.#number < now.number) return;
     this.asOfMs = now.timeMs;
     for (const observer of this.#observers) observer.current(this.position(), now.timeMs);
