@@ -57,6 +57,9 @@ test("writeStarter() with an authority makes a key that only its owner can read,
   assert.equal(statSync(key).mode & 0o777, 0o600);
   assert.equal(statSync(join(dir, "secrets")).mode & 0o777, 0o700);
   assert.match(readFileSync(key, "utf8"), /^[A-Za-z0-9_-]{43}\n$/);
+  const readme = readFileSync(join(dir, "README.md"), "utf8");
+  assert.match(readme, /sallyport status.*revocations revoke.*store backup FILE/s);
+  assert.doesNotMatch(readme, /\$\{|undefined/);
   const { authority, admin } = (await loadConfig(file)).config;
   assert.ok(isKeeper(authority) && admin?.socket === join(dir, "run", "admin.sock"));
   // Each has one of its own.

@@ -28,9 +28,25 @@ A token of ${plan.issuer} whose \`roles\` claim holds
 \`${first?.name ?? "service"}-reader\` may read ${first?.name ?? "the service"}: the policies call that role
 \`Sallyport::Role::"${STARTER_AUTHENTICATOR}/${first?.name ?? "service"}-reader"\`, because \`${STARTER_AUTHENTICATOR}\` vouches for it. What no policy permits is denied;
 the answer's \`decision\` is the id of the record in \`data/audit/\` that says why.
-${plan.notes.length === 0 ? "" : `\n## What was not taken over\n\n${plan.notes.map((note) => `- ${note}\n`).join("")}`}`;
+${plan.authority ? STATE : ""}${plan.notes.length === 0 ? "" : `\n## What was not taken over\n\n${plan.notes.map((note) => `- ${note}\n`).join("")}`}`;
 }
 
 const KEY_ROWS = `| \`${STARTER_KEY}\` | the key that secrets in the store are sealed under: keep a copy elsewhere, and out of version control |
 | \`data/state/\` | signing keys, revocations and enrolled machines, once it runs |
+`;
+
+const STATE = `
+## Every day
+
+All of it goes through \`run/admin.sock\`, while \`sallyport run\` runs:
+
+| to… | do |
+| --- | --- |
+| see how it is | \`sallyport status\` |
+| take away what somebody was issued until now | \`sallyport revocations revoke --authenticator ${STARTER_AUTHENTICATOR} --subject NAME --reason TEXT\` |
+| … and what will be issued, until it is lifted | \`sallyport revocations block --authenticator ${STARTER_AUTHENTICATOR} --subject NAME --reason TEXT\` |
+| see what is taken away, and give it back | \`sallyport revocations list\`, \`sallyport revocations lift ID\` |
+| put changed files in force | \`sallyport check\`, then \`sallyport reload\` |
+| back up the state | \`sallyport store backup FILE\`, a whole copy while it runs; it is of no use without \`${STARTER_KEY}\`, so keep a copy of that too, elsewhere |
+| restore it | stop the gate, \`sallyport store restore FILE --replace\`, then revoke again what was revoked since |
 `;
