@@ -17,6 +17,8 @@ test("openFrontDesk() says that it starts, and 503 to whatever is not there yet"
   const [status, body] = await ask("GET", "/readyz");
   assert.equal(status, 503);
   assert.match(body, /"listeners":"starting"/);
+  desk.waitsFor("waiting for the store: postgres://db/gate");
+  assert.match((await ask("GET", "/readyz"))[1], /"listeners":"waiting for the store: postgres/);
   assert.equal((await ask("GET", "/metrics"))[0], 200);
   for (const [method, path] of [
     ["GET", "/v1/status"],

@@ -20,6 +20,8 @@ export interface FrontDesk {
   /** Where it answers; undefined where no address is configured. */
   readonly address: string | undefined;
   readonly scheme: "http" | "https";
+  /** What readiness says from now on, until `answer` is called. */
+  waitsFor(text: string): void;
   /** From now on these answer. */
   answer(doors: Doors): void;
   close(): Promise<void>;
@@ -31,9 +33,10 @@ export async function openFrontDesk(
   instruments: Instruments,
   waiting: string,
 ): Promise<FrontDesk> {
+  let waitsFor = waiting;
   const starting = untilItRuns(
     createHealthHandler({
-      readiness: () => ({ ready: false, checks: { listeners: waiting } }),
+      readiness: () => ({ ready: false, checks: { listeners: waitsFor } }),
       metrics: (accept) => instruments.metrics.render(accept),
     }),
   );
@@ -52,6 +55,9 @@ export async function openFrontDesk(
   return {
     address: address === undefined ? undefined : textOf(address.address),
     scheme: address?.scheme ?? "http",
+    waitsFor(text) {
+      waitsFor = text;
+    },
     answer(next) {
       doors = next;
     },

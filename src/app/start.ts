@@ -28,16 +28,19 @@ export async function start(file: string, log: Log): Promise<Sallyport> {
   return own === undefined ? await startOwn(file, log) : await startFollower(own, log);
 }
 
+const STARTING = "starting";
+
 /** What is written in the file is all there is, with an authority in this process or without one. */
 async function startOwn(file: string, log: Log): Promise<Sallyport> {
   const prepare = createPreparer(file);
   const prepared = await prepare();
   const { admin, authority } = prepared.loaded.config;
   const instruments = createInstruments(log);
-  return await behindDesk(admin, { instruments, waiting: "starting" }, async (desk) => {
+  return await behindDesk(admin, { instruments, waiting: STARTING }, async (desk) => {
     const source = { file, prepare, prepared };
     if (!isKeeper(authority)) return await serve(source, { instruments, desk });
-    const backing = await startAuthority(authority, instruments);
+    const backing = await startAuthority(authority, instruments, (text) => desk.waitsFor(text));
+    desk.waitsFor(STARTING);
     const { standing, stop } = stand(backing, instruments);
     return await serve(source, { instruments, desk, backing, standing, stop });
   });

@@ -7,6 +7,7 @@ import { isKeeper, type KeySource } from "../authority/authority-options.ts";
 import { ConfigError, SallyportError } from "../model/errors.ts";
 import { readKey } from "../platform/key-source.ts";
 import { systemTimers } from "../platform/timers.ts";
+import { lookAtSqliteFile } from "../store/sqlite-file.ts";
 import { readPostgresUrl } from "../store/postgres-options.ts";
 import { parseStoreUrl } from "../store/store-url.ts";
 import type { Draft } from "./draft.ts";
@@ -44,13 +45,17 @@ function storeProblems(store: string, folder: string): PathProblem[] {
   try {
     const location = parseStoreUrl(store);
     if (location.engine === "postgres") readPostgresUrl(new URL(resolveStore(store, folder)));
+    else lookAtSqliteFile(resolve(folder, location.path));
     return [];
   } catch (error) {
     if (error instanceof ConfigError) {
       return error.problems.map(({ message, remedy }) => ({ path: STORE, message, remedy }));
     }
     if (!(error instanceof SallyportError)) throw error;
-    return [{ path: STORE, message: error.message, remedy: "a file that can be read" }];
+    const remedy = store.startsWith("sqlite:")
+      ? "a file of mode 0600, in a folder that only this user can write to"
+      : "a file that can be read";
+    return [{ path: STORE, message: error.message, remedy }];
   }
 }
 

@@ -186,3 +186,22 @@ test("loadConfig() throws all problems at once, and says where there is no file"
   writeFileSync(file, Buffer.from([0xff, 0xfe, 0x41]));
   await assert.rejects(loadConfig(file), /not UTF-8/);
 });
+
+test("inspectConfig() finds a SQLite store that cannot be made, or lies open to others", async (context) => {
+  const { dir, file } = folder(context);
+  writeFileSync(join(dir, "kek"), Buffer.alloc(32, 1).toString("base64url"), { mode: 0o600 });
+  const storeIn = (path: string): string => `${LEAST}authority:
+  issuer: https://sallyport.example.com
+  store: sqlite:${path}
+  keyEncryptionKey: { file: kek }
+`;
+  const says = async (path: string): Promise<string> => {
+    writeFileSync(file, storeIn(path));
+    return (await inspectConfig(file)).problems.map(formatProblem).join("\n");
+  };
+  assert.equal(await says("data/state/store.db"), "");
+  assert.match(await says("keys.json/store.db"), /yaml:\d+:\d+ .*keys\.json is not a folder/);
+  mkdirSync(join(dir, "open"));
+  chmodSync(join(dir, "open"), 0o777);
+  assert.match(await says("open/store.db"), /yaml:\d+:\d+ .*mode 0777/);
+});

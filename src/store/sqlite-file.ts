@@ -3,7 +3,15 @@
  * log beside it, that others can reach, and a folder in which others can put files: whoever can place
  * `x.db-wal` there writes our state.
  */
-import { closeSync, constants, lstatSync, mkdirSync, openSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { dirname, resolve } from "node:path";
 import { SallyportError } from "../model/errors.ts";
 
@@ -14,6 +22,21 @@ const OTHERS_WRITE = 0o022;
 /** What SQLite puts beside the file: the write-ahead log and its index. */
 const BESIDE = ["-wal", "-shm", "-journal"] as const;
 
+const NOT_THERE = "is not there; the first `sallyport run` makes it";
+
+/** What stays as it is until somebody changes the path or the folder: nobody waits for that. */
+const LASTING: ReadonlySet<string> = new Set([
+  "ENOENT",
+  "ENOTDIR",
+  "EEXIST",
+  "EISDIR",
+  "ELOOP",
+  "ENAMETOOLONG",
+  "EACCES",
+  "EPERM",
+  "EROFS",
+]);
+
 /** Which file it is, however often one is put under its name. */
 export interface FileIdentity {
   readonly device: number;
@@ -22,7 +45,7 @@ export interface FileIdentity {
 
 /**
  * Makes folder and file where they are absent and it is told to. Throws SallyportError `store-failed`,
- * or `store-unavailable` for what the file system says.
+ * or `store-unavailable` for what can pass by itself, such as a full disk.
  */
 export function prepareSqliteFile(
   path: string,
@@ -32,12 +55,48 @@ export function prepareSqliteFile(
     prepareFolder(path, { create });
     if (create) createFile(path);
     for (const beside of filesBeside(path)) refuseWide(beside);
-    return refuseWide(path) ?? refuse(path, "is not there");
+    return refuseWide(path) ?? refuse(path, NOT_THERE);
   } catch (error) {
     if (error instanceof SallyportError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? "unknown";
-    const message = `store: ${path} cannot be opened (${code})`;
-    throw new SallyportError("store-unavailable", message, { cause: error });
+    if (!create && code === "ENOENT") refuse(path, NOT_THERE);
+    const cannot = `store: ${path} cannot be opened (${code})`;
+    if (!LASTING.has(code)) throw new SallyportError("store-unavailable", cannot, { cause: error });
+    const message = `${cannot}: authority.store has to name a file in a folder that this user may write to`;
+    throw new SallyportError("store-failed", message, { cause: error });
+  }
+}
+
+/**
+ * What `prepareSqliteFile` would refuse, without making anything. Throws SallyportError `store-failed`.
+ * Says nothing of what this user may not look at: it may be another one who runs.
+ */
+export function lookAtSqliteFile(path: string): void {
+  const folder = dirname(resolve(path));
+  try {
+    let nearest = folder;
+    while (entryAt(nearest) === undefined && dirname(nearest) !== nearest) {
+      nearest = dirname(nearest);
+    }
+    if (entryAt(nearest)?.isDirectory() === false) refuse(nearest, "is not a folder");
+    if (nearest !== folder) return;
+    refuseOpenFolder(folder);
+    for (const file of [path, ...filesBeside(path)]) refuseWide(file);
+  } catch (error) {
+    if (error instanceof SallyportError) throw error;
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code !== "EACCES" && code !== "EPERM") throw error;
+  }
+}
+
+/** Undefined: nothing is there. */
+function entryAt(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
   }
 }
 

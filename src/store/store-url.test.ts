@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigError } from "../model/errors.ts";
-import { parseStoreUrl } from "./store-url.ts";
+import { parseStoreUrl, storeName } from "./store-url.ts";
 
 test("parseStoreUrl() knows SQLite files and Postgres URLs", () => {
   assert.deepEqual(parseStoreUrl("sqlite:data/sallyport.db"), {
@@ -40,4 +40,16 @@ test("parseStoreUrl() refuses everything else, and repeats none of it", () => {
       url,
     );
   }
+});
+
+test("storeName() has neither user nor password nor parameters", () => {
+  assert.equal(
+    storeName("postgres://u:CANARY@db:5433/gate?sslkey=CANARY"),
+    "postgres://db:5433/gate",
+  );
+  assert.equal(
+    storeName("postgres:///gate?host=/run/postgresql"),
+    "postgres:///run/postgresql/gate",
+  );
+  assert.equal(storeName("sqlite:data/x.db"), "sqlite:data/x.db");
 });

@@ -19,6 +19,14 @@ export function parseStoreUrl(text: string): StoreLocation {
   throw refused("this is no store that we know", "sqlite:data/sallyport.db or postgres://…");
 }
 
+/** What it is called in texts that anybody may read: no user, no password, no parameter. */
+export function storeName(text: string): string {
+  const location = parseStoreUrl(text);
+  if (location.engine === "sqlite") return `sqlite:${location.path}`;
+  const { host, pathname, searchParams } = location.url;
+  return `postgres://${host === "" ? (searchParams.get("host") ?? "") : host}${pathname}`;
+}
+
 function sqlitePath(text: string): string {
   const path = text.slice("sqlite:".length);
   if (path === "" || path.endsWith("/")) {

@@ -20,6 +20,7 @@ import { createRevocationRegister } from "../../keys/revocation-register.ts";
 import type { StoredDocument } from "../../model/store.ts";
 import { keepHouse } from "../../store/housekeeping.ts";
 import { openStore } from "../../store/open-store.ts";
+import { storeName } from "../../store/store-url.ts";
 import type { Instruments } from "../instruments.ts";
 import type { Backing } from "./backing.ts";
 import { Closers } from "./closers.ts";
@@ -34,14 +35,15 @@ export interface RunningAuthority extends Backing {
   readonly state: AuthorityState;
 }
 
-/** Rejects with what keeps it from running; then nothing is left open. */
+/** `waits` is told what it waits for. Rejects with what keeps it from running; then nothing is left open. */
 export async function startAuthority(
   options: KeeperOptions,
   instruments: Instruments,
+  waits?: (text: string) => void,
 ): Promise<RunningAuthority> {
   const closers = new Closers();
   try {
-    return await open(options, { instruments, closers });
+    return await open(options, { instruments, closers, waits });
   } catch (error) {
     await closers.close();
     throw error;
@@ -51,6 +53,7 @@ export async function startAuthority(
 interface Ground {
   readonly instruments: Instruments;
   readonly closers: Closers;
+  readonly waits: ((text: string) => void) | undefined;
 }
 
 async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuthority> {
@@ -103,11 +106,15 @@ const ITSELF = "";
 
 async function openRegisters(
   options: KeeperOptions,
-  { instruments, closers }: Ground,
+  { instruments, closers, waits }: Ground,
 ): Promise<Omit<Registers, "revocations">> {
   const { issuer, algorithm, rotate: rotateMs, lifetime: lifetimeMs } = options;
   const sealer = await readSealer(options.keyEncryptionKey, instruments);
-  const store = await openWhenThere(() => openStore(options.store, instruments), instruments);
+  const store = await openWhenThere(() => openStore(options.store, instruments), {
+    log: instruments.log,
+    name: storeName(options.store),
+    waits,
+  });
   closers.add(() => store.close());
   closers.add(keepHouse(store, instruments));
   const deps = { ...instruments, store, sealer };

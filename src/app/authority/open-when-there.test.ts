@@ -20,19 +20,29 @@ function opening(failures: number, error: Error = away): () => Promise<OpenStore
 test("openWhenThere() waits for a store that cannot be reached, ever longer up to two seconds, and says so", async () => {
   const log = recordedLog();
   const waited: number[] = [];
+  const told: string[] = [];
+  const waits = (text: string): void => void told.push(text);
   const wait = (ms: number): Promise<void> => {
     waited.push(ms);
     return Promise.resolve();
   };
-  assert.equal(await openWhenThere(opening(6), { log, wait }), store);
+  assert.equal(
+    await openWhenThere(opening(6), { log, name: "postgres://db/gate", waits, wait }),
+    store,
+  );
   assert.deepEqual(waited, [250, 500, 1000, 2000, 2000, 2000]);
   assert.equal(log.lines.length, 1);
-  assert.match(log.lines[0] ?? "", /^warn the store cannot be reached/);
+  assert.match(log.lines[0] ?? "", /^warn the store cannot be reached.*postgres:\/\/db\/gate/);
+  assert.equal(told[0], "waiting for the store: postgres://db/gate");
 });
 
 test("openWhenThere() says it again once in a while", async () => {
   const log = recordedLog();
-  await openWhenThere(opening(25), { log, wait: () => Promise.resolve() });
+  await openWhenThere(opening(25), {
+    log,
+    name: "postgres://db/gate",
+    wait: () => Promise.resolve(),
+  });
   assert.equal(log.lines.length, 3);
 });
 
@@ -40,7 +50,13 @@ test("openWhenThere() gives up where no waiting helps", async () => {
   const log = recordedLog();
   const wait = (): Promise<void> => assert.fail("it waited");
   const damaged = new SallyportError("store-failed", "tables of a later version");
-  await assert.rejects(openWhenThere(opening(1, damaged), { log, wait }), damaged);
+  await assert.rejects(
+    openWhenThere(opening(1, damaged), { log, name: "postgres://db/gate", wait }),
+    damaged,
+  );
   const defect = new TypeError("ours");
-  await assert.rejects(openWhenThere(opening(1, defect), { log, wait }), defect);
+  await assert.rejects(
+    openWhenThere(opening(1, defect), { log, name: "postgres://db/gate", wait }),
+    defect,
+  );
 });

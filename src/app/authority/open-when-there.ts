@@ -18,6 +18,10 @@ const LIMITS = {
 
 export interface OpenWhenThereDeps {
   readonly log: Log;
+  /** What it is called; no secrets. */
+  readonly name: string;
+  /** Told once it has to be waited for. */
+  readonly waits?: ((text: string) => void) | undefined;
   /** Unlike `Timers`, it keeps the process alive: nothing else may be there to do so yet. */
   readonly wait?: (ms: number) => Promise<unknown>;
 }
@@ -25,7 +29,7 @@ export interface OpenWhenThereDeps {
 /** Rejects with all that `open` rejects with but `store-unavailable`. */
 export async function openWhenThere(
   open: () => Promise<OpenStore>,
-  { log, wait = sleep }: OpenWhenThereDeps,
+  { log, name, waits, wait = sleep }: OpenWhenThereDeps,
 ): Promise<OpenStore> {
   let pauseMs: number = LIMITS.firstMs;
   for (let attempt = 0; ; attempt += 1) {
@@ -34,8 +38,12 @@ export async function openWhenThere(
     } catch (error) {
       if (!(error instanceof SallyportError) || error.code !== "store-unavailable") throw error;
       if (attempt % LIMITS.sayEvery === 0) {
-        log.warn("the store cannot be reached: this authority waits for it", { error });
+        log.warn("the store cannot be reached: this authority waits for it", {
+          store: name,
+          error,
+        });
       }
+      waits?.(`waiting for the store: ${name}`);
       await wait(pauseMs);
       pauseMs = Math.min(2 * pauseMs, LIMITS.mostMs);
     }
