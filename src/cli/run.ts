@@ -25,8 +25,10 @@ export async function run(file: string): Promise<number> {
   }
   const asked = sallyport.drainAsked.then(() => "asked for over the admin API");
   const signal = await Promise.race([signalled, asked]);
+  // Before it is said: whoever reads it may send the second one at once.
+  const again = firstSignal();
   log.info("stopping: no new requests, what is in flight may end", { signal });
-  void firstSignal().then((second) => {
+  void again.then((second) => {
     log.warn("stopping at once: what is in flight is cut off", { signal: second });
     return sallyport.close({ atOnce: true });
   });
@@ -41,9 +43,12 @@ export async function run(file: string): Promise<number> {
 export function firstSignal(): Promise<string> {
   return new Promise((resolve) => {
     const stop = (signal: string): void => {
-      process.off("SIGTERM", stop);
-      process.off("SIGINT", stop);
       resolve(signal);
+      // Later, when who waits has put its own in place: without any, a signal would end us at once.
+      setImmediate(() => {
+        process.off("SIGTERM", stop);
+        process.off("SIGINT", stop);
+      });
     };
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);

@@ -12,8 +12,9 @@ import { assertRevoked, assertStale, converged } from "./judge.ts";
 import { call, startLoad } from "./load.ts";
 import { until } from "./machine.ts";
 import { startWriter, type Writer } from "./writer.ts";
+import { turnOf } from "./turn.ts";
 
-const SLOW = { timeout: 300_000 };
+const SLOW = turnOf("node");
 
 /** What the writer was told is there, each once, the same on every authority, and in force on every proxy. */
 async function assertKept(cluster: Cluster, writer: Writer): Promise<void> {

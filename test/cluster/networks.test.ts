@@ -10,13 +10,14 @@ import { type Cluster, startCluster } from "./harness.ts";
 import { assertRevoked, assertStale, converged } from "./judge.ts";
 import { call, startLoad } from "./load.ts";
 import { until } from "./machine.ts";
+import { turnOf } from "./turn.ts";
 
 const LIMITS = {
   /** Milliseconds from the commit to denial: the docs promise one second, a busy machine more. */
   reach: 3000,
 } as const;
 
-const SLOW = { timeout: 300_000 };
+const SLOW = turnOf("node");
 
 interface Trouble {
   readonly name: string;

@@ -21,8 +21,9 @@ import { type AuthorityMachine, type Cluster, type ProxyMachine, startCluster } 
 import { assertRevoked, converged } from "./judge.ts";
 import { call } from "./load.ts";
 import { until } from "./machine.ts";
+import { turnOf } from "./turn.ts";
 
-const SLOW = { timeout: 300_000 };
+const SLOW = turnOf("bun");
 
 async function serves(proxy: ProxyMachine, token: string): Promise<boolean> {
   return (await call(proxy.edge, "/orders/probe", { token })).status === 200;
