@@ -24,6 +24,7 @@ export const ADMIN_PROBLEMS = {
   "wrong-host": { status: 421, title: "Use an IP address or localhost" },
   "config-invalid": { status: 422, title: "The configuration does not validate" },
   "key-reused": { status: 422, title: "The idempotency key was used for another request" },
+  "unknown-name": { status: 422, title: "The configuration in force has nothing of this name" },
   "internal-error": { status: 500, title: "Internal error" },
   "store-unavailable": { status: 503, title: "The store cannot be reached now" },
 } as const;

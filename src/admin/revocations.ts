@@ -3,7 +3,7 @@
  * (what was issued until now is dead) and blocked (nothing is good) at once.
  */
 import { z } from "zod";
-import { bodyFromStore, revocationTargetSchema } from "../keys/revocation-document.ts";
+import { bodyFromStore, LATEST_MS, revocationTargetSchema } from "../keys/revocation-document.ts";
 import { type Revocation, RevocationChanged } from "../keys/revocation-register.ts";
 import { NEVER } from "../model/revocation.ts";
 import type { AdminDeps } from "./admin-deps.ts";
@@ -11,6 +11,7 @@ import { type Answer, type Operation, operation, timeSchema, timeText } from "./
 import { cursorOf, nextSchema, pageOf, pageQuery } from "./paging.ts";
 import { found, present } from "./present.ts";
 import { AdminProblem } from "./problem.ts";
+import { refuseUnknownNames } from "./revocation-names.ts";
 import { reasonSchema } from "./text.ts";
 
 const targetSchema = revocationTargetSchema.meta({
@@ -100,16 +101,23 @@ export const revocationOperations: readonly Operation[] = [
             "Of a revocation: when all that it denies has expired by itself, such as the `exp` of the one token. Left out: 400 days from now.",
           ),
         reason: reasonSchema.optional(),
+        unchecked: z
+          .boolean()
+          .default(false)
+          .describe(
+            "Whatever the target names. Left out, an authenticator or a service that the configuration in force does not have is refused, since that would deny nobody; for one that was just removed.",
+          ),
       }),
       idempotent: true,
       answers: { status: 201, ...oneRevocation },
-      problems: [404, 409],
+      problems: [404, 409, 422],
     },
     async ({ body, by }, deps) => {
-      const { target, mode, until, expires, reason } = body;
+      const { target, mode, until, expires, reason, unchecked } = body;
       const untilMs = laterTime("until", until, { fits: mode === "block", deps });
       const expiresMs = laterTime("expires", expires, { fits: mode === "revoke", deps });
       const register = registerOf(deps);
+      if (!unchecked) await refuseUnknownNames(target, deps.config);
       return answer(await register.revoke(target, { mode, untilMs, expiresMs, reason, by }), true);
     },
   ),
@@ -181,7 +189,9 @@ function laterTime(
     ? "it has no meaning with this mode"
     : ms <= deps.clock.now()
       ? "it lies in the past, so it would deny nothing"
-      : undefined;
+      : ms > LATEST_MS
+        ? "it lies after the year 2099; left out, a block lasts until it is lifted"
+        : undefined;
   if (message === undefined) return ms;
   throw new AdminProblem("invalid-input", undefined, [{ at: `/${name}`, message }]);
 }

@@ -502,6 +502,8 @@ export interface AdminClient {
       readonly expires?: string | undefined;
       /** Why, for operators: at most 500 characters. */
       readonly reason?: string | undefined;
+      /** Whatever the target names. Left out, an authenticator or a service that the configuration in force does not have is refused, since that would deny nobody; for one that was just removed. */
+      readonly unchecked?: boolean | undefined;
     };
   }): Promise<AdminAnswer<Revocation>>;
   /** One revocation. */

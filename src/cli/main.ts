@@ -213,6 +213,8 @@ function addRevocationCommands(revocations: Command, exit: Exit): void {
       .option("--id <jti>", "… of it only this credential")
       .option("--reason <text>", "for operators");
     if (mode === "block") command.option("--until <time>", "when it ends, 2026-12-24T18:00:00Z");
+    else command.option("--expires <time>", "when it can be forgotten, such as the token's exp");
+    command.option("--unchecked", "even where the configuration has nothing of that name", false);
     command.action(async (options: ConnectOptions & RevokeOptions) => {
       exit(await addRevocation(mode, options));
     });

@@ -16,13 +16,17 @@ export interface RevokeOptions extends TargetOptions {
   readonly reason?: string | undefined;
   /** Of a block: when it ends by itself, RFC 3339. */
   readonly until?: string | undefined;
+  /** Of a revocation: when all that it denies has expired by itself, RFC 3339. */
+  readonly expires?: string | undefined;
+  /** Whether the configuration has what is named or not. */
+  readonly unchecked?: boolean | undefined;
 }
 
 export async function addRevocation(
   mode: "revoke" | "block",
   options: ConnectOptions & RevokeOptions,
 ): Promise<number> {
-  const { reason, until } = options;
+  const { reason, until, expires, unchecked = false } = options;
   const target = targetOf(options);
   const { value } = await connectAdmin(options).createRevocation({
     body: {
@@ -30,6 +34,8 @@ export async function addRevocation(
       mode,
       ...(reason === undefined ? {} : { reason }),
       ...(until === undefined ? {} : { until }),
+      ...(expires === undefined ? {} : { expires }),
+      ...(unchecked ? { unchecked } : {}),
     },
   });
   process.stdout.write(rowsOf([value]));
@@ -48,7 +54,9 @@ export async function liftRevocation(
     return 0;
   } catch (error) {
     if (!(error instanceof AdminCallError) || error.problem?.reason !== "not-found") throw error;
-    console.error(`sallyport: no revocation has the id ${id}`);
+    console.error(
+      `sallyport: no revocation has the id ${id}; it is the first column of \`sallyport revocations list\``,
+    );
     return 1;
   }
 }
@@ -89,7 +97,7 @@ function rowsOf(revocations: readonly Revocation[]): string {
         id,
         target.kind,
         nameOf(target),
-        revokedUntil === undefined ? "" : `revoked until ${revokedUntil}`,
+        revokedUntil === undefined ? "" : `issued before ${revokedUntil}`,
         blocked === undefined ? "" : `blocked ${blocked.until ?? "until lifted"}`,
         by,
         reason,

@@ -3,7 +3,7 @@ import { isKeeper, matchesName } from "../authority/authority-options.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../model/suggest.ts";
 import { mappingAt, valueAt } from "./written.ts";
 
 /** `value`: the expanded document, of which a part that is not valid counts as written. */

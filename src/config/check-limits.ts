@@ -4,7 +4,7 @@ import type { LimitBy } from "../limits/limit-options.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../model/suggest.ts";
 
 export function checkLimits(draft: Draft): PathProblem[] {
   const shared = draft.limits?.rates ?? {};

@@ -2,7 +2,7 @@
 import { ANONYMOUS_NAME } from "../gate/route-options.ts";
 import type { Draft, WrittenName } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../model/suggest.ts";
 
 export function checkReferences({ names }: Draft): PathProblem[] {
   const credentials = names.usedAuthenticators.filter(({ name }) => name !== ANONYMOUS_NAME);

@@ -4,7 +4,7 @@ import { placeholders } from "../gate/template.ts";
 import { templatesOf } from "../gate/transform-options.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../model/suggest.ts";
 
 export function checkTemplates(draft: Draft): PathProblem[] {
   const authenticators = new Map(draft.authenticators.map((part) => [part.name, part.options]));

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { pathKey } from "./expand.ts";
 import type { Path } from "./place.ts";
 import { alternativesAt, keysAt, shapeOf } from "./schema-walk.ts";
-import { suggest } from "./suggest.ts";
+import { suggest } from "../model/suggest.ts";
 import { valueAt } from "./written.ts";
 
 /** A problem at a path of the document; `load` adds file, line and column. */

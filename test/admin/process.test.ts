@@ -172,22 +172,27 @@ void test("revocations and keys, from the command line to the store and back", a
   const { home } = await start(t, 1);
   const revoke = ["revocations", "revoke", "--authenticator", "corp", "--subject", "eve"];
   const [revoked, unnamed, keys] = await Promise.all([
-    home.run(...revoke, "--reason", "left"),
-    home.run("revocations", "block"),
+    home.run(...revoke, "--reason", "left", "--expires", "2099-01-01T00:00:00Z"),
+    home.run("revocations", "block", "--service", "nowhere"),
     home.run("keys", "list"),
   ]);
   assert.equal(revoked.code, 0, revoked.err);
   assert.equal(unnamed.code, 2);
+  assert.match(unnamed.err, /no service is called nowhere/);
   assert.match(keys.out, /^tokens +\S+ +EdDSA +active /m);
   const [id = ""] = revoked.out.split(" ");
   const [list, rotated] = await Promise.all([
     home.run("revocations", "list"),
     home.run("keys", "rotate", "tokens", "--emergency"),
   ]);
-  assert.match(list.out, new RegExp(`^${id} +subject +corp/eve +revoked until .* left$`, "m"));
+  assert.match(list.out, new RegExp(`^${id} +subject +corp/eve +issued before .* left$`, "m"));
   assert.equal(rotated.code, 0, rotated.err);
   assert.equal((await home.run("revocations", "lift", id)).code, 0);
-  assert.equal((await home.run("revocations", "lift", id)).code, 1);
+  const gone = await home.run("revocations", "lift", id);
+  assert.equal(gone.code, 1);
+  assert.match(gone.err, /first column of `sallyport revocations list`/);
+  const unchecked = ["revocations", "block", "--service", "nowhere", "--unchecked"];
+  assert.equal((await home.run(...unchecked)).code, 0);
 });
 
 void test("no answer of the API, no log line and no record holds a secret of the configuration", async (t) => {

@@ -107,6 +107,8 @@ void test("a revocation that would deny nothing is 400 with its place", async (t
     [{ target, mode: "block", until: "2020-01-01T00:00:00Z" }, "/until"],
     [{ target, mode: "revoke", until: "2990-01-01T00:00:00Z" }, "/until"],
     [{ target, mode: "block", expires: "2990-01-01T00:00:00Z" }, "/expires"],
+    [{ target, mode: "revoke", expires: "2100-01-01T00:00:00Z" }, "/expires"],
+    [{ target, mode: "block", until: "2100-01-01T00:00:00Z" }, "/until"],
   ] as const) {
     await assert.rejects(client.createRevocation({ body }), (error: unknown) => {
       assert.ok(error instanceof AdminCallError);
@@ -116,12 +118,43 @@ void test("a revocation that would deny nothing is 400 with its place", async (t
   }
 });
 
+void test("a revocation of a name that the configuration does not have is 422, unless it is unchecked", async (t) => {
+  const { client } = await ground(t);
+  for (const [target, at, says] of [
+    [{ kind: "authenticator", authenticator: "crop" }, "/target/authenticator", /mean corp\?/],
+    [{ kind: "id", authenticator: "crop", id: "1" }, "/target/authenticator", /mean corp\?/],
+    [{ kind: "subject", authenticator: "crop", subject: "eve" }, "/target/authenticator", /corp/],
+    [{ kind: "service", service: "biling" }, "/target/service", /mean billing\?/],
+    [{ kind: "service", service: "elsewhere" }, "/target/service", /is called elsewhere$/],
+    [{ kind: "subject", authenticator: "corp", subject: "corp/eve" }, "/target/subject", /: eve$/],
+  ] as const) {
+    for (const mode of ["revoke", "block"] as const) {
+      await assert.rejects(
+        client.createRevocation({ body: { target, mode } }),
+        (error: unknown) => {
+          assert.ok(error instanceof AdminCallError);
+          assert.deepEqual([error.problem?.status, error.problem?.reason], [422, "unknown-name"]);
+          assert.equal(error.problem?.faults?.[0]?.at, at);
+          assert.match(error.problem?.faults?.[0]?.message ?? "", says);
+          return true;
+        },
+      );
+    }
+    assert.deepEqual((await client.listRevocations()).value.revocations, []);
+    const body = { target, mode: "block", unchecked: true } as const;
+    const { value } = await client.createRevocation({ body });
+    assert.deepEqual(value.target, target);
+    await client.liftRevocation({ id: value.id });
+  }
+});
+
 void test("lists of the store come in pages that together are the whole", async (t) => {
   const { client } = await ground(t);
   const wanted: string[] = [];
   for (let index = 0; index < 7; index++) {
     const service = `s${index}`;
-    const body = { target: { kind: "service", service }, mode: "block" } as const;
+    const target = { kind: "service", service } as const;
+    const body = { target, mode: "block", unchecked: true } as const;
     wanted.push((await client.createRevocation({ body })).value.id);
   }
   const seen: string[] = [];
