@@ -20,6 +20,8 @@ interface Ground {
   readonly keys: { readonly old: Buffer; readonly new: Buffer };
   /** Runs `sallyport store …`. */
   readonly run: (...args: string[]) => Promise<Ended>;
+  /** Runs `sallyport check`. */
+  readonly check: () => Promise<Ended>;
   /** Writes the configuration anew. */
   readonly configure: (authority: string) => void;
   readonly open: () => Promise<OpenStore>;
@@ -48,6 +50,7 @@ async function ground(t: TestContext, url?: string): Promise<Ground> {
     url: url ?? `sqlite:${join(folder, "data/sallyport.db")}`,
     keys,
     configure,
+    check: async () => await captured("check", "-c", config),
     run: async (...args) => await captured("store", ...args, "-c", config),
     open: async () =>
       await openStore(url ?? `sqlite:${join(folder, "data/sallyport.db")}`, {
@@ -182,4 +185,36 @@ test("sallyport store refuses a configuration that keeps no state", async (t) =>
   const refused = await run("status");
   assert.equal(refused.status, 2);
   assert.match(refused.stderr, /keeps no state/);
+});
+
+test("sallyport check finds a key-encryption key that does not open the store", async (t) => {
+  const { run, check, configure, keys, open } = await ground(t);
+  assert.equal((await check()).status, 0, "there is no store yet");
+  assert.match((await run("status")).stderr, /is not there/, "and a check makes none");
+  const store = await open();
+  const sealer = createSealer({ current: createKek(keys.old), previous: [] });
+  const sealed = sealer.seal(Buffer.from("s"), sealContext("signing-keys", "k", "sealed"));
+  await store.commit([{ collection: "signing-keys", id: "k", body: { sealed } }]);
+  const { number } = await store.now();
+  assert.equal((await check()).status, 0);
+  configure(authorityYaml("sqlite:data/sallyport.db", "{ file: new.kek }"));
+  const other = await check();
+  assert.equal(other.status, 1);
+  assert.match(other.stdout, new RegExp(`signing-keys/k.*${createKek(keys.old).id}`));
+  const both = "{ file: new.kek, previous: [{ file: old.kek }] }";
+  configure(authorityYaml("sqlite:data/sallyport.db", both));
+  assert.equal((await check()).status, 0);
+  configure(authorityYaml("sqlite:data/sallyport.db", "{ command: [/bin/false] }"));
+  const command = await check();
+  assert.equal(command.status, 0, command.stdout);
+  assert.match(command.stdout, /not looked at: .*a command prints it/);
+  assert.equal((await store.now()).number, number);
+  await store.close();
+});
+
+test("sallyport check connects to no Postgres, and says so", async (t) => {
+  const { check } = await ground(t, "postgres://u@127.0.0.1:1/gate?sslmode=disable");
+  const { status, stdout } = await check();
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /not looked at: whether the store can be reached/);
 });
