@@ -38,7 +38,7 @@ const KEY_ROWS = `| \`${STARTER_KEY}\` | the key that secrets in the store are s
 const STATE = `
 ## Every day
 
-All of it goes through \`run/admin.sock\`, while \`sallyport run\` runs:
+In this folder, while \`sallyport run\` runs; \`run/admin.sock\` is how they reach it:
 
 | to… | do |
 | --- | --- |
