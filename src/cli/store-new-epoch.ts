@@ -8,5 +8,8 @@ import { readKeeper, withStore } from "./store-config.ts";
 export async function storeNewEpoch(config: string): Promise<number> {
   const epoch = await withStore(await readKeeper(config), (store) => store.renewEpoch());
   console.log(`now of epoch ${epoch}`);
+  console.log(
+    "the key of the feed is replaced by itself: within a minute, or when an authority starts",
+  );
   return 0;
 }

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -13,6 +21,7 @@ import { createMetrics } from "../telemetry/metrics.ts";
 import { main } from "./main.ts";
 import { recordedLog } from "../../test/ports.ts";
 import { postgres } from "../../test/postgres.ts";
+import { loadSqliteFixture } from "../../test/store/fixture.ts";
 
 interface Ground {
   readonly folder: string;
@@ -167,6 +176,7 @@ test("sallyport store new-epoch is for Postgres, as backup is not", async (t) =>
   assert.equal(result.status, 0, result.stderr);
   assert.notEqual(await store.epoch(), before);
   assert.match(result.stdout, new RegExp(await store.epoch()));
+  assert.match(result.stdout, /key of the feed is replaced/);
   for (const command of ["backup", "restore"]) {
     const refused = await run(command, copy);
     assert.equal(refused.status, 2);
@@ -217,4 +227,17 @@ test("sallyport check connects to no Postgres, and says so", async (t) => {
   const { status, stdout } = await check();
   assert.equal(status, 0, stdout);
   assert.match(stdout, /not looked at: whether the store can be reached/);
+});
+
+test("sallyport check leaves a store of an earlier version as it is, and calls it no fault", async (t) => {
+  const { folder, check, run } = await ground(t);
+  mkdirSync(join(folder, "data"), { mode: 0o700 });
+  loadSqliteFixture(join(folder, "data/sallyport.db"), 1);
+  chmodSync(join(folder, "data/sallyport.db"), 0o600);
+  for (const time of ["first", "again"]) {
+    const { status, stdout } = await check();
+    assert.equal(status, 0, `${time}: ${stdout}`);
+    assert.match(stdout, /not looked at: .*tables of version 1/);
+  }
+  assert.match((await run("status")).stderr, /tables of version 1/);
 });
