@@ -44,13 +44,31 @@ export interface ProcessStatus {
     | {
         readonly epoch: string;
         readonly number: number;
-        /** What the authority vouched for last; the staleness counts from it. */
-        readonly asOfMs: number;
+        /** What the authority vouched for last; the staleness counts from it. Undefined: not yet. */
+        readonly asOfMs: number | undefined;
         readonly maxStalenessMs: number;
       }
     | undefined;
   /** Proxies and relays that follow this process now. */
   readonly followers: number | undefined;
+  /** Of a proxy whose authority is elsewhere: how it follows it, and who it is there. */
+  readonly follows?:
+    | {
+        readonly connected: boolean;
+        /** Address of the one that is followed, or was tried last. */
+        readonly authority: string;
+        /** Of the configuration that comes over the feed. */
+        readonly bundle: string;
+        /** Why the last stream ended; undefined once there is another. */
+        readonly lastError: string | undefined;
+        /** What this machine is enrolled as. */
+        readonly name: string;
+        /** Its identity ends then; it is renewed before. */
+        readonly notAfterMs: number;
+      }
+    | undefined;
+  /** `authority.serve.address`, where machines enrol and follow. */
+  readonly serves?: string | undefined;
 }
 
 export interface ProcessDesk {

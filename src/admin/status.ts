@@ -56,8 +56,10 @@ const statusSchema = z
       .strictObject({
         epoch: z.string(),
         number: z.int().describe("The last change that is known here."),
-        asOf: timeSchema.describe("All changes up to then are known here."),
-        stalenessSeconds: z.number().describe("How long ago that is."),
+        asOf: timeSchema
+          .optional()
+          .describe("All changes up to then are known here; absent: not heard since the start."),
+        stalenessSeconds: z.number().optional().describe("How long ago that is."),
         maxStalenessSeconds: z.number().describe("Beyond it every request is refused."),
       })
       .optional()
@@ -74,6 +76,21 @@ const statusSchema = z
       .optional()
       .describe("The keys that sign now; absent where this process has none."),
     followers: z.int().optional().describe("Proxies and relays that follow this process now."),
+    follows: z
+      .strictObject({
+        connected: z.boolean(),
+        authority: z.string().describe("The one that is followed, or was tried last."),
+        bundle: z.string().describe("State of the configuration that comes over the feed."),
+        lastError: z
+          .string()
+          .optional()
+          .describe("Why the last stream ended, until there is another."),
+        name: z.string().describe("What this machine is enrolled as."),
+        identityUntil: timeSchema.describe("Its identity ends then; it is renewed before."),
+      })
+      .optional()
+      .describe("Of a proxy whose authority is elsewhere."),
+    serves: z.string().optional().describe("Where machines enrol and follow this process."),
     counts: countsSchema,
   })
   .meta({ id: "Status", description: "The whole at a glance." });
@@ -100,7 +117,7 @@ async function statusOf(deps: AdminDeps): Promise<z.input<typeof statusSchema>> 
     deps.config.running(),
     storeOf(deps),
   ]);
-  const { startedMs, feed, followers, ...same } = status;
+  const { startedMs, feed, followers, follows, serves, ...same } = status;
   return {
     version: same.version,
     runtime: same.runtime,
@@ -117,6 +134,8 @@ async function statusOf(deps: AdminDeps): Promise<z.input<typeof statusSchema>> 
     ...(store === undefined ? {} : { store }),
     ...(keys === undefined ? {} : { keys: signing(keys) }),
     ...(followers === undefined ? {} : { followers }),
+    ...(follows === undefined ? {} : { follows: followsOf(follows) }),
+    ...(serves === undefined ? {} : { serves }),
     counts: {
       routes: config.routes.length,
       services: config.services.length,
@@ -140,13 +159,21 @@ function feedOf(
   feed: NonNullable<ProcessStatus["feed"]>,
   nowMs: number,
 ): z.input<typeof statusSchema>["feed"] {
-  return {
-    epoch: feed.epoch,
-    number: feed.number,
-    asOf: timeText(feed.asOfMs),
-    stalenessSeconds: Math.max(0, nowMs - feed.asOfMs) / 1000,
-    maxStalenessSeconds: feed.maxStalenessMs / 1000,
-  };
+  const { epoch, number, asOfMs, maxStalenessMs } = feed;
+  const heard =
+    asOfMs === undefined
+      ? {}
+      : { asOf: timeText(asOfMs), stalenessSeconds: Math.max(0, nowMs - asOfMs) / 1000 };
+  return { epoch, number, ...heard, maxStalenessSeconds: maxStalenessMs / 1000 };
+}
+
+function followsOf({
+  lastError,
+  notAfterMs,
+  ...same
+}: NonNullable<ProcessStatus["follows"]>): z.input<typeof statusSchema>["follows"] {
+  const identityUntil = timeText(notAfterMs);
+  return { ...same, ...(lastError === undefined ? {} : { lastError }), identityUntil };
 }
 
 /** A store that is away is what the status is asked for, so it is shown and not an error. */

@@ -95,6 +95,8 @@ async function processStatus(parts: OperatorParts, startedMs: number): Promise<P
     workers: parts.workers(),
     feed: backing?.feed(),
     followers: backing?.followers(),
+    follows: backing?.follows?.(),
+    serves: backing?.serves,
   };
 }
 

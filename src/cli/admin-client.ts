@@ -78,10 +78,10 @@ export interface Status {
         readonly epoch: string;
         /** The last change that is known here. */
         readonly number: number;
-        /** All changes up to then are known here. */
-        readonly asOf: string;
+        /** All changes up to then are known here; absent: not heard since the start. */
+        readonly asOf?: string | undefined;
         /** How long ago that is. */
-        readonly stalenessSeconds: number;
+        readonly stalenessSeconds?: number | undefined;
         /** Beyond it every request is refused. */
         readonly maxStalenessSeconds: number;
       }
@@ -104,6 +104,24 @@ export interface Status {
     | undefined;
   /** Proxies and relays that follow this process now. */
   readonly followers?: number | undefined;
+  /** Of a proxy whose authority is elsewhere. */
+  readonly follows?:
+    | {
+        readonly connected: boolean;
+        /** The one that is followed, or was tried last. */
+        readonly authority: string;
+        /** State of the configuration that comes over the feed. */
+        readonly bundle: string;
+        /** Why the last stream ended, until there is another. */
+        readonly lastError?: string | undefined;
+        /** What this machine is enrolled as. */
+        readonly name: string;
+        /** Its identity ends then; it is renewed before. */
+        readonly identityUntil: string;
+      }
+    | undefined;
+  /** Where machines enrol and follow this process. */
+  readonly serves?: string | undefined;
   /** How many the configuration in force has. */
   readonly counts: {
     readonly routes: number;

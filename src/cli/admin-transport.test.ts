@@ -97,3 +97,24 @@ void test("call() takes no answer that is not ours for one", async (t) => {
     failure(/^status 500$/),
   );
 });
+
+void test("call() says that there is no API where an address has only the probes", async (t) => {
+  for (const status of [404, 405]) {
+    const url = await serve(t, (_request, response) => response.writeHead(status).end());
+    await assert.rejects(
+      createAdminTransport({ url, token: TOKEN }).call({ method: "GET", path: "/v1/status" }),
+      failure(/no admin API at this address: admin\.authenticate is not set there/),
+    );
+  }
+});
+
+void test("call() names the decision where the gate refused", async (t) => {
+  const url = await serve(t, (_request, response) => {
+    response.writeHead(403, { "content-type": "application/problem+json" });
+    response.end('{"title":"No","reason":"no-matching-permit","decision":"d-1"}');
+  });
+  await assert.rejects(
+    createAdminTransport({ url, token: TOKEN }).call({ method: "GET", path: "/v1/status" }),
+    failure(/^No\n {2}decision {2}d-1 {2}of {2}GET \/v1\/status$/),
+  );
+});

@@ -84,7 +84,9 @@ export function createAdminTransport(place: AdminPlace): AdminTransport {
       const json = /^application\/(?:problem\+)?json\b/.test(headers["content-type"] ?? "");
       const body: unknown = json && text !== "" ? parsed(text) : undefined;
       if (status >= 200 && status < 300) return { value: body as T, etag: headers.etag };
-      throw problemError(status, body);
+      throw "url" in place && !json && (status === 404 || status === 405)
+        ? notServed(place.url)
+        : problemError(status, body, call);
     },
   };
 }
@@ -179,11 +181,27 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: "only the user that sallyport runs as may open it",
 };
 
-function problemError(status: number, body: unknown): AdminCallError {
+/** Where there is only `/livez`, `/readyz` and `/metrics`: what it answers is no problem of the API. */
+function notServed({ origin }: URL): AdminCallError {
+  return new AdminCallError(
+    `${origin}: no admin API at this address: admin.authenticate is not set there, or the process was not restarted since`,
+  );
+}
+
+function problemError(status: number, body: unknown, asked: AdminCall): AdminCallError {
   const problem = body as Partial<AnsweredProblem> | undefined;
-  const { title = `status ${status}`, reason = "unknown", detail, faults = [] } = problem ?? {};
+  const {
+    title = `status ${status}`,
+    reason = "unknown",
+    detail,
+    decision,
+    faults = [],
+  } = problem ?? {};
   const lines = [
     detail === undefined ? title : `${title}: ${detail}`,
+    ...(status === 403 && decision !== undefined
+      ? [`  decision  ${decision}  of  ${asked.method} ${asked.path}`]
+      : []),
     ...faults.map(({ at, message, remedy }) => [`  ${at}`, message, remedy ?? ""].join("  ")),
   ];
   const known = problem === undefined ? undefined : { ...problem, status, title, reason };

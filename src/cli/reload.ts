@@ -11,7 +11,12 @@ export async function reload(options: ConnectOptions): Promise<number> {
   } catch (error) {
     if (!(error instanceof AdminCallError) || error.problem?.reason !== "config-invalid")
       throw error;
-    console.error(error.message);
+    const { faults = [] } = error.problem;
+    // As in a refusal of what only a restart changes: `restart, or undo that change`.
+    const restart = faults.some(({ remedy = "" }) => /(?:^|, or )restart\b/.test(remedy));
+    const [title = "", ...lines] = error.message.split("\n");
+    const headline = restart ? "what has changed needs a restart" : title;
+    console.error([`not reloaded: ${headline}`, ...lines].join("\n"));
     return 1;
   }
 }

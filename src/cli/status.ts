@@ -45,13 +45,30 @@ function notReloaded({ config }: Status): [string, string][] {
   ];
 }
 
-function authorityRows({ feed, store, keys, followers }: Status): [string, string][] {
+function authorityRows({
+  feed,
+  store,
+  keys,
+  followers,
+  follows,
+  serves,
+}: Status): [string, string][] {
   const rows: [string, string][] = [];
   if (feed !== undefined) {
     const { number, stalenessSeconds, maxStalenessSeconds } = feed;
-    const age = `${stalenessSeconds.toFixed(1)}s old, at most ${maxStalenessSeconds}s`;
+    const age =
+      stalenessSeconds === undefined
+        ? "not heard yet"
+        : `${stalenessSeconds.toFixed(1)}s old, at most ${maxStalenessSeconds}s`;
     rows.push(["feed", `change ${number}, ${age}`]);
   }
+  if (follows !== undefined) {
+    const { connected, authority, bundle, lastError, name, identityUntil } = follows;
+    rows.push(["follows", `${authority}, ${connected ? "connected" : "NOT CONNECTED"}`]);
+    if (lastError !== undefined) rows.push(["  last error", lastError]);
+    rows.push(["bundle", bundle], ["enrolled as", `${name}, until ${identityUntil}`]);
+  }
+  if (serves !== undefined) rows.push(["serves machines", serves]);
   if (store !== undefined) {
     rows.push(["store", store.reachable ? `reachable, change ${store.number ?? 0}` : "AWAY"]);
   }

@@ -138,6 +138,11 @@ void test("status, reload and drain as one types them", async (t) => {
   const broken = await home.run("reload");
   assert.equal(broken.code, 1);
   assert.match(broken.err, /sallyport\.yaml:\d+:\d+ .*nonsense/);
+  assert.match(broken.err, /^not reloaded: The configuration does not validate$/m);
+  home.write("supervisor: { folder: elsewhere }\n");
+  const fixed = await home.run("reload");
+  assert.equal(fixed.code, 1);
+  assert.match(fixed.err, /^not reloaded: what has changed needs a restart$/m);
   const behind = await home.run("status");
   assert.equal(behind.code, 1, "what runs is not what is written");
   assert.match(behind.out, /NOT RELOADED/);

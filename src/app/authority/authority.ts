@@ -92,6 +92,7 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
       return { epoch, number, asOfMs, maxStalenessMs: options.maxStaleness };
     },
     followers: () => feed?.followers,
+    serves: serve?.address,
     detail: () => ({}),
     close: () => closers.close(),
   };

@@ -20,6 +20,10 @@ export interface Backing {
   feed(): ProcessStatus["feed"];
   /** Proxies and relays that follow this process now; undefined where it serves no feed. */
   followers(): number | undefined;
+  /** How it follows an authority that is elsewhere. */
+  follows?(): ProcessStatus["follows"];
+  /** Where machines enrol and follow; undefined where they do not. */
+  readonly serves: string | undefined;
   /** What operators change, where the state is kept here. */
   readonly registers?: Registers | undefined;
   /** For `/readyz`; no secrets. */

@@ -79,6 +79,12 @@ export async function openFollowing(
     role: () => "proxy",
     feed: () => feedOf(consumers, authority.maxStaleness),
     followers: () => relay?.followers,
+    follows() {
+      const { connected, authority: followed, bundle, lastError } = heardOf(follower);
+      const { name, notAfterMs } = identity;
+      return { connected, authority: followed, bundle, lastError, name, notAfterMs };
+    },
+    serves: serve?.address,
     detail: () => detailOf(follower),
     close: () => closers.close(),
   };
@@ -136,11 +142,17 @@ function followedBundles(file: string, folder: string): FollowedBundles {
 }
 
 function feedOf({ position, asOfMs }: FanOut, maxStalenessMs: number): ReturnType<Backing["feed"]> {
-  return position && { ...position, asOfMs, maxStalenessMs };
+  return position && { ...position, asOfMs: asOfMs === 0 ? undefined : asOfMs, maxStalenessMs };
 }
 
 /** No secrets: addresses are in the configuration, errors name codes. */
 function detailOf(follower: FeedFollower): Readonly<Record<string, unknown>> {
-  const { connected, authority, bundle, bundleHash, lastError } = follower.detail();
+  const { connected, authority, bundle, bundleHash, lastError } = heardOf(follower);
   return { connected, authority, bundle: { state: bundle, hash: bundleHash }, lastError };
+}
+
+/** Why the last stream ended says nothing any more once there is another. */
+function heardOf(follower: FeedFollower): ReturnType<FeedFollower["detail"]> {
+  const detail = follower.detail();
+  return detail.connected ? { ...detail, lastError: undefined } : detail;
 }
