@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { array, assert as check, nat, property, string } from "fast-check";
-import { LineSplitter } from "./feed-client.ts";
+import { LineSplitter, problemText } from "./feed-client.ts";
 import { FRAME_LIMITS } from "./feed-frames.ts";
 import { FeedRefusal } from "./feed-refusal.ts";
 
@@ -34,4 +34,22 @@ test("LineSplitter refuses a line that is longer than any frame, before it holds
     () => splitter.take(Buffer.from("a")),
     (error) => error instanceof FeedRefusal && error.reason === "too-large",
   );
+});
+
+test("problemText() has a next step for each way not to be let in, and repeats nothing else", () => {
+  for (const [code, step] of [
+    ["disabled", /workloads enable NAME/],
+    ["not-a-proxy", /--kind proxy/],
+    ["unknown", /workloads enrol NAME --kind proxy/],
+    ["superseded", /workloads re-enrol NAME/],
+    ["missing-certificate", /end TLS/],
+  ] as const) {
+    const said = problemText(403, JSON.stringify({ code }));
+    assert.ok(said.startsWith(`it answers 403 (${code}): `));
+    assert.match(said, step);
+  }
+  assert.equal(problemText(503, '{"code":"slow-down"}'), "it answers 503 (slow-down)");
+  for (const text of ["", "null", "<html>", "{}", '{"code":7}', '{"code":"a\\nline"}']) {
+    assert.equal(problemText(502, text), "it answers 502");
+  }
 });

@@ -163,22 +163,31 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
   ],
 ]);
 
-/** The code of a problem document, or the status, and what to do. */
 async function readProblem(response: IncomingMessage): Promise<string> {
-  const status = `it answers ${response.statusCode ?? 0}`;
   let text = "";
   try {
     for await (const chunk of response) {
       text += String(chunk);
       if (text.length > LIMITS.problem) break;
     }
-    const code = (JSON.parse(text) as { code?: unknown }).code;
-    if (typeof code !== "string" || !/^[a-z-]{1,40}$/.test(code)) return status;
-    const remedy = REMEDIES.get(code);
-    return `${status} (${code})${remedy === undefined ? "" : `: ${remedy}`}`;
+  } catch {
+    // What came says enough, or nothing.
+  }
+  return problemText(response.statusCode ?? 0, text);
+}
+
+/** The code of a problem document and what to do, or the status alone. */
+export function problemText(statusCode: number, text: string): string {
+  const status = `it answers ${statusCode}`;
+  let code: unknown;
+  try {
+    ({ code } = JSON.parse(text) as { code?: unknown });
   } catch {
     return status;
   }
+  if (typeof code !== "string" || !/^[a-z-]{1,40}$/.test(code)) return status;
+  const remedy = REMEDIES.get(code);
+  return `${status} (${code})${remedy === undefined ? "" : `: ${remedy}`}`;
 }
 
 /** Bytes → lines, each at most as long as a frame may be. */
