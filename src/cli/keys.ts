@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { KEY_USES } from "../model/signing.ts";
 import type { Key, Root } from "./admin-client.ts";
 import { connectAdmin, type ConnectOptions } from "./admin-connect.ts";
+import { confirm, type Terminal } from "./confirm.ts";
 import { plain, table } from "./table.ts";
 
 export async function listKeys(
@@ -49,13 +50,22 @@ export async function listRoots(
 
 /** `emergency`: the former roots are trusted no longer, and every machine has to enrol anew. */
 export async function rotateRoot(
-  options: ConnectOptions & { readonly emergency: boolean },
+  options: ConnectOptions & { readonly emergency: boolean; readonly yes: boolean },
+  terminal: Terminal = { input: process.stdin, output: process.stderr },
 ): Promise<number> {
+  if (options.emergency) await confirm({ yes: options.yes, warning: EMERGENCY }, terminal);
   const client = connectAdmin(options);
   const { value } = options.emergency ? await client.rotateRootNow() : await client.rotateRoot();
   process.stdout.write(rootRows(value.roots));
   return 0;
 }
+
+const EMERGENCY = [
+  "Every certificate of a machine is void at once: proxies lose the feed, and deny everything once",
+  "their bound (authority.maxStaleness) is over. Every machine has to enrol anew:",
+  "  here   sallyport workloads re-enrol NAME",
+  "  there  sallyport enrol -c sallyport.yaml --token -",
+].join("\n");
 
 /** With the fingerprint that `openssl x509 -fingerprint -sha256` prints. */
 function rootRows(roots: readonly Root[]): string {

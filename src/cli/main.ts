@@ -328,7 +328,8 @@ function addKeyCommands(keys: Command, exit: Exit): void {
   asking(keys.command("rotate-root"))
     .description("publish the next root now; it signs in 30 days")
     .option("--emergency", "at once and alone: every machine has to enrol anew", false)
-    .action(async (options: ConnectOptions & { readonly emergency: boolean }) => {
+    .option("--yes", "with --emergency: do not ask", false)
+    .action(async (options: ConnectOptions & { readonly emergency: boolean; yes: boolean }) => {
       exit(await rotateRoot(options));
     });
 }
