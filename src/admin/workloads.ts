@@ -139,7 +139,9 @@ export const workloadOperations: readonly Operation[] = [
           { at: "/method", message: "a proxy enrols with mtls", remedy: "mtls, or kind workload" },
         ]);
       }
-      return invitation(name, await registerOf(deps).enrol(name, { kind, method, by }));
+      const register = registerOf(deps);
+      await refuseUnserved(deps);
+      return invitation(name, await register.enrol(name, { kind, method, by }));
     },
   ),
   operation(
@@ -232,6 +234,16 @@ export const workloadOperations: readonly Operation[] = [
 
 function registerOf({ workloads }: AdminDeps): NonNullable<AdminDeps["workloads"]> {
   return present(workloads, "register of machines");
+}
+
+/** The token could be redeemed nowhere. */
+async function refuseUnserved({ process: desk }: AdminDeps): Promise<void> {
+  const { serves } = await desk.status();
+  if (serves !== undefined) return;
+  throw new AdminProblem(
+    "conflict",
+    "this authority serves no machines: configure authority.serve, such as { address: 0.0.0.0:9443, names: [authority.internal] }, and restart",
+  );
 }
 
 function refusal({ refused }: WorkloadRefusal, name: string): AdminProblem {

@@ -51,6 +51,43 @@ test("enrolWorkload() refuses a name that is taken and a proxy without a certifi
   await assert.rejects(enrolWorkload("edge-1", proxy, context), { message: /enrols with mtls/ });
 });
 
+test("enrolWorkload() says that a proxy will serve nothing where no group names it", async (t) => {
+  const { context, hints, out } = await ground(t);
+  const listBundles = (parts: object[]) => () =>
+    Promise.resolve({ value: { bundles: [{ inForce: true, parts }] }, etag: undefined });
+  const groups = [
+    { proxies: "edge-*", services: ["billing"] },
+    { proxies: "whole-*" },
+    { proxies: "*", services: [] },
+  ];
+  const client = Object.assign(Object.create(context.client) as object, context.client, {
+    listBundles: listBundles(groups),
+  });
+  const given = { ...context, client } as WorkloadsContext;
+  await enrolWorkload("edge-1", { kind: "proxy", ...MTLS }, given);
+  await enrolWorkload("whole-1", { kind: "proxy", ...MTLS }, given);
+  await enrolWorkload("egde-2", { kind: "workload", ...MTLS }, given);
+  assert.doesNotMatch(hints.join("\n"), /serve nothing/);
+  await enrolWorkload("egde-1", { kind: "proxy", ...MTLS }, given);
+  assert.match(hints.at(-1) ?? "", /gives egde-1 a service: it will serve nothing/);
+  assert.equal(out.length, 4);
+});
+
+test("enrolWorkload() is refused where the authority serves no machines", async (t) => {
+  const given = await desks(t);
+  const plain = await adminStage(t);
+  const status = async () => ({ ...(await plain.deps.process.status()), serves: undefined });
+  const process = { ...plain.deps.process, status };
+  const stage = await adminStage(t, { desks: { ...given, process } });
+  const { context } = await ground(t);
+  const client = connectAdmin({ config: "sallyport.yaml", admin: stage.socket });
+  await assert.rejects(
+    enrolWorkload("edge-1", { kind: "proxy", ...MTLS }, { ...context, client }),
+    { message: /configure authority\.serve/ },
+  );
+  assert.equal(await given.workloads.get("edge-1"), undefined);
+});
+
 test("every command refuses a name that is none before it asks, and ends with 1 where nobody has it", async (t) => {
   const { context, hints } = await ground(t);
   const unasked: WorkloadsContext = { ...context, client: {} as WorkloadsContext["client"] };

@@ -3,6 +3,7 @@
  * standard output and by itself, so that it can be piped to where it is redeemed; what a person should
  * know about it goes to standard error.
  */
+import { matchesName } from "../authority/authority-options.ts";
 import { readJoinToken } from "../authority/enrolment/enrolment-token.ts";
 import { ConfigError } from "../model/errors.ts";
 import { duration } from "../model/options.ts";
@@ -38,7 +39,24 @@ export async function enrolWorkload(
 ): Promise<number> {
   checkName(name);
   const { value } = await context.client.enrolWorkload({ body: { name, kind, method } });
-  return invited(value, context);
+  const code = invited(value, context);
+  if (kind === "proxy") await hintUngrouped(name, context);
+  return code;
+}
+
+/** A proxy that no group names is enrolled, follows the feed and serves nothing: easily a misspelt name. */
+async function hintUngrouped(name: string, { client, hint }: WorkloadsContext): Promise<void> {
+  try {
+    const { value } = await client.listBundles({ limit: 1 });
+    const parts = value.bundles.find(({ inForce }) => inForce)?.parts;
+    const part = parts?.find(({ proxies }) => matchesName(proxies, name));
+    // Without `services` it gets all of them; nothing may be published yet.
+    if (parts === undefined || (part !== undefined && part.services?.length !== 0)) return;
+    hint(`No group of authority.proxies gives ${name} a service: it will serve nothing.`);
+  } catch (error) {
+    // The machine is invited; who may not read bundles is only not told.
+    if (!(error instanceof AdminCallError)) throw error;
+  }
 }
 
 export function reenrolWorkload(

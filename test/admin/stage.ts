@@ -246,6 +246,7 @@ function playedDesks(): Pick<AdminDeps, "process" | "config"> {
         workers: { serving: 1, wanted: 1 },
         feed: undefined,
         followers: undefined,
+        serves: "0.0.0.0:9443",
       }),
       reload: () => Promise.resolve(),
       drain: () => {},
