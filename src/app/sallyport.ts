@@ -55,24 +55,29 @@ export interface PreparedSource {
   readonly prepared: Prepared;
 }
 
+/** An authority, and what is known from it: never the one without the other. */
+export interface Backed {
+  readonly backing: Backing;
+  readonly standing: Standing;
+  /** Ends the standing. */
+  readonly stop: () => void;
+}
+
 /** What is there before it. All of it is closed with it, also where it does not come to be. */
 export interface Surroundings {
   readonly instruments: Instruments;
   readonly desk: FrontDesk;
   /** Undefined where there is no authority. */
-  readonly backing?: Backing | undefined;
-  /** What is known from it; goes together with it. */
-  readonly standing?: Standing | undefined;
-  /** Ends the standing. */
-  readonly stop?: (() => void) | undefined;
+  readonly backed?: Backed | undefined;
 }
 
 /** The same, of what is prepared already. */
 export async function startPrepared(
   { file, prepare, prepared }: PreparedSource,
-  { instruments, desk, backing, standing, stop }: Surroundings,
+  { instruments, desk, backed }: Surroundings,
 ): Promise<Sallyport> {
   const { log } = instruments;
+  const { backing, standing, stop } = backed ?? {};
   const end = async (): Promise<void> => {
     stop?.();
     await backing?.close();

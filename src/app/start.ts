@@ -10,11 +10,12 @@ import type { Log } from "../model/ports.ts";
 import { startAuthority } from "./authority/authority.ts";
 import type { Backing } from "./authority/backing.ts";
 import { openFollowing } from "./authority/following.ts";
-import { createStanding, type Standing } from "./authority/standing.ts";
+import { createStanding } from "./authority/standing.ts";
 import { type FrontDesk, openFrontDesk } from "./front-desk.ts";
 import { createInstruments, type Instruments } from "./instruments.ts";
 import { createPreparer } from "./prepare.ts";
 import {
+  type Backed,
   type PreparedSource,
   type Sallyport,
   startPrepared,
@@ -41,8 +42,8 @@ async function startOwn(file: string, log: Log): Promise<Sallyport> {
     if (!isKeeper(authority)) return await serve(source, { instruments, desk });
     const backing = await startAuthority(authority, instruments, (text) => desk.waitsFor(text));
     desk.waitsFor(STARTING);
-    const { standing, stop } = stand(backing, instruments);
-    return await serve(source, { instruments, desk, backing, standing, stop });
+    const backed = stand(backing, instruments);
+    return await serve(source, { instruments, desk, backed });
   });
 }
 
@@ -53,16 +54,15 @@ async function startFollower(own: LoadedOwn, log: Log): Promise<Sallyport> {
   const around = { instruments, waiting };
   return await behindDesk(own.config.admin, around, async (desk) => {
     const backing = await openFollowing(own, instruments);
-    const { standing, stop } = stand(backing, instruments);
+    const backed = stand(backing, instruments);
     const prepared = await backing.begin().catch(async (error: unknown) => {
-      stop();
+      backed.stop();
       await backing.close();
       throw error;
     });
     const { file } = own;
     const { prepare } = backing;
-    const surroundings = { instruments, desk, backing, standing, stop };
-    const sallyport = await serve({ file, prepare, prepared }, surroundings);
+    const sallyport = await serve({ file, prepare, prepared }, { instruments, desk, backed });
     backing.serve(() => sallyport.reload());
     return sallyport;
   });
@@ -83,13 +83,11 @@ async function behindDesk(
 }
 
 /** Before anything is served, so that the first request is decided by all that is known. */
-function stand(
-  backing: Backing,
-  instruments: Instruments,
-): { readonly standing: Standing; readonly stop: () => void } {
+export function stand(backing: Backing, instruments: Instruments): Backed {
   const standing = createStanding(backing, instruments);
   const unfollow = backing.follow(standing);
   return {
+    backing,
     standing,
     stop() {
       unfollow();

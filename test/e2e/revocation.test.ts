@@ -16,6 +16,7 @@ import { openFrontDesk } from "../../src/app/front-desk.ts";
 import { createInstruments } from "../../src/app/instruments.ts";
 import { createPreparer } from "../../src/app/prepare.ts";
 import { startPrepared } from "../../src/app/sallyport.ts";
+import { stand } from "../../src/app/start.ts";
 import { isKeeper } from "../../src/authority/authority-options.ts";
 import type { RevocationTarget } from "../../src/model/revocation.ts";
 import { recordedLog } from "../ports.ts";
@@ -254,7 +255,10 @@ async function startWorld() {
       }),
   };
   const desk = await openFrontDesk(admin, instruments, "starting");
-  const running = await startPrepared({ file, prepare, prepared }, { instruments, desk, backing });
+  const running = await startPrepared(
+    { file, prepare, prepared },
+    { instruments, desk, backed: stand(backing, instruments) },
+  );
   return Object.assign(heard, {
     proxy: running.listeners[0]?.address ?? "",
     admin: running.admin ?? "",

@@ -89,7 +89,7 @@ class Supervisor implements Sallyport {
     const { metrics, clock } = this.#instruments;
     this.#office = new LeaseOffice(() => clock.monotonic());
     this.#status = createConfigStatus(options.prepared.loaded.hash, this.#instruments);
-    this.#standing = around.standing;
+    this.#standing = around.backed?.standing;
     this.#stopProcessMetrics = registerProcessMetrics(metrics);
     this.#restarts = metrics.counter(
       "sallyport_worker_restarts",
@@ -119,7 +119,7 @@ class Supervisor implements Sallyport {
   async start(): Promise<void> {
     const { workers, file, prepare } = this.#options;
     const { config } = this.#prepared.loaded;
-    const { backing } = this.#around;
+    const backing = this.#around.backed?.backing;
     this.#slots = Array.from({ length: workers }, (_, index) => this.#slot(index + 1));
     this.#folder = await openRunFolder(config.supervisor.folder, (socket) => this.#greet(socket));
     if (this.#folder.abandoned) {
@@ -173,9 +173,9 @@ class Supervisor implements Sallyport {
     await ended;
     this.#stopProcessMetrics();
     await this.#folder?.close();
-    this.#around.stop?.();
+    this.#around.backed?.stop();
     await this.#operators?.close();
-    await this.#around.backing?.close();
+    await this.#around.backed?.backing.close();
     await this.#around.desk.close();
   }
 
@@ -239,7 +239,7 @@ class Supervisor implements Sallyport {
 
   /** Before its configuration: a worker must know what is revoked when it accepts its first request. */
   #pass(slot: Slot): void {
-    const { backing } = this.#around;
+    const backing = this.#around.backed?.backing;
     if (backing === undefined) return;
     slot.follow(backing.maxStalenessMs, (consumer: FeedConsumer) => backing.follow(consumer));
   }
@@ -337,7 +337,8 @@ class Supervisor implements Sallyport {
 
   /** Calls of operators are decided here, by the same policies, and recorded in a log of our own. */
   async #openDoors(): Promise<void> {
-    const { backing, desk } = this.#around;
+    const { backed, desk } = this.#around;
+    const backing = backed?.backing;
     const operators = await openOperatorGate(this.#prepared, this.#instruments, this.#standing);
     this.#operators = operators;
     desk.answer(
