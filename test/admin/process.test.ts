@@ -81,6 +81,7 @@ authority:
   issuer: https://sallyport.example.com
   store: sqlite:data/sallyport.db
   keyEncryptionKey: { file: kek }
+  serve: { address: "127.0.0.1:0", names: [localhost] }
 ${extra}`;
     writeFileSync(join(this.path, "sallyport.yaml"), text, { mode: 0o600 });
   }
