@@ -3,7 +3,7 @@
  * command line and follow the feed through a network that can be made bad, one service behind them,
  * and an issuer of tokens. It ends with the test, whatever becomes of it.
  */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -107,6 +107,14 @@ export async function startCluster(
   };
 }
 
+/**
+ * A free port below those that the system gives away by itself: what is closed and opened again (a machine
+ * that is restarted) would else find a stranger there, and did.
+ */
+async function quietPort(): Promise<number> {
+  return await freePort(10_000 + randomInt(20_000));
+}
+
 interface Ground {
   readonly scope: Scope;
   readonly runtime: Runtime | undefined;
@@ -121,7 +129,7 @@ interface Ground {
 
 async function makeAuthority(ground: Ground, number: number): Promise<AuthorityMachine> {
   const name = `authority-${number}`;
-  const [feedPort, adminPort] = [await freePort(0), await freePort(0)];
+  const [feedPort, adminPort] = [await quietPort(), await quietPort()];
   const machine = new Machine(ground.scope, {
     name,
     folder: join(ground.folder, name),
@@ -178,7 +186,7 @@ async function makeProxy(
   place: { readonly number: number; readonly authorities: readonly AuthorityMachine[] },
 ): Promise<ProxyMachine> {
   const name = `edge-${place.number}`;
-  const [edgePort, adminPort] = [await freePort(0), await freePort(0)];
+  const [edgePort, adminPort] = [await quietPort(), await quietPort()];
   const lines = await Promise.all(
     place.authorities.map(({ feedPort }) => startChaos(ground.scope, feedPort)),
   );
