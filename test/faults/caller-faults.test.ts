@@ -28,11 +28,6 @@ after(() => stage.close());
 const post = (path: string, framing: string, body: string): string =>
   `POST ${path} HTTP/1.1\r\nHost: api.example\r\n${framing}\r\n\r\n${body}`;
 
-/** Waits until the service holds a connection: the request has got that far. */
-async function reached(): Promise<void> {
-  while (stage.rogue.open === 0) await new Promise(setImmediate);
-}
-
 function leaving(how: Leaving): CallerFault[] {
   return [
     {
@@ -58,7 +53,7 @@ function leaving(how: Leaving): CallerFault[] {
         caller.send(post(path, "Content-Length: 1000\r\nExpect: 100-continue", ""));
         await caller.received("100 Continue");
         caller.send("begun");
-        await reached();
+        await stage.rogue.reached(path);
         caller.leave(how);
       },
       recorded: { end: "caller-gone", status: 0 },
@@ -68,7 +63,7 @@ function leaving(how: Leaving): CallerFault[] {
       service: "hangs-at-once",
       play: async (caller, path) => {
         caller.send(post(path, "Transfer-Encoding: chunked", "5\r\nbegun\r\n64\r\nand"));
-        await reached();
+        await stage.rogue.reached(path);
         caller.leave(how);
       },
       recorded: { end: "caller-gone", status: 0 },
@@ -78,7 +73,7 @@ function leaving(how: Leaving): CallerFault[] {
       service: "hangs-at-once",
       play: async (caller, path) => {
         caller.send(requestBytes(path));
-        await reached();
+        await stage.rogue.reached(path);
         caller.leave(how);
       },
       recorded: { end: "caller-gone", status: 0 },

@@ -43,11 +43,6 @@ function post(caller: Http2Peer, path: string, more: readonly Field[] = []): voi
   caller.headers(1, [...requestFields("POST", path), ...more], false);
 }
 
-/** Waits until the service holds a connection: the request has got that far. */
-async function reached(): Promise<void> {
-  while (stage.rogue.open === 0) await new Promise(setImmediate);
-}
-
 /** A path with the length that a piece of a block is cut from. */
 function blockOf(path: string): Buffer {
   return encodeLiterals(requestFields("GET", path));
@@ -97,7 +92,7 @@ function leaving(how: string, leave: (caller: Http2Peer) => void): CallerFault[]
       play: async (caller, path) => {
         post(caller, path, [["content-length", "1000"]]);
         caller.data(1, "begun");
-        await reached();
+        await stage.rogue.reached(path);
         leave(caller);
       },
       recorded: { end: "caller-gone", status: 0 },
@@ -109,7 +104,7 @@ function leaving(how: string, leave: (caller: Http2Peer) => void): CallerFault[]
       play: async (caller, path) => {
         post(caller, path);
         caller.data(1, "begun");
-        await reached();
+        await stage.rogue.reached(path);
         leave(caller);
       },
       recorded: { end: "caller-gone", status: 0 },
@@ -120,7 +115,7 @@ function leaving(how: string, leave: (caller: Http2Peer) => void): CallerFault[]
       service: "hangs-at-once",
       play: async (caller, path) => {
         caller.headers(1, requestFields("GET", path));
-        await reached();
+        await stage.rogue.reached(path);
         leave(caller);
       },
       recorded: { end: "caller-gone", status: 0 },
@@ -260,7 +255,7 @@ test("one stream that is cancelled is one record, and the others are answered", 
   const pathOf = (id: number): string =>
     id % 4 === 1 ? `/fault/hangs-at-once/h2-mixed/${id}` : `/fault/fine/h2-mixed/${id}`;
   for (const id of ids) caller.headers(id, requestFields("GET", pathOf(id)));
-  await reached();
+  for (const id of ids) if (id % 4 === 1) await stage.rogue.reached(pathOf(id));
   for (const id of ids) if (id % 4 === 1) caller.send(rstStreamFrame(id, CODE.cancel));
   for (const id of ids) {
     if (id % 4 === 3) assert.equal(statusOf(await caller.answer(id)), 200);

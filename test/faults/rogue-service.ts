@@ -91,6 +91,8 @@ export interface RogueService {
   readonly open: number;
   /** Request lines and what came behind their heads in one piece, as they arrived. */
   readonly arrived: readonly string[];
+  /** Resolves when a request for this path has arrived. */
+  reached(path: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -114,6 +116,11 @@ export async function startRogueService(): Promise<RogueService> {
       return sockets.size;
     },
     arrived,
+    async reached(path) {
+      while (!arrived.some((line) => line.includes(` ${path} `))) {
+        await new Promise(setImmediate);
+      }
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
