@@ -10,13 +10,13 @@ import { SallyportError } from "../model/errors.ts";
 import type { Clock, Counter, Family, Log, Metrics, Timers } from "../model/ports.ts";
 import { Recurring } from "../model/recurring.ts";
 import {
-  NEVER,
   type RevocationEntry,
   type RevocationKind,
   type Revocations,
 } from "../model/revocation.ts";
 import { DIGEST_WORDS, digestTarget, readDigest } from "./revocation-digest.ts";
 import { NamedRows } from "./revocation-names.ts";
+import { writeRow } from "./revocation-row.ts";
 import { FOREVER, ROW, RevocationTable } from "./revocation-table.ts";
 
 export interface RevocationListOptions {
@@ -201,7 +201,7 @@ class List implements RevocationList {
       }
       for (const digest of lifted) {
         changed = true;
-        this.#readDigest(digest);
+        if (!readDigest(digest, this.#row, ROW.digest)) this.#unreadable();
         this.#table.remove(this.#row);
       }
     } finally {
@@ -246,12 +246,7 @@ class List implements RevocationList {
 
   #put(entry: RevocationEntry): void {
     const row = this.#row;
-    this.#readDigest(entry.digest);
-    const blockedUntil = timeOf(entry.blockedUntilMs);
-    row[ROW.cutoff] = timeOf(entry.cutoffMs);
-    row[ROW.blockedUntil] = blockedUntil;
-    // Whatever it says of its own end, a block lasts as long as it was told to.
-    row[ROW.expires] = Math.max(1, timeOf(entry.expiresMs), blockedUntil);
+    if (!writeRow(entry, row)) this.#unreadable();
     row[ROW.generation] = this.#generation;
     if (this.#table.size < this.#options.maxEntries || this.#table.has(row)) {
       this.#table.write(row);
@@ -271,8 +266,7 @@ class List implements RevocationList {
     );
   }
 
-  #readDigest(text: string): void {
-    if (readDigest(text, this.#row, ROW.digest)) return;
+  #unreadable(): never {
     this.#incomplete = true;
     throw new SallyportError(
       "feed-failed",
@@ -378,11 +372,4 @@ function digestsOf(facts: CredentialFacts): Known {
   const id = new Uint32Array(DIGEST_WORDS);
   digestTarget({ kind: "id", authenticator, id: tokenId }, id, 0);
   return { subject, id, cleanAt: NO_VERSION };
-}
-
-/** Seconds, rounded up: the side on which more is denied. 0 where there is no such time. */
-function timeOf(ms: number | undefined): number {
-  if (ms === undefined) return 0;
-  if (ms >= NEVER) return FOREVER;
-  return Math.min(FOREVER, Math.max(1, Math.ceil(ms / 1000)));
 }

@@ -5,7 +5,7 @@
  */
 import { NO_NEWS, type SettingsNews } from "../../authority/feed/feed-settings.ts";
 import { unpackRevocations } from "../../authority/state/revocation-pack.ts";
-import { RevocationTable } from "../../authority/state/revocation-table.ts";
+import { KnownRevocations } from "../../authority/state/known-revocations.ts";
 import type { FeedChange, FeedConsumer, FeedPosition } from "../../model/feed.ts";
 import type { Clock } from "../../model/ports.ts";
 
@@ -17,7 +17,7 @@ const LIMITS = {
 export class FanOut implements FeedConsumer {
   readonly #clock: Clock;
   readonly #consumers = new Set<FeedConsumer>();
-  readonly #table = new RevocationTable();
+  readonly #table = new KnownRevocations();
   #settings: SettingsNews = NO_NEWS;
   #at: FeedPosition | undefined;
   #asOfMs = 0;

@@ -23,7 +23,7 @@ import {
   writeSettings,
 } from "../feed/feed-settings.ts";
 import { unpackRevocations } from "./revocation-pack.ts";
-import { type RevocationPieces, RevocationTable } from "./revocation-table.ts";
+import { type RevocationPieces, KnownRevocations } from "./known-revocations.ts";
 
 export interface AuthorityStateDeps {
   readonly store: Pick<Store, "epoch" | "list" | "changes" | "now" | "watch">;
@@ -127,7 +127,7 @@ class StoreState implements AuthorityState {
   lastStep = 0;
   asOfMs = 0;
   readonly #deps: AuthorityStateDeps;
-  readonly #table = new RevocationTable();
+  readonly #table = new KnownRevocations();
   readonly #disabled = new Map<string, string>();
   readonly #observers = new Set<StateObserver>();
   readonly #endings: (() => void)[] = [];

@@ -1,6 +1,5 @@
 /**
- * Revocations as fixed records of 34 bytes: how the feed carries them and how the authority holds
- * them. As JSON one takes some 110 bytes; a million of them are what a new follower is sent first.
+ * Revocations as fixed records of 34 bytes: how the feed carries them. As JSON one takes some 110 bytes; a million of them are what a new follower is sent first.
  *
  * A record is the digest (16 bytes), then cut-off, end of the block and expiry, each 48 bits of
  * milliseconds since the epoch. 0 stands for none, all ones for a time that does not come.
@@ -18,9 +17,18 @@ const DIGEST = /^[A-Za-z0-9_-]{21}[AQgw]$/;
 /** Writes one record. Throws TypeError on what is no entry: a programmer's mistake. */
 export function writeRecord(entry: RevocationEntry, into: Buffer, at: number): void {
   writeDigest(entry.digest, into, at);
-  into.writeUIntBE(timeIn(entry.cutoffMs), at + DIGEST_BYTES, 6);
-  into.writeUIntBE(timeIn(entry.blockedUntilMs), at + DIGEST_BYTES + 6, 6);
-  into.writeUIntBE(timeIn(entry.expiresMs), at + DIGEST_BYTES + 12, 6);
+  writeTimes(entry, into, at + DIGEST_BYTES);
+}
+
+/** What follows the digest. */
+export function writeTimes(
+  { cutoffMs, blockedUntilMs, expiresMs }: Omit<RevocationEntry, "digest">,
+  into: Buffer,
+  at: number,
+): void {
+  into.writeUIntBE(timeIn(cutoffMs), at, 6);
+  into.writeUIntBE(timeIn(blockedUntilMs), at + 6, 6);
+  into.writeUIntBE(timeIn(expiresMs), at + 12, 6);
 }
 
 export function readRecord(from: Buffer, at: number): RevocationEntry {
@@ -33,12 +41,12 @@ export function readRecord(from: Buffer, at: number): RevocationEntry {
 }
 
 /** The expiry of a record; undefined: it stays. */
-export function expiryOf(from: Buffer, at: number): number | undefined {
+function expiryOf(from: Buffer, at: number): number | undefined {
   const expires = from.readUIntBE(at + DIGEST_BYTES + 12, 6);
   return expires === FOREVER ? undefined : expires;
 }
 
-export function writeDigest(digest: string, into: Buffer, at: number): void {
+function writeDigest(digest: string, into: Buffer, at: number): void {
   if (!DIGEST.test(digest)) throw new TypeError("not the digest of a revocation target");
   into.write(digest, at, "base64url");
 }
