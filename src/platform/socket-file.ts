@@ -18,16 +18,28 @@ const LIMITS = {
 
 /** What others must not be able to do with the folder: they could put a socket of theirs in our place. */
 const WRITABLE_BY_OTHERS = 0o022;
+const OPEN_TO_OTHERS = 0o077;
+
+export interface SocketFileOptions {
+  /** Refuses a folder that others can enter or list, too. */
+  readonly closed?: boolean;
+}
 
 export interface SocketFile {
+  /** One was there that nobody answered: who made it has not ended in order. */
+  readonly abandoned: boolean;
   /** Removes it, unless another has taken its place. To be called when the server is closed. */
   remove(): void;
 }
 
 /** Makes the server listen at `path`. Throws SallyportError `listen-failed` with what would be right. */
-export async function listenAtSocketFile(server: Server, path: string): Promise<SocketFile> {
+export async function listenAtSocketFile(
+  server: Server,
+  path: string,
+  { closed = false }: SocketFileOptions = {},
+): Promise<SocketFile> {
   const folder = dirname(path);
-  makeFolder(folder, path);
+  makeFolder(path, { folder, closed });
   const found = statOf(path);
   if (found !== undefined && !found.isSocket()) throw refused(path, "something else lies there");
   if (found !== undefined && (await answers(path))) {
@@ -45,6 +57,7 @@ export async function listenAtSocketFile(server: Server, path: string): Promise<
     const { ino } = lstatSync(bound);
     renameSync(bound, path);
     return {
+      abandoned: found !== undefined,
       remove() {
         if (statOf(path)?.ino === ino) rmSync(path, { force: true });
       },
@@ -58,7 +71,10 @@ export async function listenAtSocketFile(server: Server, path: string): Promise<
   }
 }
 
-function makeFolder(folder: string, path: string): void {
+function makeFolder(
+  path: string,
+  { folder, closed }: { readonly folder: string; readonly closed: boolean },
+): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (cause) {
@@ -69,6 +85,9 @@ function makeFolder(folder: string, path: string): void {
   if (!stat.isDirectory()) throw refused(path, "its folder is a link or a file");
   // Root may write into anybody's folder, and its owner would answer there in our place.
   if (stat.uid !== process.geteuid?.()) throw refused(path, "its folder belongs to another user");
+  if (closed && (stat.mode & OPEN_TO_OTHERS) !== 0) {
+    throw refused(path, "its folder is open to others; it must have mode 0700");
+  }
   if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) {
     throw refused(path, "its folder can be written to by others; chmod go-w");
   }
