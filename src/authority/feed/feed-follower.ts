@@ -8,15 +8,18 @@
  */
 import type { Certificate } from "../../crypto/certificate.ts";
 import type { FeedConsumer, FeedPosition } from "../../model/feed.ts";
-import type { Clock, Counter, Family, Log, Metrics, Timers } from "../../model/ports.ts";
+import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import { BundleTaker, type BundleState } from "./bundle-taker.ts";
-import { type ClientIdentity, fetchBytes, LineSplitter, openStream } from "./feed-client.ts";
+import { type ClientIdentity, fetchBytes } from "./feed-client.ts";
+import { FeedConnection } from "./feed-connection.ts";
 import { FeedRefusal } from "./feed-refusal.ts";
 import { FeedSequence, type Outcome } from "./feed-sequence.ts";
 import type { FeedSource } from "./feed-server.ts";
 import { bundleFor, type FeedSettings, settingsDigest } from "./feed-settings.ts";
 import { FeedStateFile, type StateHead } from "./feed-state-file.ts";
 import { FeedVerifier, type VerifiedFrame } from "./feed-verifier.ts";
+import { fetchSnapshot } from "./fetch-snapshot.ts";
+import { frameLine } from "./frame-line.ts";
 import { FrameLog, type LogSnapshot } from "./frame-log.ts";
 import { readRootList, unprovenRoots } from "./root-endorsement.ts";
 
@@ -84,25 +87,10 @@ export interface FeedFollower {
 }
 
 const LIMITS = {
-  /** Without a line for so long the other end is gone: a proof of freshness comes each second. */
-  silentMs: 5000,
-  /** How often the above is looked at. */
-  lookMs: 1000,
-  /** From a stream's beginning to the first proof of freshness: a million revocations on a slow line. */
-  openingMs: 120_000,
-  firstRetryMs: 500,
-  /** Well below the usual bound on staleness: who waits longer denies although its authority is back. */
-  lastRetryMs: 4000,
-  /** A stream that was good for so long makes the next attempt a first one. */
-  steadyMs: 10_000,
-  /** After a renewal of our own certificate the stream is made anew within so long. */
-  renewedMs: 10_000,
   /** Bytes of changes on the disk beyond which a new snapshot is asked for, unless it would be larger. */
   changes: 4 * 1024 * 1024,
   /** Between two attempts to get one. */
   compactMs: 60_000,
-  /** Bytes of a snapshot that is fetched by itself. */
-  snapshot: 512 * 1024 * 1024,
   bundle: 32 * 1024 * 1024,
 } as const;
 
@@ -120,8 +108,7 @@ class Follower implements FeedFollower {
   readonly #sequence: FeedSequence;
   readonly #bundles: BundleTaker;
   readonly #log = new FrameLog();
-  readonly #refused: Family<Counter>;
-  readonly #connects: Family<Counter>;
+  readonly #connection: FeedConnection;
   /** By key, as they came: what a relay and the disk begin with. */
   readonly #hellos = new Map<string, Buffer>();
   #verifier: FeedVerifier;
@@ -130,17 +117,7 @@ class Follower implements FeedFollower {
   #parts: Buffer[] = [];
   /** Of the snapshot on the disk. */
   #snapshotBytes = 0;
-  #url = 0;
-  #failures = 0;
-  #connected = false;
-  #lastError: string | undefined;
-  #endStream: () => void = () => undefined;
-  #callOff: () => void = () => undefined;
-  #callOffLook: () => void = () => undefined;
   #endIdentity: () => void = () => undefined;
-  #openedAt = 0;
-  #heardAt = 0;
-  #freshAt: number | undefined;
   /** When that was of which the authority vouched last, on our clock that never goes back. */
   #vouchedAt: number | undefined;
   #compactedAt = Number.NEGATIVE_INFINITY;
@@ -150,7 +127,6 @@ class Follower implements FeedFollower {
   /** Of the key that signs now; frames of another in the log ask for a new snapshot. */
   #kid = "";
   #loading = false;
-  #closed = false;
 
   constructor(options: FeedFollowerOptions, deps: FeedFollowerDeps) {
     this.#options = options;
@@ -159,7 +135,6 @@ class Follower implements FeedFollower {
     this.#file = new FeedStateFile(options.folder);
     this.#roots = readRootList(identity.roots);
     this.#verifier = this.#verifierOf(0, "now");
-    this.#url = Math.min(Math.floor(random() * options.urls.length), options.urls.length - 1);
     this.#sequence = new FeedSequence({
       consumer: deps.consumer,
       who: identity.name,
@@ -177,16 +152,15 @@ class Follower implements FeedFollower {
       log,
       metrics,
     });
-    this.#refused = metrics.counter(
-      "sallyport_feed_refused_total",
-      "Streams of the feed that were given up because of what came over them, by why.",
-      ["reason"],
-    );
-    this.#connects = metrics.counter(
-      "sallyport_feed_connections_total",
-      "Attempts to follow the feed, by outcome: opened, or failed before.",
-      ["outcome"],
-    );
+    this.#connection = new FeedConnection(options, {
+      ...deps,
+      begin: () => {
+        this.#sequence.begin();
+        this.#parts = [];
+        return this.#sequence.position;
+      },
+      take: (line) => this.#take(line, "wire"),
+    });
     this.#measure(metrics);
   }
 
@@ -201,21 +175,21 @@ class Follower implements FeedFollower {
   async start(): Promise<void> {
     await this.#load();
     this.#endIdentity = this.#deps.identity.changed(() => this.#renewed());
-    this.#look();
-    this.#connect();
+    this.#connection.start();
   }
 
   detail(): FollowerDetail {
     const { asOf, position } = this.#sequence;
+    const { connected, address, lastError } = this.#connection;
     return {
-      connected: this.#connected,
-      authority: this.#address.origin,
+      connected,
+      authority: address.origin,
       position,
       asOfMs: asOf === 0 ? undefined : asOf,
       stalenessMs: asOf === 0 ? undefined : this.#staleness(),
       bundle: this.#bundles.state,
       bundleHash: this.#bundles.running,
-      lastError: this.#lastError,
+      lastError,
     };
   }
 
@@ -226,10 +200,7 @@ class Follower implements FeedFollower {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#endStream();
-    this.#callOff();
-    this.#callOffLook();
+    this.#connection.close();
     this.#endIdentity();
     this.#bundles.close();
     await this.#file.settled();
@@ -308,7 +279,7 @@ class Follower implements FeedFollower {
     if (verified === undefined) return;
     try {
       const outcome = this.#sequence.take(verified);
-      const line = ended(raw);
+      const line = frameLine(raw);
       const another = !this.#isKnownHello(verified, line);
       this.#pass(verified, line, outcome);
       if (from === "disk") return;
@@ -348,8 +319,8 @@ class Follower implements FeedFollower {
     } else if (frame.kind === "current" && outcome === "fresh") {
       this.#log.current(frame.number, line);
       const { clock } = this.#deps;
-      this.#freshAt = clock.monotonic();
-      this.#vouchedAt = this.#freshAt - Math.max(0, clock.now() - this.#sequence.asOf);
+      this.#vouchedAt = clock.monotonic() - Math.max(0, clock.now() - this.#sequence.asOf);
+      this.#connection.vouched();
     }
   }
 
@@ -406,120 +377,24 @@ class Follower implements FeedFollower {
     return settings === undefined ? "" : (bundleFor(settings, this.#deps.identity.name) ?? "");
   }
 
-  // Streams
-
-  get #address(): URL {
-    const { urls } = this.#options;
-    return new URL(urls[this.#url % urls.length] ?? "");
-  }
-
-  #connect(): void {
-    if (this.#closed) return;
-    const url = new URL("/feed", this.#address);
-    const { position } = this.#sequence;
-    if (position !== undefined) {
-      url.searchParams.set("epoch", position.epoch);
-      url.searchParams.set("since", String(position.number));
-    }
-    this.#sequence.begin();
-    this.#parts = [];
-    this.#openedAt = this.#deps.clock.monotonic();
-    this.#heardAt = this.#openedAt;
-    this.#freshAt = undefined;
-    const { identity, timers } = this.#deps;
-    this.#endStream = openStream(url, identity, {
-      timers,
-      events: {
-        opened: () => {
-          this.#connected = true;
-          this.#connects.with("opened").inc();
-          this.#deps.log.info("following the feed", { authority: url.origin });
-        },
-        line: (line) => {
-          this.#heardAt = this.#deps.clock.monotonic();
-          this.#take(line, "wire");
-        },
-        ended: (error) => this.#ended(error),
-      },
-    });
-  }
-
-  #ended(error: Error | undefined): void {
-    const { log, timers, random } = this.#deps;
-    const nowMs = this.#deps.clock.monotonic();
-    if (!this.#connected) this.#connects.with("failed").inc();
-    this.#connected = false;
-    this.#endStream = () => undefined;
-    this.#lastError = error?.message ?? "the authority ended the stream";
-    if (error instanceof FeedRefusal) {
-      this.#refused.with(error.reason).inc();
-      log.error("what came over the feed is refused", {
-        authority: this.#address.origin,
-        reason: error.reason,
-        error,
-      });
-    }
-    const steady = this.#freshAt !== undefined && nowMs - this.#openedAt > LIMITS.steadyMs;
-    this.#failures = steady ? 0 : this.#failures + 1;
-    // Once in many: an authority that is away for an hour fills no log.
-    if (!(error instanceof FeedRefusal) && Number.isInteger(Math.log2(this.#failures + 1))) {
-      log.warn("the feed is not followed now", {
-        authority: this.#address.origin,
-        attempts: this.#failures,
-        error,
-      });
-    }
-    this.#url = (this.#url + 1) % this.#options.urls.length;
-    const longest = Math.min(LIMITS.lastRetryMs, LIMITS.firstRetryMs * 2 ** this.#failures);
-    // Full jitter: a thousand followers of one authority must not come again as one.
-    this.#callOff = timers.after(Math.max(50, random() * longest), () => this.#connect());
-  }
-
-  /** What is silent, or says only what is known, is given up. */
-  #look(): void {
-    this.#callOffLook = this.#deps.timers.after(LIMITS.lookMs, () => {
-      this.#look();
-      const nowMs = this.#deps.clock.monotonic();
-      if (!this.#connected) return;
-      if (nowMs - this.#heardAt > LIMITS.silentMs) this.#giveUp("it is silent");
-      else if (this.#freshAt === undefined) {
-        if (nowMs - this.#openedAt > LIMITS.openingMs) this.#giveUp("it does not come to an end");
-      } else if (nowMs - this.#freshAt > this.#options.maxStalenessMs) {
-        this.#giveUp("it vouches for nothing new");
-      }
-    });
-  }
-
-  #giveUp(why: string): void {
-    this.#endStream();
-    this.#ended(new Error(`${this.#address.origin}: ${why}`));
-  }
-
-  /** Our certificate was renewed, and the stream still stands on the old one, which ends; or whom we trust. */
+  /** Or whom we trust. */
   #renewed(): void {
-    const { identity, timers, random } = this.#deps;
-    this.#roots = readRootList(identity.roots);
+    this.#roots = readRootList(this.#deps.identity.roots);
     this.#verifier.trust(this.#roots);
-    timers.after(random() * LIMITS.renewedMs, () => {
-      if (!this.#connected || this.#closed) return;
-      this.#endStream();
-      this.#connected = false;
-      this.#connect();
-    });
+    this.#connection.renew();
   }
 
   // Bundles and snapshots by themselves
 
   async #fetchBundle(hash: string): Promise<Uint8Array> {
+    const { identity, timers } = this.#deps;
     let last: unknown;
-    const { urls } = this.#options;
-    for (let index = 0; index < urls.length; index++) {
-      const base = urls[(this.#url + index) % urls.length] ?? "";
+    for (const base of this.#connection.addresses) {
       try {
         // oxlint-disable-next-line no-await-in-loop -- the next one only where this one has it not
-        return await fetchBytes(new URL(`/bundles/${hash}`, base), this.#deps.identity, {
+        return await fetchBytes(new URL(`/bundles/${hash}`, base), identity, {
           maxBytes: LIMITS.bundle,
-          timers: this.#deps.timers,
+          timers,
         });
       } catch (error) {
         last = error;
@@ -560,32 +435,14 @@ class Follower implements FeedFollower {
   }
 
   async #compact(): Promise<void> {
-    const bytes = await fetchBytes(new URL("/snapshot", this.#address), this.#deps.identity, {
-      maxBytes: LIMITS.snapshot,
-      timers: this.#deps.timers,
+    const { identity, timers } = this.#deps;
+    this.#compacted = await fetchSnapshot({
+      address: this.#connection.address,
+      identity,
+      timers,
+      verifier: this.#verifierOf(this.#verifier.floor, "now"),
+      epoch: () => this.#log.epoch,
     });
-    const verifier = this.#verifierOf(this.#verifier.floor, "now");
-    const lines: Buffer[] = [];
-    let found:
-      | { readonly number: number; readonly parts: number; readonly kid: string }
-      | undefined;
-    const splitter = new LineSplitter((raw) => {
-      const verified = verifier.read(raw);
-      if (verified?.frame.kind !== "snapshot") return;
-      const { frame, kid } = verified;
-      const fits = frame.epoch === this.#log.epoch && frame.part === lines.length;
-      if (!fits || (found !== undefined && found.number !== frame.number)) {
-        throw new FeedRefusal("mixed-snapshot");
-      }
-      found = { number: frame.number, parts: frame.parts, kid };
-      lines.push(ended(raw));
-    });
-    splitter.take(bytes);
-    if (found === undefined || lines.length !== found.parts)
-      throw new FeedRefusal("mixed-snapshot");
-    const { number, kid } = found;
-    const size = lines.reduce((sum, line) => sum + line.length, 0);
-    this.#compacted = { kid, snapshot: { number, lines, bytes: size } };
     this.#install();
   }
 
@@ -627,21 +484,7 @@ class Follower implements FeedFollower {
       "Number of the last change that this proxy knows.",
       () => this.#sequence.position?.number ?? 0,
     );
-    metrics.sampled("sallyport_feed_connected", "1 while a stream of the feed is open.", () =>
-      this.#connected ? 1 : 0,
-    );
   }
-}
-
-/**
- * With its line feed, in memory that the engine leaves alone when it has sent it (it takes back what is
- * the whole of its memory).
- */
-function ended(raw: Buffer): Buffer {
-  const memory = Buffer.allocUnsafeSlow(raw.length + 2);
-  raw.copy(memory);
-  memory[raw.length] = 0x0a;
-  return memory.subarray(0, raw.length + 1);
 }
 
 function asError(error: unknown): Error {

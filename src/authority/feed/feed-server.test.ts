@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { digestOf, revoking, TestAuthority } from "../../../test/authority/feed-kit.ts";
 import { FeedGround } from "../../../test/authority/feed-ground.ts";
 import { systemClock } from "../../platform/clock.ts";
-import { sharedLine } from "./feed-signer.ts";
+import { frameLine } from "./frame-line.ts";
 
 /** A connection with the certificate of this proxy; none without a name. */
 function dial(ground: FeedGround, url: string, name?: string): Promise<TLSSocket> {
@@ -78,7 +78,7 @@ test("createFeedServer() cuts a follower off that does not read, and holds up no
   for (let number = 1000; authority.feed.followers === 2; number++) {
     assert.ok(said < 100e6, "the slow one is never cut off");
     const heard = new Promise<void>((resolve) => (wake = resolve));
-    const line = sharedLine("x".repeat(512 * 1024));
+    const line = frameLine("x".repeat(512 * 1024));
     said += line.length;
     due += line.length;
     log.change({ before: number - 1, number, line });

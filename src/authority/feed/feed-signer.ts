@@ -8,6 +8,7 @@ import { signJws } from "../../crypto/sign-jws.ts";
 import type { Clock } from "../../model/ports.ts";
 import type { PublishedKey, Signer } from "../../model/signing.ts";
 import { feedUris } from "./feed-certificate.ts";
+import { frameLine } from "./frame-line.ts";
 import { type FeedFrame, FRAME_TYPE, writePayload } from "./feed-frames.ts";
 
 /** What is asked of the certificate authority. */
@@ -52,7 +53,7 @@ const LIMITS = {
 export interface SignedFrame {
   readonly frame: FeedFrame;
   readonly kid: string;
-  /** With its line feed. Shared by all who send it; see `sharedLine`. */
+  /** With its line feed. Shared by all who send it; see `frameLine`. */
   readonly line: Buffer;
 }
 
@@ -134,16 +135,6 @@ export class FeedSigner {
   #sign(frame: FeedFrame, { signer, x5c }: Certified, withChain: boolean): SignedFrame {
     const header = { typ: FRAME_TYPE, x5c: withChain ? [x5c] : undefined };
     const text = signJws(signer, header, Buffer.from(writePayload(frame)));
-    return { frame, kid: signer.kid, line: sharedLine(`${text}\n`) };
+    return { frame, kid: signer.kid, line: frameLine(text) };
   }
-}
-
-/**
- * A buffer that many connections may send at once. An engine of ours takes back the memory of what it
- * has sent where a buffer is all of it (`http/message-writer.ts`); this one is never all of its own.
- */
-export function sharedLine(text: string): Buffer {
-  const memory = Buffer.allocUnsafeSlow(text.length + 1);
-  memory.write(text, "latin1");
-  return memory.subarray(0, text.length);
 }
