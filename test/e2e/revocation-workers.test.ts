@@ -42,6 +42,10 @@ test(
     const edge = `127.0.0.1:${await freePort(0)}`;
     const machine = await makeMachine(context, { folder, service: service.address, issuer, edge });
     await machine.start();
+    // Workers outlive a supervisor that is killed, which is what becomes of this one if the test fails.
+    context.after(() => {
+      for (const pid of workerPids(machine.output)) killIfThere(pid);
+    });
     const iat = Math.floor(Date.now() / 1000) - 60;
     const tokens = {
       ann: issuer.token({ sub: "ann", jti: "t-1", iat }),
@@ -88,8 +92,17 @@ test(
     await until("it is lifted on every worker", async () =>
       (await statuses(tokens.ann)).every((status) => status === 200),
     );
+    assert.equal(await machine.stop(), "exit code 0");
   },
 );
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended in order.
+  }
+}
 
 async function makeMachine(
   context: ConstructorParameters<typeof Machine>[0],

@@ -226,6 +226,8 @@ async function startProxy(folder: string): Promise<{
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  // The runner may end this process before its last hooks are through.
+  process.once("exit", () => child.kill("SIGKILL"));
   let text = "";
   const ready = Promise.withResolvers<{ edge: string; admin: string }>();
   const take = (chunk: Buffer): void => {
