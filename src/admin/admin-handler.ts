@@ -11,10 +11,11 @@ import { type Denial, isDenial, type Permit } from "../gate/decision.ts";
 import { createGate, type Gate } from "../gate/gate.ts";
 import type { GateDeps } from "../gate/step.ts";
 import type { Exchange, ExchangeHandler } from "../http/exchange.ts";
+import { readWholeBody } from "../http/whole-body.ts";
 import { createChallenge } from "../identity/challenge.ts";
 import { ADMIN_ROUTE } from "../model/admin-operations.ts";
 import type { Fields } from "../model/http.ts";
-import { parseJson } from "../model/json.ts";
+import { parseJsonBytes } from "../model/json.ts";
 import type { Reason } from "../model/reason.ts";
 import { NO_REVOCATIONS } from "../model/revocation.ts";
 import { getAllFields } from "../wire/fields.ts";
@@ -26,7 +27,6 @@ import type { ApiAnswer, PermittedCall } from "./call.ts";
 import { createHealthHandler, type HealthDeps, isLocalHost } from "./health.ts";
 import { createOperations } from "./operations.ts";
 import { AdminProblem, denialDocument, type ProblemDocument } from "./problem.ts";
-import { readBody } from "./read-body.ts";
 
 const LIMITS = {
   /** Bytes of a request body: the largest is a revocation, of some hundred. */
@@ -164,16 +164,17 @@ class Calls {
       this.#run(permit, exchange, undefined);
       return;
     }
-    readBody(exchange, LIMITS.bodyBytes, (body) => {
-      if (body.fault === undefined) this.#run(permit, exchange, body);
-      else this.#end(permit, exchange, bodyProblem(body.fault));
+    readWholeBody(exchange, LIMITS.bodyBytes, ({ bytes, fault }) => {
+      if (fault === undefined) this.#run(permit, exchange, bytes);
+      else this.#end(permit, exchange, bodyProblem(fault));
     });
   }
 
-  #run(permit: Permit, exchange: Exchange, body: ReceivedBody | undefined): void {
+  #run(permit: Permit, exchange: Exchange, received: Buffer | undefined): void {
     const { request, route, principal, decisionId } = permit;
-    const unfit =
-      body === undefined || body.bytes === 0 ? undefined : bodyFault(exchange, body.text);
+    // An empty body is none.
+    const body = received?.length === 0 ? undefined : received;
+    const unfit = body && bodyFault(exchange, body);
     if (unfit !== undefined) {
       this.#end(permit, exchange, problemAnswer(unfit.document(decisionId)));
       return;
@@ -189,7 +190,7 @@ class Calls {
     };
     this.#api
       .answer(call)
-      .then((answer) => this.#end(permit, exchange, answer, body?.bytes))
+      .then((answer) => this.#end(permit, exchange, answer, body?.length))
       .catch(this.#failed(exchange));
   }
 
@@ -249,17 +250,9 @@ class Calls {
   }
 }
 
-interface ReceivedBody {
-  readonly text: string;
-  readonly bytes: number;
-}
-
-/** What operations may see of fields and body: never the credential. An empty body is none. */
-function seenOf(
-  fields: Fields,
-  body: ReceivedBody | undefined,
-): Pick<PermittedCall, "fields" | "body"> {
-  const text = body === undefined || body.bytes === 0 ? undefined : body.text;
+/** What operations may see of fields and body: never the credential. */
+function seenOf(fields: Fields, body: Buffer | undefined): Pick<PermittedCall, "fields" | "body"> {
+  const text = body?.toString("utf8");
   const seen = SEEN.flatMap((name) => {
     const values = getAllFields(fields, name);
     return values.length === 0 ? [] : [[name, values.join(", ")] as const];
@@ -272,14 +265,14 @@ function seenOf(
 const SEEN = ["if-match", "idempotency-key"] as const;
 
 /** A body that would be read in two ways, here and elsewhere, is not taken (RFC 8259 section 4). */
-function bodyFault({ head }: Exchange, text: string): AdminProblem | undefined {
+function bodyFault({ head }: Exchange, body: Buffer): AdminProblem | undefined {
   const types = getAllFields(head.fields, "content-type");
   const codings = getAllFields(head.fields, "content-encoding");
   if (!isJsonType(types) || !isIdentityCoded(codings)) {
     return new AdminProblem("unsupported-media-type");
   }
   try {
-    parseJson(text);
+    parseJsonBytes(body);
     return undefined;
   } catch (error) {
     return new AdminProblem("malformed-body", error instanceof SyntaxError ? error.message : "");

@@ -9,11 +9,17 @@
 import type { Deadlines } from "../../http/deadlines.ts";
 import type { Exchange, ExchangeHandler } from "../../http/exchange.ts";
 import { listen } from "../../http/listener.ts";
+import { readWholeBody } from "../../http/whole-body.ts";
+import { reasonInfo } from "../../model/reason.ts";
 import { listenerSchema } from "../../http/listener-options.ts";
 import { createListenerTls, type ListenerTls } from "../../http/listener-tls.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import { getAllFields } from "../../wire/fields.ts";
-import { ENDPOINT_LIMITS, type EnrolmentEndpoint } from "../enrolment/enrolment-endpoint.ts";
+import {
+  ENDPOINT_LIMITS,
+  type EnrolmentEndpoint,
+  type EnrolmentResponse,
+} from "../enrolment/enrolment-endpoint.ts";
 import { type FeedServer, problem } from "./feed-server.ts";
 import type { ServerIdentity } from "./server-identity.ts";
 
@@ -124,13 +130,12 @@ function createRouter(feed: FeedServer, enrolment: EnrolmentEndpoint | undefined
 function enrol(exchange: Exchange, endpoint: EnrolmentEndpoint): boolean {
   const { method, target } = exchange.head;
   if (target === "/roots" && method === "GET") {
-    const { status, fields, body } = endpoint.roots();
-    exchange.reply(status, fields, body);
+    reply(exchange, endpoint.roots());
     return true;
   }
   const verb = VERBS.get(target);
   if (verb === undefined) return false;
-  if (method === "POST") void answer(exchange, endpoint, verb);
+  if (method === "POST") receive(exchange, endpoint, verb);
   else problem(exchange, 405, "method-not-allowed");
   return true;
 }
@@ -140,37 +145,31 @@ const VERBS: ReadonlyMap<string, "enrol" | "renew"> = new Map([
   ["/renew", "renew"],
 ]);
 
-async function answer(
-  exchange: Exchange,
-  endpoint: EnrolmentEndpoint,
-  verb: "enrol" | "renew",
-): Promise<void> {
-  const body = await readBody(exchange);
-  if (exchange.gone || body === "gone") return;
-  const { peer } = exchange.connection;
-  const contentType = getAllFields(exchange.head.fields, "content-type");
-  const {
-    status,
-    fields,
-    body: text,
-  } = body === "too-large"
-    ? endpoint.bodyTooLarge()
-    : await endpoint[verb]({ contentType, body, peer: peer.tls, address: peer.address });
-  if (!exchange.gone) exchange.reply(status, fields, text, { close: body === "too-large" });
+function receive(exchange: Exchange, endpoint: EnrolmentEndpoint, verb: "enrol" | "renew"): void {
+  readWholeBody(exchange, ENDPOINT_LIMITS.body, ({ bytes, fault }) => {
+    if (fault === undefined) void answer(exchange, bytes, { endpoint, verb });
+    else if (fault === "body-too-large") reply(exchange, endpoint.bodyTooLarge(), CLOSE);
+    else problem(exchange, reasonInfo(fault).status, fault);
+  });
 }
 
-function readBody(exchange: Exchange): Promise<Buffer | "too-large" | "gone"> {
-  const { stream } = exchange;
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    stream.attach({
-      bodyChunk: (bytes) => void chunks.push(Buffer.from(bytes)),
-      bodyIdle() {},
-      bodyEnd: () => resolve(Buffer.concat(chunks)),
-      bodyFault: () => resolve("too-large"),
-      drained() {},
-      callerGone: () => resolve("gone"),
-    });
-    stream.read(ENDPOINT_LIMITS.body);
-  });
+async function answer(
+  exchange: Exchange,
+  body: Buffer,
+  to: { readonly endpoint: EnrolmentEndpoint; readonly verb: "enrol" | "renew" },
+): Promise<void> {
+  const { peer } = exchange.connection;
+  const contentType = getAllFields(exchange.head.fields, "content-type");
+  const { tls, address } = peer;
+  reply(exchange, await to.endpoint[to.verb]({ contentType, body, peer: tls, address }));
+}
+
+const CLOSE = { close: true } as const;
+
+function reply(
+  exchange: Exchange,
+  { status, fields, body }: EnrolmentResponse,
+  how?: typeof CLOSE,
+): void {
+  if (!exchange.gone) exchange.reply(status, fields, body, how);
 }

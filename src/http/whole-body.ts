@@ -1,16 +1,19 @@
-/** Takes in the body of an exchange as text, up to a bound. Refuses what is larger, malformed or no UTF-8. */
-import type { BodyReader, Exchange } from "../http/exchange.ts";
+/**
+ * Takes in the whole body of an exchange that we answer ourselves, up to a bound. Refuses what is larger,
+ * malformed or too slow.
+ */
 import type { Reason } from "../model/reason.ts";
+import type { BodyReader, Exchange } from "./exchange.ts";
 
-export type BodyResult =
-  | { readonly text: string; readonly bytes: number; readonly fault?: undefined }
-  | { readonly fault: Reason; readonly text?: undefined };
+export type WholeBody =
+  | { readonly bytes: Buffer; readonly fault?: undefined }
+  | { readonly fault: Reason; readonly bytes?: undefined };
 
 /** Calls `then` once, unless the caller goes away before. */
-export function readBody(
+export function readWholeBody(
   exchange: Exchange,
   maxBytes: number,
-  then: (result: BodyResult) => void,
+  then: (body: WholeBody) => void,
 ): void {
   const reader = new Gatherer(maxBytes, then);
   exchange.stream.attach(reader);
@@ -19,11 +22,11 @@ export function readBody(
 
 class Gatherer implements BodyReader {
   readonly #maxBytes: number;
-  #then: ((result: BodyResult) => void) | undefined;
+  #then: ((body: WholeBody) => void) | undefined;
   #chunks: Buffer[] = [];
   #bytes = 0;
 
-  constructor(maxBytes: number, then: (result: BodyResult) => void) {
+  constructor(maxBytes: number, then: (body: WholeBody) => void) {
     this.#maxBytes = maxBytes;
     this.#then = then;
   }
@@ -35,13 +38,7 @@ class Gatherer implements BodyReader {
   }
 
   bodyEnd(): void {
-    const bytes = Buffer.concat(this.#chunks);
-    try {
-      const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-      this.#finish({ text, bytes: bytes.length });
-    } catch {
-      this.#finish({ fault: "invalid-body" });
-    }
+    this.#finish({ bytes: Buffer.concat(this.#chunks) });
   }
 
   bodyFault(reason: Reason): void {
@@ -57,10 +54,10 @@ class Gatherer implements BodyReader {
     this.#chunks = [];
   }
 
-  #finish(result: BodyResult): void {
+  #finish(body: WholeBody): void {
     const then = this.#then;
     this.#then = undefined;
     this.#chunks = [];
-    then?.(result);
+    then?.(body);
   }
 }
