@@ -48,7 +48,7 @@ class Recorder implements FeedConsumer {
 }
 
 void test("follow() gives who comes late all that was heard, and then what comes", () => {
-  const fan = new FanOut(new ManualClock(5000));
+  const fan = new FanOut({ clock: new ManualClock(5000), late: true });
   const [early, late] = [new Recorder(), new Recorder()];
   fan.follow(early);
   fan.apply(change({ revocations: [entry(1), entry(2)], authorities: ["root"] }), AT, {
@@ -64,7 +64,7 @@ void test("follow() gives who comes late all that was heard, and then what comes
 });
 
 void test("follow() vouches for nothing: only what is vouched for from then on counts", () => {
-  const fan = new FanOut(new ManualClock(5000));
+  const fan = new FanOut({ clock: new ManualClock(5000), late: true });
   fan.apply(change({ revocations: [entry(1)] }), AT, { reset: true });
   fan.current(AT, 4000);
   const late = new Recorder();
@@ -76,7 +76,7 @@ void test("follow() vouches for nothing: only what is vouched for from then on c
 
 void test("follow() hands over in pieces, and nothing that has expired", () => {
   const clock = new ManualClock(5000);
-  const fan = new FanOut(clock);
+  const fan = new FanOut({ clock, late: true });
   const all = Array.from({ length: 20_000 }, (_, index) => entry(index));
   fan.apply(change({ revocations: all }), AT, { reset: true });
   fan.apply(change({ revocations: [entry(30_000, 6000)] }), AT, { reset: false });
@@ -88,7 +88,7 @@ void test("follow() hands over in pieces, and nothing that has expired", () => {
 });
 
 void test("apply() with reset forgets what was before, also for who comes later", () => {
-  const fan = new FanOut(new ManualClock(5000));
+  const fan = new FanOut({ clock: new ManualClock(5000), late: true });
   fan.apply(change({ revocations: [entry(1)] }), AT, { reset: true });
   fan.apply(change({ revocations: [entry(2)] }), AT, { reset: true });
   const late = new Recorder();
@@ -97,11 +97,20 @@ void test("apply() with reset forgets what was before, also for who comes later"
 });
 
 void test("follow() ends where its consumer says so", () => {
-  const fan = new FanOut(new ManualClock(5000));
+  const fan = new FanOut({ clock: new ManualClock(5000), late: true });
   const consumer = new Recorder();
   const end = fan.follow(consumer);
   end();
   fan.apply(change({ revocations: [entry(1)] }), AT, { reset: true });
   fan.current(AT, 1);
   assert.deepEqual([consumer.resets, consumer.currents.length], [0, 0]);
+});
+
+void test("follow() of one that comes late is a defect where none was to", () => {
+  const fan = new FanOut({ clock: new ManualClock(5000), late: false });
+  const early = new Recorder();
+  fan.follow(early);
+  fan.apply(change({ revocations: [entry(1)] }), AT, { reset: true });
+  assert.deepEqual([...early.digests], [entry(1).digest]);
+  assert.throws(() => fan.follow(new Recorder()), TypeError);
 });

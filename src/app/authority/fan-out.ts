@@ -14,16 +14,24 @@ const LIMITS = {
   step: 8192,
 } as const;
 
+export interface FanOutOptions {
+  readonly clock: Clock;
+  /** Whether any comes later: where none does, what has been heard is not held a second time. */
+  readonly late: boolean;
+}
+
 export class FanOut implements FeedConsumer {
   readonly #clock: Clock;
+  readonly #late: boolean;
   readonly #consumers = new Set<FeedConsumer>();
   readonly #table = new KnownRevocations();
   #settings: SettingsNews = NO_NEWS;
   #at: FeedPosition | undefined;
   #asOfMs = 0;
 
-  constructor(clock: Clock) {
+  constructor({ clock, late }: FanOutOptions) {
     this.#clock = clock;
+    this.#late = late;
   }
 
   get position(): FeedPosition | undefined {
@@ -35,9 +43,7 @@ export class FanOut implements FeedConsumer {
   }
 
   apply(change: FeedChange, at: FeedPosition, options: { readonly reset: boolean }): void {
-    if (options.reset) this.#table.clear();
-    for (const entry of change.revocations) this.#table.set(entry);
-    for (const digest of change.lifted) this.#table.delete(digest);
+    if (this.#late) this.#remember(change, options);
     this.#settings = {
       keys: change.keys ?? this.#settings.keys,
       bundle: change.bundle ?? this.#settings.bundle,
@@ -54,10 +60,20 @@ export class FanOut implements FeedConsumer {
     for (const consumer of this.#consumers) consumer.current(at, asOfMs);
   }
 
+  /** Throws TypeError for one that comes late where none was to. */
   follow(consumer: FeedConsumer): () => void {
-    if (this.#at !== undefined) this.#tellAll(consumer, this.#at);
+    if (this.#at !== undefined) {
+      if (!this.#late) throw new TypeError("what was heard before is not remembered");
+      this.#tellAll(consumer, this.#at);
+    }
     this.#consumers.add(consumer);
     return () => this.#consumers.delete(consumer);
+  }
+
+  #remember({ revocations, lifted }: FeedChange, { reset }: { readonly reset: boolean }): void {
+    if (reset) this.#table.clear();
+    for (const entry of revocations) this.#table.set(entry);
+    for (const digest of lifted) this.#table.delete(digest);
   }
 
   /**

@@ -47,7 +47,9 @@ export async function openFollowing(
   closers.add(() => identity.close());
   identity.start();
   const bundles = followedBundles(file, join(authority.identity, "bundles"));
-  const consumers = new FanOut(instruments.clock);
+  // Workers come when the supervisor starts them, and again when one has died.
+  const late = config.workers !== 1;
+  const consumers = new FanOut({ clock: instruments.clock, late });
   const follower = createFeedFollower(
     {
       urls: authority.feed,
