@@ -102,6 +102,16 @@ test("unpackBundle() clears what was not finished, and all but two and those in 
   assert.equal(await newestBundle(folder), join(folder, running.hash));
 });
 
+test("unpackBundle() knows the newest where the clock was put back", async (context) => {
+  const folder = folderOf(context);
+  const [first, second] = ["a", "b"].map(bundleOf);
+  assert.ok(first && second);
+  await unpackBundle(first, { folder });
+  age(folder, first.hash, -3600);
+  await unpackBundle(second, { folder });
+  assert.equal(await newestBundle(folder), join(folder, second.hash));
+});
+
 test("readUnpacked() refuses a bundle that was changed on disk", async (context) => {
   const folder = folderOf(context);
   const place = await unpackBundle(bundleOf("a"), { folder });

@@ -57,9 +57,7 @@ export async function unpackBundle(
       await rename(unfinished, place);
       await syncFolder(folder);
     }
-    // The time says which ones are the newest, also when an earlier one comes back.
-    const now = new Date();
-    await utimes(place, now, now);
+    await markNewest(folder, place);
     await cleanUp(folder, [bundle.hash, ...inUse]);
   } catch (error) {
     if (error instanceof SallyportError) throw error;
@@ -94,7 +92,7 @@ export function keptBundle(folder: string, hash: string): string | undefined {
 /** The one that was taken last. */
 export async function newestBundle(folder: string): Promise<string | undefined> {
   const [newest] = await byAge(folder);
-  return newest === undefined ? undefined : keptBundle(folder, newest);
+  return newest === undefined ? undefined : keptBundle(folder, newest.name);
 }
 
 /** Where a follower keeps its bundles: beside what it knows of itself and of the authority. */
@@ -154,8 +152,19 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/**
+ * The time says which ones are the newest, also when an earlier one comes back: later than all others,
+ * where the clock has not moved since, or was put back.
+ */
+async function markNewest(folder: string, place: string): Promise<void> {
+  const [newest] = await byAge(folder);
+  const time = new Date(Math.max(Date.now(), Math.floor(newest?.mtimeMs ?? 0) + 1));
+  await utimes(place, time, time);
+}
+
 async function cleanUp(folder: string, inUse: readonly string[]): Promise<void> {
-  const kept = new Set([...inUse, ...(await byAge(folder)).slice(0, LIMITS.kept)]);
+  const kept = new Set(inUse);
+  for (const { name } of (await byAge(folder)).slice(0, LIMITS.kept)) kept.add(name);
   for (const name of await readdir(folder)) {
     const old = isBundleHash(name) && !kept.has(name);
     if (old || name.startsWith(UNFINISHED)) {
@@ -164,8 +173,14 @@ async function cleanUp(folder: string, inUse: readonly string[]): Promise<void> 
   }
 }
 
-/** Hashes, the newest first. */
-async function byAge(folder: string): Promise<string[]> {
+interface KeptBundle {
+  /** Its hash. */
+  readonly name: string;
+  readonly mtimeMs: number;
+}
+
+/** The newest first. */
+async function byAge(folder: string): Promise<KeptBundle[]> {
   const names = await readdir(folder).catch(() => []);
   const found = await Promise.all(
     names.filter(isBundleHash).map(async (name) => {
@@ -173,5 +188,5 @@ async function byAge(folder: string): Promise<string[]> {
       return { name, mtimeMs };
     }),
   );
-  return found.toSorted((a, b) => b.mtimeMs - a.mtimeMs).map(({ name }) => name);
+  return found.toSorted((a, b) => b.mtimeMs - a.mtimeMs);
 }
