@@ -10,7 +10,7 @@ export { type Denial, type GateInput, isDenial, Permit } from "./gate/decision.t
 export { createGate, type Gate } from "./gate/gate.ts";
 export { createRouter, findConflicts, pathParams, type Router } from "./gate/router.ts";
 export type { GateDeps } from "./gate/step.ts";
-export type { BearerVerifier, GateRoute, GateSnapshot } from "./gate/snapshot.ts";
+export type { GateRoute, GateSnapshot } from "./gate/snapshot.ts";
 export {
   ConfigError,
   ERROR_CODES,
@@ -25,6 +25,7 @@ export type { Principal, PrincipalKind } from "./model/principal.ts";
 export { type Reason, type ReasonInfo, reasonInfo, REASONS } from "./model/reason.ts";
 export type { AuditLog, CompletionRecord, DecisionRecord } from "./model/records.ts";
 export { NO_REVOCATIONS, type RevocationKind, type Revocations } from "./model/revocation.ts";
+export type { BearerVerifier } from "./model/verifiers.ts";
 export { METHODS, type Vocabulary } from "./model/vocabulary.ts";
 export { systemClock } from "./platform/clock.ts";
 export { createDecisionIds } from "./platform/decision-id.ts";

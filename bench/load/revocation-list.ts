@@ -377,7 +377,9 @@ function factsOf(tokenId: string, subject: string): CredentialFacts {
     acr: undefined,
     amr: [],
     authenticatedAt: undefined,
-    bound: false,
+    confirmation: undefined,
+    actor: undefined,
+    device: undefined,
     valid: () => true,
   };
 }

@@ -5,7 +5,8 @@
  * There are two doors. At the address a bearer token is needed. Over the Unix socket, which only its
  * owner can open, the caller is `Sallyport::User::"local/<uid>"` and the built-in permit lets it in.
  */
-import type { GateSnapshot, BearerVerifier, GateRoute } from "../gate/snapshot.ts";
+import type { FurtherWays, GateSnapshot, GateRoute } from "../gate/snapshot.ts";
+import type { BearerVerifier } from "../model/verifiers.ts";
 import { createRouter, pathParams, type RoutePattern } from "../gate/router.ts";
 import { ADMIN_ROUTE, adminAction, type AdminOperation } from "../model/admin-operations.ts";
 import type { Policies } from "../model/policy.ts";
@@ -24,27 +25,32 @@ export interface AdminGateParts {
   readonly policies: Policies;
   /** Of `admin.authenticate`; undefined where it is left out. */
   readonly bearer: BearerVerifier | undefined;
+  /** The other ways of `admin.authenticate`. */
+  readonly further?: FurtherWays | undefined;
   readonly audience: readonly string[] | undefined;
   /** The user that this process runs as. */
   readonly uid: number;
 }
 
 export function createAdminSnapshots(parts: AdminGateParts): AdminSnapshots {
-  const { policies, bearer, audience, uid } = parts;
-  const snapshot = (who: Pick<GateRoute, "bearer" | "local">, decide: Policies): GateSnapshot => ({
+  const { policies, bearer, further, audience, uid } = parts;
+  const named = bearer !== undefined || further !== undefined;
+  const snapshot = (who: Who, decide: Policies): GateSnapshot => ({
     router: createRouter(adminGateRoutes({ ...who, audience }), METHODS),
     anyPathParameters: false,
     policies: decide,
   });
   return {
-    address: bearer === undefined ? undefined : snapshot({ bearer }, policies),
+    address: named ? snapshot({ bearer, further }, policies) : undefined,
     socket: snapshot({ bearer: undefined, local: localPrincipal(uid) }, withLocalSocket(policies)),
   };
 }
 
+type Who = Pick<GateRoute, "bearer" | "further" | "local">;
+
 /** One route for each operation; all have the one reserved name. */
 export function adminGateRoutes(
-  who: Pick<GateRoute, "bearer" | "local" | "audience">,
+  who: Who & Pick<GateRoute, "audience">,
 ): readonly (RoutePattern & { readonly value: GateRoute })[] {
   return ADMIN_PLACES.map(({ operation, method, path }) => ({
     name: ADMIN_ROUTE,

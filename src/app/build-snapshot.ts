@@ -3,27 +3,32 @@
  * found here, before anything is in force.
  */
 import { type AdminSnapshots, createAdminSnapshots } from "../admin/admin-gate.ts";
-import type { AuthenticatorOptions, Config } from "../config/schema.ts";
-import { ANONYMOUS_NAME, type RouteOptions } from "../gate/route-options.ts";
+import type { Config } from "../config/schema.ts";
+import type { RouteOptions } from "../gate/route-options.ts";
 import { createRouter, pathParams } from "../gate/router.ts";
-import type { BearerVerifier, GateRoute } from "../gate/snapshot.ts";
+import type { GateRoute } from "../gate/snapshot.ts";
 import type { Upstream } from "../http/exchange.ts";
 import type { Records, RunningService } from "../http/running-services.ts";
 import { createUpstream } from "../http/service.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import { UpstreamTls } from "../http/upstream-tls.ts";
-import { createBearerSet } from "../identity/bearer.ts";
 import { createChallenge } from "../identity/challenge.ts";
-import { createJwtAuthenticator, type JwtAuthenticator } from "../identity/jwt.ts";
 import { ConfigError } from "../model/errors.ts";
 import type { Policies } from "../model/policy.ts";
 import { METHODS } from "../model/vocabulary.ts";
-import { createDocumentFetcher } from "../platform/document-fetcher.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { compileVerified } from "../policy/compile-policies.ts";
 import type { ForwardRoute } from "../proxy/forward-route.ts";
 import type { ProxySnapshot, RedirectRoute } from "../proxy/handler.ts";
 import { stripIdentityFields } from "../wire/identity-fields.ts";
+import {
+  type Authenticators,
+  certificatesOf,
+  createAuthenticators,
+  createWays,
+  once,
+  type Ways,
+} from "./authenticators.ts";
 import { buildRoute } from "./build-route.ts";
 import type { Instruments } from "./instruments.ts";
 import type { Prepared } from "./prepare.ts";
@@ -35,7 +40,7 @@ export interface RunningSnapshot extends ProxySnapshot {
   /** What calls to the admin API are decided by; undefined where there is none. */
   readonly admin: AdminSnapshots | undefined;
   /** How the authenticators do now, by name. */
-  authenticators(): ReadonlyMap<string, JwtAuthenticator>;
+  authenticators(): Authenticators;
   /** Fetches the first keys and addresses. Resolves after the first try of each; never rejects. */
   start(): Promise<void>;
   /** Stops fetching keys and closes idle connections to services. */
@@ -61,7 +66,7 @@ export async function buildSnapshot(
     () => createUpstreams(config.services, instruments),
     closeAuthenticators,
   );
-  const bearers = once((names) => createBearer(names, authenticators, instruments));
+  const waysOf = createWays(authenticators, instruments);
   const challenges = once(([service = ""]) => createChallenge(service));
   const deps = { config, upstreams, challenges, instruments };
   const forwards = new Map<GateRoute, ForwardRoute | RedirectRoute>();
@@ -71,7 +76,7 @@ export async function buildSnapshot(
   };
   const build = (options: RouteOptions) => {
     const limits = instruments.limits.routeLimits(options, config.limits.rates);
-    const value = gateRoute(options, bearers, limits);
+    const value = gateRoute(options, waysOf(options.authenticate), limits);
     forwards.set(value, buildRoute(options, deps));
     const { name, host, path, methods } = options;
     return { name, host, path, methods, value };
@@ -79,12 +84,14 @@ export async function buildSnapshot(
   const routes = orClose(() => config.routes.map(build), close);
   return {
     configHash: loaded.hash,
-    admin: orClose(() => adminSnapshots(config, compiled.policies, bearers), close),
+    admin: orClose(() => adminSnapshots(config, compiled.policies, waysOf), close),
     authenticators: () => authenticators,
     gate: {
       router: createRouter(routes, METHODS),
       anyPathParameters: config.routes.some((route) => route.pathParameters === "allow"),
       policies: compiled.policies,
+      certificates: certificatesOf(authenticators),
+      origins: publicOrigins(config),
     },
     forwards,
     wellKnown: new Set(
@@ -103,12 +110,27 @@ export async function buildSnapshot(
 function adminSnapshots(
   { admin }: Config,
   policies: Policies,
-  bearers: (names: readonly string[]) => BearerVerifier,
+  waysOf: (names: readonly string[]) => Ways,
 ): AdminSnapshots | undefined {
   if (admin === undefined) return undefined;
-  const { authenticate, audience } = admin;
-  const bearer = authenticate === undefined ? undefined : bearers(authenticate);
-  return createAdminSnapshots({ policies, bearer, audience, uid: process.getuid?.() ?? 0 });
+  const { authenticate = [], audience } = admin;
+  const { bearer, further } = waysOf(authenticate);
+  return createAdminSnapshots({
+    policies,
+    bearer,
+    further,
+    audience,
+    uid: process.getuid?.() ?? 0,
+  });
+}
+
+/** As callers know each listener: what a proof or a page has to be of. */
+function publicOrigins({ listeners }: Config): ReadonlyMap<string, string> {
+  return new Map(
+    listeners.flatMap(({ name, publicOrigin }) =>
+      publicOrigin === undefined ? [] : [[name, publicOrigin]],
+    ),
+  );
 }
 
 /** A reload that fails must not keep what it had opened. */
@@ -119,25 +141,6 @@ function orClose<T>(make: () => T, close: () => void): T {
     close();
     throw error;
   }
-}
-
-function createAuthenticators(
-  options: Readonly<Record<string, AuthenticatorOptions>>,
-  { clock, timers, log, metrics, keySets }: Instruments,
-): Map<string, JwtAuthenticator> {
-  const fetcher = createDocumentFetcher();
-  const deps = { clock, timers, log, metrics, keySets, fetcher, readFile: readFileBytes };
-  const made = new Map<string, JwtAuthenticator>();
-  try {
-    for (const [name, one] of Object.entries(options)) {
-      made.set(name, createJwtAuthenticator({ ...one, name }, deps));
-    }
-  } catch (error) {
-    // A reload that fails must not keep the key sets that it had opened.
-    for (const authenticator of made.values()) authenticator.close();
-    throw error;
-  }
-  return made;
 }
 
 /** What `https:` endpoints are reached by; undefined for a service that has none. */
@@ -199,41 +202,12 @@ function createUpstreams(
   return made;
 }
 
-/** Routes that name the same authenticators share one set, so that a connection's last credential serves them all. */
-function createBearer(
-  names: readonly string[],
-  authenticators: ReadonlyMap<string, JwtAuthenticator>,
-  { facts }: Instruments,
-): BearerVerifier {
-  const ways = names.flatMap((name) => authenticators.get(name) ?? []);
-  if (ways.length !== names.length) throw new TypeError("an authenticator that is not there");
-  return createBearerSet(ways, facts);
-}
-
-/** Makes one value for each list of names: there may be ten thousand routes and few such lists. */
-function once<T>(make: (names: readonly string[]) => T): (names: readonly string[]) => T {
-  const made = new Map<string, T>();
-  return (names) => {
-    const key = names.join(" ");
-    const known = made.get(key);
-    if (known !== undefined) return known;
-    const value = make(names);
-    made.set(key, value);
-    return value;
-  };
-}
-
-function gateRoute(
-  options: RouteOptions,
-  bearers: (names: readonly string[]) => BearerVerifier,
-  limits: GateRoute["limits"],
-): GateRoute {
-  const named = options.authenticate.filter((name) => name !== ANONYMOUS_NAME);
+function gateRoute(options: RouteOptions, ways: Ways, limits: GateRoute["limits"]): GateRoute {
   return {
     name: options.name,
     service: options.service,
-    bearer: named.length === 0 ? undefined : bearers(named),
-    anonymous: options.authenticate.includes(ANONYMOUS_NAME),
+    ...ways,
+    confirmation: options.confirmation,
     audience: options.audience,
     params: pathParams(options.path),
     pathParameters: options.pathParameters === "allow",

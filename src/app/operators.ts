@@ -11,6 +11,7 @@ import type { MetricsText, Readiness } from "../admin/health.ts";
 import type { Config } from "../config/schema.ts";
 import type { GateDeps } from "../gate/step.ts";
 import { endpointName } from "../http/endpoint.ts";
+import { tokensOf } from "../identity/authenticator-options.ts";
 import type { JsonObject } from "../model/json.ts";
 import { productVersion, runtimeVersion } from "../platform/version.ts";
 import type { Backing } from "./authority/backing.ts";
@@ -135,10 +136,13 @@ function serviceView(
 
 function authenticatorViews(parts: OperatorParts, config: Config): AuthenticatorView[] {
   const running = parts.snapshot().authenticators();
-  return Object.entries(config.authenticators).map(([name, { type, issuer }]) => ({
-    name,
-    type,
-    issuer,
-    keys: running.get(name)?.keys(),
-  }));
+  return Object.entries(config.authenticators).map(([name, options]) => {
+    const tokens = tokensOf(options);
+    return {
+      name,
+      type: options.type,
+      issuer: tokens?.by === "issuer" ? tokens.issuer : undefined,
+      keys: running.get(name)?.keys(),
+    };
+  });
 }

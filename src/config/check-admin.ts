@@ -2,6 +2,7 @@
 import type { AdminOptions } from "../admin/admin-options.ts";
 import { ANONYMOUS_NAME } from "../gate/route-options.ts";
 import { cidrContains, parseAddress, parseCidr } from "../wire/address.ts";
+import { checkAccepted } from "./check-authenticators.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
@@ -25,27 +26,19 @@ function tokenProblems(
   { audience }: AdminOptions,
   names: readonly string[],
 ): PathProblem[] {
-  const byName = new Map(draft.authenticators.map((part) => [part.name, part.options]));
-  const issuers = new Map<string, string>();
-  return names.flatMap((name, index): PathProblem[] => {
-    const path: Path = ["admin", "authenticate", index];
-    if (name === ANONYMOUS_NAME) {
-      const message = "the admin API is for nobody who presents no credential";
-      return [{ path, message, remedy: "names of authenticators; the socket needs none" }];
-    }
-    const known = byName.get(name);
-    if (known === undefined) return [];
-    const other = issuers.get(known.issuer);
-    issuers.set(known.issuer, name);
-    if (other !== undefined) {
-      const message = `"${other}" and "${name}" take tokens of one issuer`;
-      return [{ path, message, remedy: "one of them" }];
-    }
-    // Without an audience, a token that was meant for any service would open the admin API.
-    if (audience !== undefined || known.audience !== undefined) return [];
-    const message = `neither the admin API nor "${name}" names an audience`;
-    return [{ path, message, remedy: "admin.audience, or audience on the authenticator" }];
-  });
+  const path: Path = ["admin", "authenticate"];
+  const anonymous = names.indexOf(ANONYMOUS_NAME);
+  const message = "the admin API is for nobody who presents no credential";
+  const remedy = "names of authenticators; the socket needs none";
+  const owner = {
+    text: "the admin API",
+    remedy: "admin.audience, or audience on the authenticator",
+    one: "one of them",
+  };
+  return [
+    ...(anonymous === -1 ? [] : [{ path: [...path, anonymous], message, remedy }]),
+    ...checkAccepted(draft, { names, path, audience, owner }),
+  ];
 }
 
 function transportProblems({ address = "", tls, insecureHttp }: AdminOptions): PathProblem[] {

@@ -1,6 +1,7 @@
 /** An attribute has one type wherever policies can meet it: on routes, and on a kind of principal. */
 import type { AttributeType } from "../model/principal.ts";
-import { attributeType, principalKinds } from "./vocabulary.ts";
+import { authenticatorWords } from "../identity/authenticator-options.ts";
+import { attributeType } from "./vocabulary.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
@@ -23,12 +24,15 @@ export function checkAttributes(draft: Draft): PathProblem[] {
     }
   };
   for (const part of draft.authenticators) {
-    const { attributes } = part.options.principal;
-    for (const [name, { type }] of Object.entries(attributes)) {
+    const { kinds, attributes, device = {} } = authenticatorWords(part.options);
+    const owner = `authenticator "${part.name}"`;
+    for (const [name, type] of Object.entries(attributes)) {
       const path = [...part.path, "principal", "attributes", name];
-      for (const kind of principalKinds(part.options)) {
-        declare(kind, { name, type }, { owner: `authenticator "${part.name}"`, path });
-      }
+      for (const kind of kinds) declare(kind, { name, type }, { owner, path });
+    }
+    for (const [name, type] of Object.entries(device)) {
+      const path = [...part.path, "principal", "device", "attributes", name];
+      declare("device", { name, type }, { owner, path });
     }
   }
   for (const [what, parts] of [

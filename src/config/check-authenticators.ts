@@ -1,29 +1,71 @@
 /** Who may take a token on a route has to be certain, and so has what a token must be meant for. */
+import {
+  type AuthenticatorOptions,
+  audienceOf,
+  tokensOf,
+} from "../identity/authenticator-options.ts";
+import { sameTokens } from "../identity/bearer.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
+import type { Path } from "./place.ts";
 
 export function checkAuthenticators(draft: Draft): PathProblem[] {
-  const byName = new Map(draft.authenticators.map((part) => [part.name, part.options]));
-  return draft.routes.flatMap(({ name, path, options }) => {
-    const problems: PathProblem[] = [];
-    const issuers = new Map<string, string>();
-    for (const [index, authenticator] of options.authenticate.entries()) {
-      const known = byName.get(authenticator);
-      if (known === undefined) continue;
-      const at = [...path, "authenticate", index];
-      const other = issuers.get(known.issuer);
-      issuers.set(known.issuer, authenticator);
-      // A token is taken by exact issuer: with two, the order would decide what its claims mean.
-      if (other !== undefined) {
-        const message = `"${other}" and "${authenticator}" take tokens of one issuer`;
-        problems.push({ path: at, message, remedy: "one of them on this route" });
-      }
-      // Without an audience, a token that was meant for any other service would open this route.
-      if (options.audience === undefined && known.audience === undefined) {
-        const message = `neither the route "${name}" nor "${authenticator}" names an audience`;
-        problems.push({ path: at, message, remedy: "audience, on the route or the authenticator" });
-      }
+  return draft.routes.flatMap(({ name, path, options }) =>
+    checkAccepted(draft, {
+      names: options.authenticate,
+      path: [...path, "authenticate"],
+      audience: options.audience,
+      owner: {
+        text: `the route "${name}"`,
+        remedy: "audience, on the route or the authenticator",
+        one: "one of them on this route",
+      },
+    }),
+  );
+}
+
+/** Authenticators that are named in one list, and what stands beside it. */
+export interface Accepted {
+  readonly names: readonly string[];
+  readonly path: Path;
+  readonly audience: readonly string[] | undefined;
+  readonly owner: { readonly text: string; readonly remedy: string; readonly one: string };
+}
+
+export function checkAccepted(
+  { authenticators }: Draft,
+  { names, path, audience, owner }: Accepted,
+): PathProblem[] {
+  const byName = new Map(authenticators.map((part) => [part.name, part.options]));
+  const problems: PathProblem[] = [];
+  const earlier: { readonly name: string; readonly options: AuthenticatorOptions }[] = [];
+  for (const [index, name] of names.entries()) {
+    const options = byName.get(name);
+    if (options === undefined) continue;
+    const at = [...path, index];
+    const other = earlier.find((one) => areSame(one.options, options));
+    earlier.push({ name, options });
+    // With two, the order would decide what a token's claims mean.
+    if (other !== undefined) {
+      const message = `"${other.name}" and "${name}" ${sameText(options)}`;
+      problems.push({ path: at, message, remedy: owner.one });
     }
-    return problems;
-  });
+    // Without an audience, a token that was meant for any other service would open this route.
+    if (audience === undefined && audienceOf(options) === undefined) {
+      const message = `neither ${owner.text} nor "${name}" names an audience`;
+      problems.push({ path: at, message, remedy: owner.remedy });
+    }
+  }
+  return problems;
+}
+
+function areSame(a: AuthenticatorOptions, b: AuthenticatorOptions): boolean {
+  const [one, other] = [tokensOf(a), tokensOf(b)];
+  return one !== undefined && other !== undefined && sameTokens(one, other);
+}
+
+function sameText(options: AuthenticatorOptions): string {
+  return tokensOf(options)?.by === "issuer"
+    ? "take tokens of one issuer"
+    : "could take the same tokens";
 }

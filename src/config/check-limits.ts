@@ -1,4 +1,5 @@
 /** Limits of routes: the shared rates that they name, and the attributes that they count by. */
+import { authenticatorWords } from "../identity/authenticator-options.ts";
 import { ANONYMOUS_NAME } from "../gate/route-options.ts";
 import type { LimitBy } from "../limits/limit-options.ts";
 import type { Draft } from "./draft.ts";
@@ -50,7 +51,7 @@ function byProblems(
   return named.flatMap((name) => {
     const found = draft.authenticators.find((one) => one.name === name);
     if (found === undefined) return [];
-    const declared = Object.keys(found.options.principal.attributes);
+    const declared = Object.keys(authenticatorWords(found.options).attributes);
     if (declared.includes(attribute)) return [];
     const close = suggest(attribute, new Set(declared));
     const message = `the limit counts by the attribute "${attribute}", which the authenticator "${name}" does not declare`;

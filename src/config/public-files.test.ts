@@ -28,7 +28,10 @@ test("every option of a part that travels that may name a file is decided about"
 });
 
 test("publicFiles() finds those that are named, and no address", () => {
-  const authenticators = { corp: { jwks: "file:keys.json" }, other: { jwks: "https://x.example" } };
+  const authenticators = {
+    corp: { type: "jwt", jwks: "file:keys.json" },
+    other: { type: "jwt", jwks: "https://x.example" },
+  };
   const services = { billing: { tls: { ca: "ca.pem", key: "secret.key" } }, plain: {} };
   const given = { authenticators, services } as unknown as Parameters<typeof publicFiles>[0];
   assert.deepEqual(publicFiles(given), [

@@ -3,6 +3,7 @@
  * that a proxy needs no copy of its own. All other files that such parts name (private keys with their
  * certificates, passwords) stay where they are: they are read at each proxy, by the path as written.
  */
+import { authenticatorFiles } from "../identity/authenticator-options.ts";
 import type { Config } from "./schema.ts";
 
 /** Of a valid configuration, its paths as they are written. */
@@ -18,11 +19,13 @@ export function publicFiles({
   authenticators,
   services,
 }: Pick<Config, "authenticators" | "services">): PublicFile[] {
-  const keys = Object.entries(authenticators).flatMap(([name, { jwks }]) => {
-    const prefix = prefixOf(["authenticators", name, "jwks"]);
-    if (jwks?.startsWith(prefix) !== true) return [];
-    return [{ at: ["authenticators", name, "jwks"], file: jwks.slice(prefix.length), prefix }];
-  });
+  const keys = Object.entries(authenticators).flatMap(([name, options]) =>
+    authenticatorFiles(options).flatMap(({ at: within, value }) => {
+      const at = ["authenticators", name, ...within];
+      const prefix = prefixOf(at);
+      return value.startsWith(prefix) ? [{ at, file: value.slice(prefix.length), prefix }] : [];
+    }),
+  );
   const trusted = Object.entries(services).flatMap(([name, { tls }]) =>
     tls?.ca === undefined
       ? []

@@ -9,7 +9,10 @@ import { authoritySchema } from "../authority/authority-options.ts";
 import { routeSchema } from "../gate/route-options.ts";
 import { listenerSchema } from "../http/listener-options.ts";
 import { serviceSchema as upstreamSchema } from "../http/service-options.ts";
-import { jwtOptionsSchema } from "../identity/jwt-options.ts";
+import {
+  type AuthenticatorOptions,
+  authenticatorSchema,
+} from "../identity/authenticator-options.ts";
 import { failureBudgetSchema } from "../limits/failure-budget.ts";
 import { sharedRateSchema } from "../limits/limit-options.ts";
 import { attributesSchema, nameSchema } from "../model/options.ts";
@@ -21,8 +24,7 @@ import {
   workersSchema,
 } from "./process-options.ts";
 
-/** One way to know a caller; `type` tells which. */
-export const authenticatorSchema = z.discriminatedUnion("type", [jwtOptionsSchema]);
+export { authenticatorSchema, type AuthenticatorOptions };
 
 /** How a service is reached, and what policies know of it. */
 export const serviceSchema = upstreamSchema.extend({
@@ -94,6 +96,5 @@ export type ConfigInput = z.input<typeof configSchema>;
 export type Config = z.output<typeof configSchema>;
 /** A follower's own part of it; the rest comes over the feed. */
 export type OwnConfig = z.output<typeof ownSchema>;
-export type AuthenticatorOptions = z.output<typeof authenticatorSchema>;
 export type ServiceOptions = z.output<typeof serviceSchema>;
 export type LimitsOptions = z.output<typeof limitsSchema>;

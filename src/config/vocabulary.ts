@@ -1,13 +1,14 @@
 /** The words that policies can use, taken from a valid configuration and from what is beside it. */
 import { pathParams } from "../gate/router.ts";
-import type { AttributeType, AttributeValue, PrincipalKind } from "../model/principal.ts";
+import { authenticatorWords } from "../identity/authenticator-options.ts";
+import type { AttributeType, AttributeValue } from "../model/principal.ts";
 import type {
   Vocabulary,
   VocabularyAuthenticator,
   VocabularyRoute,
   VocabularyService,
 } from "../model/vocabulary.ts";
-import type { AuthenticatorOptions, Config } from "./schema.ts";
+import type { Config } from "./schema.ts";
 
 /** What policies may speak of though it is no part of the configuration (words.ts). */
 export interface Words {
@@ -69,32 +70,12 @@ function adminWords({ admin: own }: Config, { admin }: Words): Pick<Vocabulary, 
   return { admin: { attributes: { ...admin?.attributes, ...own?.attributes } } };
 }
 
-/** What an authenticator adds to the words. */
-export function authenticatorWords(
-  options: AuthenticatorOptions,
-): Omit<VocabularyAuthenticator, "name"> {
-  const { attributes, roles } = options.principal;
-  return {
-    kinds: principalKinds(options),
-    attributes: Object.fromEntries(
-      Object.entries(attributes).map(([attribute, { type }]) => [attribute, type]),
-    ),
-    bareRoles: roles?.allow ?? [],
-  };
-}
-
 function word(name: string, { attributes }: Omit<VocabularyService, "name">): VocabularyService {
   return { name, attributes };
 }
 
 function routeWords({ name, service, attributes, path }: SpokenRoute): VocabularyRoute {
   return { name, service, attributes, params: pathParams(path).map((param) => param.name) };
-}
-
-/** The kinds of principal that an authenticator can vouch for. */
-export function principalKinds(options: AuthenticatorOptions): readonly PrincipalKind[] {
-  const { kind } = options.principal;
-  return typeof kind === "string" ? [kind] : (Object.keys(kind.is) as PrincipalKind[]);
 }
 
 export function attributeType(value: AttributeValue): AttributeType {

@@ -7,6 +7,7 @@
  * where it is read; kinds and types are words of ours.
  */
 import { z } from "zod";
+import { authenticatorWords } from "../identity/authenticator-options.ts";
 import { attributesSchema } from "../model/options.ts";
 import { pathParams } from "../gate/router.ts";
 import type { BundleContent } from "./bundle.ts";
@@ -15,7 +16,7 @@ import type { Path } from "./place.ts";
 import type { PolicyFile } from "./policy-files.ts";
 import type { Config } from "./schema.ts";
 import { isMapping, mappingAt, valueAt } from "./written.ts";
-import { authenticatorWords, NO_WORDS, type Words } from "./vocabulary.ts";
+import { NO_WORDS, type Words } from "./vocabulary.ts";
 
 const authenticatorSchema = z
   .strictObject({
@@ -23,6 +24,10 @@ const authenticatorSchema = z
     /** Name → type. */
     attributes: z.record(z.string(), z.enum(["string", "bool", "long", "strings"])).readonly(),
     bareRoles: z.array(z.string()).readonly(),
+    device: z
+      .record(z.string(), z.enum(["string", "bool", "long", "strings"]))
+      .readonly()
+      .optional(),
   })
   .readonly();
 

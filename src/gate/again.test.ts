@@ -9,7 +9,8 @@ import { ManualClock } from "../platform/clock.ts";
 import { type Denial, isDenial, Permit } from "./decision.ts";
 import { createGate } from "./gate.ts";
 import { createRouter } from "./router.ts";
-import type { BearerVerifier, GateRoute, GateSnapshot } from "./snapshot.ts";
+import type { GateRoute, GateSnapshot } from "./snapshot.ts";
+import type { BearerVerifier } from "../model/verifiers.ts";
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5);
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -161,7 +162,9 @@ function factsFor(subject: string): CredentialFacts {
     acr: undefined,
     amr: [],
     authenticatedAt: undefined,
-    bound: false,
+    confirmation: undefined,
+    actor: undefined,
+    device: undefined,
     valid: () => true,
   };
 }

@@ -27,6 +27,9 @@ export function authorize(deciding: Deciding): StepResult {
     timeMs: deciding.timeMs,
     scopes: deciding.facts?.scopes ?? NO_SCOPES,
     authn,
+    workload: deciding.workload,
+    device: deciding.device,
+    actor: deciding.facts?.actor,
   });
   return deciding.policy.reason === "permitted" ? undefined : deciding.policy.reason;
 }

@@ -19,12 +19,17 @@ export function begin(input: GateInput, snapshot: GateSnapshot, deps: GateDeps):
     params: NO_PARAMS,
     allow: undefined,
     token: undefined,
+    scheme: "bearer",
     facts: undefined,
+    good: undefined,
+    workload: undefined,
+    device: undefined,
     principal: undefined,
     authn: undefined,
     credentials: NO_CREDENTIALS,
     policy: undefined,
     admission: undefined,
+    answerFields: undefined,
     detail: undefined,
   };
 }

@@ -3,7 +3,7 @@
  * only thing that `forward` takes, and only this folder can make one.
  */
 import type { CredentialFacts } from "../model/facts.ts";
-import type { CanonicalRequest, Peer, RequestHead, TrustProxy } from "../model/http.ts";
+import type { CanonicalRequest, Fields, Peer, RequestHead, TrustProxy } from "../model/http.ts";
 import type { Admission } from "../limits/route-limits.ts";
 import type { Authn, PolicyDecision } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
@@ -46,17 +46,34 @@ export interface Deciding {
   websocketKey: string | undefined;
   params: Readonly<Record<string, string>>;
   allow: string | undefined;
-  /** The bearer token, when the route takes one and the request carries one. */
+  /** The token of the Authorization field, when the route takes one and the request carries one. */
   token: string | undefined;
+  scheme: TokenScheme;
+  /** What is known of the token; once identity is found out, of the credential that it comes from. */
   facts: CredentialFacts | undefined;
+  /** All credentials that were good, on a route with several ways; undefined on others. */
+  good: CredentialFacts[] | undefined;
+  /** What the connection's certificate, and what the credentials say of a device and of who acts. */
+  workload: Principal | undefined;
+  device: Principal | undefined;
   principal: Principal | undefined;
   authn: Authn | undefined;
   credentials: readonly RecordedCredential[];
   policy: PolicyDecision | undefined;
   /** What the route's limits said; undefined where it has none, or was not asked yet. */
   admission: Admission | undefined;
+  /** Fields that go out with the answer, whoever gives it: name, value, name, value, … */
+  answerFields: string[] | undefined;
   /** For the operator; holds no secret. */
   detail: string | undefined;
+}
+
+/** How a token came: `Authorization: DPoP …` says that it is bound to a key (RFC 9449 section 7.1). */
+export type TokenScheme = "bearer" | "dpop";
+
+export function answerWith(deciding: Deciding, fields: Fields): void {
+  if (deciding.answerFields === undefined) deciding.answerFields = [...fields];
+  else deciding.answerFields.push(...fields);
 }
 
 const MADE_BY_GATE: unique symbol = Symbol("made by gate.decide");
@@ -110,6 +127,11 @@ export class Permit {
     return this.#deciding.facts;
   }
 
+  /** Fields that go out with the service's answer; undefined: none. */
+  get answerFields(): Fields | undefined {
+    return this.#deciding.answerFields;
+  }
+
   /** What the route's limits said; its `release` is to be called when the exchange is over. */
   get admission(): Admission | undefined {
     return this.#deciding.admission;
@@ -126,6 +148,8 @@ export interface Denial {
   readonly allow: string | undefined;
   /** What the route's limits said, where they were asked. */
   readonly admission: Admission | undefined;
+  /** Fields that go out with the refusal; undefined: none. */
+  readonly answerFields: Fields | undefined;
   /** Whether its record is in the log, so that a completion belongs there too. */
   readonly recorded: boolean;
 }
@@ -154,6 +178,7 @@ export function deny(deciding: Deciding, reason: Reason, taken: Taken): Denial {
     route: deciding.route,
     allow: deciding.allow,
     admission: deciding.admission,
+    answerFields: deciding.answerFields,
     recorded: taken === "recorded",
   };
 }

@@ -14,7 +14,8 @@ import { ManualClock } from "../platform/clock.ts";
 import { isDenial, Permit, type GateInput } from "./decision.ts";
 import { createGate } from "./gate.ts";
 import { createRouter, pathParams } from "./router.ts";
-import type { BearerVerifier, GateRoute, GateSnapshot } from "./snapshot.ts";
+import type { GateRoute, GateSnapshot } from "./snapshot.ts";
+import type { BearerVerifier } from "../model/verifiers.ts";
 
 const NOW = 1_800_000_000_000;
 
@@ -336,7 +337,12 @@ function factsFor(token: string, state: { valid: boolean }): CredentialFacts {
     acr: undefined,
     amr: [],
     authenticatedAt: undefined,
-    bound: token === "bound",
+    confirmation:
+      token === "bound"
+        ? { keyThumbprint: "k", certificateThumbprint: undefined, other: false }
+        : undefined,
+    actor: undefined,
+    device: undefined,
     valid: () => state.valid,
   };
 }

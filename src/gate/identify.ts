@@ -4,17 +4,15 @@
  * anonymous. A credential of a kind that the route does not list is ignored and recorded as ignored.
  */
 import { hash } from "node:crypto";
-import { LOCAL_AUTHENTICATOR } from "../model/admin-operations.ts";
-import { type CredentialFacts, type CredentialFailure, isFailure } from "../model/facts.ts";
-import type { Authn } from "../model/policy.ts";
-import { ANONYMOUS } from "../model/principal.ts";
+import { type CredentialFacts, isFailure, type Verified } from "../model/facts.ts";
 import type { RecordedCredential } from "../model/records.ts";
-import { Recurring } from "../model/recurring.ts";
-import { checkFacts } from "../identity/checks.ts";
 import { isCredentialsFault, parseAuthorization } from "../wire/authorization.ts";
 import type { Deciding } from "./decision.ts";
-import { refusedByRevocation } from "./revocation.ts";
-import type { BearerVerifier } from "./snapshot.ts";
+import { accept, refuse, refuseFacts } from "./credentials.ts";
+import { enter } from "./enter.ts";
+import { proven } from "./proof.ts";
+import { identifyBySeveral } from "./several.ts";
+import type { BearerVerifier } from "../model/verifiers.ts";
 import type { GateDeps, StepResult } from "./step.ts";
 
 /** The last credential on a connection: a service sends the same token many times in a row. */
@@ -53,28 +51,31 @@ export function recall(deciding: Deciding): StepResult {
       memo.facts.valid()
     ) {
       deciding.token = authorization;
+      deciding.scheme = schemeOf(authorization);
       deciding.facts = memo.facts;
       return undefined;
     }
     const known = recent.get(bearer)?.get(authorization);
     if (known?.valid() === true) {
       deciding.token = authorization;
+      deciding.scheme = schemeOf(authorization);
       deciding.facts = known;
       return undefined;
     }
   }
   const parsed = parseAuthorization(authorization);
   const malformed = isCredentialsFault(parsed);
-  if (bearer === undefined || (!malformed && parsed.scheme !== "bearer")) {
+  if (bearer === undefined || (!malformed && !TOKEN_SCHEMES.has(parsed.scheme))) {
     deciding.credentials = [recorded(authorization, "ignored")];
     return undefined;
   }
   if (malformed || parsed.token === undefined) {
     deciding.credentials = [recorded(authorization, "refused")];
-    deciding.detail = malformed ? parsed.detail : "Bearer without a token";
+    deciding.detail = malformed ? parsed.detail : "a scheme without a token";
     return "malformed-credential";
   }
   deciding.token = parsed.token;
+  deciding.scheme = parsed.scheme === "dpop" ? "dpop" : "bearer";
   const facts = bearer.recall(parsed.token);
   if (facts !== undefined) {
     deciding.facts = facts;
@@ -83,11 +84,32 @@ export function recall(deciding: Deciding): StepResult {
   return undefined;
 }
 
+const TOKEN_SCHEMES: ReadonlySet<string> = new Set(["bearer", "dpop"]);
+
+/** Of a value that was taken before: it begins with one of the two. */
+function schemeOf(authorization: string): Deciding["scheme"] {
+  const first = authorization.charCodeAt(0);
+  return first === 0x44 || first === 0x64 ? "dpop" : "bearer";
+}
+
 /** Step: verifies what is not known yet, and looks at what must hold on every request. */
 export function identify(deciding: Deciding, deps: GateDeps): StepResult | Promise<StepResult> {
-  if (deciding.facts !== undefined) return accept(deciding, deciding.facts, deps);
+  const { route } = deciding;
+  if (route?.further !== undefined) {
+    return identifyBySeveral(deciding, { deps, ways: route.further, token: identifyByToken });
+  }
+  const refused = identifyByToken(deciding, deps);
+  if (refused instanceof Promise) {
+    return refused.then((settled) => settled ?? enter(deciding, deciding.facts, deps));
+  }
+  return refused ?? enter(deciding, deciding.facts, deps);
+}
+
+/** Undefined: the token is good and its facts are there, or there is no token. */
+function identifyByToken(deciding: Deciding, deps: GateDeps): StepResult | Promise<StepResult> {
+  if (deciding.facts !== undefined) return acceptToken(deciding, deciding.facts, deps);
   const bearer = deciding.route?.bearer;
-  if (deciding.token === undefined || bearer === undefined) return withoutCredential(deciding);
+  if (deciding.token === undefined || bearer === undefined) return undefined;
   const verified = bearer.verify(deciding.token);
   if (verified instanceof Promise) {
     return verified.then((result) => verifiedOrNot(deciding, result, deps));
@@ -97,58 +119,29 @@ export function identify(deciding: Deciding, deps: GateDeps): StepResult | Promi
 
 function verifiedOrNot(
   deciding: Deciding,
-  result: CredentialFacts | CredentialFailure,
+  result: Verified,
   deps: GateDeps,
-): StepResult {
+): StepResult | Promise<StepResult> {
   if (!isFailure(result)) {
     remember(deciding, result);
-    return accept(deciding, result, deps);
+    return acceptToken(deciding, result, deps);
   }
-  if (result.costly) deps.budget.charge(clientOf(deciding));
-  deciding.detail = result.detail;
-  deciding.credentials = [
-    {
-      kind: "bearer",
-      hash: result.credentialHash ?? hash("sha256", deciding.token ?? "", "base64url"),
-      outcome: "refused",
-    },
-  ];
-  return result.failure;
-}
-
-function clientOf({ request, input }: Deciding): string {
-  return request?.clientAddress ?? input.peer.address;
+  return refuse(deciding, result, { deps, kind: "bearer" });
 }
 
 /** Facts are cached, outcomes never: this runs on every request. */
-function accept(deciding: Deciding, facts: CredentialFacts, deps: GateDeps): StepResult {
+function acceptToken(
+  deciding: Deciding,
+  facts: CredentialFacts,
+  deps: GateDeps,
+): StepResult | Promise<StepResult> {
   deciding.facts = facts;
-  // RFC 9449 section 7.1, RFC 8705 section 3: a bound token is worth nothing in other hands.
-  const refused = facts.bound
-    ? "missing-proof"
-    : (checkFacts(facts, deciding.timeMs, deciding.route?.audience) ??
-      refusedByRevocation(deciding, facts, deps));
-  if (refused !== undefined) {
-    deciding.credentials = [credentialOf(facts, "refused")];
-    return refused;
-  }
-  deciding.credentials = usedCredential(facts);
-  deciding.principal = facts.principal;
-  deciding.authn = authnOf(facts, deciding.timeMs);
-  return undefined;
-}
-
-function withoutCredential(deciding: Deciding): StepResult {
-  const local = deciding.route?.local;
-  if (local !== undefined) {
-    deciding.principal = local;
-    deciding.authn = LOCAL_AUTHN;
-    return undefined;
-  }
-  if (deciding.route?.anonymous !== true) return "missing-credential";
-  deciding.principal = ANONYMOUS;
-  deciding.authn = NO_AUTHN;
-  return undefined;
+  const refused = accept(deciding, facts, deps) ?? proven(deciding, facts, deciding.scheme);
+  if (refused === undefined) return undefined;
+  if (typeof refused === "string") return refuseFacts(deciding, facts, refused);
+  return refused.then((settled) =>
+    settled === undefined ? undefined : refuseFacts(deciding, facts, settled),
+  );
 }
 
 function remember(deciding: Deciding, facts: CredentialFacts): void {
@@ -165,54 +158,3 @@ function remember(deciding: Deciding, facts: CredentialFacts): void {
 function recorded(authorization: string, outcome: "ignored" | "refused"): RecordedCredential {
   return { kind: "authorization", hash: hash("sha256", authorization, "base64url"), outcome };
 }
-
-function credentialOf(facts: CredentialFacts, outcome: "used" | "refused"): RecordedCredential {
-  return { kind: "bearer", hash: facts.credentialHash, outcome };
-}
-
-/** One list per facts, so that a hot path with cached facts allocates none. */
-const usedLists = new Recurring<CredentialFacts, readonly RecordedCredential[]>();
-
-function usedCredential(facts: CredentialFacts): readonly RecordedCredential[] {
-  let list = usedLists.get(facts);
-  if (list !== undefined) return list;
-  list = [credentialOf(facts, "used")];
-  if (usedLists.again(facts)) usedLists.keep(facts, list);
-  return list;
-}
-
-/** `age` counts whole seconds, so one object serves all requests within a second. */
-const authns = new Recurring<CredentialFacts, Authn>();
-
-function authnOf(facts: CredentialFacts, nowMs: number): Authn {
-  const since = facts.authenticatedAt ?? facts.issuedAt;
-  const ageSeconds = since === undefined ? 0 : Math.max(0, Math.floor(nowMs / 1000 - since));
-  const known = authns.get(facts);
-  if (known !== undefined && known.ageSeconds === ageSeconds) return known;
-  const made: Authn = {
-    kind: facts.kind,
-    authenticator: facts.authenticator,
-    ageSeconds,
-    acr: facts.acr,
-    amr: facts.amr,
-    bound: false, // proofs of possession are not checked yet, so nothing counts as bound
-  };
-  if (authns.again(facts)) authns.keep(facts, made);
-  return made;
-}
-
-const NO_AUTHN: Authn = Object.freeze({
-  kind: "none",
-  authenticator: "",
-  ageSeconds: 0,
-  acr: undefined,
-  amr: Object.freeze([]),
-  bound: false,
-});
-
-/** The system has let the caller open a socket of ours that is closed to others. */
-const LOCAL_AUTHN: Authn = Object.freeze({
-  ...NO_AUTHN,
-  kind: LOCAL_AUTHENTICATOR,
-  authenticator: LOCAL_AUTHENTICATOR,
-});

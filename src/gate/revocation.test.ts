@@ -13,7 +13,8 @@ import { createMetrics } from "../telemetry/metrics.ts";
 import { type Denial, type GateInput, isDenial, Permit } from "./decision.ts";
 import { createGate } from "./gate.ts";
 import { createRouter } from "./router.ts";
-import type { BearerVerifier, GateRoute, GateSnapshot } from "./snapshot.ts";
+import type { GateRoute, GateSnapshot } from "./snapshot.ts";
+import type { BearerVerifier } from "../model/verifiers.ts";
 
 const NOW = 1_800_000_000_000;
 const SECONDS = NOW / 1000;
@@ -396,7 +397,9 @@ function factsOf(issuedAt: number | undefined): CredentialFacts {
     acr: undefined,
     amr: [],
     authenticatedAt: undefined,
-    bound: false,
+    confirmation: undefined,
+    actor: undefined,
+    device: undefined,
     valid: () => true,
   };
 }

@@ -36,10 +36,13 @@ export function unblocked(deciding: Deciding, { revocations }: GateDeps): StepRe
 
 /** After a wait: what was revoked while it lasted does not come through because it was asked before. */
 export function takenAwayMeanwhile(deciding: Deciding, deps: GateDeps): StepResult {
-  const { facts } = deciding;
+  const { facts, good = facts === undefined ? [] : [facts] } = deciding;
   if (!deps.revocations.fresh(deps.clock.now())) return "feed-stale";
-  const refused = facts === undefined ? undefined : refusedByRevocation(deciding, facts, deps);
-  return refused ?? unblocked(deciding, deps);
+  for (const one of good) {
+    const refused = refusedByRevocation(deciding, one, deps);
+    if (refused !== undefined) return refused;
+  }
+  return unblocked(deciding, deps);
 }
 
 /** Never the reason that an operator gave: it is not for everybody who may read the log. */

@@ -8,6 +8,7 @@ import { attributesSchema, byteSize, duration, nameSchema } from "../model/optio
 import { METHODS } from "../model/vocabulary.ts";
 import { parseAuthority } from "../wire/authority.ts";
 import { checkRoute } from "./check-route.ts";
+import { confirmationSchema } from "./confirmation-rule.ts";
 import { corsSchema } from "./cors-options.ts";
 import { credentialsSchema } from "./credential-options.ts";
 import { parsePathPattern } from "./path-pattern.ts";
@@ -108,6 +109,7 @@ export const routeSchema = z
       .describe(
         "What a token must be meant for (`aud`) on this route; one of them is enough. Without it: the authenticator's own `audience`.",
       ),
+    confirmation: confirmationSchema,
     rewrite: rewriteSchema
       .optional()
       .describe(

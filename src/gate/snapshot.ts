@@ -2,20 +2,17 @@
  * What the gate reads of one configuration: compiled, frozen, swapped as one value. A request reads
  * it once, at its beginning, and is decided by it to its end.
  */
-import type { CredentialFacts, CredentialFailure } from "../model/facts.ts";
+import type { ConfirmationRule } from "./confirmation-rule.ts";
 import type { RouteLimits } from "../limits/route-limits.ts";
 import type { Policies } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
+import type {
+  BearerVerifier,
+  CertificateVerifier,
+  ProofVerifier,
+  SessionVerifier,
+} from "../model/verifiers.ts";
 import type { Router } from "./router.ts";
-
-/** The ways to take a bearer token on one route. */
-export interface BearerVerifier {
-  /** Facts already known about this token, or undefined. Never waits, never spends a signature check. */
-  recall(token: string): CredentialFacts | undefined;
-  verify(
-    token: string,
-  ): CredentialFacts | CredentialFailure | Promise<CredentialFacts | CredentialFailure>;
-}
 
 export interface GateRoute {
   readonly name: string;
@@ -28,8 +25,12 @@ export interface GateRoute {
    * only its owner can open. Left out everywhere else.
    */
   readonly local?: Principal | undefined;
-  /** Undefined where no authenticator of the route takes bearer tokens. */
+  /** Undefined where no authenticator of the route takes tokens. */
   readonly bearer: BearerVerifier | undefined;
+  /** Other ways of the route; undefined where it has none, which keeps the usual way short. */
+  readonly further?: FurtherWays | undefined;
+  /** Whether tokens have to be bound to their sender; left out: those that are bound have to be proven. */
+  readonly confirmation?: ConfirmationRule | undefined;
   readonly anonymous: boolean;
   /** What a token must be meant for; undefined: what its authenticator accepts. */
   readonly audience: readonly string[] | undefined;
@@ -44,9 +45,25 @@ export interface GateRoute {
   readonly limits?: RouteLimits | undefined;
 }
 
+/** Ways to know a caller beside the Authorization field. */
+export interface FurtherWays {
+  readonly certificate: CertificateVerifier | undefined;
+  readonly session: SessionVerifier | undefined;
+  /** Fields of their own in which tokens come (`x-api-key`), lower-case, and who takes them. */
+  readonly fields: readonly { readonly name: string; readonly bearer: BearerVerifier }[];
+  /** Place of each authenticator in the route's list: of several credentials the first says who the principal is. */
+  readonly order: ReadonlyMap<string, number>;
+}
+
 export interface GateSnapshot {
   readonly router: Router<GateRoute>;
   /** Whether any route lets `;` through; then paths with it reach the router, and the route decides. */
   readonly anyPathParameters: boolean;
   readonly policies: Policies;
+  /** All authenticators of certificates: what a connection proves is told to policies on every route. */
+  readonly certificates?: CertificateVerifier | undefined;
+  /** Undefined where proofs of possession cannot be checked: what needs one is refused. */
+  readonly proofs?: ProofVerifier | undefined;
+  /** Public origin of each listener that has one, by name: what proofs have to be made for. */
+  readonly origins?: ReadonlyMap<string, string> | undefined;
 }

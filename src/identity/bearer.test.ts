@@ -127,7 +127,7 @@ test("bearer set verifies a token, and recalls its facts without another look", 
     [NOW + 300, NOW, NOW - 60],
   );
   assert.equal(facts.clockSkew, 30);
-  assert.equal(facts.bound, false);
+  assert.equal(facts.confirmation, undefined);
   assert.equal(checkFacts(facts, clock.now(), undefined), undefined);
   assert.equal(set.recall(good), facts);
   assert.equal(set.verify(good), facts);
@@ -362,11 +362,50 @@ test("bearer set without kid tries the keys that fit", async () => {
   assert.equal(failure.failure, "invalid-signature");
 });
 
-test("bearer set marks a token that is bound to a key", async () => {
+test("bearer set says what a token is bound to, and who acts with it", async () => {
   const { set } = fixture();
-  assert.equal(factsOf(await set.verify(token({ cnf: { jkt: "x" } }))).bound, true);
-  assert.equal(factsOf(await set.verify(token({ cnf: null }))).bound, true);
+  const jkt = hashCredential("a key");
+  const held = async (cnf: unknown) => factsOf(await set.verify(token({ cnf }))).confirmation;
+  const neither = { keyThumbprint: undefined, certificateThumbprint: undefined, other: false };
+  assert.deepEqual(await held({ jkt }), { ...neither, keyThumbprint: jkt });
+  assert.deepEqual(await held({ "x5t#S256": jkt }), { ...neither, certificateThumbprint: jkt });
+  assert.deepEqual(await held({ jwk: {} }), { ...neither, other: true });
+  assert.deepEqual(await held({}), { ...neither, other: true });
+  const act = { sub: "agent", client_id: "c1", act: { sub: "scheduler" } };
+  assert.deepEqual(factsOf(await set.verify(token({ act }))).actor, {
+    authenticator: "corp",
+    subject: "agent",
+    issuer: undefined,
+    clientId: "c1",
+    behind: ["scheduler"],
+  });
 });
+
+for (const [name, claim] of [
+  ["cnf null", { cnf: null }],
+  ["cnf as a text", { cnf: "x" }],
+  ["jkt that is no SHA-256", { cnf: { jkt: "x" } }],
+  ["jkt as a number", { cnf: { jkt: 7 } }],
+  ["x5t#S256 that is no SHA-256", { cnf: { "x5t#S256": "x" } }],
+  ["act as a text", { act: "agent" }],
+  ["act without sub", { act: { client_id: "c1" } }],
+  ["act with a number for iss", { act: { sub: "a", iss: 7 } }],
+  ["act within act without sub", { act: { sub: "a", act: {} } }],
+  [
+    "too many actors",
+    {
+      act: ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"].reduce<object>(
+        (act, sub) => ({ sub, act }),
+        { sub: "z" },
+      ),
+    },
+  ],
+] as const) {
+  test(`bearer set refuses a token with invalid-claim: ${name}`, async () => {
+    const { set } = fixture();
+    assert.equal(failureOf(await set.verify(token(claim))).failure, "invalid-claim");
+  });
+}
 
 test("bearer set takes ID tokens only where that is said", async () => {
   const { set } = fixture({ insecureIdTokens: true });

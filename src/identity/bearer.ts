@@ -1,43 +1,34 @@
 /**
- * The bearer tokens that one route takes: which of its authenticators is asked, and what is
- * already known about a token.
+ * The tokens that one route takes: which of its authenticators is asked, and what is already known
+ * about a token.
  *
- * A token goes to the authenticator whose issuer is exactly its `iss`, and to no other: its `kid`
- * is looked up among that issuer's keys only, so issuers cannot answer for each other.
+ * A token that begins with the prefix of one is that one's. A signed one goes to the authenticator
+ * whose issuer is exactly its `iss`, and to no other: its `kid` is looked up among that issuer's keys
+ * only, so issuers cannot answer for each other. One without a known issuer may be a JWT-SVID, whose
+ * `sub` names its trust domain. What is left is for introspection, except what another issuer has
+ * signed: a provider is not shown the tokens of another.
  */
 import { hash } from "node:crypto";
-import { readJws } from "../crypto/jws.ts";
+import { readJws, type UnverifiedJws } from "../crypto/jws.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";
-import type { CredentialFacts, CredentialFailure } from "../model/facts.ts";
-import { isFailure } from "../model/facts.ts";
+import { type CredentialFacts, type CredentialFailure, isFailure } from "../model/facts.ts";
+import type { Verified } from "../model/facts.ts";
 import type { Reason } from "../model/reason.ts";
+import type { BearerVerifier } from "../model/verifiers.ts";
+import type { Takes, TokenAuthenticator } from "./authenticator.ts";
 import type { FactsCache } from "./facts-cache.ts";
-import type { JwtAuthenticator } from "./jwt.ts";
 
-export interface BearerSet {
-  /** Facts that are already at hand for this token, without any verification. */
-  recall(token: string): CredentialFacts | undefined;
-  /**
-   * Facts, from the cache or by verification, or why there are none. A promise only where keys are
-   * fetched; never rejects and never throws. Times and audience are still to be checked
-   * (`checkFacts`), on every use.
-   */
-  verify(
-    token: string,
-  ): CredentialFacts | CredentialFailure | Promise<CredentialFacts | CredentialFailure>;
-}
+export type BearerSet = BearerVerifier;
 
-type Result = CredentialFacts | CredentialFailure;
-
-/** Throws ConfigError where two authenticators have the same issuer. */
+/** Throws ConfigError where two authenticators would take the same tokens. */
 export function createBearerSet(
-  authenticators: readonly JwtAuthenticator[],
+  authenticators: readonly TokenAuthenticator[],
   cache: FactsCache,
 ): BearerSet {
   const problems = bearerSetProblems(authenticators);
   if (problems.length > 0) throw new ConfigError(problems);
-  const byIssuer = new Map(authenticators.map((one) => [one.issuer, one]));
   const configHashes = authenticators.map((one) => one.configHash);
+  const choose = createChoice(authenticators);
 
   function recallByHash(credentialHash: string): CredentialFacts | undefined {
     for (const configHash of configHashes) {
@@ -47,52 +38,105 @@ export function createBearerSet(
     return undefined;
   }
 
-  function verify(token: string): Result | Promise<Result> {
+  function verify(token: string): Verified | Promise<Verified> {
     const credentialHash = hashCredential(token);
-    const refuse = (failure: Reason, detail: string): CredentialFailure => ({
-      failure,
-      detail,
-      credentialHash,
-      costly: false,
-    });
     const known = recallByHash(credentialHash);
     if (known !== undefined) return known;
-    const jws = readJws(token);
-    if ("fault" in jws) return refuse(jws.fault, jws.detail);
-    const issuer = jws.claims["iss"];
-    if (issuer === undefined) return refuse("missing-claim", "claim iss is absent");
-    if (typeof issuer !== "string") return refuse("invalid-claim", "claim iss is not a text");
-    const authenticator = byIssuer.get(issuer);
-    if (authenticator === undefined)
-      return refuse("unknown-issuer", "no authenticator has its iss");
-    const keep = (result: Result): Result => {
+    const chosen = choose(token);
+    if ("failure" in chosen) return { ...chosen, credentialHash, costly: false };
+    const { authenticator, jws } = chosen;
+    const keep = (result: Verified): Verified => {
       if (!isFailure(result)) cache.put(authenticator.configHash, result, token.length);
       return result;
     };
-    const result = authenticator.verify(jws, credentialHash);
+    const result = authenticator.verify({ token, jws, credentialHash });
     return result instanceof Promise ? result.then(keep) : keep(result);
   }
 
   return { recall: (token) => recallByHash(hashCredential(token)), verify };
 }
 
+type Choice =
+  | { readonly authenticator: TokenAuthenticator; readonly jws: UnverifiedJws | undefined }
+  | Pick<CredentialFailure, "failure" | "detail">;
+
+/** Whose token it is, by what stands in it; nothing of it is verified yet. */
+function createChoice(authenticators: readonly TokenAuthenticator[]): (token: string) => Choice {
+  const of = <By extends Takes["by"]>(by: By) =>
+    authenticators.flatMap((one) =>
+      one.takes.by === by ? [{ one, takes: one.takes as Extract<Takes, { by: By }> }] : [],
+    );
+  const prefixes = of("prefix");
+  const byIssuer = new Map(of("issuer").map(({ one, takes }) => [takes.issuer, one]));
+  const domains = of("trust-domain").map(({ one, takes }) => ({
+    one,
+    within: `spiffe://${takes.trustDomain}/`,
+  }));
+  const [rest] = of("rest");
+  const refuse = (failure: Reason, detail: string) => ({ failure, detail });
+
+  return (token) => {
+    const prefixed = prefixes.find(({ takes }) => token.startsWith(takes.prefix));
+    if (prefixed !== undefined) return { authenticator: prefixed.one, jws: undefined };
+    const jws = readJws(token);
+    if ("fault" in jws) {
+      return rest === undefined
+        ? refuse(jws.fault, jws.detail)
+        : { authenticator: rest.one, jws: undefined };
+    }
+    const { iss: issuer, sub } = jws.claims;
+    if (issuer !== undefined && typeof issuer !== "string") {
+      return refuse("invalid-claim", "claim iss is not a text");
+    }
+    const known = issuer === undefined ? undefined : byIssuer.get(issuer);
+    if (known !== undefined) return { authenticator: known, jws };
+    const domain =
+      typeof sub === "string" ? domains.find(({ within }) => sub.startsWith(within)) : undefined;
+    if (domain !== undefined) return { authenticator: domain.one, jws };
+    if (rest !== undefined && (issuer === undefined || issuer === rest.takes.issuer)) {
+      return { authenticator: rest.one, jws };
+    }
+    if (issuer === undefined) return refuse("missing-claim", "claim iss is absent");
+    return refuse("unknown-issuer", "no authenticator has its iss");
+  };
+}
+
 /** Which authenticators cannot stand beside each other on one route. */
 export function bearerSetProblems(
-  authenticators: readonly Pick<JwtAuthenticator, "name" | "issuer">[],
+  authenticators: readonly Pick<TokenAuthenticator, "name" | "takes">[],
 ): readonly Problem[] {
-  const names = new Map<string, string>();
   const problems: Problem[] = [];
-  for (const { name, issuer } of authenticators) {
-    const other = names.get(issuer);
-    if (other === undefined) names.set(issuer, name);
-    else {
-      problems.push({
-        message: `authenticators "${other}" and "${name}" have the same issuer, so either could take a token`,
-        remedy: "one of them on this route",
-      });
-    }
+  for (const [index, { name, takes }] of authenticators.entries()) {
+    const other = authenticators
+      .slice(0, index)
+      .find((earlier) => sameTokens(earlier.takes, takes));
+    if (other === undefined) continue;
+    problems.push({
+      message: `authenticators "${other.name}" and "${name}" ${SAME[takes.by]}, so either could take a token`,
+      remedy: "one of them on this route",
+    });
   }
   return problems;
+}
+
+const SAME: Readonly<Record<Takes["by"], string>> = {
+  issuer: "have the same issuer",
+  "trust-domain": "have the same trust domain",
+  prefix: "have prefixes of which one begins with the other",
+  rest: "both take what no other does",
+};
+
+/** Whether one token could be for both. */
+export function sameTokens(a: Takes, b: Takes): boolean {
+  if (a.by === "issuer" && b.by === "issuer") return a.issuer === b.issuer;
+  if (a.by === "trust-domain" && b.by === "trust-domain") return a.trustDomain === b.trustDomain;
+  if (a.by === "prefix" && b.by === "prefix") {
+    return a.prefix.startsWith(b.prefix) || b.prefix.startsWith(a.prefix);
+  }
+  if (a.by === "rest" && b.by === "rest") return true;
+  // An issuer's tokens are for one authenticator: the one that has its keys goes first, silently.
+  const [issuer, rest] = a.by === "issuer" ? [a, b] : [b, a];
+  return issuer.by === "issuer" && rest.by === "rest" && issuer.issuer === rest.issuer;
 }
 
 /** base64url SHA-256 of a credential: what stands for it in records and caches. */

@@ -25,7 +25,9 @@ function facts(changes: Partial<CredentialFacts>): CredentialFacts {
     acr: undefined,
     amr: [],
     authenticatedAt: undefined,
-    bound: false,
+    confirmation: undefined,
+    actor: undefined,
+    device: undefined,
     valid: () => true,
     ...changes,
   };

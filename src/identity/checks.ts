@@ -20,7 +20,8 @@ export function checkFacts(
   if (!facts.valid()) return "unknown-key";
   return (
     checkTimes(facts, nowMs) ??
-    (shareOne(facts.audience, routeAudience ?? facts.acceptedAudience)
+    (facts.audience === undefined ||
+    shareOne(facts.audience, routeAudience ?? facts.acceptedAudience)
       ? undefined
       : "wrong-audience")
   );

@@ -17,7 +17,7 @@ import type {
 } from "../model/principal.ts";
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
 import { claimNames } from "./claim-options.ts";
-import type { JwtOptions } from "./jwt-options.ts";
+import { claimWords, type PrincipalOptions } from "./principal-options.ts";
 
 export interface ClaimFault {
   readonly fault: "missing-claim" | "invalid-claim";
@@ -29,6 +29,8 @@ export interface ClaimMapper {
   /** What its principals can be, for the schema of policies. */
   readonly vocabulary: VocabularyAuthenticator;
   principal(claims: JsonObject): Principal | ClaimFault;
+  /** The device that is named beside the principal; undefined where none is, or none is declared. */
+  device(claims: JsonObject): Principal | undefined | ClaimFault;
 }
 
 const LIMITS = {
@@ -45,8 +47,6 @@ const MAX_LONG = 2n ** 63n - 1n;
 // oxlint-disable-next-line no-control-regex -- they are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
-type PrincipalOptions = JwtOptions["principal"];
-
 /** Where a claim is; `label` is for details. */
 interface Path {
   readonly names: readonly string[];
@@ -60,11 +60,7 @@ export function createClaimMapper(authenticator: string, options: PrincipalOptio
   const rolesPath = options.roles && compilePath(options.roles.claim);
   const groupsPath = options.groups && compilePath(options.groups.claim);
   const bareRoles = new Set(options.roles?.allow);
-  const attributes = Object.entries(options.attributes).map(([name, declared]) => ({
-    ...declared,
-    name,
-    path: compilePath(declared.claim),
-  }));
+  const attributes = compileAttributes(options.attributes);
 
   function principal(claims: JsonObject): Principal | ClaimFault {
     const kind = readKind(claims);
@@ -75,39 +71,88 @@ export function createClaimMapper(authenticator: string, options: PrincipalOptio
     if ("fault" in roles) return roles;
     const groups = readNames(claims, groupsPath);
     if ("fault" in groups) return groups;
-    const values: Record<string, AttributeValue> = Object.create(null);
-    for (const declared of attributes) {
-      const value = readAttribute(claims, declared);
-      if (isClaimFault(value)) return value;
-      values[declared.name] = value;
+    const values = readAttributes(claims, attributes);
+    if ("values" in values) {
+      return Object.freeze({
+        kind,
+        authenticator,
+        subject,
+        roles: frozenMap(roles, (role) =>
+          bareRoles.has(role) ? role : `${authenticator}/${role}`,
+        ),
+        groups: frozenMap(groups, (group) => `${authenticator}/${group}`),
+        attributes: values.values,
+      });
     }
-    return Object.freeze({
-      kind,
-      authenticator,
-      subject,
-      roles: frozenMap(roles, (role) => (bareRoles.has(role) ? role : `${authenticator}/${role}`)),
-      groups: frozenMap(groups, (group) => `${authenticator}/${group}`),
-      attributes: Object.freeze(values),
-    });
+    return values;
   }
 
-  return { vocabulary: describe(authenticator, options), principal };
+  return {
+    vocabulary: { name: authenticator, ...claimWords(options) },
+    principal,
+    device: compileDevice(authenticator, options.device),
+  };
 }
+
+type Declared = {
+  readonly name: string;
+  readonly path: Path;
+  readonly type: AttributeType;
+  readonly default?: AttributeValue | undefined;
+};
+
+function readAttributes(
+  claims: JsonObject,
+  attributes: readonly Declared[],
+): { readonly values: Readonly<Record<string, AttributeValue>> } | ClaimFault {
+  const values: Record<string, AttributeValue> = Object.create(null);
+  for (const declared of attributes) {
+    const value = readAttribute(claims, declared);
+    if (isClaimFault(value)) return value;
+    values[declared.name] = value;
+  }
+  return { values: Object.freeze(values) };
+}
+
+function compileAttributes(declarations: PrincipalOptions["attributes"]): readonly Declared[] {
+  return Object.entries(declarations).map(([name, declared]) => ({
+    ...declared,
+    name,
+    path: compilePath(declared.claim),
+  }));
+}
+
+/** A device is named or not; once it is, its attributes have to be there like a principal's. */
+function compileDevice(
+  authenticator: string,
+  options: PrincipalOptions["device"],
+): ClaimMapper["device"] {
+  if (options === undefined) return () => undefined;
+  const path = compilePath(options.claim);
+  const attributes = compileAttributes(options.attributes);
+  return (claims) => {
+    if (find(claims, path) === undefined) return undefined;
+    const subject = readName(claims, path);
+    if (typeof subject !== "string") return subject;
+    const values = readAttributes(claims, attributes);
+    if (!("values" in values)) return values;
+    return Object.freeze({
+      kind: "device",
+      authenticator,
+      subject,
+      roles: NO_NAMES,
+      groups: NO_NAMES,
+      attributes: values.values,
+    });
+  };
+}
+
+const NO_NAMES: readonly string[] = Object.freeze([]);
 
 export function isClaimFault(
   value: object | string | number | boolean | bigint,
 ): value is ClaimFault {
   return typeof value === "object" && "fault" in value;
-}
-
-function describe(name: string, options: PrincipalOptions): VocabularyAuthenticator {
-  const kinds =
-    typeof options.kind === "string"
-      ? [options.kind]
-      : (Object.keys(options.kind.is) as PrincipalKind[]);
-  const attributes: Record<string, AttributeType> = Object.create(null);
-  for (const [key, declared] of Object.entries(options.attributes)) attributes[key] = declared.type;
-  return { name, kinds, attributes, bareRoles: options.roles?.allow ?? [] };
 }
 
 function compilePath(path: Parameters<typeof claimNames>[0]): Path {

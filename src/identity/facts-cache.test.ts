@@ -33,7 +33,9 @@ function facts(credentialHash: string, changes: Partial<CredentialFacts> = {}): 
     acr: undefined,
     amr: [],
     authenticatedAt: undefined,
-    bound: false,
+    confirmation: undefined,
+    actor: undefined,
+    device: undefined,
     valid: () => true,
     ...changes,
   };

@@ -143,11 +143,18 @@ class TwoGenerations implements FactsCache {
 }
 
 function weigh(facts: CredentialFacts): number {
-  const { principal } = facts;
+  const { principal, device } = facts;
   let bytes = ENTRY_BYTES + text(principal.subject) + text(facts.tokenId) + text(facts.clientId);
-  bytes += text(facts.acr) + texts(facts.amr) + texts(facts.audience) + texts(facts.scopes);
-  bytes += texts(principal.roles) + texts(principal.groups);
-  for (const value of Object.values(principal.attributes)) {
+  bytes += text(facts.acr) + texts(facts.amr) + texts(facts.audience ?? []) + texts(facts.scopes);
+  bytes += texts(principal.roles) + texts(principal.groups) + attributeBytes(principal.attributes);
+  if (device !== undefined) bytes += text(device.subject) + attributeBytes(device.attributes);
+  if (facts.actor !== undefined) bytes += text(facts.actor.subject) + texts(facts.actor.behind);
+  return bytes;
+}
+
+function attributeBytes(attributes: CredentialFacts["principal"]["attributes"]): number {
+  let bytes = 0;
+  for (const value of Object.values(attributes)) {
     bytes += typeof value === "object" ? texts(value) : text(value);
   }
   return bytes;

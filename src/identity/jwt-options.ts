@@ -5,17 +5,13 @@
 import { z } from "zod";
 import { ALGORITHMS } from "../crypto/algorithms.ts";
 import { duration } from "../model/options.ts";
-import { attributeDeclarationsSchema, claimPathSchema } from "./claim-options.ts";
 import { whyNotFetched } from "./key-set-url.ts";
+import { principalSchema } from "./principal-options.ts";
 
 const LIMITS = {
   /** URLs and audiences; no real one comes near. */
   chars: 2048,
   audience: 16,
-  /** Roles that may be asserted without a prefix. */
-  allowedRoles: 256,
-  /** Claim values that lead to one kind. */
-  kindValues: 64,
 } as const;
 
 /** Stands in `types` for tokens whose header has no `typ`. */
@@ -39,78 +35,7 @@ const typeSchema = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/, "a type such as at+jwt or JWT, or absent")
   .refine((type) => !NEVER_TYPES.has(type.toLowerCase()), "a type of access tokens");
 
-const KINDS = ["user", "workload", "device"] as const;
-
-const kindValueSchema = z.union([z.string().min(1).max(256), z.boolean(), z.int()]);
-
-const kindSchema = z.union([
-  z.enum(KINDS),
-  z
-    .strictObject({
-      claim: claimPathSchema.describe("The claim that tells; a text, a boolean or a whole number."),
-      is: z
-        .partialRecord(
-          z.enum(KINDS),
-          z.union([kindValueSchema, z.array(kindValueSchema).min(1).max(LIMITS.kindValues)]),
-        )
-        .superRefine((kinds, context) => {
-          const values = Object.values(kinds).flat().map(String);
-          if (values.length === 0) context.addIssue("at least one kind");
-          if (new Set(values).size < values.length) {
-            context.addIssue("each value once; a value that leads to two kinds decides nothing");
-          }
-        })
-        .describe(
-          "For each kind the value, or list of values, of the claim. Any other value: 401.",
-        ),
-    })
-    .readonly(),
-]);
-
-const rolesSchema = z
-  .strictObject({
-    claim: claimPathSchema.describe("The claim that holds them: one text, or a list of texts."),
-    allow: z
-      .array(
-        z
-          .string()
-          .min(1)
-          .max(256)
-          // Role::"corp/Reader" is what corp asserts; another authenticator must not say it for it.
-          .regex(
-            /^[^/]*$/,
-            "a role without '/': what has one belongs to the authenticator before it",
-          ),
-      )
-      .max(LIMITS.allowedRoles)
-      .default([])
-      .describe(
-        'Roles that become `Sallyport::Role::"<role>"`. All others become `Role::"<authenticator>/<role>"`.',
-      ),
-  })
-  .readonly();
-
-const principalSchema = z
-  .strictObject({
-    kind: kindSchema.describe("What its callers are: user, workload, device, or told by a claim."),
-    subject: claimPathSchema
-      .default("sub")
-      .describe("The claim that names the caller; unique and never given to another."),
-    roles: rolesSchema.optional().describe("Without it, its principals have no roles."),
-    groups: z
-      .strictObject({
-        claim: claimPathSchema.describe("The claim that holds them: one text, or a list of texts."),
-      })
-      .readonly()
-      .optional()
-      .describe('Become `Sallyport::Group::"<authenticator>/<group>"`.'),
-    attributes: attributeDeclarationsSchema
-      .prefault({})
-      .describe("Typed attributes of the principal in policies, by name; always present there."),
-  })
-  .readonly();
-
-const keysSchema = z
+export const keysSchema = z
   .strictObject({
     minRefresh: duration({ min: "1s", max: "24h" })
       .prefault("1m")

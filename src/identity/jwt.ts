@@ -4,15 +4,20 @@
  *
  * Refuses algorithms and types that are not listed, keys that its issuer does not vouch for,
  * signatures that do not fit, tokens without `exp`, and ID tokens (unless `insecureIdTokens`).
- * A token that is bound to a key (`cnf`, RFC 7800) comes out as `bound`: without the proof it may
+ * What a token is bound to (`cnf`, RFC 7800) comes out as its confirmation: without the proof it may
  * be somebody's stolen property, and the gate does not take it. No detail holds any part of a
  * token.
  */
-import type { UnverifiedJws } from "../crypto/jws.ts";
-import { isFailure, type CredentialFacts, type CredentialFailure } from "../model/facts.ts";
+import {
+  isFailure,
+  type CredentialFacts,
+  type CredentialFailure,
+  type Verified,
+} from "../model/facts.ts";
 import type { Log } from "../model/ports.ts";
-import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
+import type { PresentedToken, TokenAuthenticator } from "./authenticator.ts";
 import { createClaimMapper } from "./claims.ts";
+import { readActor, readConfirmation } from "./confirmation.ts";
 import { hashOptions } from "./config-hash.ts";
 import { openKeys, type JwtKeysDeps } from "./jwt-keys.ts";
 import type { JwtOptions } from "./jwt-options.ts";
@@ -20,27 +25,13 @@ import type { KeySetFigures, TrustedKey } from "./key-set.ts";
 import { findSigner } from "./signer.ts";
 import { createTokenPrecheck, type PlausibleToken, type TokenFault } from "./token-precheck.ts";
 
-export interface JwtAuthenticator {
-  readonly name: string;
+export interface JwtAuthenticator extends TokenAuthenticator {
   /** `iss` of the tokens that it takes, exactly. */
-  readonly issuer: string;
-  /** base64url SHA-256 of its name and options: under it its facts are cached. */
-  readonly configHash: string;
-  /** Its own audience; empty when it has none, then each of its routes must have one. */
-  readonly acceptedAudience: readonly string[];
-  /** What its principals can be, for the schema of policies. */
-  readonly vocabulary: VocabularyAuthenticator;
-  /** Fetches keys, and keeps them current from then on. Resolves after the first try; never rejects. */
-  start(): Promise<void>;
-  /** Verifies a token whose `iss` is its issuer. A promise only where keys are fetched; never rejects. */
-  verify(jws: UnverifiedJws, credentialHash: string): Verified | Promise<Verified>;
-  /** How its issuer's keys do. */
+  readonly takes: { readonly by: "issuer"; readonly issuer: string };
   keys(): KeySetFigures;
-  /** Stops fetching. What it verified is valid no more, unless its keys are shared in a pool. */
-  close(): void;
+  /** Verifies a token whose `iss` is its issuer. */
+  verify(presented: PresentedToken): Verified | Promise<Verified>;
 }
-
-export type Verified = CredentialFacts | CredentialFailure;
 
 export type JwtDeps = JwtKeysDeps;
 
@@ -61,7 +52,8 @@ export function createJwtAuthenticator(
     ["authenticator", "outcome"],
   );
 
-  function verify(jws: UnverifiedJws, credentialHash: string): Verified | Promise<Verified> {
+  function verify({ jws, credentialHash }: PresentedToken): Verified | Promise<Verified> {
+    if (jws === undefined) throw new TypeError("a token with an issuer is a signed one");
     const counted = (result: Verified): Verified => {
       outcomes.with(name, isFailure(result) ? result.failure : "verified").inc();
       return result;
@@ -80,7 +72,13 @@ export function createJwtAuthenticator(
       if ("fault" in signer) return refuse(signer, signer.fault !== "identity-unavailable");
       const principal = mapper.principal(jws.claims);
       if ("fault" in principal) return refuse(principal, true);
-      return factsOf(token, signer, { principal, credentialHash, bound: "cnf" in jws.claims });
+      const confirmation = readConfirmation(jws.claims);
+      if (confirmation !== undefined && "fault" in confirmation) return refuse(confirmation, true);
+      const actor = readActor(jws.claims, name);
+      if (actor !== undefined && "fault" in actor) return refuse(actor, true);
+      const device = mapper.device(jws.claims);
+      if (device !== undefined && "fault" in device) return refuse(device, true);
+      return factsOf(token, signer, { principal, credentialHash, confirmation, actor, device });
     };
     const signer = findSigner(keys, jws, token.algorithm);
     return signer instanceof Promise
@@ -91,7 +89,10 @@ export function createJwtAuthenticator(
   function factsOf(
     token: PlausibleToken,
     signer: TrustedKey,
-    rest: Pick<CredentialFacts, "principal" | "credentialHash" | "bound">,
+    rest: Pick<
+      CredentialFacts,
+      "principal" | "credentialHash" | "confirmation" | "actor" | "device"
+    >,
   ): CredentialFacts {
     return Object.freeze({
       ...token.registered,
@@ -106,9 +107,9 @@ export function createJwtAuthenticator(
 
   return {
     name,
-    issuer,
+    proves: "token",
+    takes: { by: "issuer", issuer },
     configHash: hashOptions(options),
-    acceptedAudience,
     vocabulary: mapper.vocabulary,
     start: () => keys.start(),
     keys: () => keys.figures(),

@@ -462,7 +462,9 @@ function facts(change: Partial<CredentialFacts>): CredentialFacts {
     acr: undefined,
     amr: [],
     authenticatedAt: undefined,
-    bound: false,
+    confirmation: undefined,
+    actor: undefined,
+    device: undefined,
     valid: () => true,
     ...change,
   };

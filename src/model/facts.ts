@@ -11,7 +11,7 @@ export interface CredentialFacts {
   readonly principal: Principal;
   /** Name of the authenticator that verified it. */
   readonly authenticator: string;
-  /** What it was: `jwt`; later `introspection`, `mtls`, … */
+  /** The type of its authenticator: `jwt`, `introspection`, `mtls`, … */
   readonly kind: string;
   /** base64url SHA-256 of the whole credential; what records carry instead of it. */
   readonly credentialHash: string;
@@ -23,8 +23,11 @@ export interface CredentialFacts {
   readonly issuedAt: number | undefined;
   /** Seconds of tolerance that its authenticator grants on these times. */
   readonly clockSkew: number;
-  /** `aud` as a list. */
-  readonly audience: readonly string[];
+  /**
+   * `aud` as a list. Undefined for what is shown to whoever verifies it (certificates, sessions, API
+   * keys): then no audience is asked for. A token without `aud` has an empty list, which fits none.
+   */
+  readonly audience: readonly string[] | undefined;
   /** The authenticator's own audience list; applies where the route names none. */
   readonly acceptedAudience: readonly string[];
   /** `scope`/`scp`, split. */
@@ -37,11 +40,42 @@ export interface CredentialFacts {
   readonly amr: readonly string[];
   /** When the user authenticated (`auth_time`), or undefined. */
   readonly authenticatedAt: number | undefined;
-  /** Whether the credential is bound to a key (`cnf`). */
-  readonly bound: boolean;
+  /** The sender's key or certificate that it is bound to (`cnf`), which has to be proven with every request. */
+  readonly confirmation: Confirmation | undefined;
+  /** Who acts for the principal (RFC 8693 section 4.1, `act`); the principal stays the subject. */
+  readonly actor: Actor | undefined;
+  /** The device that the credential names beside its principal. */
+  readonly device: Principal | undefined;
   /** False once the key that verified it left its set or the set passed its bound. Checked on every use. */
   readonly valid: () => boolean;
 }
+
+/**
+ * What a credential is bound to (RFC 7800). Each one that is named has to be proven; `other` stands for
+ * a confirmation that nobody here can check, so such a credential is never good.
+ */
+export interface Confirmation {
+  /** `jkt`: base64url SHA-256 thumbprint of the sender's key (RFC 9449 section 6.1, RFC 7638). */
+  readonly keyThumbprint: string | undefined;
+  /** `x5t#S256`: base64url SHA-256 of the sender's certificate (RFC 8705 section 3.1). */
+  readonly certificateThumbprint: string | undefined;
+  readonly other: boolean;
+}
+
+/** Who acts for somebody else; the one that acts now, and whom it acts through. */
+export interface Actor {
+  /** Name of the authenticator that says so. */
+  readonly authenticator: string;
+  readonly subject: string;
+  /** `iss` of the actor's own identity, where it is said. */
+  readonly issuer: string | undefined;
+  readonly clientId: string | undefined;
+  /** Subjects of the nested `act`, the latest first: informational (RFC 8693 section 4.1). */
+  readonly behind: readonly string[];
+}
+
+/** What came of a credential. */
+export type Verified = CredentialFacts | CredentialFailure;
 
 /** A credential that was presented and is not good. */
 export interface CredentialFailure {

@@ -1,3 +1,4 @@
+import type { Actor } from "./facts.ts";
 import type { Fields } from "./http.ts";
 import type { Principal } from "./principal.ts";
 
@@ -39,6 +40,12 @@ export interface PolicyRequest {
   readonly timeMs: number;
   readonly scopes: readonly string[];
   readonly authn: Authn;
+  /** What the connection's certificate proves, whoever the principal is. */
+  readonly workload?: Principal | undefined;
+  /** What a certificate or a token says of the caller's device. */
+  readonly device?: Principal | undefined;
+  /** Who acts for the principal. */
+  readonly actor?: Actor | undefined;
 }
 
 /** An input outside the record's fixed fields that an evaluation read. */

@@ -255,13 +255,99 @@ export const REASONS = {
     fault: "caller",
     meaning: "A claim is not of its declared type, or a registered claim is malformed.",
   },
+  "session-expired": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The session has ended",
+    fault: "caller",
+    meaning:
+      "The session cookie is past its idle or absolute lifetime, was ended by a logout, or was made under a key that is not known any more. A browser that goes to a page is sent to login instead.",
+  },
+  "cross-site-request": {
+    status: 403,
+    grpc: "PERMISSION_DENIED",
+    title: "The request comes from another site",
+    fault: "caller",
+    meaning:
+      "A request that changes something, or opens a WebSocket, came on a session cookie without an `Origin` or `Sec-Fetch-Site` that says it is from a page of the same origin.",
+  },
+  "step-up-required": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "A stronger or more recent login is required",
+    fault: "caller",
+    meaning:
+      "A policy asks for another authentication context or a more recent login than the credential has (RFC 9470); the challenge says which. A browser that goes to a page is sent to login.",
+  },
+  "inactive-token": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The token is not active",
+    fault: "caller",
+    meaning:
+      "The token's provider, asked by introspection (RFC 7662) or TokenReview, says that it is not active.",
+  },
+  "unknown-credential": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The credential is not known",
+    fault: "caller",
+    meaning: "An API key that was never issued here, or was removed.",
+  },
+  "unbound-token": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The token has to be bound to its sender",
+    fault: "caller",
+    meaning:
+      "The route says `confirmation: required`, and the token is bound to no key (DPoP) and to no certificate.",
+  },
+  "invalid-proof": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The proof of possession is not valid",
+    fault: "caller",
+    meaning:
+      "The DPoP proof breaks a rule of RFC 9449 section 4.3: the detail says which. Or the scheme DPoP came with a token that is bound to no key.",
+  },
+  "replayed-proof": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The proof of possession was used before",
+    fault: "caller",
+    meaning: "A DPoP proof with this `jti` has been seen within its window.",
+  },
+  "use-dpop-nonce": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The proof of possession needs our nonce",
+    fault: "caller",
+    meaning:
+      "The DPoP proof has no `nonce`, or not one that is good now; `dpop-nonce` of the answer has one (RFC 9449 section 9).",
+  },
+  "wrong-certificate": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The token is bound to another certificate",
+    fault: "caller",
+    meaning:
+      "`cnf.x5t#S256` of the token (RFC 8705 section 3) is not the certificate of the caller's connection.",
+  },
+  "wrong-identity": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The certificate is no identity that is accepted here",
+    fault: "caller",
+    meaning:
+      "The certificate is verified and breaks a rule of the authenticator that is for it: no valid SPIFFE ID, a leaf that the X.509-SVID specification refuses, not signed by its own trust domain, a subject that no pattern fits. The detail says which.",
+  },
   "missing-proof": {
     status: 401,
     grpc: "UNAUTHENTICATED",
     title: "The token is bound to a key and needs a proof",
     fault: "caller",
     meaning:
-      "The token has a `cnf` claim (RFC 7800) and came without a proof of possession that this proxy checks.",
+      "The token has a `cnf` claim (RFC 7800) and came without the proof of possession that it asks for: a DPoP proof, or the certificate of the connection. Or `cnf` names what this proxy cannot check.",
   },
   "credential-revoked": {
     status: 401,

@@ -20,6 +20,8 @@ export interface VocabularyAuthenticator {
   readonly attributes: Readonly<Record<string, AttributeType>>;
   /** Roles that it may assert without its own prefix. */
   readonly bareRoles: readonly string[];
+  /** Declared attributes of devices that it names beside its principals; left out: it names none. */
+  readonly device?: Readonly<Record<string, AttributeType>> | undefined;
 }
 
 export interface VocabularyService {

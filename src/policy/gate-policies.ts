@@ -112,11 +112,15 @@ class GatePolicies implements Policies {
       action,
       resource: route.placed,
       entities: world.entities,
+      viewOf: this.#view,
     });
     const evaluation = new Evaluation();
     evaluation.run(groupsOf(route, action, index), view.indexed, environment);
     return decisionOf(evaluation, environment, alone);
   }
+
+  /** For whom the context names; made once, not for each request. */
+  readonly #view = (principal: Principal): PrincipalView => this.#viewOf(principal);
 
   #viewOf(principal: Principal): PrincipalView {
     let view = this.#views.get(principal);

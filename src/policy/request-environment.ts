@@ -2,8 +2,10 @@
  * A PolicyRequest as policies see it. Nothing is turned into a Cedar value before a policy reads it,
  * and header and query reads are noted for the record.
  */
+import type { Actor } from "../model/facts.ts";
 import type { Fields } from "../model/http.ts";
 import type { Authn, InputRead, PolicyRequest } from "../model/policy.ts";
+import type { Principal } from "../model/principal.ts";
 import { isIdentityName } from "../wire/identity-fields.ts";
 import { HEADERS, QUERY } from "./cedar-names.ts";
 import { Datetime } from "./datetime.ts";
@@ -17,6 +19,8 @@ import { CedarRecord, CedarSet, EMPTY_RECORD, type EntityUid, type Value } from 
 
 export interface RequestPlace {
   readonly view: PrincipalView;
+  /** Makes the view of whom the context names. */
+  readonly viewOf: (principal: Principal) => PrincipalView;
   readonly action: PlacedEntity;
   readonly resource: PlacedEntity;
   /** Routes, services, actions and their groups, by key. */
@@ -43,7 +47,7 @@ export class RequestEnvironment implements Environment {
   }
 
   get context(): CedarRecord {
-    return (this.#context ??= new RequestContext(this.#request));
+    return (this.#context ??= new RequestContext(this.#request, this.#place.viewOf));
   }
 
   /** Undefined when no policy read a header or query parameter. */
@@ -55,7 +59,18 @@ export class RequestEnvironment implements Environment {
     if (uid === this.principal || uid.key === this.principal.key) return this.#place.view.entity;
     if (uid.key === HEADERS.key) return (this.#headers ??= this.#tagged("header"));
     if (uid.key === QUERY.key) return (this.#query ??= this.#tagged("query"));
-    return this.#place.entities.get(uid.key);
+    return this.#beside(uid) ?? this.#place.entities.get(uid.key);
+  }
+
+  /** Whom the context names beside the principal. */
+  #beside({ key }: EntityUid): Entity | undefined {
+    const { workload, device } = this.#request;
+    for (const one of [workload, device]) {
+      if (one === undefined) continue;
+      const view = this.#place.viewOf(one);
+      if (view.uid.key === key) return view.entity;
+    }
+    return undefined;
   }
 
   #tagged(kind: InputRead["kind"]): Entity {
@@ -89,16 +104,22 @@ const CONTEXT_NAMES = [
   "authn",
 ] as const;
 
+/** Those that are there or not. */
+const OPTIONAL_NAMES = ["workload", "device", "actor"] as const;
+
 class RequestContext extends CedarRecord {
   readonly #request: PolicyRequest;
   #ip: IpAddress | undefined;
   #scopes: CedarSet | undefined;
   #params: CedarRecord | undefined;
   #authn: CedarRecord | undefined;
+  #actor: CedarRecord | undefined;
+  readonly #viewOf: RequestPlace["viewOf"];
 
-  constructor(request: PolicyRequest) {
+  constructor(request: PolicyRequest, viewOf: RequestPlace["viewOf"]) {
     super(NO_ENTRIES);
     this.#request = request;
+    this.#viewOf = viewOf;
   }
 
   override get(name: string): Value | undefined {
@@ -124,18 +145,25 @@ class RequestContext extends CedarRecord {
         return (this.#scopes ??= new CedarSet(request.scopes));
       case "authn":
         return (this.#authn ??= authnRecord(request.authn));
+      case "workload":
+        return request.workload && this.#viewOf(request.workload).uid;
+      case "device":
+        return request.device && this.#viewOf(request.device).uid;
+      case "actor":
+        return request.actor && (this.#actor ??= actorRecord(request.actor));
       default:
         return undefined;
     }
   }
 
   override has(name: string): boolean {
-    return (CONTEXT_NAMES as readonly string[]).includes(name);
+    if ((CONTEXT_NAMES as readonly string[]).includes(name)) return true;
+    return (OPTIONAL_NAMES as readonly string[]).includes(name) && this.get(name) !== undefined;
   }
 
   override entries(): ReadonlyMap<string, Value> {
     const entries = new Map<string, Value>();
-    for (const name of CONTEXT_NAMES) {
+    for (const name of [...CONTEXT_NAMES, ...OPTIONAL_NAMES]) {
       const value = this.get(name);
       if (value !== undefined) entries.set(name, value);
     }
@@ -229,5 +257,18 @@ function authnRecord(authn: Authn): CedarRecord {
     ["bound", authn.bound],
   ]);
   if (authn.acr !== undefined) entries.set("acr", authn.acr);
+  return new CedarRecord(entries);
+}
+
+function actorRecord(actor: Actor): CedarRecord {
+  const { authenticator, subject, issuer, clientId, behind } = actor;
+  const entries = new Map<string, Value>([
+    ["id", `${authenticator}/${subject}`],
+    ["subject", subject],
+    ["authenticator", authenticator],
+    ["behind", new CedarSet(behind)],
+  ]);
+  if (issuer !== undefined) entries.set("issuer", issuer);
+  if (clientId !== undefined) entries.set("clientId", clientId);
   return new CedarRecord(entries);
 }

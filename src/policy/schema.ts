@@ -68,9 +68,13 @@ export function buildSchema(vocabulary: Vocabulary): SchemaResult {
   const principal = (kind: PrincipalKind): EntityTypeJson => ({
     memberOfTypes: ["Role", "Group"],
     shape: shape(
-      vocabulary.authenticators
-        .filter(({ kinds }) => kinds.includes(kind))
-        .map(({ name, attributes }) => ({ name: `authenticator '${name}'`, kind, attributes })),
+      vocabulary.authenticators.flatMap(({ name, kinds, attributes, device }) => {
+        const owner = { name: `authenticator '${name}'`, kind };
+        return [
+          ...(kinds.includes(kind) ? [{ ...owner, attributes }] : []),
+          ...(kind === "device" && device !== undefined ? [{ ...owner, attributes: device }] : []),
+        ];
+      }),
     ),
   });
   const entityTypes: Record<string, EntityTypeJson> = {
@@ -246,7 +250,18 @@ function contextType(vocabulary: Vocabulary): RecordTypeJson {
       },
       workload: { type: "Entity", name: "Workload", ...optional },
       device: { type: "Entity", name: "Device", ...optional },
-      actor: { type: "Entity", name: "Workload", ...optional },
+      actor: {
+        type: "Record",
+        attributes: {
+          id: { ...STRING, ...required },
+          subject: { ...STRING, ...required },
+          authenticator: { ...STRING, ...required },
+          issuer: { ...STRING, ...optional },
+          clientId: { ...STRING, ...optional },
+          behind: { ...STRINGS, ...required },
+        },
+        ...optional,
+      },
     },
   };
 }

@@ -68,8 +68,9 @@ export class Forwarding implements ForwardObserver {
 
   responseFields(_status: number, fields: Fields): Fields {
     const shown = this.#route.responseFields(fields, this.permit.decisionId);
-    const { admission } = this.permit;
+    const { admission, answerFields } = this.permit;
     if (admission !== undefined) shown.push(...admission.fields);
+    if (answerFields !== undefined) shown.push(...answerFields);
     if (this.#answerFields !== undefined) shown.push(...this.#answerFields);
     const { cors } = this.#route;
     if (cors !== undefined) shown.push(...cors.answer(this.permit.request.head));

@@ -116,6 +116,7 @@ function answer(
   deps.log.debug("a permitted request was not sent", { decision: decisionId, reason, detail });
   const cors = route.cors?.answer(exchange.head);
   const problem = refusal(exchange.head, reason, { decisionId, admission, cors });
+  problem.fields.push(...(outcome.answerFields ?? []));
   reply(problem, { decisionId, recorded: true, permitted: outcome, end: reason, exchange, deps });
 }
 
@@ -132,7 +133,7 @@ function redirect(
   const { decisionId, admission } = permit;
   const fields = route.responseFields(["location", location, ...route.caching], decisionId);
   fields.push(...(prepared?.responseFields ?? []), ...(admission?.fields ?? []));
-  fields.push(...(route.cors?.answer(exchange.head) ?? []));
+  fields.push(...(permit.answerFields ?? []), ...(route.cors?.answer(exchange.head) ?? []));
   const moved = { status: route.redirect.status, fields, body: "" };
   reply(moved, { decisionId, recorded: true, permitted: permit, end: "complete", exchange, deps });
   return undefined;
@@ -158,6 +159,7 @@ function refuse(
           cors: route?.cors?.answer(exchange.head),
         })
       : preflightResponse(decisionId, preflight.preflight(exchange.head));
+  if (denial.answerFields !== undefined) problem.fields.push(...denial.answerFields);
   // What is wrong with the caller's certificate is wrong with the whole connection.
   const close = CERTIFICATE_REASONS.has(denial.denied);
   reply(problem, { decisionId, recorded, end: "complete", close, exchange, deps });

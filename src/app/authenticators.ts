@@ -1,0 +1,156 @@
+/**
+ * The ways to know a caller as running instances, and the ones that a route names put together for the
+ * gate. One line for each type.
+ */
+import type { AuthenticatorOptions } from "../config/schema.ts";
+import { ANONYMOUS_NAME } from "../gate/route-options.ts";
+import type { FurtherWays, GateRoute } from "../gate/snapshot.ts";
+import type {
+  Authenticator,
+  CertificateAuthenticator,
+  SessionAuthenticator,
+  TokenAuthenticator,
+} from "../identity/authenticator.ts";
+import { createBearerSet } from "../identity/bearer.ts";
+import { createCertificateSet } from "../identity/certificate-set.ts";
+import { createJwtAuthenticator } from "../identity/jwt.ts";
+import { createSessionSet } from "../identity/session-set.ts";
+import type { CertificateVerifier } from "../model/verifiers.ts";
+import { createDocumentFetcher } from "../platform/document-fetcher.ts";
+import { readFileBytes } from "../platform/files.ts";
+import type { Instruments } from "./instruments.ts";
+
+export type Authenticators = ReadonlyMap<string, Authenticator>;
+
+/** Throws ConfigError where a file that one of them names cannot be used; then none stays open. */
+export function createAuthenticators(
+  options: Readonly<Record<string, AuthenticatorOptions>>,
+  instruments: Instruments,
+): Authenticators {
+  const made = new Map<string, Authenticator>();
+  const deps = depsOf(instruments);
+  try {
+    for (const [name, one] of Object.entries(options)) {
+      made.set(name, create(name, one, deps));
+    }
+  } catch (error) {
+    // A reload that fails must not keep the key sets that it had opened.
+    for (const authenticator of made.values()) authenticator.close();
+    throw error;
+  }
+  return made;
+}
+
+type Options<T extends AuthenticatorOptions["type"]> = Extract<
+  AuthenticatorOptions,
+  { type: T }
+> & {
+  readonly name: string;
+};
+
+type Deps = ReturnType<typeof depsOf>;
+
+const CREATE: {
+  readonly [T in AuthenticatorOptions["type"]]: (options: Options<T>, deps: Deps) => Authenticator;
+} = {
+  jwt: createJwtAuthenticator,
+};
+
+function depsOf({ clock, timers, log, metrics, keySets }: Instruments) {
+  const fetcher = createDocumentFetcher();
+  return { clock, timers, log, metrics, keySets, fetcher, readFile: readFileBytes };
+}
+
+function create(name: string, options: AuthenticatorOptions, deps: Deps): Authenticator {
+  const make = CREATE[options.type] as (options: object, deps: Deps) => Authenticator;
+  return make({ ...options, name }, deps);
+}
+
+/** What the gate asks about the credentials of one route. */
+export type Ways = Pick<GateRoute, "bearer" | "further" | "anonymous">;
+
+/**
+ * Puts together the ways of routes. Those that name the same authenticators share them, so that the last
+ * credential of a connection serves them all.
+ */
+export function createWays(
+  authenticators: Authenticators,
+  { facts }: Pick<Instruments, "facts">,
+): (names: readonly string[]) => Ways {
+  const bearers = once((names) => {
+    const ways = named(names, authenticators);
+    const tokens = ways.filter((one) => one.proves === "token");
+    return tokens.length === 0 ? undefined : createBearerSet(tokens, facts);
+  });
+  const further = once((names) => furtherWays(named(names, authenticators), names));
+  return (names) => {
+    const ways = names.filter((name) => name !== ANONYMOUS_NAME);
+    return {
+      bearer: bearers(ways),
+      further: further(ways),
+      anonymous: names.includes(ANONYMOUS_NAME),
+    };
+  };
+
+  function furtherWays(
+    ways: readonly Authenticator[],
+    names: readonly string[],
+  ): FurtherWays | undefined {
+    const certificates = ways.filter((one) => one.proves === "certificate");
+    const sessions = ways.filter((one) => one.proves === "session");
+    const fields = ownFields(ways.filter((one) => one.proves === "token"));
+    if (certificates.length + sessions.length + fields.size === 0) return undefined;
+    return {
+      certificate: certificateOf(certificates),
+      session: sessionOf(sessions),
+      fields: [...fields].map(([name, tokens]) => ({
+        name,
+        bearer: createBearerSet(tokens, facts),
+      })),
+      order: new Map(names.map((name, index) => [name, index])),
+    };
+  }
+}
+
+/** Of all there are: what a connection proves on any route. Undefined where nobody asks for certificates. */
+export function certificatesOf(authenticators: Authenticators): CertificateVerifier | undefined {
+  return certificateOf([...authenticators.values()].filter((one) => one.proves === "certificate"));
+}
+
+function certificateOf(ways: readonly CertificateAuthenticator[]): CertificateVerifier | undefined {
+  return ways.length === 0 ? undefined : createCertificateSet(ways);
+}
+
+function sessionOf(ways: readonly SessionAuthenticator[]): FurtherWays["session"] {
+  return ways.length === 0 ? undefined : createSessionSet(ways);
+}
+
+function ownFields(ways: readonly TokenAuthenticator[]): Map<string, TokenAuthenticator[]> {
+  const fields = new Map<string, TokenAuthenticator[]>();
+  for (const one of ways) {
+    if (one.field === undefined) continue;
+    const others = fields.get(one.field);
+    if (others === undefined) fields.set(one.field, [one]);
+    else others.push(one);
+  }
+  return fields;
+}
+
+function named(names: readonly string[], authenticators: Authenticators): readonly Authenticator[] {
+  const ways = names.flatMap((name) => authenticators.get(name) ?? []);
+  if (ways.length !== names.length) throw new TypeError("an authenticator that is not there");
+  return ways;
+}
+
+/** Makes one value for each list of names: there may be ten thousand routes and few such lists. */
+export function once<T>(make: (names: readonly string[]) => T): (names: readonly string[]) => T {
+  const made = new Map<string, T>();
+  return (names) => {
+    const key = names.join(" ");
+    const known = made.get(key);
+    if (known !== undefined || made.has(key)) return known as T;
+    const value = make(names);
+    made.set(key, value);
+    return value;
+  };
+}

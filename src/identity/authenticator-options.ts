@@ -1,0 +1,72 @@
+/**
+ * All ways to know a caller as the configuration names them, and what the checks of a configuration have
+ * to know of each: its words in policies, which tokens are its own, and whether those are meant for
+ * somebody. A new way adds its schema to the union; the compiler then lists the switches.
+ */
+import { z } from "zod";
+import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
+import type { Takes } from "./authenticator.ts";
+import { jwtOptionsSchema } from "./jwt-options.ts";
+import { claimWords } from "./principal-options.ts";
+
+/** One way to know a caller; `type` tells which. */
+export const authenticatorSchema = z.discriminatedUnion("type", [jwtOptionsSchema]);
+
+export type AuthenticatorOptions = z.output<typeof authenticatorSchema>;
+
+/** What the checks of a configuration ask about one type of authenticator. */
+interface Description<Options> {
+  /** What it adds to the words of policies. */
+  readonly words: (options: Options) => Omit<VocabularyAuthenticator, "name">;
+  /** Which tokens are its own; undefined for what is known by no token. */
+  readonly tokens: (options: Options) => Takes | undefined;
+  /**
+   * Its own audience: undefined where it takes tokens that are meant for somebody and names nobody, so
+   * each of its routes must; `none` for what is meant for whoever verifies it.
+   */
+  readonly audience: (options: Options) => readonly string[] | undefined | "none";
+  /** Public files that it names, and what stands there; all others that it names are secret. */
+  readonly files: (options: Options) => readonly NamedFile[];
+}
+
+export interface NamedFile {
+  readonly at: readonly string[];
+  readonly value: string;
+}
+
+const DESCRIPTIONS: {
+  readonly [T in AuthenticatorOptions["type"]]: Description<
+    Extract<AuthenticatorOptions, { type: T }>
+  >;
+} = {
+  jwt: {
+    words: ({ principal }) => claimWords(principal),
+    tokens: ({ issuer }) => ({ by: "issuer", issuer }),
+    audience: ({ audience }) => audience,
+    files: ({ jwks }) => (jwks === undefined ? [] : [{ at: ["jwks"], value: jwks }]),
+  },
+};
+
+export function authenticatorWords(
+  options: AuthenticatorOptions,
+): ReturnType<Description<AuthenticatorOptions>["words"]> {
+  return describe(options).words(options);
+}
+
+export function tokensOf(options: AuthenticatorOptions): Takes | undefined {
+  return describe(options).tokens(options);
+}
+
+export function audienceOf(options: AuthenticatorOptions): readonly string[] | undefined | "none" {
+  return describe(options).audience(options);
+}
+
+export function authenticatorFiles(options: AuthenticatorOptions): readonly NamedFile[] {
+  return describe(options).files(options);
+}
+
+/** Which of them fits is known by `type` alone, which no type of the language follows. */
+function describe({ type }: AuthenticatorOptions): Description<AuthenticatorOptions> {
+  const all: Readonly<Record<string, unknown>> = DESCRIPTIONS;
+  return all[type] as Description<AuthenticatorOptions>;
+}
