@@ -79,25 +79,24 @@ export function inTransaction<T>(database: DatabaseSync, run: () => T): T {
  * second, at random moments.
  */
 function beginImmediate(database: DatabaseSync): void {
-  const deadline = performance.now() + STORE_LIMITS.lock;
   database.exec("PRAGMA busy_timeout = 0");
   try {
-    while (!tryBegin(database, performance.now() < deadline)) {
-      Atomics.wait(PAUSE, 0, 0, Math.random() * LONGEST_PAUSE);
-    }
+    untilFree(() => database.exec("BEGIN IMMEDIATE"));
   } finally {
     database.exec(`PRAGMA busy_timeout = ${STORE_LIMITS.lock}`);
   }
 }
 
-/** False: somebody else has it, and there is time to ask again. */
-function tryBegin(database: DatabaseSync, again: boolean): boolean {
-  try {
-    database.exec("BEGIN IMMEDIATE");
-    return true;
-  } catch (error) {
-    if (again && isSqliteBusy(error)) return false;
-    throw error;
+/** Tries again for as long as somebody else has the lock, and there is time. */
+function untilFree<T>(run: () => T): T {
+  const deadline = performance.now() + STORE_LIMITS.lock;
+  for (;;) {
+    try {
+      return run();
+    } catch (error) {
+      if (!isSqliteBusy(error) || performance.now() >= deadline) throw error;
+      Atomics.wait(PAUSE, 0, 0, Math.random() * LONGEST_PAUSE);
+    }
   }
 }
 
@@ -124,9 +123,14 @@ function refuseForeign(path: string, database: DatabaseSync): void {
   refuse(path, "is a database of another program; name another file");
 }
 
-/** Readers and one writer do not wait for each other; each commit is on the disk before it is told. */
+/**
+ * Readers and one writer do not wait for each other; each commit is on the disk before it is told. Where
+ * several open a new file at once, SQLite refuses all but one of them without waiting: each holds a read
+ * lock, and would wait for the others for ever.
+ */
 function useWriteAheadLog(path: string, database: DatabaseSync): void {
-  const mode = database.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"];
+  const answer = untilFree(() => database.prepare("PRAGMA journal_mode = WAL").get());
+  const mode = answer?.["journal_mode"];
   if (mode !== "wal") refuse(path, "lies where SQLite has no write-ahead log; use a local disk");
   database.exec("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864");
   database.exec(`PRAGMA cache_size = -${CACHE_KIB}`);

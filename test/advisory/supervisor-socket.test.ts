@@ -82,7 +82,7 @@ test("a run folder that is a link is refused", async () => {
   symlinkSync(real, link);
   await assert.rejects(
     openRunFolder(link, () => {}),
-    /is a link or a file, not a folder/,
+    /its folder is a link or a file/,
   );
 });
 
