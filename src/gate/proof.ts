@@ -72,25 +72,32 @@ function byKey(
     deciding.detail = "bound to a key, and sent as a bearer token";
     return "missing-proof";
   }
-  const { request, snapshot, input, token } = deciding;
+  const { request, snapshot, input } = deciding;
   const origin = snapshot.origins?.get(input.listener);
   if (snapshot.proofs === undefined || origin === undefined) {
     deciding.detail = "the listener has no publicOrigin, so no proof can be for it";
     return "missing-proof";
   }
-  if (request === undefined || token === undefined)
+  const { authorization } = input.head;
+  if (request === undefined || authorization === undefined) {
     throw new TypeError("proven comes after recall");
+  }
   const answer = snapshot.proofs.verify({
     fields: input.head.fields,
     method: request.method,
     url: `${origin}${request.path}`,
-    token,
+    token: tokenOf(authorization),
     keyThumbprint,
     nowMs: deciding.timeMs,
   });
   return answer instanceof Promise
     ? answer.then((settled) => take(deciding, settled))
     : take(deciding, answer);
+}
+
+/** Of a value that was taken for a scheme and a token68, also where only its facts were looked up. */
+function tokenOf(authorization: string): string {
+  return authorization.slice(authorization.lastIndexOf(" ") + 1);
 }
 
 function take(deciding: Deciding, { refused, answerFields }: ProofAnswer): StepResult {

@@ -1,0 +1,553 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Confirmation, CredentialFacts, Verified } from "../model/facts.ts";
+import type { Fields, RequestHead } from "../model/http.ts";
+import type { PeerTls } from "../model/peer-tls.ts";
+import type { PolicyRequest } from "../model/policy.ts";
+import type { Reason } from "../model/reason.ts";
+import type { DecisionRecord } from "../model/records.ts";
+import { NO_REVOCATIONS, type Revocations } from "../model/revocation.ts";
+import type {
+  BearerVerifier,
+  ProofInput,
+  ProofVerifier,
+  SessionAnswer,
+} from "../model/verifiers.ts";
+import { METHODS } from "../model/vocabulary.ts";
+import { ManualClock } from "../platform/clock.ts";
+import type { ConfirmationRule } from "./confirmation-rule.ts";
+import { type Denial, type GateInput, isDenial, type Permit } from "./decision.ts";
+import { createGate } from "./gate.ts";
+import { createRouter } from "./router.ts";
+import type { FurtherWays, GateRoute, GateSnapshot } from "./snapshot.ts";
+
+const NOW = 1_800_000_000_000;
+const ORIGIN = "https://api.example.com";
+const THUMBPRINT = "t".repeat(43);
+const KEY = "k".repeat(43);
+
+const certificate = facts("mesh", "mtls", { kind: "workload", audience: undefined });
+const session = facts("people", "oidc", { kind: "user", audience: undefined });
+const token = facts("corp", "jwt", { kind: "user" });
+const apiKey = facts("partners", "api-key", { kind: "workload", audience: undefined });
+
+const BAD: Verified = { failure: "invalid-signature", detail: "no", costly: true };
+const STALE: Verified = { failure: "session-expired", detail: "idle", costly: false };
+
+test("the first in the route's order is the principal, and all that were good are on record", async () => {
+  for (const [order, principal] of [
+    [["corp", "mesh", "people", "partners"], "corp"],
+    [["mesh", "corp", "people", "partners"], "mesh"],
+    [["people", "mesh", "corp", "partners"], "people"],
+    [["partners", "people", "mesh", "corp"], "partners"],
+  ] as const) {
+    const { decide, records } = fixture({
+      order,
+      certificate,
+      session: { result: session, setCookies: [] },
+    });
+    const outcome = await decide({
+      token: "good",
+      tls: shown(),
+      fields: ["x-api-key", "good-key"],
+    });
+    assert.ok(!isDenial(outcome));
+    assert.equal(outcome.principal.authenticator, principal);
+    assert.deepEqual(
+      records[0]?.credentials.map(({ kind, outcome: use }) => `${kind} ${use}`).toSorted(),
+      ["api-key used", "bearer used", "certificate used", "session used"],
+    );
+  }
+});
+
+const ALL = { token: "good", tls: shown(), fields: ["x-api-key", "good-key"] } as const;
+
+const refusals: readonly [
+  name: string,
+  ways: Partial<Ways>,
+  asked: Partial<Asked>,
+  reason: Reason,
+][] = [
+  ["a bad token beside a good certificate", {}, { token: "bad" }, "invalid-signature"],
+  ["a bad certificate beside a good token", { certificate: BAD }, {}, "invalid-signature"],
+  [
+    "a bad session beside the others",
+    { session: { result: BAD, setCookies: [] } },
+    {},
+    "invalid-signature",
+  ],
+  ["a bad key beside the others", {}, { fields: ["x-api-key", "bad-key"] }, "invalid-signature"],
+  [
+    "two keys",
+    {},
+    { fields: ["x-api-key", "good-key", "x-api-key", "good-key"] },
+    "malformed-credential",
+  ],
+  [
+    "a malformed Authorization beside the others",
+    {},
+    { authorization: "Bearer a b" },
+    "malformed-credential",
+  ],
+  [
+    "a session that has ended, for a script",
+    { session: { result: STALE, setCookies: [] } },
+    {},
+    "session-expired",
+  ],
+  [
+    "nothing at all",
+    { certificate: undefined, session: undefined },
+    { token: undefined, tls: undefined, fields: [] },
+    "missing-credential",
+  ],
+  [
+    "a certificate that expired since",
+    { certificate: { ...certificate, expiresAt: NOW / 1000 - 1 } },
+    {},
+    "token-expired",
+  ],
+];
+
+for (const [name, ways, asked, reason] of refusals) {
+  test(`decide() refuses ${name} with ${reason}`, async () => {
+    const { decide, records } = fixture({
+      certificate,
+      session: { result: session, setCookies: [] },
+      ...ways,
+    });
+    const outcome = await decide({ ...ALL, ...asked });
+    assert.ok(isDenial(outcome));
+    assert.equal(outcome.denied, reason);
+    assert.equal(records[0]?.decision, "deny");
+  });
+}
+
+test("a session that has ended counts as absent for a browser that goes to a page", async () => {
+  const ways = { session: { result: STALE, setCookies: ["gone=; Max-Age=0"] }, anonymous: true };
+  const page = ["sec-fetch-mode", "navigate", "sec-fetch-dest", "document"];
+  const { decide } = fixture(ways);
+  const outcome = await decide({ fields: page });
+  assert.ok(!isDenial(outcome));
+  assert.equal(outcome.principal.kind, "anonymous");
+  assert.deepEqual(outcome.answerFields, ["set-cookie", "gone=; Max-Age=0"]);
+  const script = await fixture(ways).decide({ fields: ["sec-fetch-mode", "cors"] });
+  assert.ok(isDenial(script) && script.denied === "session-expired");
+  assert.deepEqual(script.answerFields, ["set-cookie", "gone=; Max-Age=0"]);
+});
+
+test("an address that has failed too often is not verified any more, by a key neither", async () => {
+  const { decide, budget } = fixture({});
+  budget.empty = true;
+  const outcome = await decide({ fields: ["x-api-key", "bad-key"] });
+  assert.ok(isDenial(outcome) && outcome.denied === "too-many-failures");
+  assert.deepEqual(budget.charged, []);
+});
+
+test("what a connection proves is told to policies on routes that ask for no certificate", async () => {
+  for (const [found, told] of [
+    [certificate, { workload: "mesh", device: undefined }],
+    [
+      facts("iot", "mtls", { kind: "device", audience: undefined }),
+      { workload: undefined, device: "iot" },
+    ],
+    [BAD, { workload: undefined, device: undefined }],
+    [undefined, { workload: undefined, device: undefined }],
+  ] as const) {
+    const { decide, asked } = fixture({ further: false, anywhere: found });
+    const outcome = await decide({ token: "good", tls: shown() });
+    assert.ok(!isDenial(outcome));
+    assert.equal(outcome.principal.authenticator, "corp");
+    assert.equal(asked[0]?.workload?.authenticator, told.workload);
+    assert.equal(asked[0]?.device?.authenticator, told.device);
+  }
+});
+
+test("a connection whose certificate was revoked gets nowhere with another credential", async () => {
+  const revocations: Revocations = {
+    ...NO_REVOCATIONS,
+    revokedBy: ({ authenticator }) => (authenticator === "mesh" ? "subject" : undefined),
+  };
+  const { decide, records } = fixture({ further: false, anywhere: certificate, revocations });
+  const outcome = await decide({ token: "good", tls: shown() });
+  assert.ok(isDenial(outcome) && outcome.denied === "credential-revoked");
+  assert.deepEqual(records[0]?.credentials, [
+    { kind: "certificate", hash: "hash-mesh", outcome: "refused" },
+  ]);
+});
+
+test("what was revoked while another credential was waited for counts", async () => {
+  let revoked = false;
+  const revocations: Revocations = {
+    ...NO_REVOCATIONS,
+    revokedBy: ({ authenticator }) => (revoked && authenticator === "mesh" ? "subject" : undefined),
+  };
+  const late = Promise.resolve().then((): SessionAnswer => {
+    revoked = true;
+    return { result: session, setCookies: [] };
+  });
+  const { decide } = fixture({ certificate, session: late, revocations });
+  const outcome = await decide({ token: "good", tls: shown() });
+  assert.ok(isDenial(outcome) && outcome.denied === "credential-revoked");
+});
+
+const UNSAFE: readonly [name: string, method: string, fields: Fields, allowed: boolean][] = [
+  ["a safe method without anything", "GET", [], true],
+  ["an unsafe one without anything", "POST", [], false],
+  ["Sec-Fetch-Site same-origin", "POST", ["sec-fetch-site", "same-origin"], true],
+  ["Sec-Fetch-Site same-site", "POST", ["sec-fetch-site", "same-site"], false],
+  ["Sec-Fetch-Site cross-site", "DELETE", ["sec-fetch-site", "cross-site"], false],
+  ["Sec-Fetch-Site none", "PUT", ["sec-fetch-site", "none"], false],
+  ["its own Origin", "POST", ["origin", ORIGIN], true],
+  ["another Origin", "POST", ["origin", "https://evil.example"], false],
+  ["a null Origin", "POST", ["origin", "null"], false],
+  ["an Origin that only begins so", "POST", ["origin", `${ORIGIN}.evil.example`], false],
+  [
+    "another Origin that claims to be the same",
+    "POST",
+    ["origin", "https://evil.example", "sec-fetch-site", "same-origin"],
+    false,
+  ],
+  [
+    "its own Origin from another site",
+    "POST",
+    ["origin", ORIGIN, "sec-fetch-site", "cross-site"],
+    false,
+  ],
+  ["two Origins", "POST", ["origin", ORIGIN, "origin", ORIGIN], false],
+];
+
+for (const [name, method, fields, allowed] of UNSAFE) {
+  test(`on a session, ${name} (${method}) is ${allowed ? "let through" : "refused"}`, async () => {
+    const { decide } = fixture({ session: { result: session, setCookies: [] } });
+    const outcome = await decide({ method, fields });
+    assert.equal(
+      isDenial(outcome) ? outcome.denied : "permitted",
+      allowed ? "permitted" : "cross-site-request",
+    );
+  });
+}
+
+test("the Origin that counts is the listener's, not what Host says", async () => {
+  const { decide } = fixture({ session: { result: session, setCookies: [] } });
+  const outcome = await decide({
+    method: "POST",
+    host: "evil.example",
+    fields: ["origin", "https://evil.example"],
+  });
+  assert.ok(isDenial(outcome) && outcome.denied === "cross-site-request");
+});
+
+const BOUND: readonly [
+  name: string,
+  confirmation: Partial<Confirmation> | undefined,
+  asked: Partial<Asked>,
+  reason: Reason | undefined,
+  rule?: ConfirmationRule,
+][] = [
+  ["a token that is bound to nothing", undefined, {}, undefined],
+  ["the same where binding is required", undefined, {}, "unbound-token", "required"],
+  ["the same where it is reported", undefined, {}, undefined, "report"],
+  ["an unbound token as DPoP", undefined, { scheme: "DPoP" }, "invalid-proof"],
+  [
+    "a token that is bound to the certificate",
+    { certificateThumbprint: THUMBPRINT },
+    { tls: shown() },
+    undefined,
+    "required",
+  ],
+  [
+    "a token that is bound to another certificate",
+    { certificateThumbprint: "x" },
+    { tls: shown() },
+    "wrong-certificate",
+  ],
+  [
+    "a token that is bound to a certificate, without one",
+    { certificateThumbprint: THUMBPRINT },
+    {},
+    "missing-proof",
+    "report",
+  ],
+  [
+    "a certificate-bound token as DPoP",
+    { certificateThumbprint: THUMBPRINT },
+    { tls: shown(), scheme: "DPoP" },
+    "invalid-proof",
+  ],
+  [
+    "a token that is bound to a key, as Bearer",
+    { keyThumbprint: KEY },
+    { proof: "good" },
+    "missing-proof",
+  ],
+  [
+    "a token that is bound to a key, with its proof",
+    { keyThumbprint: KEY },
+    { scheme: "DPoP", proof: "good" },
+    undefined,
+    "required",
+  ],
+  [
+    "a token that is bound to a key, with a bad proof",
+    { keyThumbprint: KEY },
+    { scheme: "dpop", proof: "bad" },
+    "invalid-proof",
+  ],
+  [
+    "a token that is bound to both, without the certificate",
+    { keyThumbprint: KEY, certificateThumbprint: THUMBPRINT },
+    { scheme: "DPoP", proof: "good" },
+    "missing-proof",
+  ],
+  [
+    "a token that is bound to both, without the proof",
+    { keyThumbprint: KEY, certificateThumbprint: THUMBPRINT },
+    { tls: shown() },
+    "missing-proof",
+  ],
+  ["a token that is bound to something unknown", { other: true }, {}, "missing-proof"],
+  [
+    "a token that is bound to the certificate and something unknown",
+    { certificateThumbprint: THUMBPRINT, other: true },
+    { tls: shown() },
+    "missing-proof",
+  ],
+];
+
+for (const [name, confirmation, asked, reason, rule] of BOUND) {
+  test(`${name} is ${reason ?? "taken"}${rule === undefined ? "" : ` with confirmation: ${rule}`}`, async () => {
+    for (const further of [true, false]) {
+      const { decide, proofs } = fixture({ further, rule, confirmation });
+      // Twice: what the connection remembers of a token must not stand in for its proof.
+      for (const turn of [1, 2]) {
+        const outcome = await decide({ token: "good", ...asked });
+        assert.equal(isDenial(outcome) ? outcome.denied : undefined, reason, `turn ${turn}`);
+      }
+      for (const { url, token: of, keyThumbprint } of proofs) {
+        assert.deepEqual(
+          { url, of, keyThumbprint },
+          { url: `${ORIGIN}/x`, of: "good", keyThumbprint: KEY },
+        );
+      }
+    }
+  });
+}
+
+test("a proof cannot be for a listener that has no public origin", async () => {
+  const { decide } = fixture({ confirmation: { keyThumbprint: KEY }, origins: new Map() });
+  const outcome = await decide({ token: "good", scheme: "DPoP", proof: "good" });
+  assert.ok(isDenial(outcome) && outcome.denied === "missing-proof");
+});
+
+interface Ways {
+  readonly order: readonly string[];
+  readonly further: boolean;
+  readonly certificate: Verified | undefined;
+  readonly session: SessionAnswer | Promise<SessionAnswer> | undefined;
+  /** What all authenticators of certificates say. */
+  readonly anywhere: Verified | undefined;
+  readonly anonymous: boolean;
+  readonly rule: ConfirmationRule | undefined;
+  readonly confirmation: Partial<Confirmation> | undefined;
+  readonly origins: ReadonlyMap<string, string>;
+  readonly revocations: Revocations;
+}
+
+interface Asked {
+  readonly method: string;
+  readonly host: string;
+  readonly scheme: string;
+  readonly token: string | undefined;
+  readonly authorization: string;
+  readonly proof: string;
+  readonly tls: PeerTls | undefined;
+  readonly fields: Fields;
+}
+
+function fixture(ways: Partial<Ways>) {
+  const records: DecisionRecord[] = [];
+  const asked: PolicyRequest[] = [];
+  const proofs: ProofInput[] = [];
+  const budget = {
+    empty: false,
+    charged: [] as string[],
+    spent: () => budget.empty,
+    charge: (address: string) => budget.charged.push(address),
+  };
+  const { confirmation } = ways;
+  const good: CredentialFacts =
+    confirmation === undefined
+      ? token
+      : { ...token, confirmation: { ...UNBOUND, ...confirmation } };
+  const bearer: BearerVerifier = {
+    recall: () => undefined,
+    verify: (text) => (text === "good" ? good : BAD),
+  };
+  const keys: BearerVerifier = {
+    recall: () => undefined,
+    verify: (text) => (text === "good-key" ? apiKey : BAD),
+  };
+  const further: FurtherWays = {
+    certificate: ways.certificate && { verify: () => ways.certificate },
+    session: ways.session && { verify: () => ways.session },
+    fields: [{ name: "x-api-key", bearer: keys }],
+    order: new Map(
+      (ways.order ?? ["corp", "mesh", "people", "partners"]).map((one, at) => [one, at]),
+    ),
+  };
+  const verifier: ProofVerifier = {
+    verify(proof) {
+      proofs.push(proof);
+      const [, sent] = proof.fields;
+      const refused =
+        sent === "good" ? undefined : { reason: "invalid-proof" as const, detail: "no" };
+      return { refused, answerFields: [] };
+    },
+  };
+  const route: GateRoute = {
+    name: "x",
+    service: "shop",
+    bearer,
+    further: ways.further === false ? undefined : further,
+    confirmation: ways.rule,
+    anonymous: ways.anonymous ?? false,
+    audience: undefined,
+    params: [],
+    pathParameters: false,
+  };
+  const snapshot: GateSnapshot = {
+    router: createRouter(
+      [{ name: "x", host: undefined, path: "/x", methods: undefined, value: route }],
+      METHODS,
+    ),
+    anyPathParameters: false,
+    policies: {
+      hash: "sha256-test",
+      decide(question) {
+        asked.push(question);
+        return { reason: "permitted", determining: [], erroring: [], reads: [] };
+      },
+    },
+    certificates: ways.anywhere && { verify: () => ways.anywhere },
+    proofs: verifier,
+    origins: ways.origins ?? new Map([["edge", ORIGIN]]),
+  };
+  let count = 0;
+  const gate = createGate({
+    clock: new ManualClock(NOW),
+    log: {
+      debug() {},
+      info() {},
+      warn() {},
+      error: (_, fields) => assert.fail(String(fields?.["error"])),
+    },
+    audit: {
+      writable: () => true,
+      decision: (record) => {
+        records.push(record);
+        return "recorded";
+      },
+      completion: () => undefined,
+      durable: () => undefined,
+    },
+    budget,
+    revocations: ways.revocations ?? NO_REVOCATIONS,
+    nextDecisionId: () => `ID${++count}`,
+    decided: () => undefined,
+  });
+  const connection = { memo: undefined as unknown };
+  const decide = async (what: Partial<Asked>): Promise<Permit | Denial> =>
+    gate.decide(input(what, connection), snapshot);
+  return { decide, records, asked, proofs, budget };
+}
+
+const UNBOUND: Confirmation = {
+  keyThumbprint: undefined,
+  certificateThumbprint: undefined,
+  other: false,
+};
+
+function input(asked: Partial<Asked>, connection: { memo: unknown }): GateInput {
+  const { scheme = "Bearer", token: text, proof, fields = [], method = "GET" } = asked;
+  const authorization =
+    asked.authorization ?? (text === undefined ? undefined : `${scheme} ${text}`);
+  const head: RequestHead = {
+    version: "1.1",
+    method,
+    target: "/x",
+    minorVersion: 1,
+    fields: proof === undefined ? fields : ["dpop", proof, ...fields],
+    host: asked.host ?? "api.example.com",
+    authorization,
+    authorizationCount: authorization === undefined ? 0 : 1,
+    bodyKind: "none",
+    contentLength: 0,
+    keepAlive: true,
+    expectContinue: false,
+    connectionOptions: undefined,
+    upgrade: undefined,
+  };
+  const { tls } = asked;
+  const peer = { address: "192.0.2.7", port: 7, ...(tls === undefined ? {} : { tls }) };
+  return { head, listener: "edge", scheme: "https", peer, connection };
+}
+
+function shown(): PeerTls {
+  return {
+    certificate: {
+      subject: "CN=payments",
+      issuer: "CN=ca",
+      serial: "01",
+      notBefore: 0,
+      notAfter: NOW * 2,
+      thumbprint: THUMBPRINT,
+      dnsNames: [],
+      uris: [],
+      emails: [],
+      spiffeId: undefined,
+    },
+    thumbprint: THUMBPRINT,
+    refusal: () => undefined,
+    detail: undefined,
+  };
+}
+
+function facts(
+  authenticator: string,
+  type: string,
+  more: {
+    readonly kind: "user" | "workload" | "device";
+    readonly audience?: readonly string[] | undefined;
+  },
+): CredentialFacts {
+  return {
+    principal: {
+      kind: more.kind,
+      authenticator,
+      subject: "s",
+      roles: [],
+      groups: [],
+      attributes: {},
+    },
+    authenticator,
+    kind: type,
+    credentialHash: `hash-${authenticator}`,
+    expiresAt: NOW / 1000 + 60,
+    notBefore: undefined,
+    issuedAt: NOW / 1000 - 100,
+    clockSkew: 0,
+    audience: "audience" in more ? more.audience : ["api"],
+    acceptedAudience: ["api"],
+    scopes: [],
+    tokenId: undefined,
+    clientId: undefined,
+    acr: undefined,
+    amr: [],
+    authenticatedAt: undefined,
+    confirmation: undefined,
+    actor: undefined,
+    device: undefined,
+    valid: () => true,
+  };
+}
