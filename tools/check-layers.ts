@@ -22,6 +22,7 @@ export const LAYERS: Readonly<Record<string, number>> = {
   policy: 2,
   keys: 2,
   limits: 2,
+  memory: 2,
   audit: 2,
   store: 2,
   telemetry: 2,

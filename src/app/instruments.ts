@@ -3,9 +3,11 @@ import type { FactsCache } from "../identity/facts-cache.ts";
 import { createFactsCache } from "../identity/facts-cache.ts";
 import { createKeySetPool, type KeySetPool } from "../identity/key-set-pool.ts";
 import { createLimitPool, type CreateRateLimiter, type LimitPool } from "../limits/limit-pool.ts";
+import { createLocalMemory } from "../memory/local-memory.ts";
 import { Deadlines } from "../http/deadlines.ts";
 import { createRunningServices, type RunningServices } from "../http/running-services.ts";
 import type { Clock, Log, Timers, NameResolver } from "../model/ports.ts";
+import type { SharedMemory } from "../model/shared-memory.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createNameResolver } from "../platform/name-resolver.ts";
 import { systemTimers } from "../platform/timers.ts";
@@ -27,6 +29,7 @@ export interface Instruments {
   readonly facts: FactsCache;
   readonly keySets: KeySetPool;
   readonly limits: LimitPool;
+  readonly shared: SharedMemory;
   readonly newTraceparent: () => string;
 }
 
@@ -53,6 +56,7 @@ export function createInstruments(
     deadlines: new Deadlines(clock),
     facts: createFactsCache({}, { clock, metrics }),
     keySets: createKeySetPool(),
+    shared: createLocalMemory({ clock, timers: systemTimers }),
     limits: createLimitPool({ metrics, ...limits }),
     newTraceparent: createTraceparents(),
   };

@@ -17,6 +17,10 @@ export const ERROR_CODES = {
   "store-failed": "The store is damaged, or was written by another version.",
   "key-encryption-failed":
     "The key-encryption key cannot be had, or is not the one that the store was sealed with.",
+  "memory-unavailable":
+    "What is held in common (used proofs, ended sessions) cannot be reached; what needs it is refused.",
+  "memory-full":
+    "What is held in common has no room. It forgets nothing that still counts, so what is new is refused.",
   "signing-unavailable": "No key may sign now: none could be made in time, or none can be read.",
   "feed-failed":
     "The authority's feed cannot be followed, or what came over it is not to be trusted.",
