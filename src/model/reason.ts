@@ -271,6 +271,129 @@ export const REASONS = {
     meaning:
       "A request that changes something, or opens a WebSocket, came on a session cookie without an `Origin` or `Sec-Fetch-Site` that says it is from a page of the same origin.",
   },
+  "logged-in": {
+    status: 303,
+    grpc: "OK",
+    title: "Logged in",
+    fault: "nobody",
+    meaning: "A person came back from the provider, all checks held, and a session was begun.",
+  },
+  "logged-out": {
+    status: 303,
+    grpc: "OK",
+    title: "Logged out",
+    fault: "nobody",
+    meaning:
+      "A session was ended: by the person (`/.sallyport/logout`), or by the provider (back-channel).",
+  },
+  "login-begun": {
+    status: 303,
+    grpc: "OK",
+    title: "Sent to the provider to log in",
+    fault: "nobody",
+    meaning: "A browser was sent to a provider, or was shown which ones there are.",
+  },
+  "login-refused": {
+    status: 403,
+    grpc: "PERMISSION_DENIED",
+    title: "The provider did not log you in",
+    fault: "caller",
+    meaning:
+      "The provider answered a login with an error (`access_denied`, …; the detail names it), or does not take the code or the refresh token (`invalid_grant`): used before, expired, revoked, another client's.",
+  },
+  "unknown-login": {
+    status: 400,
+    grpc: "INVALID_ARGUMENT",
+    title: "This login is not known here, is over, or was used already",
+    fault: "caller",
+    meaning:
+      "A browser came back with a `state` for which it has no login under way: too late, a second time, in another browser, without our cookie; or somebody wants to log another person in as himself.",
+  },
+  "insufficient-login": {
+    status: 403,
+    grpc: "PERMISSION_DENIED",
+    title: "The login is not as strong or as recent as was asked for",
+    fault: "provider",
+    meaning:
+      "The provider was asked for an authentication context (`acr_values`) or a recent login (`max_age`), and answered with less. No session was begun; the one before stays.",
+  },
+  "login-loop": {
+    status: 400,
+    grpc: "FAILED_PRECONDITION",
+    title: "Logging in does not help here",
+    fault: "caller",
+    meaning:
+      "A browser has logged in several times within a minute and was sent to login again each time: it does not keep the session's cookie (blocked, or plain http to a name that is not localhost), or the route does not accept what the login gives.",
+  },
+  "invalid-return-address": {
+    status: 400,
+    grpc: "INVALID_ARGUMENT",
+    title: "The address to return to after the login is not one of this proxy",
+    fault: "caller",
+    meaning:
+      "`return` is not a path of this very host that leads to a route with a login. Addresses elsewhere are refused, so that no link can use a login to send people there.",
+  },
+  "wrong-issuer": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The answer comes from another provider",
+    fault: "caller",
+    meaning:
+      "`iss` of an answer (RFC 9207), of an ID token or of a logout token is not the provider that was asked, or is absent though the provider says that it sends it: a mix-up.",
+  },
+  "wrong-nonce": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The ID token belongs to another login",
+    fault: "caller",
+    meaning: "`nonce` of the ID token is not that of the login that was begun.",
+  },
+  "wrong-token-hash": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The access token is not the one that the ID token names",
+    fault: "provider",
+    meaning: "`at_hash` of the ID token does not fit the access token beside it.",
+  },
+  "wrong-authorized-party": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The ID token was issued to another client",
+    fault: "provider",
+    meaning:
+      "`azp` of the ID token is not our client, or is absent though `aud` names several (OpenID Connect Core section 3.1.3.7).",
+  },
+  "wrong-subject": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The provider speaks of two different people",
+    fault: "provider",
+    meaning:
+      "`sub` of userinfo, or of the ID token that a refresh brought, is not that of the login's ID token.",
+  },
+  "invalid-provider-answer": {
+    status: 502,
+    grpc: "UNAVAILABLE",
+    title: "The identity provider gave an answer that cannot be used",
+    fault: "provider",
+    meaning:
+      "An answer of the provider is not what its specification says, or tells that this client is not set up there (`invalid_client`); the detail says which rule or code.",
+  },
+  "invalid-logout-token": {
+    status: 400,
+    grpc: "INVALID_ARGUMENT",
+    title: "This is not a logout token",
+    fault: "provider",
+    meaning:
+      "What came to `/.sallyport/backchannel-logout/` has no logout `events`, has a `nonce`, or does not say whose logout it is (OpenID Connect Back-Channel Logout section 2.6).",
+  },
+  "replayed-logout-token": {
+    status: 400,
+    grpc: "INVALID_ARGUMENT",
+    title: "The logout token was used before",
+    fault: "provider",
+    meaning: "A logout token with this `jti` was taken already.",
+  },
   "step-up-required": {
     status: 401,
     grpc: "UNAUTHENTICATED",
@@ -377,7 +500,8 @@ export const REASONS = {
     grpc: "UNAVAILABLE",
     title: "The identity provider cannot be reached",
     fault: "provider",
-    meaning: "No usable key set for the token's issuer: never fetched, or staler than its bound.",
+    meaning:
+      "No usable key set for the token's issuer: never fetched, or staler than its bound. For a login: the provider does not answer, or not in time; the detail says which request.",
   },
   "missing-certificate": {
     status: 403,
