@@ -14,6 +14,8 @@ import type {
 import { createBearerSet } from "../identity/bearer.ts";
 import { createCertificateSet } from "../identity/certificate-set.ts";
 import { createJwtAuthenticator } from "../identity/jwt.ts";
+import { createOidcAuthenticator } from "../identity/oidc.ts";
+import type { SessionKeys } from "../identity/session-keys.ts";
 import { createSessionSet } from "../identity/session-set.ts";
 import type { CertificateVerifier } from "../model/verifiers.ts";
 import { createDocumentFetcher } from "../platform/document-fetcher.ts";
@@ -26,9 +28,10 @@ export type Authenticators = ReadonlyMap<string, Authenticator>;
 export function createAuthenticators(
   options: Readonly<Record<string, AuthenticatorOptions>>,
   instruments: Instruments,
+  sessionKeys: SessionKeys = () => [],
 ): Authenticators {
   const made = new Map<string, Authenticator>();
-  const deps = depsOf(instruments);
+  const deps = depsOf(instruments, sessionKeys);
   try {
     for (const [name, one] of Object.entries(options)) {
       made.set(name, create(name, one, deps));
@@ -54,11 +57,16 @@ const CREATE: {
   readonly [T in AuthenticatorOptions["type"]]: (options: Options<T>, deps: Deps) => Authenticator;
 } = {
   jwt: createJwtAuthenticator,
+  oidc: createOidcAuthenticator,
 };
 
-function depsOf({ clock, timers, log, metrics, keySets }: Instruments) {
+function depsOf(
+  { clock, timers, log, metrics, keySets, shared }: Instruments,
+  sessionKeys: SessionKeys,
+) {
   const fetcher = createDocumentFetcher();
-  return { clock, timers, log, metrics, keySets, fetcher, readFile: readFileBytes };
+  const readFile = readFileBytes;
+  return { clock, timers, log, metrics, keySets, shared, fetcher, readFile, sessionKeys };
 }
 
 function create(name: string, options: AuthenticatorOptions, deps: Deps): Authenticator {

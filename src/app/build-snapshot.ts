@@ -13,6 +13,7 @@ import { createUpstream } from "../http/service.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import { UpstreamTls } from "../http/upstream-tls.ts";
 import { createChallenge } from "../identity/challenge.ts";
+import { readSessionKeys } from "../identity/session-keys.ts";
 import { ConfigError } from "../model/errors.ts";
 import type { Policies } from "../model/policy.ts";
 import { METHODS } from "../model/vocabulary.ts";
@@ -58,7 +59,12 @@ export async function buildSnapshot(
   for (const { message, remedy } of compiled.warnings) {
     instruments.log.warn("policies", { finding: message, remedy });
   }
-  const authenticators = createAuthenticators(config.authenticators, instruments);
+  const sessionKeys = await readSessionKeys(config.authenticators, {
+    env: process.env,
+    timers: instruments.timers,
+    made: instruments.sessionKey,
+  });
+  const authenticators = createAuthenticators(config.authenticators, instruments, sessionKeys);
   const closeAuthenticators = (): void => {
     for (const authenticator of authenticators.values()) authenticator.close();
   };

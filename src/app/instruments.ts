@@ -1,4 +1,5 @@
 /** What outlives a reload: clocks, log, metrics, caches, the audit log. One per process. */
+import { randomBytes } from "node:crypto";
 import type { FactsCache } from "../identity/facts-cache.ts";
 import { createFactsCache } from "../identity/facts-cache.ts";
 import { createKeySetPool, type KeySetPool } from "../identity/key-set-pool.ts";
@@ -30,6 +31,8 @@ export interface Instruments {
   readonly keySets: KeySetPool;
   readonly limits: LimitPool;
   readonly shared: SharedMemory;
+  /** What browser sessions are sealed under where no key is configured. */
+  readonly sessionKey: Uint8Array;
   readonly newTraceparent: () => string;
 }
 
@@ -57,6 +60,7 @@ export function createInstruments(
     facts: createFactsCache({}, { clock, metrics }),
     keySets: createKeySetPool(),
     shared: createLocalMemory({ clock, timers: systemTimers }),
+    sessionKey: randomBytes(32),
     limits: createLimitPool({ metrics, ...limits }),
     newTraceparent: createTraceparents(),
   };

@@ -77,9 +77,10 @@ test("writeStarter() takes issuer, keys and audience over", async (context) => {
   const { file, findings } = await checked(temporary(context), options);
   assert.deepEqual(findings, []);
   const corp = (await loadConfig(file)).config.authenticators["corp"];
-  assert.equal(corp?.issuer, options.issuer);
-  assert.equal(corp?.jwks, options.jwks);
-  assert.deepEqual(corp?.audience, [options.audience]);
+  assert.ok(corp?.type === "jwt");
+  assert.equal(corp.issuer, options.issuer);
+  assert.equal(corp.jwks, options.jwks);
+  assert.deepEqual(corp.audience, [options.audience]);
 });
 
 test("writeStarter() makes one route for each path of an OpenAPI file, and its policies", async (context) => {

@@ -171,9 +171,9 @@ test("a bundle of all gives a proxy what the authority was told, and its own fil
   // Secret files are the proxy's own; public ones came along.
   const moved = JSON.stringify(from.config.routes).replaceAll("/authority/", "/proxy/");
   assert.equal(JSON.stringify(config.routes), moved);
-  const keys = config.authenticators["corp"]?.jwks?.replace("file:", "") ?? "";
+  const keys = keyFile(config);
   assert.ok(keys.startsWith(there.bundles));
-  const original = from.config.authenticators["corp"]?.jwks?.replace("file:", "") ?? "";
+  const original = keyFile(from.config);
   assert.deepEqual(readFileSync(keys), readFileSync(original));
   assert.equal(statSync(keys).mode & 0o777, 0o600);
   assert.deepEqual(
@@ -451,3 +451,7 @@ test("of many routes that a proxy does not get, those stay in the words that a p
   // An escape may hide a name, so all stay.
   assert.deepEqual(await spoken(named(String.raw`many\u{2d}2`)), ["many-1", "many-2", "many-3"]);
 });
+
+function keyFile({ authenticators: { corp } }: LoadedConfig["config"]): string {
+  return corp?.type === "jwt" ? (corp.jwks?.replace("file:", "") ?? "") : "";
+}

@@ -17,7 +17,7 @@ import type { PathProblem } from "./issues.ts";
 /** Key files that cannot be read or hold no key set. */
 export function checkKeyFiles(draft: Draft, folder: string): PathProblem[] {
   return draft.authenticators.flatMap(({ path, options }) => {
-    if (options.jwks?.startsWith("file:") !== true) return [];
+    if (options.type !== "jwt" || options.jwks?.startsWith("file:") !== true) return [];
     const file = options.jwks.slice("file:".length);
     const fault = keyFileFault(resolve(folder, file));
     if (fault === undefined) return [];

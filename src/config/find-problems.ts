@@ -13,6 +13,7 @@ import { checkReferences } from "./check-references.ts";
 import { checkRoutes, checkSomeRoute } from "./check-routes.ts";
 import { checkServe } from "./check-serve.ts";
 import { checkServices } from "./check-services.ts";
+import { checkSessions } from "./check-sessions.ts";
 import { checkStore, checkStoreWarnings } from "./check-store.ts";
 import { checkTemplates } from "./check-templates.ts";
 import { checkTlsFiles, checkTlsWarnings } from "./check-tls.ts";
@@ -49,6 +50,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkServices(draft),
     ...checkLimits(draft),
     ...checkAuthenticators(draft),
+    ...(ownOnly ? [] : checkSessions(draft)),
     ...checkAdmin(draft),
     ...checkAttributes(draft),
     ...checkTemplates(draft),

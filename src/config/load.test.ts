@@ -78,7 +78,9 @@ test("loadConfig() gives typed options, policies in order, and the words for pol
   // Paths are relative to the file, wherever the process runs.
   assert.equal(loaded.config.audit.path, join(dir, "data/audit"));
   assert.deepEqual(loaded.config.policies.enforce, [join(dir, "policies")]);
-  assert.equal(loaded.config.authenticators["corp"]?.jwks, `file:${join(dir, "keys.json")}`);
+  const { corp } = loaded.config.authenticators;
+  assert.ok(corp?.type === "jwt");
+  assert.equal(corp.jwks, `file:${join(dir, "keys.json")}`);
 });
 
 test("loadConfig() freezes all that it gives", async (context) => {

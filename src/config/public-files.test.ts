@@ -6,23 +6,31 @@ import { configSchema } from "./schema.ts";
 import { alternatives, definitionOf, shapeOf, unwrap } from "./schema-walk.ts";
 
 /** Whose file travels with a bundle. */
-const PUBLIC = ["authenticators.*.jwks", "services.*.tls.ca"];
+const PUBLIC = ["authenticators.*.ca", "authenticators.*.jwks", "services.*.tls.ca"];
 /** Whose file is each proxy's own. */
 const OWN = [
+  "authenticators.*.client.certificate",
+  "authenticators.*.client.key",
+  "authenticators.*.client.privateKey",
   "routes.*.credentials.basic.passwordFile",
   "routes.*.credentials.header.valueFile",
   "services.*.tls.certificate",
   "services.*.tls.key",
 ];
 /** Paths of requests, and names that look like those of files. */
-const NONE = ["routes.*.path", "routes.*.redirect.path", "services.*.health.path"];
+const NONE = [
+  "authenticators.*.client.secret",
+  "routes.*.path",
+  "routes.*.redirect.path",
+  "services.*.health.path",
+];
 
 test("every option of a part that travels that may name a file is decided about", () => {
   const found = ["services", "routes", "authenticators"].flatMap((section) =>
     texts((configSchema.shape as Record<string, z.core.$ZodType>)[section], section),
   );
   const suspects = found.filter((path) =>
-    /(?:file|path|folder|bundle|jwks|certificate|crl|\.ca|\.key|secret)$/i.test(path),
+    /(?:file|path|folder|bundle|jwks|certificate|privateKey|crl|\.ca|\.key|secret)$/i.test(path),
   );
   assert.deepEqual(suspects.toSorted(), [...PUBLIC, ...OWN, ...NONE].toSorted());
 });

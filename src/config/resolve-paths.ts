@@ -7,6 +7,7 @@ import {
   type KeySource,
 } from "../authority/authority-options.ts";
 import type { CredentialsOptions } from "../gate/credential-options.ts";
+import { mapAuthenticatorFiles } from "../identity/authenticator-options.ts";
 import { mapListenerFiles, mapServiceFiles } from "../http/tls-options.ts";
 import type { Config, OwnConfig } from "./schema.ts";
 
@@ -31,9 +32,7 @@ export function resolveOwnPaths<T extends OwnConfig | Config>(config: T, folder:
 export function resolvePaths(config: Config, folder: string): Config {
   const authenticators = Object.entries(config.authenticators).map(([name, options]) => [
     name,
-    options.jwks?.startsWith("file:") === true
-      ? { ...options, jwks: `file:${resolve(folder, options.jwks.slice("file:".length))}` }
-      : options,
+    mapAuthenticatorFiles(options, (file) => resolve(folder, file)),
   ]);
   return {
     ...resolveOwnPaths(config, folder),

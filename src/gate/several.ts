@@ -96,7 +96,7 @@ function fields(deciding: Deciding, given: Given): StepResult | Promise<StepResu
 function session(deciding: Deciding, { deps, ways }: Given): StepResult | Promise<StepResult> {
   const { request } = deciding;
   if (request === undefined || ways.session === undefined) return undefined;
-  const found = ways.session.verify(request, deciding.timeMs);
+  const found = ways.session.verify(request, deciding.timeMs, deciding.stream !== undefined);
   if (found instanceof Promise) return found.then((answer) => takeSession(deciding, answer, deps));
   return takeSession(deciding, found, deps);
 }

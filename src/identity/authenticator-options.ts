@@ -7,10 +7,14 @@ import { z } from "zod";
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
 import type { Takes } from "./authenticator.ts";
 import { jwtOptionsSchema } from "./jwt-options.ts";
+import { mapOidcFiles, oidcOptionsSchema } from "./oidc-options.ts";
 import { claimWords } from "./principal-options.ts";
 
 /** One way to know a caller; `type` tells which. */
-export const authenticatorSchema = z.discriminatedUnion("type", [jwtOptionsSchema]);
+export const authenticatorSchema = z.discriminatedUnion("type", [
+  jwtOptionsSchema,
+  oidcOptionsSchema,
+]);
 
 export type AuthenticatorOptions = z.output<typeof authenticatorSchema>;
 
@@ -27,6 +31,8 @@ interface Description<Options> {
   readonly audience: (options: Options) => readonly string[] | undefined | "none";
   /** Public files that it names, and what stands there; all others that it names are secret. */
   readonly files: (options: Options) => readonly NamedFile[];
+  /** The same options with each path of a file, public or secret, as `change` makes it. */
+  readonly mapFiles: (options: Options, change: (file: string) => string) => Options;
 }
 
 export interface NamedFile {
@@ -44,6 +50,17 @@ const DESCRIPTIONS: {
     tokens: ({ issuer }) => ({ by: "issuer", issuer }),
     audience: ({ audience }) => audience,
     files: ({ jwks }) => (jwks === undefined ? [] : [{ at: ["jwks"], value: jwks }]),
+    mapFiles: (options, change) =>
+      options.jwks?.startsWith("file:") === true
+        ? { ...options, jwks: `file:${change(options.jwks.slice("file:".length))}` }
+        : options,
+  },
+  oidc: {
+    words: ({ principal }) => claimWords(principal),
+    tokens: () => undefined,
+    audience: () => "none",
+    files: () => [],
+    mapFiles: mapOidcFiles,
   },
 };
 
@@ -63,6 +80,13 @@ export function audienceOf(options: AuthenticatorOptions): readonly string[] | u
 
 export function authenticatorFiles(options: AuthenticatorOptions): readonly NamedFile[] {
   return describe(options).files(options);
+}
+
+export function mapAuthenticatorFiles<Options extends AuthenticatorOptions>(
+  options: Options,
+  change: (file: string) => string,
+): Options {
+  return describe(options).mapFiles(options, change) as Options;
 }
 
 /** Which of them fits is known by `type` alone, which no type of the language follows. */

@@ -9,10 +9,10 @@ export function createSessionSet(ways: readonly SessionVerifier[]): SessionVerif
   if (ways.length === 1 && only !== undefined) return only;
   type Found = SessionAnswer | undefined;
   return {
-    verify(request, nowMs) {
+    verify(request, nowMs, stream) {
       const from = (start: number): Found | Promise<Found> => {
         for (let index = start; index < ways.length; index++) {
-          const found = (ways[index] as SessionVerifier).verify(request, nowMs);
+          const found = (ways[index] as SessionVerifier).verify(request, nowMs, stream);
           if (found instanceof Promise) return found.then((answer) => answer ?? from(index + 1));
           if (found !== undefined) return found;
         }

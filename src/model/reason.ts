@@ -263,6 +263,22 @@ export const REASONS = {
     meaning:
       "The session cookie is past its idle or absolute lifetime, was ended by a logout, or was made under a key that is not known any more. A browser that goes to a page is sent to login instead.",
   },
+  "invalid-session": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The session cookie is not valid",
+    fault: "caller",
+    meaning:
+      "The session cookie is not whole, was changed, or was made for another authenticator; the detail says which. The answer takes it away, so that the next visit leads to login.",
+  },
+  "session-too-large": {
+    status: 500,
+    grpc: "INTERNAL",
+    title: "The session cannot be kept",
+    fault: "us",
+    meaning:
+      "A login brought more than cookies may hold (19 KB sealed): many groups or a long refresh token. Map fewer claims, or keep sessions in memory (`session.store: memory`).",
+  },
   "cross-site-request": {
     status: 403,
     grpc: "PERMISSION_DENIED",

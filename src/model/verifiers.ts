@@ -39,6 +39,8 @@ export interface SessionVerifier {
   verify(
     request: CanonicalRequest,
     nowMs: number,
+    /** Asked again about a stream that is open: its answer is long under way, so no cookie is renewed. */
+    stream?: boolean,
   ): SessionAnswer | undefined | Promise<SessionAnswer | undefined>;
 }
 
