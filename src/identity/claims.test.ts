@@ -285,3 +285,72 @@ test("claim mapper reads Istio's claims", { skip: istio === undefined }, () => {
     "corp/valueC",
   ]);
 });
+
+/** The device of claims, by `principal.device:` as a user would write it. */
+function device(options: object, claims: object): Principal | undefined | ClaimFault {
+  const { principal } = jwtOptionsSchema.parse({
+    type: "jwt",
+    issuer: "https://login.example.com",
+    principal: { ...user, device: options },
+  });
+  const json = parseJson(JSON.stringify(claims));
+  assert.ok(isJsonObject(json));
+  return createClaimMapper("corp", principal).device(json);
+}
+
+const MANAGED = {
+  claim: "device.id",
+  attributes: { managed: { claim: "device.managed", type: "bool" } },
+};
+
+test("claim mapper names the device beside the principal, where the token does", () => {
+  const named = device(MANAGED, { device: { id: "d1", managed: true } });
+  assert.ok(named !== undefined && !isClaimFault(named));
+  assert.deepEqual(
+    { ...named, attributes: { ...named.attributes } },
+    {
+      kind: "device",
+      authenticator: "corp",
+      subject: "d1",
+      roles: [],
+      groups: [],
+      attributes: { managed: true },
+    },
+  );
+  assert.equal(device(MANAGED, { sub: "alice" }), undefined);
+  assert.equal(device(MANAGED, { device: { id: null, managed: true } }), undefined);
+});
+
+for (const [name, claims, expected] of [
+  ["an id that is no name", { device: { id: 7, managed: true } }, "invalid-claim"],
+  ["an empty id", { device: { id: "", managed: true } }, "invalid-claim"],
+  ["an attribute that is absent", { device: { id: "d1" } }, "missing-claim"],
+  ["an attribute of another type", { device: { id: "d1", managed: "yes" } }, "invalid-claim"],
+] as const) {
+  test(`claim mapper refuses a device with ${expected}: ${name}`, () => {
+    const result = device(MANAGED, claims);
+    assert.ok(result !== undefined && isClaimFault(result));
+    assert.equal(result.fault, expected);
+  });
+}
+
+test("claim mapper's limits are what they say, to the last one", () => {
+  const named = { ...user, roles: { claim: "roles" }, attributes: {} };
+  const text = { ...user, attributes: { a: { claim: "a", type: "string" } } };
+  const texts = { ...user, attributes: { a: { claim: "a", type: "strings" } } };
+  const long = { ...user, attributes: { a: { claim: "a", type: "long" } } };
+  const many = (count: number) => Array.from({ length: count }, (_, index) => `r${index}`);
+  for (const [principal, right, wrong] of [
+    [user, { sub: "s".repeat(512) }, { sub: "s".repeat(513) }],
+    [named, { sub: "s", roles: many(500) }, { sub: "s", roles: many(501) }],
+    [named, { sub: "s", roles: ["r".repeat(256)] }, { sub: "s", roles: ["r".repeat(257)] }],
+    [text, { sub: "s", a: "x".repeat(4096) }, { sub: "s", a: "x".repeat(4097) }],
+    [texts, { sub: "s", a: many(500) }, { sub: "s", a: many(501) }],
+    [texts, { sub: "s", a: ["x".repeat(4096)] }, { sub: "s", a: ["x".repeat(4097)] }],
+    [long, '{"sub":"s","a":9223372036854775807}', '{"sub":"s","a":9223372036854775808}'],
+    [long, '{"sub":"s","a":-9223372036854775808}', '{"sub":"s","a":-9223372036854775809}'],
+  ] as const) {
+    good(principal, right);
+    assert.equal(fault(principal, wrong), "invalid-claim");
+  }
+});

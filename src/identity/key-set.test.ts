@@ -102,6 +102,20 @@ test("key set fetches a rotated key when its kid is first seen", async () => {
   assert.equal(provider.fetches, 2);
 });
 
+test("key set asks about an unknown kid a second after a regular fetch, not a cooldown after it", async () => {
+  const { set, clock, provider } = fixture(a);
+  await set.start();
+  provider.answer = () => documentOf(a, b);
+  clock.advance(999);
+  assert.deepEqual(set.find("b", "ES256"), [], "what was fetched just now is not fetched again");
+  clock.advance(1);
+  assert.equal(only(await set.find("b", "ES256")).key.kid, "b");
+  clock.advance(9999);
+  assert.deepEqual(set.find("c", "ES256"), [], "a caller has caused that one");
+  clock.advance(1);
+  assert.ok(set.find("c", "ES256") instanceof Promise);
+});
+
 test("key set fetches once per cooldown under a flood of unknown kids", async () => {
   const { set, clock, provider } = fixture(a);
   await set.start();

@@ -80,6 +80,8 @@ const LIMITS = {
   candidates: 4,
   /** Requests that wait for one fetch; beyond it they are answered at once. */
   waiting: 1024,
+  /** What was fetched so lately is not fetched again because of a key that is not in it. */
+  freshMs: 1000,
   /** Longest pause between attempts while the provider is down. */
   maxRetryMs: 60_000,
 } as const;
@@ -132,6 +134,11 @@ class RemoteKeySet implements KeySet {
   #loadedMs: number | undefined;
   /** Monotonic ms at which the last fetch began. */
   #askedAt = Number.NEGATIVE_INFINITY;
+  /**
+   * The same of those that a caller caused. After a regular one the whole cooldown would be too long: a
+   * key that is rotated in right behind it would be refused all the while.
+   */
+  #causedAt = Number.NEGATIVE_INFINITY;
   #inFlight: Promise<void> | undefined;
   #waiting = 0;
   #failures = 0;
@@ -172,9 +179,14 @@ class RemoteKeySet implements KeySet {
 
   findAgain(kid: string | undefined, algorithm: Algorithm): Promise<KeyAnswer> | undefined {
     if (this.#closed) return undefined;
-    const cooled = this.#deps.clock.monotonic() - this.#askedAt >= this.#options.cooldownMs;
+    const now = this.#deps.clock.monotonic();
+    const { cooldownMs } = this.#options;
+    const cooled =
+      now - this.#causedAt >= cooldownMs &&
+      now - this.#askedAt >= Math.min(cooldownMs, LIMITS.freshMs);
     const due = this.#inFlight === undefined ? cooled : this.#waiting < LIMITS.waiting;
     if (!due) return undefined;
+    if (this.#inFlight === undefined) this.#causedAt = now;
     this.#waiting += 1;
     return this.#refresh().then(() => {
       this.#waiting -= 1;
