@@ -6,9 +6,11 @@ import {
   credentialValue,
   secretFileOf,
 } from "../gate/credential-options.ts";
+import { identityOf } from "../gate/identity-options.ts";
 import { ANONYMOUS_NAME, type RouteOptions } from "../gate/route-options.ts";
 import type { Upstream } from "../http/exchange.ts";
 import type { Challenge } from "../identity/challenge.ts";
+import type { AssertionSigner } from "../model/assertion.ts";
 import { ConfigError } from "../model/errors.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { readFileBytes } from "../platform/files.ts";
@@ -17,6 +19,7 @@ import { createBodyRules, DIGEST_FIELDS, forWholeAnswers } from "../proxy/body-r
 import { createTrailers } from "../proxy/field-names.ts";
 import type { ForwardRoute } from "../proxy/forward-route.ts";
 import type { RedirectRoute } from "../proxy/handler.ts";
+import { createIdentityFields } from "../proxy/identity-fields.ts";
 import { createHashKey } from "../proxy/hash-key.ts";
 import { type ForwardPlan, type HeaderRules, headerRules } from "../proxy/plan.ts";
 import { createPrepare } from "../proxy/prepare.ts";
@@ -31,6 +34,7 @@ export interface RouteDeps {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly challenges: (realm: readonly string[]) => Challenge;
   readonly instruments: Instruments;
+  readonly signing: AssertionSigner;
 }
 
 /** Throws ConfigError where a secret file cannot be used any more. */
@@ -94,7 +98,10 @@ function answers(
   };
 }
 
-function createPlan(options: RouteOptions, { config, upstreams }: RouteDeps): ForwardPlan {
+function createPlan(
+  options: RouteOptions,
+  { config, upstreams, instruments, signing }: RouteDeps,
+): ForwardPlan {
   const name = options.service ?? "";
   const service = config.services[name];
   const upstream = upstreams.get(name);
@@ -108,6 +115,14 @@ function createPlan(options: RouteOptions, { config, upstreams }: RouteDeps): Fo
     rewrite: createPathRewrite(options.rewrite, options.path, pathParameters),
     host: options.rewrite?.host,
     request: requestRules(options),
+    identity: createIdentityFields(
+      {
+        service: name,
+        assertion: identityOf(options.assertion, service.assertion),
+        plain: identityOf(options.identityFields, service.identityFields),
+      },
+      { ...instruments, cache: instruments.identities, signer: signing },
+    ),
     response: responseRules(options),
     forwardCredentials: options.credentials === "forward",
     connectTimeoutMs: options.connectTimeout ?? service.connectTimeout,

@@ -14,6 +14,7 @@ import type { Endpoint } from "../http/endpoint.ts";
 import { UpstreamTls } from "../http/upstream-tls.ts";
 import { createChallenge } from "../identity/challenge.ts";
 import { readSessionKeys } from "../identity/session-keys.ts";
+import type { AssertionSigner } from "../model/assertion.ts";
 import { ConfigError } from "../model/errors.ts";
 import type { Policies } from "../model/policy.ts";
 import { METHODS } from "../model/vocabulary.ts";
@@ -30,6 +31,7 @@ import {
   once,
   type Ways,
 } from "./authenticators.ts";
+import { NOBODY_SIGNS } from "./assertion-signing.ts";
 import { buildRoute } from "./build-route.ts";
 import type { Instruments } from "./instruments.ts";
 import type { Prepared } from "./prepare.ts";
@@ -52,6 +54,7 @@ export interface RunningSnapshot extends ProxySnapshot {
 export async function buildSnapshot(
   { loaded, policies }: Prepared,
   instruments: Instruments,
+  signing: AssertionSigner = NOBODY_SIGNS,
 ): Promise<RunningSnapshot> {
   const { config } = loaded;
   const compiled = await compileVerified(policies, loaded.vocabulary, instruments);
@@ -74,7 +77,7 @@ export async function buildSnapshot(
   );
   const waysOf = createWays(authenticators, instruments);
   const challenges = once(([service = ""]) => createChallenge(service));
-  const deps = { config, upstreams, challenges, instruments };
+  const deps = { config, upstreams, challenges, instruments, signing };
   const forwards = new Map<GateRoute, ForwardRoute | RedirectRoute>();
   const close = (): void => {
     closeAuthenticators();
@@ -191,8 +194,8 @@ function createUpstreams(
   try {
     for (const [name, service] of Object.entries(services)) {
       const metrics = upstreams.service(name);
-      // What policies know of it changes nothing about how it is reached.
-      const { attributes: _, ...options } = service;
+      // What policies know of it, and what it is told, changes nothing about how it is reached.
+      const { attributes: _a, assertion: _b, identityFields: _c, ...options } = service;
       const create = (records: Records) => {
         const tls = createUpstreamTls(name, service, instruments);
         const opening = tls === undefined ? {} : { openSocket: (to: Endpoint) => tls.open(to) };

@@ -21,6 +21,7 @@ import { createProxyHandler } from "../proxy/handler.ts";
 import { createWellKnown } from "../proxy/well-known.ts";
 import { createStreams, type Streams } from "../proxy/streams.ts";
 import { registerProcessMetrics } from "../telemetry/process-metrics.ts";
+import { allKeys, type AssertionSigning } from "./assertion-signing.ts";
 import type { Standing } from "./authority/standing.ts";
 import { buildSnapshot, type RunningSnapshot } from "./build-snapshot.ts";
 import type { Instruments } from "./instruments.ts";
@@ -70,21 +71,33 @@ export interface InstancePlace {
   readonly seat?: Seat;
   /** Undefined where there is no authority. */
   readonly standing?: Standing | undefined;
+  /** Who signs assertions; undefined where nobody does. */
+  readonly signing?: AssertionSigning | undefined;
 }
 
 /** Resolves when every listener accepts connections. */
 export async function startInstance(
   prepared: Prepared,
   instruments: Instruments,
-  { seat = ALONE, standing }: InstancePlace = {},
+  { seat = ALONE, standing, signing }: InstancePlace = {},
 ): Promise<Instance> {
   const written = prepared.loaded.config;
   const config = seated(written, seat);
   warnOfOpenFiles(config, instruments.log);
-  const snapshot = await buildSnapshot(prepared, instruments);
+  const snapshot = await buildSnapshot(prepared, instruments, signing);
   const instance = seat.instance === undefined ? {} : { instance: seat.instance };
   const audit = await createAuditLog(config.audit, { ...instruments, ...instance });
-  const parts = { snapshot, audit, instruments, config, written, seat, standing, prepared };
+  const parts = {
+    snapshot,
+    audit,
+    instruments,
+    config,
+    written,
+    seat,
+    standing,
+    signing,
+    prepared,
+  };
   const running = new RunningInstance(parts);
   await snapshot.start();
   try {
@@ -97,7 +110,7 @@ export async function startInstance(
 }
 
 /** What is opened once, at start. */
-const FIXED = ["admin", "audit", "authority", "workers", "supervisor"] as const;
+const FIXED = ["admin", "audit", "authority", "assertions", "workers", "supervisor"] as const;
 
 interface Parts {
   readonly snapshot: RunningSnapshot;
@@ -107,6 +120,7 @@ interface Parts {
   readonly written: Config;
   readonly seat: Seat;
   readonly standing: Standing | undefined;
+  readonly signing: AssertionSigning | undefined;
   readonly prepared: Prepared;
 }
 
@@ -117,6 +131,7 @@ class RunningInstance implements Instance {
   readonly #stopProcessMetrics: () => void;
   readonly #streams: Streams;
   readonly #standing: Standing | undefined;
+  readonly #signing: AssertionSigning | undefined;
   readonly gate: AdjustableGateDeps;
   prepared: Prepared;
   /** The one in force; a reload assigns it. */
@@ -129,7 +144,8 @@ class RunningInstance implements Instance {
   readonly #hurry = Promise.withResolvers<void>();
 
   constructor(parts: Parts) {
-    const { snapshot, audit, instruments, config, written, seat, standing, prepared } = parts;
+    const { snapshot, audit, instruments, config, written, seat, standing, signing, prepared } =
+      parts;
     this.prepared = prepared;
     this.#snapshot = snapshot;
     this.#audit = audit;
@@ -137,6 +153,7 @@ class RunningInstance implements Instance {
     this.#config = config;
     this.#written = written;
     this.#standing = standing;
+    this.#signing = signing;
     this.#stopProcessMetrics = registerProcessMetrics(instruments.metrics);
     const { clock, deadlines, log, metrics, requests } = instruments;
     const revocations = standing?.revocations ?? NO_REVOCATIONS;
@@ -155,7 +172,10 @@ class RunningInstance implements Instance {
       gate,
       snapshot: () => this.#snapshot,
       completed: reportCompleted(requests, log),
-      wellKnown: standing && createWellKnown({ keys: () => standing.keys(), metrics }),
+      wellKnown: createWellKnown({
+        keys: () => allKeys(standing?.keys() ?? [], signing?.published() ?? []),
+        metrics,
+      }),
       streamEnded: (kind, end) => this.#streams.ended(kind, end),
     });
     const deps = { clock, deadlines, log, handler, metrics, reusePort: seat.reusePort };
@@ -221,7 +241,7 @@ class RunningInstance implements Instance {
     const { file, config: written } = prepared.loaded;
     refuseFixed(this.#written, written, file);
     const config = seated(written, seat);
-    const next = await buildSnapshot(prepared, this.#instruments);
+    const next = await buildSnapshot(prepared, this.#instruments, this.#signing);
     try {
       await next.start();
       const change = await this.#set.change(config.listeners, file);

@@ -13,6 +13,7 @@ import { systemClock } from "../platform/clock.ts";
 import { createNameResolver } from "../platform/name-resolver.ts";
 import { systemTimers } from "../platform/timers.ts";
 import { createTraceparents } from "../platform/trace-ids.ts";
+import { IdentityCache } from "../proxy/identity-cache.ts";
 import { createMetrics, type RunningMetrics } from "../telemetry/metrics.ts";
 import { createRequestMetrics, type RequestMetrics } from "../telemetry/request-metrics.ts";
 import { createUpstreamMetrics, type UpstreamMetrics } from "../telemetry/upstream-metrics.ts";
@@ -29,6 +30,8 @@ export interface Instruments {
   readonly deadlines: Deadlines;
   readonly facts: FactsCache;
   readonly keySets: KeySetPool;
+  /** What services are told of callers, made of the facts. */
+  readonly identities: IdentityCache;
   readonly limits: LimitPool;
   readonly shared: SharedMemory;
   /** What browser sessions are sealed under where no key is configured. */
@@ -59,6 +62,7 @@ export function createInstruments(
     deadlines: new Deadlines(clock),
     facts: createFactsCache({}, { clock, metrics }),
     keySets: createKeySetPool(),
+    identities: new IdentityCache(),
     shared: createLocalMemory({ clock, timers: systemTimers }),
     sessionKey: randomBytes(32),
     limits: createLimitPool({ metrics, ...limits }),

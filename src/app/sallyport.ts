@@ -2,6 +2,7 @@
 import type { Log } from "../model/ports.ts";
 import type { Backing } from "./authority/backing.ts";
 import type { Standing } from "./authority/standing.ts";
+import { type AssertionSigning, signingAlone } from "./assertion-signing.ts";
 import { createConfigStatus } from "./config-status.ts";
 import { type FrontDesk, openFrontDesk } from "./front-desk.ts";
 import { startInstance } from "./instance.ts";
@@ -59,7 +60,9 @@ export interface PreparedSource {
 export interface Backed {
   readonly backing: Backing;
   readonly standing: Standing;
-  /** Ends the standing. */
+  /** Who signs assertions. */
+  readonly signing: AssertionSigning;
+  /** Ends both. */
   readonly stop: () => void;
 }
 
@@ -78,13 +81,15 @@ export async function startPrepared(
 ): Promise<Sallyport> {
   const { log } = instruments;
   const { backing, standing, stop } = backed ?? {};
+  const signing = backed?.signing ?? signingAlone(prepared.loaded.config, instruments);
   const end = async (): Promise<void> => {
     stop?.();
+    signing?.close();
     await backing?.close();
     await desk.close();
   };
   warnOf(prepared, log);
-  const instance = await startInstance(prepared, instruments, { standing }).catch(
+  const instance = await startInstance(prepared, instruments, { standing, signing }).catch(
     async (error: unknown) => {
       await end();
       throw error;

@@ -13,7 +13,7 @@ import { openFollowing } from "./authority/following.ts";
 import { createStanding } from "./authority/standing.ts";
 import { type FrontDesk, openFrontDesk } from "./front-desk.ts";
 import { createInstruments, type Instruments } from "./instruments.ts";
-import { createPreparer } from "./prepare.ts";
+import { createPreparer, type Prepared } from "./prepare.ts";
 import {
   type Backed,
   type PreparedSource,
@@ -42,7 +42,7 @@ async function startOwn(file: string, log: Log): Promise<Sallyport> {
     if (!isKeeper(authority)) return await serve(source, { instruments, desk });
     const backing = await startAuthority(authority, instruments, (text) => desk.waitsFor(text));
     desk.waitsFor(STARTING);
-    const backed = stand(backing, instruments);
+    const backed = stand(backing, instruments, workersOf(prepared) !== 1);
     return await serve(source, { instruments, desk, backed });
   });
 }
@@ -54,7 +54,7 @@ async function startFollower(own: LoadedOwn, log: Log): Promise<Sallyport> {
   const around = { instruments, waiting };
   return await behindDesk(own.config.admin, around, async (desk) => {
     const backing = await openFollowing(own, instruments);
-    const backed = stand(backing, instruments);
+    const backed = stand(backing, instruments, own.config.workers !== 1);
     const prepared = await backing.begin().catch(async (error: unknown) => {
       backed.stop();
       await backing.close();
@@ -83,13 +83,16 @@ async function behindDesk(
 }
 
 /** Before anything is served, so that the first request is decided by all that is known. */
-export function stand(backing: Backing, instruments: Instruments): Backed {
+export function stand(backing: Backing, instruments: Instruments, shared = false): Backed {
   const standing = createStanding(backing, instruments);
   const unfollow = backing.follow(standing);
+  const signing = backing.signing({ shared, standing });
   return {
     backing,
     standing,
+    signing,
     stop() {
+      signing.close();
       unfollow();
       standing.close();
     },
@@ -97,9 +100,14 @@ export function stand(backing: Backing, instruments: Instruments): Backed {
 }
 
 async function serve(source: PreparedSource, around: Surroundings): Promise<Sallyport> {
-  const { workers: written, listeners } = source.prepared.loaded.config;
-  const workers = written === "auto" ? availableParallelism() : written;
-  // Without a listener there is nothing that several could share.
-  if (workers === 1 || listeners.length === 0) return await startPrepared(source, around);
+  const workers = workersOf(source.prepared);
+  if (workers === 1) return await startPrepared(source, around);
   return await startSupervisor({ ...source, workers }, around);
+}
+
+function workersOf({ loaded }: Prepared): number {
+  const { workers, listeners } = loaded.config;
+  // Without a listener there is nothing that several could share.
+  if (listeners.length === 0) return 1;
+  return workers === "auto" ? availableParallelism() : workers;
 }

@@ -1,6 +1,7 @@
 /** Everything that is asked of a configuration beyond its schemas, and what else is worth saying. */
 import { checkAdmin, checkAdminWarnings } from "./check-admin.ts";
 import { checkAddresses } from "./check-addresses.ts";
+import { checkAssertions } from "./check-assertions.ts";
 import { checkAttributes } from "./check-attributes.ts";
 import { checkAuthenticators } from "./check-authenticators.ts";
 import { checkAuthority, checkAuthorityWarnings } from "./check-authority.ts";
@@ -53,6 +54,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...(ownOnly ? [] : checkSessions(draft)),
     ...checkAdmin(draft),
     ...checkAttributes(draft),
+    ...checkAssertions(draft),
     ...checkTemplates(draft),
     ...checkKeyFiles(draft, folder),
     ...(secretsElsewhere ? [] : checkCredentialFiles(draft, folder)),

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { adminSchema } from "../admin/admin-options.ts";
 import { auditSchema } from "../audit/audit-options.ts";
 import { authoritySchema } from "../authority/authority-options.ts";
+import { serviceIdentityShape } from "../gate/identity-options.ts";
 import { routeSchema } from "../gate/route-options.ts";
 import { listenerSchema } from "../http/listener-options.ts";
 import { serviceSchema as upstreamSchema } from "../http/service-options.ts";
@@ -13,6 +14,7 @@ import {
   type AuthenticatorOptions,
   authenticatorSchema,
 } from "../identity/authenticator-options.ts";
+import { assertionsSchema } from "../keys/assertion-key-options.ts";
 import { failureBudgetSchema } from "../limits/failure-budget.ts";
 import { sharedRateSchema } from "../limits/limit-options.ts";
 import { attributesSchema, nameSchema } from "../model/options.ts";
@@ -28,6 +30,7 @@ export { authenticatorSchema, type AuthenticatorOptions };
 
 /** How a service is reached, and what policies know of it. */
 export const serviceSchema = upstreamSchema.extend({
+  ...serviceIdentityShape,
   attributes: attributesSchema
     .prefault({})
     .describe(
@@ -78,6 +81,7 @@ export const configSchema = z.strictObject({
   limits: limitsSchema,
   policies: policyOptionsSchema,
   authority: authoritySchema.optional(),
+  assertions: assertionsSchema.optional(),
   audit: auditSchema.describe("The record of every decision."),
   reload: reloadSchema.prefault({}).describe("When the configuration is read again."),
   workers: workersSchema,
@@ -87,7 +91,14 @@ export const configSchema = z.strictObject({
 
 /** Of a proxy that follows a feed: what its own file may say. */
 export const ownSchema = configSchema
-  .omit({ services: true, routes: true, authenticators: true, limits: true, policies: true })
+  .omit({
+    services: true,
+    routes: true,
+    authenticators: true,
+    limits: true,
+    policies: true,
+    assertions: true,
+  })
   .required({ authority: true });
 
 /** As the user writes it. */

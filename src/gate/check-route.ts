@@ -20,6 +20,8 @@ interface Route {
   readonly request?: RequestChanges | undefined;
   readonly response?: ResponseChanges | undefined;
   readonly credentials: CredentialsOptions;
+  readonly assertion?: unknown;
+  readonly identityFields?: unknown;
   readonly pathParameters: "refuse" | "allow";
 }
 
@@ -48,7 +50,7 @@ function checkEnd(route: Route, report: Report): void {
   for (const key of ["rewrite", "request"] as const) {
     if (route[key] !== undefined) report([key], `no ${key} with redirect: nothing is forwarded`);
   }
-  for (const key of ["connectTimeout", "lifetime"] as const) {
+  for (const key of ["connectTimeout", "lifetime", "assertion", "identityFields"] as const) {
     if (route[key] !== undefined) report([key], `no ${key} with redirect: nothing is forwarded`);
   }
   if (route.upgrades.length > 0) {

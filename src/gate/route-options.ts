@@ -11,6 +11,7 @@ import { checkRoute } from "./check-route.ts";
 import { confirmationSchema } from "./confirmation-rule.ts";
 import { corsSchema } from "./cors-options.ts";
 import { credentialsSchema } from "./credential-options.ts";
+import { routeIdentityShape } from "./identity-options.ts";
 import { parsePathPattern } from "./path-pattern.ts";
 import { redirectSchema, rewriteSchema } from "./rewrite-options.ts";
 import { requestChangesSchema, responseChangesSchema } from "./transform-options.ts";
@@ -134,6 +135,7 @@ export const routeSchema = z
       .describe(
         "`strip`: the caller's credential is not passed on. `forward`: the service receives it, and could use it elsewhere in the caller's name. `basic` or `header`: the service receives a static credential of its own, from a secret file, and not the caller's.",
       ),
+    ...routeIdentityShape,
     pathParameters: z
       .enum(["refuse", "allow"])
       .default("refuse")

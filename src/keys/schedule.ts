@@ -65,7 +65,10 @@ export function timesFrom(policy: SchedulePolicy, createdMs: number, activeMs: n
 }
 
 /** The key that signs now: of those whose time has come the newest. */
-export function currentOf<T extends Scheduled>(keys: readonly T[], nowMs: number): T | undefined {
+export function currentOf<T extends Pick<Scheduled, "signs" | "activeMs" | "retiredMs">>(
+  keys: readonly T[],
+  nowMs: number,
+): T | undefined {
   const usable = keys.filter((key) => key.signs && nowMs < key.retiredMs);
   const begun = usable.filter((key) => key.activeMs <= nowMs).toSorted(byActive);
   // After an emergency there is one key, made by a replica whose clock may be ahead of ours.
@@ -187,6 +190,6 @@ export function timesOf({ createdMs, activeMs, nextMs, retiredMs, removedMs }: T
   return { createdMs, activeMs, nextMs, retiredMs, removedMs };
 }
 
-function byActive(a: Times, b: Times): number {
+function byActive(a: Pick<Times, "activeMs">, b: Pick<Times, "activeMs">): number {
   return a.activeMs - b.activeMs;
 }

@@ -611,6 +611,14 @@ export const REASONS = {
     meaning:
       "The audit log cannot be written (full, read-only, failing disk), so traffic is refused.",
   },
+  "assertion-unavailable": {
+    status: 503,
+    grpc: "UNAVAILABLE",
+    title: "The caller cannot be vouched for now",
+    fault: "us",
+    meaning:
+      "The service is to be told who calls by a signed assertion, and there is no key that may sign one (`signing-unavailable`). Nothing was sent: a service that misses it would take the caller for nobody.",
+  },
   overloaded: {
     status: 503,
     grpc: "UNAVAILABLE",

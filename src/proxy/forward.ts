@@ -22,6 +22,11 @@ export function forward(
   const path = plan.rewrite === undefined ? request.path : plan.rewrite(request.path);
   if (path === undefined) return AMBIGUOUS;
   const fields = route.requestFields(permit);
+  if (plan.identity !== undefined) {
+    const identity = plan.identity(permit);
+    if ("reason" in identity) return identity;
+    for (let index = 0; index < identity.length; index++) fields.push(identity[index] as string);
+  }
   let { query } = request;
   let answerFields: Fields | undefined;
   if (route.prepare !== undefined) {

@@ -8,6 +8,7 @@ import {
 } from "../gate/header-options.ts";
 import type { Upstream } from "../http/exchange.ts";
 import type { Fields } from "../model/http.ts";
+import type { IdentityFields } from "./identity-fields.ts";
 import type { PathRewrite } from "./rewrite.ts";
 
 export interface ForwardPlan {
@@ -20,6 +21,8 @@ export interface ForwardPlan {
   readonly host: string | undefined;
   readonly request: HeaderRules;
   readonly response: HeaderRules;
+  /** What tells the service who is calling; undefined: nothing does. */
+  readonly identity?: IdentityFields | undefined;
   /** Whether the caller's Authorization is passed on (`credentials: forward`). */
   readonly forwardCredentials: boolean;
   readonly connectTimeoutMs: number;

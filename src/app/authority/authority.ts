@@ -17,13 +17,16 @@ import { createCertificateAuthority } from "../../keys/certificate-authority.ts"
 import { createKeyManager } from "../../keys/key-manager.ts";
 import { entryOf } from "../../keys/revocation-document.ts";
 import { createRevocationRegister } from "../../keys/revocation-register.ts";
+import { ASSERTION_ISSUER_PATH } from "../../model/assertion.ts";
 import type { StoredDocument } from "../../model/store.ts";
 import { keepHouse } from "../../store/housekeeping.ts";
 import { openStore } from "../../store/open-store.ts";
 import { storeName } from "../../store/store-url.ts";
+import { signingByAuthority, signingWith } from "../assertion-signing.ts";
 import type { Instruments } from "../instruments.ts";
 import type { Backing } from "./backing.ts";
 import { Closers } from "./closers.ts";
+import { ringBeside } from "./machine-ring.ts";
 import { openWhenThere } from "./open-when-there.ts";
 import { publish } from "./publish.ts";
 import type { Registers } from "./registers.ts";
@@ -83,6 +86,13 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
     state,
     maxStalenessMs: options.maxStaleness,
     follow: (consumer) => state.follow(consumer, ITSELF),
+    signing({ shared, standing }) {
+      const name = `${issuer}${ASSERTION_ISSUER_PATH}`;
+      // The authority's key leaves its process for nobody.
+      return shared
+        ? signingWith(name, ringBeside(standing, instruments))
+        : signingByAuthority(name, keys, instruments.clock);
+    },
     inForce: (prepared, how) =>
       publish(prepared, { how, by: hostname(), bundles, log: instruments.log }),
     role: (serves) => (serves ? "single" : "authority"),

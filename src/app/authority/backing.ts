@@ -1,8 +1,10 @@
 /** What stands behind a process that serves: its authority, whether it is kept here or followed. */
 import type { ProcessStatus } from "../../admin/admin-deps.ts";
 import type { FeedConsumer } from "../../model/feed.ts";
+import type { AssertionSigning } from "../assertion-signing.ts";
 import type { Prepared } from "../prepare.ts";
 import type { Registers } from "./registers.ts";
+import type { Standing } from "./standing.ts";
 
 export interface Backing {
   /** Beyond it every request is denied. */
@@ -14,6 +16,11 @@ export interface Backing {
    * a reload. Never rejects; what went wrong is in the log.
    */
   inForce(prepared: Prepared, how: "start" | "asked"): Promise<void>;
+  /**
+   * Who signs assertions here. `shared`: several processes of this machine are to sign with the same
+   * keys, so these can be handed over.
+   */
+  signing(how: { readonly shared: boolean; readonly standing: Standing }): AssertionSigning;
   /** What this process is, whether it serves callers or not. */
   role(serves: boolean): ProcessStatus["role"];
   /** What was heard last; undefined before anything was. */

@@ -16,12 +16,15 @@ import { serveMachines } from "../../authority/feed/serve.ts";
 import type { LoadedOwn } from "../../config/load.ts";
 import { unpackBundle } from "../../config/unpack-bundle.ts";
 import { ConfigError } from "../../model/errors.ts";
+import { ASSERTION_ISSUER_PATH } from "../../model/assertion.ts";
 import type { FeedConsumer } from "../../model/feed.ts";
+import { signingWith } from "../assertion-signing.ts";
 import type { Instruments } from "../instruments.ts";
 import { createPreparer, type Prepared } from "../prepare.ts";
 import type { Backing } from "./backing.ts";
 import { Closers } from "./closers.ts";
 import { FanOut } from "./fan-out.ts";
+import { ringBeside } from "./machine-ring.ts";
 import { FollowedBundles } from "./followed-bundles.ts";
 
 export interface Following extends Backing {
@@ -77,6 +80,8 @@ export async function openFollowing(
       return await bundles.first;
     },
     serve: (reload) => bundles.serve(reload),
+    signing: ({ standing }) =>
+      signingWith(`${identity.issuer}${ASSERTION_ISSUER_PATH}`, ringBeside(standing, instruments)),
     inForce: () => Promise.resolve(),
     role: () => "proxy",
     feed: () => feedOf(consumers, authority.maxStaleness),

@@ -7,6 +7,7 @@ import type { Problem } from "../../model/errors.ts";
 import type { FeedChange, FeedPosition } from "../../model/feed.ts";
 import type { RateVerdict } from "../../model/ports.ts";
 import type { RatePolicy } from "../../limits/gcra.ts";
+import type { HandedKey } from "../assertion-signing.ts";
 import type { FamilyText } from "../../telemetry/exposition.ts";
 
 const LIMITS = {
@@ -17,7 +18,7 @@ const LIMITS = {
 } as const;
 
 /** Workers of another version or runtime are not taken over but replaced. */
-export const PROTOCOL = `1 ${process.versions["bun"] === undefined ? "node" : "bun"}`;
+export const PROTOCOL = `2 ${process.versions["bun"] === undefined ? "node" : "bun"}`;
 
 export interface Bound {
   readonly name: string;
@@ -84,6 +85,8 @@ export type ToWorker =
       /** Forget everything first. */
       readonly reset: boolean;
     }
+  /** What it is to sign assertions with from now on. Comes before the first `config`. */
+  | { readonly type: "signing"; readonly issuer: string; readonly keys: readonly HandedKey[] }
   | { readonly type: "current"; readonly at: FeedPosition; readonly asOfMs: number }
   | { readonly type: "report"; readonly seq: number }
   | {

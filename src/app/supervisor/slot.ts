@@ -6,6 +6,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import type { FeedConsumer } from "../../model/feed.ts";
 import type { Log } from "../../model/ports.ts";
 import { onlyCounts, sumFamilies } from "../../telemetry/sum-families.ts";
+import type { LocalKeys } from "../../keys/local-keys.ts";
+import { handOver } from "../assertion-signing.ts";
 import type { FamilyText } from "../../telemetry/exposition.ts";
 import type { Bound, Channel, FromWorker, ToWorker, WorkerReport } from "./protocol.ts";
 
@@ -50,6 +52,7 @@ export class Slot {
   #awaited = 0;
   #gone = Promise.withResolvers<void>();
   #unfollow: (() => void) | undefined;
+  #unsign: (() => void) | undefined;
   /** Counted by former processes of this slot. */
   #retired: readonly FamilyText[] = [];
   report: WorkerReport | undefined;
@@ -107,8 +110,7 @@ export class Slot {
   detach(channel: Channel<ToWorker>): void {
     if (this.#channel !== channel) return;
     this.#channel = undefined;
-    this.#unfollow?.();
-    this.#unfollow = undefined;
+    this.#leave();
   }
 
   /** Passes on to this process what the authority says. `follow` begins with all that is known. */
@@ -119,6 +121,21 @@ export class Slot {
       apply: (change, at, { reset }) => this.send({ type: "feed", change, at, reset }),
       current: (at, asOfMs) => this.send({ type: "current", at, asOfMs }),
     });
+  }
+
+  /** Gives this process the keys to sign with, and those that come after them. */
+  sign(issuer: string, local: LocalKeys): void {
+    this.#unsign?.();
+    const tell = (): void => this.send({ type: "signing", issuer, keys: handOver(local.keys()) });
+    tell();
+    this.#unsign = local.changed(tell);
+  }
+
+  #leave(): void {
+    this.#unfollow?.();
+    this.#unfollow = undefined;
+    this.#unsign?.();
+    this.#unsign = undefined;
   }
 
   /** Hands a configuration over; settles when it is in force. */
@@ -215,8 +232,7 @@ export class Slot {
     this.#pid = undefined;
     this.#channel?.close();
     this.#channel = undefined;
-    this.#unfollow?.();
-    this.#unfollow = undefined;
+    this.#leave();
     this.#retired = sumFamilies([this.#retired, onlyCounts(this.report?.families ?? [])]);
     this.report = undefined;
     this.listeners = undefined;

@@ -12,6 +12,7 @@ import { registerProcessMetrics } from "../../telemetry/process-metrics.ts";
 import { renderMetrics } from "../../telemetry/metrics.ts";
 import { sumFamilies } from "../../telemetry/sum-families.ts";
 import { type ConfigStatus, createConfigStatus } from "../config-status.ts";
+import { type AssertionSigning, signingAlone } from "../assertion-signing.ts";
 import type { Standing } from "../authority/standing.ts";
 import { refuseFixed } from "../instance.ts";
 import type { Instruments } from "../instruments.ts";
@@ -61,6 +62,7 @@ class Supervisor implements Sallyport {
   readonly #around: Surroundings;
   readonly #instruments: Instruments;
   readonly #standing: Standing | undefined;
+  readonly #signing: AssertionSigning | undefined;
   readonly #status: ConfigStatus;
   readonly #office: LeaseOffice;
   readonly #restarts: Family<Counter>;
@@ -90,6 +92,8 @@ class Supervisor implements Sallyport {
     this.#office = new LeaseOffice(() => clock.monotonic());
     this.#status = createConfigStatus(options.prepared.loaded.hash, this.#instruments);
     this.#standing = around.backed?.standing;
+    const { config } = options.prepared.loaded;
+    this.#signing = around.backed?.signing ?? signingAlone(config, this.#instruments);
     this.#stopProcessMetrics = registerProcessMetrics(metrics);
     this.#restarts = metrics.counter(
       "sallyport_worker_restarts",
@@ -174,6 +178,7 @@ class Supervisor implements Sallyport {
     this.#stopProcessMetrics();
     await this.#folder?.close();
     this.#around.backed?.stop();
+    this.#signing?.close();
     await this.#operators?.close();
     await this.#around.backed?.backing.close();
     await this.#around.desk.close();
@@ -239,6 +244,7 @@ class Supervisor implements Sallyport {
 
   /** Before its configuration: a worker must know what is revoked when it accepts its first request. */
   #pass(slot: Slot): void {
+    if (this.#signing?.local !== undefined) slot.sign(this.#signing.issuer, this.#signing.local);
     const backing = this.#around.backed?.backing;
     if (backing === undefined) return;
     slot.follow(backing.maxStalenessMs, (consumer: FeedConsumer) => backing.follow(consumer));

@@ -5,6 +5,7 @@
 import { connect } from "node:net";
 import { ConfigError } from "../../model/errors.ts";
 import type { Log } from "../../model/ports.ts";
+import { HandedSigning } from "../assertion-signing.ts";
 import { createStanding, type Standing } from "../authority/standing.ts";
 import { type Instance, startInstance } from "../instance.ts";
 import { createInstruments, type Instruments } from "../instruments.ts";
@@ -47,6 +48,7 @@ class Worker implements LeaseSource {
   #instance: Instance | undefined;
   /** What the authority says, by way of the supervisor; undefined where there is none. */
   #standing: Standing | undefined;
+  #signing: HandedSigning | undefined;
   #draining = false;
   #lost = false;
   /** Whether the supervisor, though connected, has left a question without an answer. */
@@ -154,6 +156,9 @@ class Worker implements LeaseSource {
       case "authority":
         this.#backed(message.maxStalenessMs);
         break;
+      case "signing":
+        this.#signs(message);
+        break;
       case "feed":
         this.#standing?.apply(message.change, message.at, { reset: message.reset });
         break;
@@ -183,6 +188,17 @@ class Worker implements LeaseSource {
     }
   }
 
+  /** What began to serve as another issuer, or as none, is not turned into this one: another process takes its place. */
+  #signs({ issuer, keys }: ToWorker & { readonly type: "signing" }): void {
+    const changed = this.#signing?.issuer !== issuer;
+    if (changed && this.#instance !== undefined) {
+      this.drain(false);
+      return;
+    }
+    this.#signing ??= new HandedSigning(issuer, this.#instruments.clock);
+    this.#signing.take(keys);
+  }
+
   async #take({ revision, of, addresses }: ToWorker & { readonly type: "config" }): Promise<void> {
     const prepared = this.#reader.take();
     this.of = of;
@@ -194,7 +210,7 @@ class Worker implements LeaseSource {
     };
     try {
       if (this.#instance === undefined) {
-        const place = { seat, standing: this.#standing };
+        const place = { seat, standing: this.#standing, signing: this.#signing };
         this.#instance = await startInstance(prepared, this.#instruments, place);
       } else {
         await this.#instance.reload(prepared, seat);
