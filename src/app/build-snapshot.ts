@@ -35,6 +35,7 @@ import { NOBODY_SIGNS } from "./assertion-signing.ts";
 import { buildRoute } from "./build-route.ts";
 import type { Instruments } from "./instruments.ts";
 import type { Prepared } from "./prepare.ts";
+import { createProofs } from "./proofs.ts";
 
 /** A snapshot with what it holds open. */
 export interface RunningSnapshot extends ProxySnapshot {
@@ -100,6 +101,7 @@ export async function buildSnapshot(
       anyPathParameters: config.routes.some((route) => route.pathParameters === "allow"),
       policies: compiled.policies,
       certificates: certificatesOf(authenticators),
+      proofs: createProofs(config, instruments),
       origins: publicOrigins(config),
     },
     forwards,

@@ -341,5 +341,6 @@ export function createGateDeps(
     nextDecisionId: createDecisionIds(clock),
     decided: (route, reason, milliseconds, grpc) =>
       requests.decided(route, reason, milliseconds, grpc),
+    unbound: (route) => requests.unbound(route),
   };
 }

@@ -54,6 +54,8 @@ const contentSchema = z
     services: mappingSchema,
     routes: z.array(z.unknown()).readonly(),
     authenticators: mappingSchema,
+    /** Absent where nothing is written: then it is as it is by itself. */
+    dpop: mappingSchema.optional(),
     limits: mappingSchema,
     policies: z.array(z.strictObject({ name: z.string(), text: z.string() }).readonly()).readonly(),
     words: wordsSchema,

@@ -14,6 +14,7 @@ export const PUBLISHED_KEYS = [
   "services",
   "routes",
   "authenticators",
+  "dpop",
   "limits",
   "policies",
 ] as const;
@@ -50,11 +51,12 @@ export function ownParts(own: unknown): unknown {
 
 /** Both, as if written in one file, before anything is expanded; the bundle's public files in place. */
 export function composed(own: unknown, { content, folder, file }: UnpackedBundle): unknown {
-  const { services, routes, limits } = content;
+  const { services, routes, dpop, limits } = content;
   const parts = {
     services: structuredClone(services),
     routes,
     authenticators: structuredClone(neededAuthenticators(own, content)),
+    ...(dpop && { dpop }),
     limits,
     // Their text is in the bundle; this says where they came from.
     policies: { enforce: [literal(file)] },

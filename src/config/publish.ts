@@ -148,12 +148,18 @@ function createBundle(
     routes: routes.filter((_, index) => chosen.routes.has(index)),
     // All, since a proxy's own admin API may name one that no route does; it takes what it needs.
     authenticators: mappingAt(written, ["authenticators"]),
+    ...writtenDpop(written),
     limits: chosenLimits(written, chosen.rates),
     policies: policyFiles.map(({ name, text }) => ({ name, text })),
     words: wordsBeside(source, chosen),
     ...carried(files),
   };
   return encodeBundle(content);
+}
+
+/** Left out where nothing is written, so that proxies of an earlier version can read the bundle. */
+function writtenDpop(written: unknown): Pick<BundleContent, "dpop"> {
+  return valueAt(written, ["dpop"]) === undefined ? {} : { dpop: mappingAt(written, ["dpop"]) };
 }
 
 function carried(files: readonly FileAt[]): Pick<BundleContent, "links" | "files"> {

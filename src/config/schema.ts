@@ -14,6 +14,7 @@ import {
   type AuthenticatorOptions,
   authenticatorSchema,
 } from "../identity/authenticator-options.ts";
+import { dpopSchema } from "../identity/dpop-options.ts";
 import { assertionsSchema } from "../keys/assertion-key-options.ts";
 import { failureBudgetSchema } from "../limits/failure-budget.ts";
 import { sharedRateSchema } from "../limits/limit-options.ts";
@@ -70,6 +71,7 @@ export const configSchema = z.strictObject({
     .record(nameSchema, authenticatorSchema)
     .prefault({})
     .describe("Ways to know a caller, by name. Routes say which of them count."),
+  dpop: dpopSchema,
   services: z
     .record(nameSchema, serviceSchema)
     .describe("What permitted requests are forwarded to, by name."),
@@ -95,6 +97,7 @@ export const ownSchema = configSchema
     services: true,
     routes: true,
     authenticators: true,
+    dpop: true,
     limits: true,
     policies: true,
     assertions: true,

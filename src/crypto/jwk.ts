@@ -63,11 +63,21 @@ export function readKeySet(document: JsonValue): KeySetContent {
   return { keys, skipped };
 }
 
-/** The key, or why it is left out. */
+/** A key of a set, or why it is left out. */
 function readKey(jwk: JsonObject, index: number): VerificationKey | string {
-  if (jwk["kty"] === "oct" || SECRET_MEMBERS.some((name) => name in jwk)) {
+  if (isSecret(jwk)) {
     throw invalid(`keys[${index}] is a private or symmetric key; a key set holds public keys only`);
   }
+  return readPublicKey(jwk);
+}
+
+function isSecret(jwk: JsonObject): boolean {
+  return jwk["kty"] === "oct" || SECRET_MEMBERS.some((name) => name in jwk);
+}
+
+/** One key that may check signatures, or why it may not. Nothing vouches for it but who shows it. */
+export function readPublicKey(jwk: JsonObject): VerificationKey | string {
+  if (isSecret(jwk)) return "it is a private or symmetric key";
   const purpose = whyNotForSignatures(jwk);
   if (purpose !== undefined) return purpose;
   const kid = jwk["kid"];

@@ -17,11 +17,15 @@ import { decodeBase64url } from "./base64url.ts";
 import type { VerificationKey } from "./jwk.ts";
 
 /** A token that was read but not verified: nothing in it can be trusted yet. */
-export interface UnverifiedJws {
-  readonly algorithm: string;
+export interface UnverifiedJws extends SignedBytes {
   readonly kid: string | undefined;
   readonly type: string | undefined;
   readonly claims: JsonObject;
+}
+
+/** What a signature check looks at. */
+export interface SignedBytes {
+  readonly algorithm: string;
   readonly signingInput: Buffer;
   readonly signature: Buffer;
 }
@@ -68,7 +72,7 @@ export function readJws(token: string): UnverifiedJws | JwsFault {
 }
 
 /** Whether this key made this signature. The caller has checked that the algorithm is allowed. */
-export function verifyJws(jws: UnverifiedJws, algorithm: Algorithm, key: VerificationKey): boolean {
+export function verifyJws(jws: SignedBytes, algorithm: Algorithm, key: VerificationKey): boolean {
   // The algorithm comes from the caller's list and must fit the key, whatever the token says: that
   // is what keeps an attacker from choosing how a key is used (RFC 8725 section 3.1).
   if (jws.algorithm !== algorithm || !key.algorithms.has(canonicalAlgorithm(algorithm))) {

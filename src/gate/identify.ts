@@ -136,7 +136,7 @@ function acceptToken(
   deps: GateDeps,
 ): StepResult | Promise<StepResult> {
   deciding.facts = facts;
-  const refused = accept(deciding, facts, deps) ?? proven(deciding, facts, deciding.scheme);
+  const refused = accept(deciding, facts, deps) ?? proven(deciding, facts, deps);
   if (refused === undefined) return undefined;
   if (typeof refused === "string") return refuseFacts(deciding, facts, refused);
   return refused.then((settled) =>

@@ -334,6 +334,44 @@ for (const [name, confirmation, asked, reason, rule] of BOUND) {
   });
 }
 
+test("a token in a field of its own is asked for what it is bound to as well", async () => {
+  const asked = { fields: ["x-api-key", "good-key"] };
+  for (const [rule, confirmation, reason] of [
+    ["required", undefined, "unbound-token"],
+    ["report", undefined, undefined],
+    ["when-bound", { keyThumbprint: KEY }, "missing-proof"],
+    ["when-bound", { certificateThumbprint: THUMBPRINT }, "missing-proof"],
+  ] as const) {
+    const { decide, records } = fixture({ rule, keyConfirmation: confirmation });
+    const outcome = await decide(asked);
+    assert.equal(isDenial(outcome) ? outcome.denied : undefined, reason, rule);
+    const use = reason === undefined ? "used" : "refused";
+    assert.deepEqual(
+      records[0]?.credentials.map(({ outcome: how }) => how),
+      [use],
+    );
+  }
+});
+
+test("a bad signature of a proof counts against its sender, who is asked no more beyond the budget", async () => {
+  const { decide, budget, proofs } = fixture({ confirmation: { keyThumbprint: KEY } });
+  await decide({ token: "good", scheme: "DPoP", proof: "bad" });
+  assert.deepEqual(budget.charged, ["192.0.2.7"]);
+  await decide({ token: "good", scheme: "DPoP", proof: "good" });
+  assert.equal(budget.charged.length, 1);
+  budget.empty = true;
+  const asked = proofs.length;
+  const outcome = await decide({ token: "good", scheme: "DPoP", proof: "good" });
+  assert.ok(isDenial(outcome) && outcome.denied === "too-many-failures");
+  assert.equal(proofs.length, asked);
+});
+
+test("a proof is for the path as it was received", async () => {
+  const { decide, proofs } = fixture({ confirmation: { keyThumbprint: KEY } });
+  await decide({ token: "good", scheme: "DPoP", proof: "good", target: "//x?query" });
+  assert.equal(proofs[0]?.url, `${ORIGIN}//x`);
+});
+
 test("a proof cannot be for a listener that has no public origin", async () => {
   const { decide } = fixture({ confirmation: { keyThumbprint: KEY }, origins: new Map() });
   const outcome = await decide({ token: "good", scheme: "DPoP", proof: "good" });
@@ -350,6 +388,8 @@ interface Ways {
   readonly anonymous: boolean;
   readonly rule: ConfirmationRule | undefined;
   readonly confirmation: Partial<Confirmation> | undefined;
+  /** The same of the token in `x-api-key`. */
+  readonly keyConfirmation: Partial<Confirmation> | undefined;
   readonly origins: ReadonlyMap<string, string>;
   readonly revocations: Revocations;
 }
@@ -361,6 +401,7 @@ interface Asked {
   readonly token: string | undefined;
   readonly authorization: string;
   readonly proof: string;
+  readonly target: string;
   readonly tls: PeerTls | undefined;
   readonly fields: Fields;
 }
@@ -380,13 +421,17 @@ function fixture(ways: Partial<Ways>) {
     confirmation === undefined
       ? token
       : { ...token, confirmation: { ...UNBOUND, ...confirmation } };
+  const ownKey: CredentialFacts =
+    ways.keyConfirmation === undefined
+      ? apiKey
+      : { ...apiKey, confirmation: { ...UNBOUND, ...ways.keyConfirmation } };
   const bearer: BearerVerifier = {
     recall: () => undefined,
     verify: (text) => (text === "good" ? good : BAD),
   };
   const keys: BearerVerifier = {
     recall: () => undefined,
-    verify: (text) => (text === "good-key" ? apiKey : BAD),
+    verify: (text) => (text === "good-key" ? ownKey : BAD),
   };
   const further: FurtherWays = {
     certificate: ways.certificate && { verify: () => ways.certificate },
@@ -401,7 +446,9 @@ function fixture(ways: Partial<Ways>) {
       proofs.push(proof);
       const [, sent] = proof.fields;
       const refused =
-        sent === "good" ? undefined : { reason: "invalid-proof" as const, detail: "no" };
+        sent === "good"
+          ? undefined
+          : { reason: "invalid-proof" as const, detail: "no", costly: true };
       return { refused, answerFields: [] };
     },
   };
@@ -475,7 +522,7 @@ function input(asked: Partial<Asked>, connection: { memo: unknown }): GateInput 
   const head: RequestHead = {
     version: "1.1",
     method,
-    target: "/x",
+    target: asked.target ?? "/x",
     minorVersion: 1,
     fields: proof === undefined ? fields : ["dpop", proof, ...fields],
     host: asked.host ?? "api.example.com",

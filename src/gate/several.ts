@@ -10,6 +10,7 @@ import { accept, clientOf, refuse, refuseFacts } from "./credentials.ts";
 import { crossSite } from "./cross-site.ts";
 import { answerWith, type Deciding } from "./decision.ts";
 import { enter } from "./enter.ts";
+import { provenInField } from "./proof.ts";
 import type { FurtherWays } from "./snapshot.ts";
 import type { GateDeps, StepResult } from "./step.ts";
 
@@ -87,10 +88,20 @@ function fields(deciding: Deciding, given: Given): StepResult | Promise<StepResu
     const known = bearer.recall(value);
     if (known === undefined && deps.budget.spent(clientOf(deciding))) return "too-many-failures";
     const found = known ?? bearer.verify(value);
-    if (!(found instanceof Promise)) return taken(deciding, found, { deps, kind: "api-key" });
-    return found.then((settled) => taken(deciding, settled, { deps, kind: "api-key" }));
+    if (!(found instanceof Promise)) return takeField(deciding, found, deps);
+    return found.then((settled) => takeField(deciding, settled, deps));
   }
   return undefined;
+}
+
+function takeField(deciding: Deciding, found: Verified, deps: GateDeps): StepResult {
+  const refused = taken(deciding, found, { deps, kind: "api-key" });
+  if (refused !== undefined || isFailure(found)) return refused;
+  const unproven = provenInField(deciding, found, deps);
+  if (unproven === undefined) return undefined;
+  // It was among the good ones by what it is itself.
+  deciding.good?.pop();
+  return refuseFacts(deciding, found, unproven);
 }
 
 function session(deciding: Deciding, { deps, ways }: Given): StepResult | Promise<StepResult> {

@@ -26,6 +26,8 @@ export interface GateDeps {
     milliseconds: number,
     grpc: boolean,
   ) => void;
+  /** Told of each token that is bound to nobody, on routes that say `confirmation: report`. Undefined: nobody counts. */
+  readonly unbound?: (route: string) => void;
 }
 
 /** Undefined to go on, or the reason to deny. */

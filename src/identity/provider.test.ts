@@ -87,6 +87,8 @@ async function ground(t: TestContext, given: Partial<ProviderOptions> = {}): Pro
 function sharedMemory(clock: ManualClock): SharedMemory {
   const until = new Map<string, number>();
   return {
+    since: 0,
+    agree: (_space, _key, value: string) => value,
     claim(space, key, ttlMs) {
       const name = `${space} ${key}`;
       if ((until.get(name) ?? 0) > clock.now()) return false;

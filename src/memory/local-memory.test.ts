@@ -32,6 +32,15 @@ test("claim() that was refused does not make the first one last longer", () => {
   assert.equal(memory.claim("proofs", "a", 1000), true);
 });
 
+test("agree() gives everybody the first one's value until the time is over", () => {
+  const { clock, memory } = memoryOf();
+  assert.equal(memory.agree("nonces", "7", "first", 1000), "first");
+  assert.equal(memory.agree("nonces", "7", "second", 1000), "first");
+  assert.equal(memory.get("nonces", "7"), "first");
+  clock.advance(1000);
+  assert.equal(memory.agree("nonces", "7", "third", 1000), "third");
+});
+
 test("claim() refuses in a space that is full, and forgets nobody for it", () => {
   const { clock, memory } = memoryOf({ maxEntries: 3 });
   for (const key of ["a", "b", "c"]) memory.claim("proofs", key, 10_000);

@@ -26,6 +26,7 @@ const SLOT_MS = 1000;
 /** One that answers at once. */
 export interface LocalMemory extends SharedMemory {
   claim(space: string, key: string, ttlMs: number): boolean;
+  agree(space: string, key: string, value: string, ttlMs: number): string;
   get(space: string, key: string): string | undefined;
   put(space: string, key: string, value: string, ttlMs: number): void;
   remove(space: string, key: string): void;
@@ -86,10 +87,17 @@ export function createLocalMemory(
   }
 
   return {
+    // It ends with the only process that ever claimed in it.
+    since: 0,
     claim(name, key, ttlMs) {
       if (spaces.get(name)?.get(key, now()) !== undefined) return false;
       keep(name, key, { value: "", ttlMs });
       return true;
+    },
+    agree(name, key, value, ttlMs) {
+      const known = spaces.get(name)?.get(key, now());
+      if (known === undefined) keep(name, key, { value, ttlMs });
+      return known ?? value;
     },
     get: (name, key) => spaces.get(name)?.get(key, now()),
     put: (name, key, value, ttlMs) => keep(name, key, { value, ttlMs }),

@@ -456,6 +456,22 @@ export const REASONS = {
     fault: "caller",
     meaning: "A DPoP proof with this `jti` has been seen within its window.",
   },
+  "stale-proof": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The proof of possession is out of its time",
+    fault: "caller",
+    meaning:
+      "`iat` of the DPoP proof lies further back than `dpop.window`, or ahead by more than `dpop.clockSkew`; or the proof was made before what remembers used proofs was lost. A proof is made for one request: compare the caller's clock.",
+  },
+  "wrong-proof-key": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The token is bound to another key",
+    fault: "caller",
+    meaning:
+      "The thumbprint (RFC 7638) of the key that made the DPoP proof is not `cnf.jkt` of the token: whoever calls may have found the token, and has not the key.",
+  },
   "use-dpop-nonce": {
     status: 401,
     grpc: "UNAUTHENTICATED",
@@ -518,6 +534,14 @@ export const REASONS = {
     fault: "provider",
     meaning:
       "No usable key set for the token's issuer: never fetched, or staler than its bound. For a login: the provider does not answer, or not in time; the detail says which request.",
+  },
+  "memory-unavailable": {
+    status: 503,
+    grpc: "UNAVAILABLE",
+    title: "It cannot be known whether this was used before",
+    fault: "us",
+    meaning:
+      "What remembers used DPoP proofs cannot be reached or has no room: the supervisor of the workers, or Redis (`shared.redis`). The log says which. Tokens without proofs are not affected.",
   },
   "missing-certificate": {
     status: 403,

@@ -9,8 +9,15 @@
  * Neither may be taken for "nobody had it": the caller refuses.
  */
 export interface SharedMemory {
+  /**
+   * Milliseconds since the epoch. What others claimed before it may be forgotten: what held it was lost,
+   * and this process noticed. 0: it noticed nothing of the kind.
+   */
+  readonly since: number;
   /** True for exactly one caller within `ttlMs`, false for every other. */
   claim(space: string, key: string, ttlMs: number): boolean | Promise<boolean>;
+  /** The value that everybody gets: the one that is there, else this one, which is kept for `ttlMs`. */
+  agree(space: string, key: string, value: string, ttlMs: number): string | Promise<string>;
   get(space: string, key: string): string | undefined | Promise<string | undefined>;
   put(space: string, key: string, value: string, ttlMs: number): void | Promise<void>;
   remove(space: string, key: string): void | Promise<void>;

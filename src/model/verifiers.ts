@@ -53,7 +53,7 @@ export interface ProofInput {
   /** Of the request: it looks for its own field, and refuses two. */
   readonly fields: Fields;
   readonly method: string;
-  /** What `htu` must name: the public origin of the listener and the received path, without query and fragment. */
+  /** What `htu` must name: the public origin of the listener and the path as received, without query and fragment. */
   readonly url: string;
   /** The access token that the proof must be for (`ath`). */
   readonly token: string;
@@ -64,7 +64,14 @@ export interface ProofInput {
 
 export interface ProofAnswer {
   /** Undefined: proven. */
-  readonly refused: { readonly reason: Reason; readonly detail: string } | undefined;
+  readonly refused:
+    | {
+        readonly reason: Reason;
+        readonly detail: string;
+        /** Whether a signature check was spent on it: then it counts against the caller's budget. */
+        readonly costly: boolean;
+      }
+    | undefined;
   /** Fields that go out with the answer (`dpop-nonce`); name, value, name, value, … */
   readonly answerFields: Fields;
 }

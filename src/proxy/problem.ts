@@ -33,6 +33,7 @@ const RETRY_AFTER: Partial<Record<Reason, number>> = {
   "feed-stale": 5,
   "identity-unavailable": 5,
   "audit-unavailable": 5,
+  "memory-unavailable": 1,
   overloaded: 1,
   "no-endpoint": 5,
   "shutting-down": 1,

@@ -37,6 +37,8 @@ export interface RequestMetrics {
    * when it has ended. `grpc`: it is a gRPC call, and answered as one.
    */
   decided(route: string | undefined, reason: Reason, gateMs: number, grpc?: boolean): void;
+  /** A token that is bound to nobody was taken on a route that reports them. */
+  unbound(route: string): void;
   /** A permitted request has ended. */
   completed(route: string | undefined, outcome: CompletedRequest): void;
 }
@@ -67,6 +69,9 @@ export function createRequestMetrics(metrics: Metrics): RequestMetrics {
       handles.request("deny", reason, grpc ? 200 : info.status).inc();
       if (grpc) handles.call(GRPC_STATUS[info.grpc]).inc();
     },
+    unbound(route) {
+      families.unbound.with(route).inc();
+    },
     completed(route, outcome) {
       const handles = handlesOf(route);
       const reason = outcome.end === "complete" ? "permitted" : outcome.end;
@@ -83,6 +88,7 @@ interface Families {
   readonly requests: Family<Counter>;
   readonly calls: Family<Counter>;
   readonly decisions: Family<Counter>;
+  readonly unbound: Family<Counter>;
   readonly gate: Family<Histogram>;
   readonly upstream: Family<Histogram>;
   readonly received: Family<Counter>;
@@ -117,6 +123,11 @@ function registerFamilies(metrics: Metrics): Families {
       "decision",
       "reason",
     ]),
+    unbound: metrics.counter(
+      "sallyport_unbound_tokens",
+      "Tokens that are bound to no key and no certificate, on routes with `confirmation: report`: what `required` would refuse.",
+      labels,
+    ),
     gate: metrics.histogram("sallyport_gate_seconds", "How long the gate took to decide.", {
       buckets: GATE_BUCKETS,
       labels: ["decision"],

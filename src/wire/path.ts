@@ -76,6 +76,18 @@ export function canonicalPath(
   options: PathOptions = DEFAULT_OPTIONS,
 ): { readonly path: string } | PathFault {
   if (PLAIN.test(path)) return { path };
+  const normal = normalPath(path, options);
+  return isPathFault(normal) ? normal : { path: mergeSlashes(normal.path) };
+}
+
+/**
+ * The normal form of RFC 3986 section 6.2.2 alone, in which runs of slashes stand: two paths are
+ * equivalent exactly where theirs are equal. Refuses what `canonicalPath` refuses.
+ */
+export function normalPath(
+  path: string,
+  options: PathOptions,
+): { readonly path: string } | PathFault {
   const refused = characterFault(path, options) ?? escapeFault(path);
   if (refused !== undefined) return refused;
   const decoded = path.replace(ESCAPE, decodeUnreserved);
@@ -83,7 +95,7 @@ export function canonicalPath(
   if (DOUBLE_ESCAPE.test(decoded)) return FAULTS.doubleEscape;
   if (DOT_PARAMETER.test(decoded)) return FAULTS.dotParameter;
   if (decoded !== path && dotSegments(decoded) !== dotSegments(path)) return FAULTS.encodedDots;
-  return { path: mergeSlashes(removeDotSegments(decoded)) };
+  return { path: removeDotSegments(decoded) };
 }
 
 /**
