@@ -4,6 +4,7 @@ import { literal } from "./lines.ts";
 export const K = {
   acr: literal('"acr":'),
   action: literal('"action":'),
+  actor: literal('"actor":'),
   ageSeconds: literal('"ageSeconds":'),
   amr: literal(',"amr":'),
   authenticator: literal(',"authenticator":'),
@@ -27,6 +28,7 @@ export const K = {
   deny: literal(',"decision":"deny","decisionId":'),
   detail: literal(',"detail":'),
   determining: literal(',"determining":['),
+  device: literal(',"device":'),
   durationMs: literal(',"durationMs":'),
   end: literal(',"end":'),
   erroring: literal(',"erroring":'),
@@ -66,4 +68,5 @@ export const K = {
   upstream: literal(',"upstream":'),
   upstreamMs: literal(',"upstreamMs":'),
   version: literal(',"v":1}'),
+  versionThen: literal(',"v":1,"workload":'),
 } as const;

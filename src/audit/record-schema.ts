@@ -44,6 +44,14 @@ const principalSchema = z
   })
   .transform((value): Principal => value);
 
+const actorSchema = z.strictObject({
+  authenticator: text,
+  behind: texts,
+  clientId: text.optional(),
+  issuer: text.optional(),
+  subject: text,
+});
+
 const credentialSchema = z.strictObject({
   hash: text,
   kind: text,
@@ -69,6 +77,7 @@ const truncatedSchema = z.record(z.string(), z.strictObject({ bytes: count, hash
 /** A decision as it is read back. What was left out because it was empty is empty again. */
 export const decisionSchema = z.strictObject({
   action: text.optional(),
+  actor: actorSchema.optional(),
   authn: authnSchema.optional(),
   bundle: text,
   clientAddress: text.optional(),
@@ -77,6 +86,7 @@ export const decisionSchema = z.strictObject({
   decisionId: text,
   detail: text.optional(),
   determining: texts,
+  device: principalSchema.optional(),
   erroring: texts,
   host: text.optional(),
   httpVersion: z.enum(["1.0", "1.1", "2"]).optional(),
@@ -100,6 +110,7 @@ export const decisionSchema = z.strictObject({
   truncated: truncatedSchema.default({}),
   type: z.literal("decision"),
   v: version,
+  workload: principalSchema.optional(),
 });
 
 export const completionSchema = z.strictObject({

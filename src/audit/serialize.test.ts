@@ -178,6 +178,52 @@ function decisionOf(given: {
   });
 }
 
+test("decision() writes who else policies saw, each time as the first time", () => {
+  const principal = permit().principal;
+  assert.ok(principal !== undefined);
+  const actor = {
+    authenticator: "corp",
+    subject: "agent",
+    issuer: "https://agents.example",
+    clientId: "app",
+    behind: ["planner"],
+  };
+  const seen = {
+    workload: { ...principal, subject: "mesh" },
+    device: { ...principal, kind: "device" as const, subject: "laptop" },
+    actor,
+  };
+  const base = permit();
+  const plain = { ...actor, issuer: undefined, clientId: undefined, behind: [] };
+  const changes: Partial<DecisionRecord>[] = [
+    seen,
+    { workload: seen.workload },
+    { device: seen.device },
+    { actor: plain },
+    { actor: plain, authn: undefined, action: "admin:drain" },
+    {},
+  ];
+  // The third time each comes from what was kept.
+  for (const change of [...changes, ...changes, ...changes]) {
+    const line = serializer.decision({ ...base, ...change }, false);
+    assert.equal(line, canonicalJson(JSON.parse(line)));
+    const entry = checkedRecord(line);
+    assert.ok(entry.type === "decision");
+    const { workload, device } = change;
+    assert.deepEqual(entry.workload, workload);
+    assert.deepEqual(entry.device, device);
+    assert.deepEqual(entry.actor, present(change.actor));
+  }
+});
+
+/** Without members that are undefined. */
+function present<T extends object>(value: T | undefined): T | undefined {
+  if (value === undefined) return undefined;
+  return Object.fromEntries(
+    Object.entries(value).filter(([, member]) => member !== undefined),
+  ) as T;
+}
+
 test("decision() keeps a 64-bit integer exactly and apart from a text of the same digits", () => {
   const principal = (value: string | bigint): DecisionRecord => {
     const base = permit().principal;

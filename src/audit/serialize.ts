@@ -10,6 +10,7 @@
  * (bench/audit.ts). Principals and scopes are the same objects for as long as a credential is
  * remembered, so their bytes are made once.
  */
+import type { Actor } from "../model/facts.ts";
 import type { PeerCertificate } from "../model/peer-tls.ts";
 import type { Authn, InputRead } from "../model/policy.ts";
 import type { AttributeValue, Principal } from "../model/principal.ts";
@@ -79,6 +80,7 @@ export class Serializer {
   readonly #time = createTimeText();
   readonly #firsts = new Recurring<Authn, First>();
   readonly #principals = new Recurring<Principal, Literal>();
+  readonly #actors = new Recurring<Actor, Literal>();
   readonly #certificates = new Recurring<PeerCertificate, Literal>();
   readonly #lists = new Recurring<readonly string[], Literal>();
   readonly #ends = new KnownTexts(K.end);
@@ -137,17 +139,31 @@ export class Serializer {
     checkLength(lines.size - start);
   }
 
-  /** `authn` to `erroring`. */
+  /** `action` to `erroring`. */
   #writeFirst(lines: Lines, record: DecisionRecord): void {
-    const { authn } = record;
-    if (authn === undefined) writeFirst(lines, record);
+    const { authn, actor } = record;
+    if (actor !== undefined) writeFirst(lines, record, this.#actorOf(actor));
+    else if (authn === undefined) writeFirst(lines, record);
     else this.#writeFirstOf(authn, lines, record);
     lines.quoted(record.decisionId);
     if (record.detail !== undefined) {
       lines.raw(K.detail).quoted(this.#cuts.keep(record.detail, FIELDS.detail));
     }
     if (record.determining.length > 0) this.#writeDetermining(lines, record.determining);
+    if (record.device !== undefined) {
+      lines.raw(K.device);
+      writeRecurring(lines, record.device, this.#principals, writePrincipal);
+    }
     if (record.erroring.length > 0) lines.raw(K.erroring).list(record.erroring);
+  }
+
+  /** What is written of an actor, who is the same one for as long as the credential is remembered. */
+  #actorOf(actor: Actor): Literal {
+    const known = this.#actors.get(actor);
+    if (known !== undefined) return known;
+    const bytes = bytesOf((own) => writeActor(own, actor));
+    if (this.#actors.again(actor)) this.#actors.keep(actor, bytes);
+    return bytes;
   }
 
   /** Nearly always one policy. */
@@ -183,7 +199,7 @@ export class Serializer {
     }
   }
 
-  /** `reads` to `v`. */
+  /** `reads` to `workload`. */
   #writeLast(lines: Lines, record: DecisionRecord, fields: RecordFields): void {
     this.#writeReads(lines, record.reads);
     lines.raw(this.#reasons.member(record.reason));
@@ -197,7 +213,14 @@ export class Serializer {
     if (record.stream !== undefined) lines.raw(K.stream).quoted(record.stream);
     lines.raw(K.time).text(this.#time(record.timeMs));
     this.#cuts.write(lines);
-    lines.raw(K.decisionType).raw(K.version);
+    lines.raw(K.decisionType);
+    if (record.workload === undefined) {
+      lines.raw(K.version);
+      return;
+    }
+    lines.raw(K.versionThen);
+    writeRecurring(lines, record.workload, this.#principals, writePrincipal);
+    lines.raw(K.close);
   }
 
   #writeParams(lines: Lines, params: Readonly<Record<string, string>>): void {
@@ -318,9 +341,10 @@ function paramField(name: string): CutField {
   return { key: `params.${name}`, kind: "path", limit: RECORD_LIMITS.field };
 }
 
-function writeFirst(lines: Lines, record: DecisionRecord): void {
+function writeFirst(lines: Lines, record: DecisionRecord, actor?: Literal): void {
   lines.raw(K.open);
   if (record.action !== undefined) lines.raw(K.action).quoted(record.action).raw(K.comma);
+  if (actor !== undefined) lines.raw(K.actor).raw(actor).raw(K.comma);
   if (record.authn !== undefined) writeAuthn(lines, record.authn);
   lines.raw(K.bundle).quoted(record.bundle);
   if (record.clientAddress !== undefined) {
@@ -362,6 +386,15 @@ function writeCertificate(lines: Lines, certificate: PeerCertificate): void {
   if (spiffeId !== undefined) lines.text(',"spiffeId":').quoted(spiffeId);
   lines.text(',"subject":').quoted(subject);
   lines.text(',"thumbprint":').quoted(thumbprint).raw(K.close);
+}
+
+function writeActor(lines: Lines, actor: Actor): void {
+  const { authenticator, behind, clientId, issuer, subject } = actor;
+  lines.text('{"authenticator":').quoted(authenticator);
+  if (behind.length > 0) lines.text(',"behind":').list(behind);
+  if (clientId !== undefined) lines.text(',"clientId":').quoted(clientId);
+  if (issuer !== undefined) lines.text(',"issuer":').quoted(issuer);
+  lines.text(',"subject":').quoted(subject).raw(K.close);
 }
 
 function writePrincipal(lines: Lines, principal: Principal): void {

@@ -163,6 +163,28 @@ test("what a connection proves is told to policies on routes that ask for no cer
   }
 });
 
+test("the record of a decision has everybody whom policies saw", async () => {
+  const device = { ...certificate.principal, kind: "device" as const, subject: "laptop" };
+  const actor = {
+    authenticator: "people",
+    subject: "agent",
+    issuer: undefined,
+    clientId: undefined,
+    behind: [],
+  };
+  const { decide, records, asked } = fixture({
+    session: { result: { ...session, device, actor }, setCookies: [] },
+    anywhere: certificate,
+  });
+  assert.ok(!isDenial(await decide({ tls: shown() })));
+  const [question] = asked;
+  const [record] = records;
+  assert.ok(question?.workload && question.device && question.actor);
+  for (const name of ["principal", "workload", "device", "actor", "scopes", "authn"] as const) {
+    assert.deepEqual(record?.[name], question[name], name);
+  }
+});
+
 test("a connection whose certificate was revoked gets nowhere with another credential", async () => {
   const revocations: Revocations = {
     ...NO_REVOCATIONS,

@@ -3,6 +3,7 @@ import type { InputRead } from "./policy.ts";
 import type { PeerCertificate } from "./peer-tls.ts";
 import type { Principal } from "./principal.ts";
 import type { Reason } from "./reason.ts";
+import type { Actor } from "./facts.ts";
 import type { Authn } from "./policy.ts";
 
 /**
@@ -38,6 +39,10 @@ export interface DecisionRecord {
   readonly principal: Principal | undefined;
   readonly scopes: readonly string[];
   readonly authn: Authn | undefined;
+  /** What else policies saw of who is calling (`context.workload`, `.device`, `.actor`). */
+  readonly workload?: Principal | undefined;
+  readonly device?: Principal | undefined;
+  readonly actor?: Actor | undefined;
   /** The caller's certificate, where it led to a trusted authority. */
   readonly peerCertificate?: PeerCertificate | undefined;
   readonly credentials: readonly RecordedCredential[];
