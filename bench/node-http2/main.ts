@@ -45,7 +45,7 @@ async function run(configFile: string): Promise<void> {
     streamEnded: () => {},
   });
   await serve(config, handler, instruments);
-  const desk = await openFrontDesk(config.admin, instruments, "starting");
+  const desk = await openFrontDesk(config, instruments, "starting");
   const health = healthOf(audit, instruments);
   desk.answer({ address: health, socket: health });
   await new Promise((resolve) => process.once("SIGTERM", resolve));

@@ -11,10 +11,11 @@ import type { Upstream } from "../http/exchange.ts";
 import type { Records, RunningService } from "../http/running-services.ts";
 import { createUpstream } from "../http/service.ts";
 import type { Endpoint } from "../http/endpoint.ts";
-import { UpstreamTls } from "../http/upstream-tls.ts";
+import { UpstreamTls, workloadParts } from "../http/upstream-tls.ts";
 import { createChallenge } from "../identity/challenge.ts";
 import { readSessionKeys } from "../identity/session-keys.ts";
 import type { AssertionSigner } from "../model/assertion.ts";
+import type { WorkloadPart, WorkloadSource } from "../identity/workload-source.ts";
 import { ConfigError } from "../model/errors.ts";
 import type { Policies } from "../model/policy.ts";
 import { METHODS } from "../model/vocabulary.ts";
@@ -68,12 +69,17 @@ export async function buildSnapshot(
     timers: instruments.timers,
     made: instruments.sessionKey,
   });
-  const authenticators = createAuthenticators(config.authenticators, instruments, sessionKeys);
+  const workload = openWorkloadApi(config, instruments);
+  const authenticators = orClose(
+    () => createAuthenticators(config.authenticators, instruments, sessionKeys),
+    () => workload?.close(),
+  );
   const closeAuthenticators = (): void => {
     for (const authenticator of authenticators.values()) authenticator.close();
+    workload?.close();
   };
   const upstreams = orClose(
-    () => createUpstreams(config.services, instruments),
+    () => createUpstreams(config.services, { instruments, workload }),
     closeAuthenticators,
   );
   const waysOf = createWays(authenticators, instruments);
@@ -84,6 +90,7 @@ export async function buildSnapshot(
     closeAuthenticators();
     for (const upstream of upstreams.values()) upstream.close();
   };
+  const wanted = usedParts(config);
   const build = (options: RouteOptions) => {
     const limits = instruments.limits.routeLimits(options, config.limits.rates);
     const value = gateRoute(options, waysOf(options.authenticate), limits);
@@ -112,10 +119,32 @@ export async function buildSnapshot(
       // Without a listener (an authority alone) nothing is forwarded, and nobody's health is asked after.
       const reached = config.listeners.length === 0 ? [] : [...upstreams.values()];
       const parts = [...authenticators.values(), ...reached];
-      await Promise.all(parts.map((one) => one.start()));
+      await Promise.all([
+        ...parts.map((one) => one.start()),
+        ...wanted.map((part) => workload?.want(part)),
+      ]);
     },
     close,
   };
+}
+
+/** The client of the agent; undefined where there is none. It asks for nothing yet. */
+export function openWorkloadApi(
+  { workloadApi }: Pick<Config, "workloadApi">,
+  { workloadApis }: Pick<Instruments, "workloadApis">,
+): WorkloadSource | undefined {
+  return workloadApi === undefined ? undefined : workloadApis.open(workloadApi);
+}
+
+/** What listeners and services use of it. */
+function usedParts({ listeners, services }: Config): readonly WorkloadPart[] {
+  const parts = new Set(
+    Object.values(services).flatMap(({ tls }) =>
+      tls === undefined ? [] : [...workloadParts(tls)],
+    ),
+  );
+  if (listeners.some(({ tls }) => tls?.identity !== undefined)) parts.add("svid");
+  return [...parts];
 }
 
 function adminSnapshots(
@@ -158,10 +187,10 @@ function orClose<T>(make: () => T, close: () => void): T {
 function createUpstreamTls(
   name: string,
   { endpoints, tls }: Config["services"][string],
-  { clock, timers, log, metrics }: Instruments,
+  { clock, timers, log, metrics, workload }: Reaching,
 ): UpstreamTls | undefined {
   if (!endpoints.some(({ secure }) => secure === true)) return undefined;
-  const deps = { clock, timers, log, metrics, readFile: readFileBytes };
+  const deps = { clock, timers, log, metrics, workload, readFile: readFileBytes };
   return new UpstreamTls(name, tls ?? { insecureSkipVerify: false }, deps);
 }
 
@@ -178,9 +207,16 @@ function closingBoth(upstream: RunningService, tls: UpstreamTls): RunningService
   };
 }
 
+type Reaching = Pick<Instruments, "clock" | "timers" | "log" | "metrics"> & {
+  readonly workload: WorkloadSource | undefined;
+};
+
 function createUpstreams(
   services: Config["services"],
-  instruments: Instruments,
+  {
+    instruments,
+    workload,
+  }: { readonly instruments: Instruments; readonly workload: WorkloadSource | undefined },
 ): Map<string, Upstream> {
   const { clock, timers, deadlines, log, upstreams, resolver, services: running } = instruments;
   const deps = {
@@ -199,7 +235,7 @@ function createUpstreams(
       // What policies know of it, and what it is told, changes nothing about how it is reached.
       const { attributes: _a, assertion: _b, identityFields: _c, ...options } = service;
       const create = (records: Records) => {
-        const tls = createUpstreamTls(name, service, instruments);
+        const tls = createUpstreamTls(name, service, { ...instruments, workload });
         const opening = tls === undefined ? {} : { openSocket: (to: Endpoint) => tls.open(to) };
         const upstream = createUpstream(options, { ...deps, ...opening, name, metrics, records });
         return tls === undefined ? upstream : closingBoth(upstream, tls);

@@ -7,7 +7,7 @@ import { createInstruments } from "./instruments.ts";
 
 test("openFrontDesk() says that it starts, and 503 to whatever is not there yet", async (context) => {
   const admin = adminSchema.parse({ address: "127.0.0.1:0" });
-  const desk = await openFrontDesk(admin, createInstruments(recordedLog()), "starting");
+  const desk = await openFrontDesk({ admin }, createInstruments(recordedLog()), "starting");
   context.after(() => desk.close());
   const ask = async (method: string, path: string): Promise<readonly [number, string]> => {
     const response = await fetch(`http://${desk.address}${path}`, { method });

@@ -9,7 +9,9 @@ import type { ExchangeHandler } from "../http/exchange.ts";
 import { listenerSchema } from "../http/listener-options.ts";
 import { listen, type Listener } from "../http/listener.ts";
 import { createListenerTls } from "../http/listener-tls.ts";
+import type { WorkloadSource } from "../identity/workload-source.ts";
 import { readFileBytes } from "../platform/files.ts";
+import { openWorkloadApi } from "./build-snapshot.ts";
 import type { Instruments } from "./instruments.ts";
 import { textOf } from "./listener-set.ts";
 
@@ -29,10 +31,14 @@ export interface FrontDesk {
 
 /** `waiting`: what readiness says until `answer` is called. Rejects with `listen-failed`. */
 export async function openFrontDesk(
-  admin: Config["admin"],
+  { admin, workloadApi }: Pick<Config, "admin" | "workloadApi">,
   instruments: Instruments,
   waiting: string,
 ): Promise<FrontDesk> {
+  const workload =
+    admin?.tls?.identity === undefined ? undefined : openWorkloadApi({ workloadApi }, instruments);
+  // Nobody is answered before it has come, and nothing waits for it.
+  void workload?.want("svid");
   let waitsFor = waiting;
   const starting = untilItRuns(
     createHealthHandler({
@@ -45,10 +51,15 @@ export async function openFrontDesk(
     request: (exchange) => doors[door].request(exchange),
     malformed: (fault) => doors[door].malformed(fault),
   });
-  const address = await openAddress(admin, instruments, behind("address"));
+  const around = { ...instruments, workload };
+  const address = await openAddress(admin, around, behind("address")).catch((error: unknown) => {
+    workload?.close();
+    throw error;
+  });
   const socket = await openSocket(admin, instruments, behind("socket")).catch(
     async (error: unknown) => {
       await address?.close(0);
+      workload?.close();
       throw error;
     },
   );
@@ -63,6 +74,7 @@ export async function openFrontDesk(
     },
     async close() {
       await Promise.all([address?.close(0), socket?.close(0)]);
+      workload?.close();
     },
   };
 }
@@ -83,13 +95,20 @@ const NOT_YET = ["content-type", "application/problem+json", "retry-after", "1"]
 
 async function openAddress(
   admin: Config["admin"],
-  { clock, timers, deadlines, log, metrics }: Instruments,
+  {
+    clock,
+    timers,
+    deadlines,
+    log,
+    metrics,
+    workload,
+  }: Instruments & { readonly workload: WorkloadSource | undefined },
   handler: ExchangeHandler,
 ): Promise<Listener | undefined> {
   if (admin?.address === undefined) return undefined;
   const options = listenerSchema.parse({ name: "admin", address: admin.address });
   if (admin.tls === undefined) return await listen(options, { clock, deadlines, log, handler });
-  const deps = { clock, timers, log, metrics, readFile: readFileBytes };
+  const deps = { clock, timers, log, metrics, workload, readFile: readFileBytes };
   const tls = createListenerTls("admin", admin.tls, deps);
   return await listen({ ...options, tls: admin.tls }, { clock, deadlines, log, handler, tls });
 }

@@ -17,13 +17,14 @@ import { ConfigError } from "../model/errors.ts";
 import { NO_REVOCATIONS, type Revocations } from "../model/revocation.ts";
 import { createDecisionIds } from "../platform/decision-id.ts";
 import { readFileBytes } from "../platform/files.ts";
+import type { WorkloadSource } from "../identity/workload-source.ts";
 import { createProxyHandler } from "../proxy/handler.ts";
 import { createWellKnown } from "../proxy/well-known.ts";
 import { createStreams, type Streams } from "../proxy/streams.ts";
 import { registerProcessMetrics } from "../telemetry/process-metrics.ts";
 import { allKeys, type AssertionSigning } from "./assertion-signing.ts";
 import type { Standing } from "./authority/standing.ts";
-import { buildSnapshot, type RunningSnapshot } from "./build-snapshot.ts";
+import { buildSnapshot, openWorkloadApi, type RunningSnapshot } from "./build-snapshot.ts";
 import type { Instruments } from "./instruments.ts";
 import { reportCompleted } from "./report-completed.ts";
 import { ListenerSet, textOf } from "./listener-set.ts";
@@ -110,7 +111,15 @@ export async function startInstance(
 }
 
 /** What is opened once, at start. */
-const FIXED = ["admin", "audit", "authority", "assertions", "workers", "supervisor"] as const;
+const FIXED = [
+  "admin",
+  "audit",
+  "authority",
+  "assertions",
+  "workloadApi",
+  "workers",
+  "supervisor",
+] as const;
 
 interface Parts {
   readonly snapshot: RunningSnapshot;
@@ -132,6 +141,8 @@ class RunningInstance implements Instance {
   readonly #streams: Streams;
   readonly #standing: Standing | undefined;
   readonly #signing: AssertionSigning | undefined;
+  /** Of the listeners, which stay open while snapshots come and go. */
+  readonly #workload: WorkloadSource | undefined;
   readonly gate: AdjustableGateDeps;
   prepared: Prepared;
   /** The one in force; a reload assigns it. */
@@ -154,6 +165,7 @@ class RunningInstance implements Instance {
     this.#written = written;
     this.#standing = standing;
     this.#signing = signing;
+    this.#workload = openWorkloadApi(config, instruments);
     this.#stopProcessMetrics = registerProcessMetrics(instruments.metrics);
     const { clock, deadlines, log, metrics, requests } = instruments;
     const revocations = standing?.revocations ?? NO_REVOCATIONS;
@@ -180,7 +192,7 @@ class RunningInstance implements Instance {
     });
     const deps = { clock, deadlines, log, handler, metrics, reusePort: seat.reusePort };
     this.#set = new ListenerSet((options) =>
-      listen(options, { ...deps, tls: listenerTls(options, instruments) }),
+      listen(options, { ...deps, tls: listenerTls(options, instruments, this.#workload) }),
     );
     metrics.sampled(
       "sallyport_connections",
@@ -227,12 +239,15 @@ class RunningInstance implements Instance {
   readiness(): Readiness {
     const writable = this.#audit.writable();
     const authority = this.#standing?.check(this.#instruments.clock.now());
+    const missing = this.#set.missing;
+    const workload = standingText(this.#workload);
     return {
-      ready: writable && !this.#draining && authority?.fresh !== false,
+      ready: writable && !this.#draining && authority?.fresh !== false && missing === undefined,
       checks: {
-        listeners: this.#draining ? "draining" : "accepting",
+        listeners: this.#draining ? "draining" : (missing ?? "accepting"),
         audit: writable ? "writable" : "cannot be written; traffic is refused",
         ...(authority === undefined ? {} : { authority: authority.text }),
+        ...(workload === undefined ? {} : { workloadApi: workload }),
       },
     };
   }
@@ -277,6 +292,7 @@ class RunningInstance implements Instance {
     await ended;
     this.#streams.close();
     this.#snapshot.close();
+    this.#workload?.close();
     this.#stopProcessMetrics();
     await this.#audit.close();
   }
@@ -295,9 +311,17 @@ class RunningInstance implements Instance {
 function listenerTls(
   { name, tls }: ListenerOptions,
   { clock, timers, log, metrics }: Instruments,
+  workload: WorkloadSource | undefined,
 ): ListenerTls | undefined {
   if (tls === undefined) return undefined;
-  return createListenerTls(name, tls, { clock, timers, log, metrics, readFile: readFileBytes });
+  const deps = { clock, timers, log, metrics, workload, readFile: readFileBytes };
+  return createListenerTls(name, tls, deps);
+}
+
+/** One text of all that is asked of the agent; undefined where nothing is. */
+function standingText(workload: WorkloadSource | undefined): string | undefined {
+  const parts = Object.entries(workload?.standing() ?? {});
+  return parts.length === 0 ? undefined : parts.map(([part, text]) => `${part} ${text}`).join("; ");
 }
 
 /** Throws ConfigError where a reload would have to change what is opened once. */

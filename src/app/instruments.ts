@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { FactsCache } from "../identity/facts-cache.ts";
 import { createFactsCache } from "../identity/facts-cache.ts";
 import { createKeySetPool, type KeySetPool } from "../identity/key-set-pool.ts";
+import { createWorkloadApiPool, type WorkloadApiPool } from "../identity/workload-api-pool.ts";
 import { createLimitPool, type CreateRateLimiter, type LimitPool } from "../limits/limit-pool.ts";
 import { createLocalMemory } from "../memory/local-memory.ts";
 import { Deadlines } from "../http/deadlines.ts";
@@ -32,6 +33,7 @@ export interface Instruments {
   readonly keySets: KeySetPool;
   /** What services are told of callers, made of the facts. */
   readonly identities: IdentityCache;
+  readonly workloadApis: WorkloadApiPool;
   readonly limits: LimitPool;
   readonly shared: SharedMemory;
   /** What browser sessions are sealed under where no key is configured. */
@@ -65,6 +67,7 @@ export function createInstruments(
     identities: new IdentityCache(),
     shared: createLocalMemory({ clock, timers: systemTimers }),
     sessionKey: randomBytes(32),
+    workloadApis: createWorkloadApiPool({ clock, timers: systemTimers, log, metrics }),
     limits: createLimitPool({ metrics, ...limits }),
     newTraceparent: createTraceparents(),
   };

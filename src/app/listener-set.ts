@@ -46,6 +46,14 @@ export class ListenerSet {
     return [...this.#open.values()].map(({ listener }) => listener);
   }
 
+  /** Which listener can serve nobody now, and why; undefined where all can. */
+  get missing(): string | undefined {
+    const texts = this.listeners.flatMap(({ name, missing }) =>
+      missing === undefined ? [] : [`${name}: ${missing}`],
+    );
+    return texts.length === 0 ? undefined : texts.join("; ");
+  }
+
   get connections(): number {
     return this.#all().reduce((sum, { connections }) => sum + connections, 0);
   }

@@ -45,7 +45,7 @@ export async function startSallyport(file: string, log: Log): Promise<Sallyport>
   const prepare = createPreparer(file);
   const prepared = await prepare();
   const instruments = createInstruments(log);
-  const desk = await openFrontDesk(prepared.loaded.config.admin, instruments, "starting");
+  const desk = await openFrontDesk(prepared.loaded.config, instruments, "starting");
   return await startPrepared({ file, prepare, prepared }, { instruments, desk });
 }
 

@@ -35,9 +35,10 @@ const STARTING = "starting";
 async function startOwn(file: string, log: Log): Promise<Sallyport> {
   const prepare = createPreparer(file);
   const prepared = await prepare();
-  const { admin, authority } = prepared.loaded.config;
+  const { config } = prepared.loaded;
+  const { authority } = config;
   const instruments = createInstruments(log);
-  return await behindDesk(admin, { instruments, waiting: STARTING }, async (desk) => {
+  return await behindDesk(config, { instruments, waiting: STARTING }, async (desk) => {
     const source = { file, prepare, prepared };
     if (!isKeeper(authority)) return await serve(source, { instruments, desk });
     const backing = await startAuthority(authority, instruments, (text) => desk.waitsFor(text));
@@ -52,7 +53,7 @@ async function startFollower(own: LoadedOwn, log: Log): Promise<Sallyport> {
   const instruments = createInstruments(log);
   const waiting = "waiting for a configuration from the authority";
   const around = { instruments, waiting };
-  return await behindDesk(own.config.admin, around, async (desk) => {
+  return await behindDesk(own.config, around, async (desk) => {
     const backing = await openFollowing(own, instruments);
     const backed = stand(backing, instruments, own.config.workers !== 1);
     const prepared = await backing.begin().catch(async (error: unknown) => {
@@ -69,11 +70,11 @@ async function startFollower(own: LoadedOwn, log: Log): Promise<Sallyport> {
 }
 
 async function behindDesk(
-  admin: Config["admin"],
+  config: Pick<Config, "admin" | "workloadApi">,
   { instruments, waiting }: { readonly instruments: Instruments; readonly waiting: string },
   run: (desk: FrontDesk) => Promise<Sallyport>,
 ): Promise<Sallyport> {
-  const desk = await openFrontDesk(admin, instruments, waiting);
+  const desk = await openFrontDesk(config, instruments, waiting);
   try {
     return await run(desk);
   } catch (error) {

@@ -7,6 +7,7 @@ import { type AdminOptions, adminSchema } from "../admin/admin-options.ts";
 import { type AuthorityOptions, authoritySchema } from "../authority/authority-options.ts";
 import { type RouteOptions, routeSchema } from "../gate/route-options.ts";
 import { type ListenerOptions, listenerSchema } from "../http/listener-options.ts";
+import { type WorkloadApiOptions, workloadApiSchema } from "../identity/workload-api-options.ts";
 import { type PolicyOptions, policyOptionsSchema } from "../policy/policy-options.ts";
 import { check, type PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
@@ -38,6 +39,7 @@ export interface Draft {
   readonly routes: readonly Part<RouteOptions>[];
   readonly admin: AdminOptions | undefined;
   readonly authority: AuthorityOptions | undefined;
+  readonly workloadApi: WorkloadApiOptions | undefined;
   readonly policies: PolicyOptions | undefined;
   readonly limits: LimitsOptions | undefined;
   /** Names as they are written, also in parts that are not valid. */
@@ -91,6 +93,8 @@ export function createDraft(
     routes: listed("routes", raw["routes"], (part) => read(routeSchema, part)),
     admin: raw["admin"] === undefined ? undefined : read(adminSchema, raw["admin"]),
     authority: raw["authority"] === undefined ? undefined : read(authoritySchema, raw["authority"]),
+    workloadApi:
+      raw["workloadApi"] === undefined ? undefined : read(workloadApiSchema, raw["workloadApi"]),
     policies: ownOnly ? undefined : read(policyOptionsSchema, raw["policies"]),
     limits: ownOnly ? undefined : read(limitsSchema, raw["limits"]),
     names: writtenNames(raw),

@@ -18,6 +18,7 @@ import { checkSessions } from "./check-sessions.ts";
 import { checkStore, checkStoreWarnings } from "./check-store.ts";
 import { checkTemplates } from "./check-templates.ts";
 import { checkTlsFiles, checkTlsWarnings } from "./check-tls.ts";
+import { checkWorkloadApi, checkWorkloadApiWarnings } from "./check-workload-api.ts";
 import type { Draft } from "./draft.ts";
 import type { Expansion } from "./expand.ts";
 import type { PathProblem } from "./issues.ts";
@@ -59,6 +60,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkKeyFiles(draft, folder),
     ...(secretsElsewhere ? [] : checkCredentialFiles(draft, folder)),
     ...checkTlsFiles(draft, folder, { publicOnly: secretsElsewhere }),
+    ...checkWorkloadApi(draft, expansion.value, { publicOnly: secretsElsewhere }),
     ...(ownOnly ? await checkIdentity(draft, folder) : []),
   ];
 }
@@ -74,5 +76,6 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkPublishedSecrets(draft, expansion),
     ...checkIdentityWarnings(draft, folder),
     ...checkStoreWarnings(subject),
+    ...checkWorkloadApiWarnings(draft, subject),
   ];
 }

@@ -8,6 +8,7 @@ import {
 } from "../authority/authority-options.ts";
 import type { CredentialsOptions } from "../gate/credential-options.ts";
 import { mapAuthenticatorFiles } from "../identity/authenticator-options.ts";
+import { workloadAddress } from "../identity/workload-api-options.ts";
 import { mapListenerFiles, mapServiceFiles } from "../http/tls-options.ts";
 import type { Config, OwnConfig } from "./schema.ts";
 
@@ -24,6 +25,14 @@ export function resolveOwnPaths<T extends OwnConfig | Config>(config: T, folder:
     ...(config.authority === undefined
       ? {}
       : { authority: resolveAuthority(config.authority, folder) }),
+    ...(config.workloadApi === undefined
+      ? {}
+      : {
+          workloadApi: {
+            ...config.workloadApi,
+            address: workloadAddress(config.workloadApi.address, (file) => resolve(folder, file)),
+          },
+        }),
     supervisor: { ...config.supervisor, folder: resolve(folder, config.supervisor.folder) },
     audit: { ...config.audit, path: resolve(folder, config.audit.path) },
   };

@@ -16,6 +16,7 @@ import {
 } from "../identity/authenticator-options.ts";
 import { dpopSchema } from "../identity/dpop-options.ts";
 import { assertionsSchema } from "../keys/assertion-key-options.ts";
+import { workloadApiSchema } from "../identity/workload-api-options.ts";
 import { failureBudgetSchema } from "../limits/failure-budget.ts";
 import { sharedRateSchema } from "../limits/limit-options.ts";
 import { attributesSchema, nameSchema } from "../model/options.ts";
@@ -67,6 +68,7 @@ export const configSchema = z.strictObject({
       "Where callers connect: at least one, except in a process that only serves the feed (`authority.serve`).",
     ),
   admin: adminSchema.optional().describe("Where operators look."),
+  workloadApi: workloadApiSchema.optional(),
   authenticators: z
     .record(nameSchema, authenticatorSchema)
     .prefault({})

@@ -9,11 +9,13 @@
 import { constants } from "node:crypto";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
 import type { Trust } from "../crypto/certificate-chain.ts";
+import type { WorkloadSource } from "../identity/workload-source.ts";
 import type { Clock, Gauge, Log, Metrics, Timers } from "../model/ports.ts";
 import type { PeerTls } from "../model/peer-tls.ts";
 import { type CertificateChoice, chooseCertificates } from "./tls-certificates.ts";
 import { HandshakeReports } from "./handshake-reports.ts";
-import { type ReadFile, readPair, readTrust, type ServerPair } from "./tls-material.ts";
+import { presentedBy } from "./presented.ts";
+import { pairOfSvid, type ReadFile, readPair, readTrust, type ServerPair } from "./tls-material.ts";
 import { certificatePairs, listenerTlsFiles, type ListenerTlsOptions } from "./tls-options.ts";
 import { NO_CERTIFICATE, type TrustSource, verifyPeer } from "./tls-peer.ts";
 import { CIPHERS } from "./tls-settings.ts";
@@ -25,6 +27,8 @@ export interface ListenerTlsDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly readFile: ReadFile;
+  /** Where `identity: workload-api` comes from; closed by who opened it. */
+  readonly workload?: WorkloadSource | undefined;
 }
 
 /** Throws `certificate-invalid` where the files cannot be used. `name` is the listener's. */
@@ -52,15 +56,19 @@ export class ListenerTls implements TrustSource {
   readonly #deps: ListenerTlsDeps;
   readonly #notAfter: Gauge;
   readonly #material: WatchedMaterial<Material>;
+  readonly #unwatch: () => void;
 
   constructor(name: string, options: ListenerTlsOptions, deps: ListenerTlsDeps) {
-    const { clock, log, metrics, timers } = deps;
+    const { clock, log, metrics, timers, workload } = deps;
+    if (options.identity !== undefined && workload === undefined) {
+      throw new TypeError("an identity of the workload API without one");
+    }
     this.#options = options;
     this.#deps = deps;
     this.#notAfter = metrics
       .gauge(
         "sallyport_tls_certificate_not_after_seconds",
-        "When the first of the listener's certificates expires, in seconds since the epoch.",
+        "When the first of the listener's certificates expires, in seconds since the epoch; 0: it has none.",
         ["listener"],
       )
       .with(name);
@@ -80,6 +88,17 @@ export class ListenerTls implements TrustSource {
       { timers, log },
     );
     this.#measure();
+    const renewed = options.identity === undefined ? undefined : workload;
+    this.#unwatch =
+      renewed?.watch((part) => {
+        if (part === "svid") this.reload();
+      }) ?? (() => undefined);
+  }
+
+  /** Why no handshake can come to an end now; undefined where nothing is missing. */
+  get missing(): string | undefined {
+    if (this.#material.current.pairs.length > 0) return undefined;
+    return "it has no certificate: the workload API has brought none that is valid";
   }
 
   /** Whether callers are asked for certificates. */
@@ -129,13 +148,17 @@ export class ListenerTls implements TrustSource {
   }
 
   close(): void {
+    this.#unwatch();
     this.#material.close();
   }
 
   #read(): Material {
     const { readFile } = this.#deps;
     const { clients, minVersion } = this.#options;
-    const pairs = certificatePairs(this.#options).map((pair) => readPair(pair, readFile));
+    const pairs = [
+      ...certificatePairs(this.#options).map((pair) => readPair(pair, readFile)),
+      ...this.#issued(),
+    ];
     const trust = clients === undefined ? undefined : readTrust(clients, readFile);
     const shared: SecureContextOptions = {
       minVersion,
@@ -145,14 +168,23 @@ export class ListenerTls implements TrustSource {
     return { pairs, choice: chooseCertificates(pairs, shared), trust };
   }
 
+  #issued(): readonly ServerPair[] {
+    const { identity } = this.#options;
+    const svid = identity === undefined ? undefined : this.#deps.workload?.svid();
+    return svid === undefined ? [] : [pairOfSvid(svid)];
+  }
+
   #changed(): Readonly<Record<string, string>> {
     this.onChange?.(this.first);
     this.#measure();
-    return { notAfter: new Date(this.#earliest()).toISOString() };
+    const earliest = this.#earliest();
+    return { notAfter: earliest === 0 ? "no certificate" : new Date(earliest).toISOString() };
   }
 
+  /** 0: there is none. */
   #earliest(): number {
-    return Math.min(...this.#material.current.pairs.map(({ leaf }) => leaf.notAfter));
+    const { pairs } = this.#material.current;
+    return pairs.length === 0 ? 0 : Math.min(...pairs.map(({ leaf }) => leaf.notAfter));
   }
 
   #measure(): void {
@@ -166,17 +198,3 @@ export class ListenerTls implements TrustSource {
  * (tried: set on the picked contexts alone, sessions were resumed); it is set on all of them.
  */
 const NO_RESUMPTION = constants.SSL_OP_NO_TICKET;
-
-/** The caller's certificates as they were sent, its own first. The order of the others says nothing. */
-function presentedBy(socket: TLSSocket): Buffer[] {
-  const sent: Buffer[] = [];
-  let certificate = socket.getPeerX509Certificate();
-  // Node links what was sent, Bun also the authority that it found itself; neither ends a circle.
-  while (certificate !== undefined && sent.length < 16) {
-    const { raw } = certificate;
-    if (sent.some((other) => other.equals(raw))) break;
-    sent.push(raw);
-    certificate = certificate.issuerCertificate;
-  }
-  return sent;
-}

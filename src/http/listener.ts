@@ -57,6 +57,8 @@ export interface Listener {
   readonly connections: number;
   /** Connections that were closed because as many as allowed were open. */
   readonly refused: number;
+  /** Why no caller can be served now; undefined where nothing is missing. */
+  readonly missing: string | undefined;
   /** Puts what the options say in force for the connections that come, save the address, which stays. */
   change(options: ListenerOptions): void;
   /** From now on each answer is the last of its connection; accepts further ones until `close`. */
@@ -154,6 +156,10 @@ class TcpListener implements Listener, ConnectionContext {
   flooded({ address, port }: Peer, limit: Http2Limit): void {
     const fields = { listener: this.name, peer: `${address} ${port}`, limit };
     this.#floodLog.warn("a flood ended an HTTP/2 connection", fields);
+  }
+
+  get missing(): string | undefined {
+    return this.#tls?.missing;
   }
 
   get connections(): number {

@@ -67,6 +67,11 @@ export class TlsAcceptor {
     // What it was comes by `tlsClientError`, if it is worth saying.
     socket.on("error", () => socket.destroy());
     const key = keyOf(socket);
+    if (this.#tls.missing !== undefined) {
+      this.#tls.reports.failed("failed", { peer: key, code: "NO_CERTIFICATE" });
+      socket.destroy();
+      return;
+    }
     const release = key === undefined ? undefined : this.#deps.admit(socket);
     if (key === undefined || release === undefined) {
       socket.destroy();

@@ -9,13 +9,12 @@ export interface CertificateChoice {
   pick(serverName: string): SecureContext | undefined;
 }
 
-/** `shared`: what all contexts have in common. */
+/** `shared`: what all contexts have in common. Without a pair no handshake comes to an end. */
 export function chooseCertificates(
   pairs: readonly ServerPair[],
   shared: SecureContextOptions,
 ): CertificateChoice {
   const [first] = pairs;
-  if (first === undefined) throw new TypeError("a listener without a certificate");
   const optionsOf = ({ certificatePem, keyPem }: ServerPair): SecureContextOptions => ({
     ...shared,
     cert: certificatePem,
@@ -32,7 +31,7 @@ export function chooseCertificates(
     }
   }
   return {
-    first: optionsOf(first),
+    first: first === undefined ? shared : optionsOf(first),
     pick(serverName) {
       const name = serverName.toLowerCase().replace(/\.$/, "");
       // A wildcard stands for one label (RFC 9525 section 6.3).

@@ -7,6 +7,7 @@ import { type Certificate, parseCertificate } from "../crypto/certificate.ts";
 import type { Trust } from "../crypto/certificate-chain.ts";
 import { pemBlocks, pemLabels } from "../crypto/pem.ts";
 import { readRevocationLists, type RevocationList } from "../crypto/revocation-list.ts";
+import type { WorkloadSvid } from "../identity/workload-source.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { PairFiles } from "./tls-options.ts";
 
@@ -41,6 +42,13 @@ export function readPair({ certificate, key }: PairFiles, read: ReadFile): Serve
     throw fault(key, `it is not the key of the certificate in ${certificate}`);
   }
   return { leaf, certificatePem, keyPem };
+}
+
+/** The same of what the Workload API has brought, which is verified already. */
+export function pairOfSvid({ certificatePem, keyPem }: WorkloadSvid): ServerPair {
+  const [leaf] = pemBlocks(certificatePem, "CERTIFICATE");
+  if (leaf === undefined) throw new TypeError("an SVID without a certificate");
+  return { leaf: parseCertificate(leaf), certificatePem, keyPem };
 }
 
 export interface TrustFiles {

@@ -1,5 +1,7 @@
 /** The options of TLS: certificates of a listener and whom it admits; how a service is verified. */
 import { z } from "zod";
+import { isTrustDomain, parseSpiffeId } from "../crypto/spiffe-id.ts";
+import { WORKLOAD_API } from "../identity/workload-api-options.ts";
 
 const fileSchema = z.string().min(1, "a path").max(4096);
 
@@ -28,9 +30,14 @@ const clientsSchema = z.strictObject({
     ),
 });
 
+const identitySchema = z.literal(WORKLOAD_API, "workload-api").optional();
+
 /** `listeners[].tls`. */
 export const listenerTlsSchema = z
   .strictObject({
+    identity: identitySchema.describe(
+      "`workload-api`, in place of certificate and key: the X.509-SVID that `workloadApi` brings, renewed without a restart. While there is none, or it has expired, connections are closed as they come and `/readyz` says why.",
+    ),
     certificate: pairSchema.shape.certificate.optional(),
     key: pairSchema.shape.key.optional(),
     certificates: z
@@ -51,23 +58,51 @@ export const listenerTlsSchema = z
         "Asks callers for a certificate. Sessions are not resumed then, so that each connection proves its own. Nobody is asked when left out.",
       ),
   })
-  .superRefine(({ certificate, key, certificates }, context) => {
+  .superRefine(({ identity, certificate, key, certificates }, context) => {
     const issue = (message: string, path: string): void =>
       context.addIssue({ code: "custom", message, path: [path] });
-    if (certificates !== undefined) {
+    if (identity !== undefined) {
+      const written = { certificate, key, certificates };
+      for (const [name, value] of Object.entries(written)) {
+        if (value !== undefined) issue("either identity, or certificate files", name);
+      }
+    } else if (certificates !== undefined) {
       if (certificate !== undefined)
         issue("either certificate and key, or certificates", "certificate");
       if (key !== undefined) issue("either certificate and key, or certificates", "key");
     } else if (certificate === undefined) {
-      context.addIssue({ code: "custom", message: "certificate with its key, or certificates" });
+      context.addIssue({ code: "custom", message: NO_PAIR });
     } else if (key === undefined) {
-      context.addIssue({ code: "custom", message: "certificate with its key, or certificates" });
+      context.addIssue({ code: "custom", message: NO_PAIR });
     }
   });
+
+const spiffeIdSchema = z
+  .string("a SPIFFE ID, such as spiffe://example.org/billing")
+  .refine(
+    (text) => (parseSpiffeId(text)?.path ?? "") !== "",
+    "a SPIFFE ID with a path, such as spiffe://example.org/billing",
+  );
 
 /** `services.NAME.tls`. */
 export const serviceTlsSchema = z
   .strictObject({
+    identity: identitySchema.describe(
+      "`workload-api`, in place of certificate and key: we show the X.509-SVID that `workloadApi` brings. While there is none, no connection to the service is opened.",
+    ),
+    serverId: z
+      .union([spiffeIdSchema.transform((id) => [id]), z.array(spiffeIdSchema).min(1).max(32)])
+      .optional()
+      .describe(
+        "SPIFFE ID that the service's X.509-SVID has to have, exactly, or a list of those that it may have. It is verified by the authorities of its own trust domain, which `workloadApi` brings, or by those in `ca`; names and addresses in it say nothing then.",
+      ),
+    serverTrustDomain: z
+      .string()
+      .refine(isTrustDomain, "a trust domain, such as example.org")
+      .optional()
+      .describe(
+        "In place of serverId: any X.509-SVID of this trust domain is taken for the service's, so every workload in it can stand in for the service.",
+      ),
     ca: fileSchema
       .optional()
       .describe(
@@ -93,10 +128,25 @@ export const serviceTlsSchema = z
         "Takes any certificate from the service, so anybody on the way can read and change what passes. false when left out; true is warned about by check and at each start.",
       ),
   })
-  .superRefine(({ certificate, key }, context) => {
-    if ((certificate === undefined) === (key === undefined)) return;
-    context.addIssue({ code: "custom", message: "certificate and key, or neither" });
+  .superRefine((options, context) => {
+    const issue = (message: string, path: string): void =>
+      context.addIssue({ code: "custom", message, path: [path] });
+    const { identity, certificate, key, serverId, serverTrustDomain, insecureSkipVerify } = options;
+    if ((certificate === undefined) !== (key === undefined)) {
+      context.addIssue({ code: "custom", message: "certificate and key, or neither" });
+    }
+    if (identity !== undefined && certificate !== undefined) {
+      issue("either identity, or certificate and key", "identity");
+    }
+    if (serverId !== undefined && serverTrustDomain !== undefined) {
+      issue("either serverId or serverTrustDomain", "serverTrustDomain");
+    }
+    if (insecureSkipVerify && (serverId !== undefined || serverTrustDomain !== undefined)) {
+      issue("nobody's identity is looked at then; leave it out", "insecureSkipVerify");
+    }
   });
+
+const NO_PAIR = "certificate with its key, certificates, or identity";
 
 export type ListenerTlsOptions = z.output<typeof listenerTlsSchema>;
 export type ServiceTlsOptions = z.output<typeof serviceTlsSchema>;
@@ -106,9 +156,10 @@ export interface PairFiles {
   readonly key: string;
 }
 
-/** The pairs of a listener however they were written; the first is the default. */
+/** The pairs of a listener however they were written; the first is the default. None: its identity comes from elsewhere. */
 export function certificatePairs(options: ListenerTlsOptions): readonly PairFiles[] {
-  const { certificate, key, certificates } = options;
+  const { identity, certificate, key, certificates } = options;
+  if (identity !== undefined) return [];
   if (certificates !== undefined) return certificates;
   if (certificate === undefined || key === undefined) throw new TypeError("not checked");
   return [{ certificate, key }];

@@ -1,15 +1,19 @@
 /**
- * TLS towards one service: whom we trust, what we show of ourselves, read again when the files
- * change. The service's certificate has to lead to a trusted authority and be for the name that we
- * reach it by. What goes wrong is logged up to a rate, with what exactly it was.
+ * TLS towards one service: whom we trust, what we show of ourselves, read again when the files change
+ * or the Workload API brings others. The service's certificate has to lead to a trusted authority and be
+ * for the name that we reach it by, or for the SPIFFE ID that it has to have. What goes wrong is logged up to a rate, with what exactly it was.
  */
-import { isIP, type Socket } from "node:net";
+import { isIP, Socket } from "node:net";
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
+import { type Certificate } from "../crypto/certificate.ts";
+import { pemText } from "../crypto/issue-certificate.ts";
+import type { WorkloadPart, WorkloadSource } from "../identity/workload-source.ts";
 import type { Clock, Counter, Log, Metrics, Timers } from "../model/ports.ts";
 import { LimitedLog } from "./limited-log.ts";
 import { connectTcp } from "./sockets.ts";
 import { isTlsFailure } from "./tls-failure.ts";
-import { type ReadFile, readPair, readTrust } from "./tls-material.ts";
+import { createServerIdentity, type ServerIdentity, trustDomainsOf } from "./server-identity.ts";
+import { pairOfSvid, type ReadFile, readPair, readTrust } from "./tls-material.ts";
 import { type ServiceTlsOptions, serviceTlsFiles } from "./tls-options.ts";
 import { CIPHERS } from "./tls-settings.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -21,6 +25,17 @@ export interface UpstreamTlsDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly readFile: ReadFile;
+  /** Where our identity and the bundles of trust domains come from; closed by who opened it. */
+  readonly workload?: WorkloadSource | undefined;
+}
+
+/** What connections are made of now. */
+interface Material {
+  readonly context: SecureContext;
+  /** Who the service has to be; undefined: by its name. */
+  readonly identity: ServerIdentity | undefined;
+  /** What is not there, so that no connection may be opened. */
+  readonly missing: string | undefined;
 }
 
 export class UpstreamTls {
@@ -29,11 +44,16 @@ export class UpstreamTls {
   readonly #deps: UpstreamTlsDeps;
   readonly #failures: Counter;
   readonly #limited: LimitedLog;
-  readonly #context: WatchedMaterial<SecureContext>;
+  readonly #material: WatchedMaterial<Material>;
+  readonly #unwatch: () => void;
 
   /** Throws `certificate-invalid` where the files cannot be used. */
   constructor(service: string, options: ServiceTlsOptions, deps: UpstreamTlsDeps) {
-    const { clock, timers, log, metrics } = deps;
+    const { clock, timers, log, metrics, workload } = deps;
+    const parts = workloadParts(options);
+    if (parts.size > 0 && workload === undefined) {
+      throw new TypeError("what the workload API brings, without one");
+    }
     this.#service = service;
     this.#options = options;
     this.#deps = deps;
@@ -50,7 +70,7 @@ export class UpstreamTls {
         service,
       });
     }
-    this.#context = new WatchedMaterial(
+    this.#material = new WatchedMaterial(
       {
         files: serviceTlsFiles(options),
         read: () => this.#read(),
@@ -63,6 +83,11 @@ export class UpstreamTls {
       },
       { timers, log },
     );
+    const used = parts.size === 0 ? undefined : workload;
+    this.#unwatch =
+      used?.watch((part) => {
+        if (parts.has(part)) this.reload();
+      }) ?? (() => undefined);
   }
 
   /** A connection to an endpoint, connecting; by TLS where the endpoint says so. */
@@ -70,14 +95,20 @@ export class UpstreamTls {
     if (endpoint.secure !== true) return connectTcp(endpoint);
     const { host, port } = endpoint;
     const name = this.#options.serverName ?? host;
-    const socket = connect({
+    const { context, identity, missing } = this.#material.current;
+    if (missing !== undefined) return this.#notOpened(endpoint, missing);
+    const socket: TLSSocket = connect({
       host,
       port,
-      secureContext: this.#context.current,
+      secureContext: context,
       // RFC 6066 section 3: an address is no server name. The certificate is held against it all the same.
       ...(isIP(name) === 0 ? { servername: name } : {}),
       ALPNProtocols: [endpoint.http2 === true ? "h2" : "http/1.1"],
       rejectUnauthorized: !this.#options.insecureSkipVerify,
+      // Asked after the chain was found good, before a byte of ours goes out.
+      ...(identity === undefined
+        ? {}
+        : { checkServerIdentity: () => identity.check(socket, this.#deps.clock.now()) }),
     });
     socket.setNoDelay(true);
     if (endpoint.http2 === true) socket.once("secureConnect", () => refuseUnlessHttp2(socket));
@@ -87,27 +118,64 @@ export class UpstreamTls {
 
   /** Reads the files anew for connections to come, or leaves what is in force. */
   reload(): void {
-    this.#context.reload();
+    this.#material.reload();
   }
 
   close(): void {
-    this.#context.close();
+    this.#unwatch();
+    this.#material.close();
   }
 
-  #read(): SecureContext {
-    const { readFile } = this.#deps;
+  #read(): Material {
+    const { readFile, workload } = this.#deps;
     const { ca, certificate, key } = this.#options;
     const trust = ca === undefined ? undefined : readTrust({ ca }, readFile);
+    const authoritiesOf = (trustDomain: string): readonly Certificate[] | undefined =>
+      trust?.anchors ?? workload?.x509Bundle(trustDomain);
+    const identity = createServerIdentity(this.#options, authoritiesOf);
+    const svid = this.#options.identity === undefined ? undefined : workload?.svid();
+    const issued = svid === undefined ? undefined : pairOfSvid(svid);
     const own =
       certificate === undefined || key === undefined
-        ? undefined
+        ? issued
         : readPair({ certificate, key }, readFile);
-    return createSecureContext({
+    const context = createSecureContext({
       minVersion: "TLSv1.2",
       ciphers: CIPHERS,
-      ...(trust === undefined ? {} : { ca: trust.caPem }),
+      // Never those of the runtime where an identity is asked for, also while there is no bundle.
+      ...(identity === undefined
+        ? trust && { ca: trust.caPem }
+        : { ca: identity.anchors.map(({ der }) => pemText("CERTIFICATE", der)) }),
+      // A trust domain may be spoken for by an authority that another one has signed.
+      ...(identity === undefined ? {} : { allowPartialTrustChain: true }),
       ...(own === undefined ? {} : { cert: own.certificatePem, key: own.keyPem }),
     });
+    return { context, identity, missing: this.#missing({ own: own !== undefined, identity }) };
+  }
+
+  #missing({
+    own,
+    identity,
+  }: {
+    readonly own: boolean;
+    readonly identity: ServerIdentity | undefined;
+  }): string | undefined {
+    if (this.#options.identity !== undefined && !own) {
+      return "the workload API has brought no X.509-SVID that is valid";
+    }
+    if (identity?.anchors.length === 0) {
+      return `the workload API has brought no bundle of ${trustDomainsOf(this.#options).join(", ")}`;
+    }
+    return undefined;
+  }
+
+  /** A connection that fails at once: without our identity, or without a way to know theirs, none is made. */
+  #notOpened(endpoint: Endpoint, missing: string): Socket {
+    const socket = new Socket();
+    socket.once("error", (error: NodeJS.ErrnoException) => this.#failed(endpoint, error));
+    const error = Object.assign(new Error(missing), { code: "ERR_TLS_NO_SVID" });
+    setImmediate(() => socket.destroy(error));
+    return socket;
   }
 
   #failed({ host, port }: Endpoint, error: NodeJS.ErrnoException): void {
@@ -122,6 +190,14 @@ export class UpstreamTls {
       message: message.slice(0, 500),
     });
   }
+}
+
+/** What of the Workload API a service with these options uses. */
+export function workloadParts(options: ServiceTlsOptions): ReadonlySet<WorkloadPart> {
+  const parts = new Set<WorkloadPart>();
+  if (options.identity !== undefined) parts.add("svid");
+  if (options.ca === undefined && trustDomainsOf(options).length > 0) parts.add("x509-bundles");
+  return parts;
 }
 
 /**

@@ -27,6 +27,8 @@ export const ERROR_CODES = {
   "revocations-full":
     "As many revocations are in force as can be held. None was added; lift some, or let them expire.",
   "admin-call-failed": "The admin API could not be asked, or it answered with a problem.",
+  "workload-api-failed":
+    "The SPIFFE Workload API cannot be asked, or what its agent says is not to be used.",
   "enrolment-failed": "A machine could not be enrolled or could not renew its identity.",
 } as const;
 

@@ -9,6 +9,12 @@ const SMALLEST: ReadonlySet<string> = new Set([
   "process_start_time_seconds",
   "sallyport_audit_free_bytes",
   "sallyport_audit_writable",
+  // Times: added up they say nothing.
+  "sallyport_key_set_loaded_timestamp_seconds",
+  "sallyport_tls_certificate_not_after_seconds",
+  "sallyport_workload_api_current",
+  "sallyport_workload_api_updated_timestamp_seconds",
+  "sallyport_workload_svid_not_after_seconds",
 ]);
 
 /** The sum, family by family in the order in which they first appear. */

@@ -254,7 +254,7 @@ async function startWorld() {
         },
       }),
   };
-  const desk = await openFrontDesk(admin, instruments, "starting");
+  const desk = await openFrontDesk({ admin }, instruments, "starting");
   const running = await startPrepared(
     { file, prepare, prepared },
     { instruments, desk, backed: stand(backing, instruments) },

@@ -1,0 +1,61 @@
+/** Who shows or trusts what the SPIFFE Workload API brings needs one, and one that nobody uses is a mistake. */
+import { workloadParts } from "../http/upstream-tls.ts";
+import type { Draft } from "./draft.ts";
+import type { PathProblem } from "./issues.ts";
+import type { Path } from "./place.ts";
+import { isMapping } from "./written.ts";
+
+const REMEDY = "workloadApi: { address: unix:/path/to/agent.sock } at the top";
+
+/** `written`: the expanded document, in which one may stand that is not valid. */
+export function checkWorkloadApi(
+  draft: Draft,
+  written: unknown,
+  { publicOnly }: { readonly publicOnly: boolean },
+): PathProblem[] {
+  if (isMapping(written) && written["workloadApi"] !== undefined) return [];
+  return users(draft)
+    .filter(({ published }) => !published || !publicOnly)
+    .map(({ path }) => ({
+      path,
+      message: "there is no Workload API that it could come from",
+      remedy: REMEDY,
+    }));
+}
+
+/** `ownOnly`: services are not known. */
+export function checkWorkloadApiWarnings(
+  draft: Draft,
+  { ownOnly }: { readonly ownOnly: boolean },
+): PathProblem[] {
+  if (ownOnly || draft.workloadApi === undefined || users(draft).length > 0) return [];
+  const message = "nothing uses the Workload API";
+  const remedy = "tls: { identity: workload-api } of a listener or service, or no workloadApi";
+  return [{ path: ["workloadApi"], message, remedy }];
+}
+
+interface User {
+  readonly path: Path;
+  /** Part of what an authority publishes; who runs it is another machine. */
+  readonly published: boolean;
+}
+
+function users({ listeners, services, admin }: Draft): User[] {
+  const own = admin === undefined ? [] : [{ path: ["admin"], options: admin }];
+  const shown = [...listeners, ...own].flatMap(({ path, options: { tls } }) =>
+    tls?.identity === undefined ? [] : [{ path: [...path, "tls", "identity"], published: false }],
+  );
+  const reached = services.flatMap(({ path, options: { tls } }) =>
+    tls === undefined
+      ? []
+      : [...workloadParts(tls)].map((part) => ({
+          path: [...path, "tls", part === "svid" ? "identity" : serverKey(tls)],
+          published: true,
+        })),
+  );
+  return [...shown, ...reached];
+}
+
+function serverKey({ serverId }: { readonly serverId?: unknown }): string {
+  return serverId === undefined ? "serverTrustDomain" : "serverId";
+}

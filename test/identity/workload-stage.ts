@@ -1,0 +1,229 @@
+/**
+ * A stage of SPIFFE workloads: an agent, a service and callers with SVIDs, and the proxy between them
+ * as `sallyport run` starts it, with nothing but the agent's socket to know itself and others by.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type Agent, request as httpsRequest } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createServer as createTlsServer, type Server, type TLSSocket } from "node:tls";
+import { fileURLToPath } from "node:url";
+import { type IssuedSvid, TestAgent, TestTrustDomain } from "../workload-api.ts";
+
+const LIMITS = {
+  /** Milliseconds for what must happen, on a slow and busy machine. */
+  wait: 60_000,
+  poll: 20,
+} as const;
+
+const SALLYPORT = fileURLToPath(new URL("../../bin/sallyport", import.meta.url));
+
+export interface WorkloadStageOptions {
+  /** Whether the agent serves when the proxy starts; true when left out. */
+  readonly agent?: boolean;
+  /** `tls` of the service, in YAML. */
+  readonly serviceTls?: string;
+  /** The path of the service's SPIFFE ID; /billing when left out. */
+  readonly servicePath?: string;
+  /** `workloadApi`, in YAML. */
+  readonly workloadApi?: string;
+  /** YAML at top level. */
+  readonly config?: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+export class WorkloadStage {
+  readonly folder = mkdtempSync(join(tmpdir(), "sallyport-workload-"));
+  readonly domain = new TestTrustDomain("example.org");
+  readonly agent = new TestAgent(`unix:${this.folder}/agent.sock`);
+  /** SPIFFE IDs of who called the service, one for each request. */
+  readonly seen: string[] = [];
+  /** Connections that the service accepted. */
+  serviceConnections = 0;
+  readonly #caller: IssuedSvid = this.domain.issue("/caller");
+  readonly #service: Server;
+  readonly #open = new Set<TLSSocket>();
+  #child: ChildProcess | undefined;
+  #log = "";
+  #addresses: { readonly mesh: string; readonly admin: string } | undefined;
+
+  constructor(servicePath = "/billing") {
+    const own = this.domain.issue(servicePath, { notAfterMs: Date.now() + 7_200_000 });
+    this.#service = createTlsServer({
+      cert: own.certificatePem,
+      key: own.keyPem,
+      ca: this.domain.bundlePem,
+      requestCert: true,
+      rejectUnauthorized: true,
+    });
+    this.#service.on("secureConnection", (socket: TLSSocket) => this.#served(socket));
+  }
+
+  /** HTTP/1.1 as far as requests without a body need it: Bun's own server does not show its caller. */
+  #served(socket: TLSSocket): void {
+    this.serviceConnections += 1;
+    this.#open.add(socket);
+    socket.once("close", () => this.#open.delete(socket));
+    socket.on("error", () => socket.destroy());
+    const { subjectAltName = "" } = socket.getPeerX509Certificate() ?? {};
+    let text = "";
+    socket.on("data", (chunk: Buffer) => {
+      text += chunk.toString("latin1");
+      for (let end = text.indexOf("\r\n\r\n"); end >= 0; end = text.indexOf("\r\n\r\n")) {
+        text = text.slice(end + 4);
+        this.seen.push(subjectAltName.replace("URI:", ""));
+        socket.write("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nbilled");
+      }
+    });
+  }
+
+  get log(): string {
+    return this.#log;
+  }
+
+  async start({
+    agent = true,
+    serviceTls = "{ identity: workload-api, serverId: spiffe://example.org/billing }",
+    workloadApi = "{ address: unix:agent.sock }",
+    config = "",
+  }: WorkloadStageOptions = {}): Promise<this> {
+    this.serve();
+    if (agent) await this.agent.start();
+    this.#service.listen(0, "127.0.0.1");
+    await once(this.#service, "listening");
+    const { port } = this.#service.address() as AddressInfo;
+    mkdirSync(join(this.folder, "policies"));
+    writeFileSync(
+      join(this.folder, "policies", "all.cedar"),
+      '@id("all") permit (principal, action, resource);',
+    );
+    writeFileSync(join(this.folder, "mesh-ca.pem"), this.domain.bundlePem);
+    const written = `version: 1
+listeners:
+  - name: mesh
+    address: 127.0.0.1:0
+    tls: { identity: workload-api, clients: { mode: required, ca: mesh-ca.pem } }
+admin: { address: "127.0.0.1:0" }
+workloadApi: ${workloadApi}
+services:
+  billing: { endpoints: ["https://127.0.0.1:${port}"], tls: ${serviceTls} }
+routes:
+  - { name: all, path: "/*", service: billing, authenticate: [anonymous] }
+policies: { enforce: [policies] }
+audit: { path: audit }
+${config}
+`;
+    writeFileSync(join(this.folder, "sallyport.yaml"), written, { mode: 0o600 });
+    await this.#run();
+    return this;
+  }
+
+  /** Hands a fresh SVID out, and the bundle. */
+  serve(options: { readonly notAfterMs?: number; readonly path?: string } = {}): IssuedSvid {
+    const { path = "/proxy", ...rest } = options;
+    const issued = this.domain.issue(path, rest);
+    this.agent.serve([issued]);
+    this.agent.serveBundles([this.domain]);
+    return issued;
+  }
+
+  /** One request as a caller with an SVID, over a connection of its own or of `agent`. */
+  async ask(
+    target = "/x",
+    { agent, method = "GET" }: { readonly agent?: Agent; readonly method?: string } = {},
+  ): Promise<Answer & { readonly shown: string }> {
+    const [host = "", port = ""] = this.addresses.mesh.split(":");
+    return await new Promise((resolve, reject) => {
+      const sent = httpsRequest({
+        host,
+        port,
+        path: target,
+        method,
+        cert: this.#caller.certificatePem,
+        key: this.#caller.keyPem,
+        ca: this.domain.bundlePem,
+        checkServerIdentity: () => undefined,
+        agent: agent ?? false,
+      });
+      sent.once("error", reject);
+      sent.once("response", (response) => {
+        const shown = (response.socket as TLSSocket).getPeerX509Certificate()?.serialNumber ?? "";
+        let body = "";
+        response.on("data", (chunk: Buffer) => (body += chunk.toString()));
+        response.once("error", reject);
+        response.once("end", () => resolve({ status: response.statusCode ?? 0, body, shown }));
+      });
+      sent.end();
+    });
+  }
+
+  async ready(): Promise<Answer> {
+    const response = await fetch(`http://${this.addresses.admin}/readyz`);
+    return { status: response.status, body: await response.text() };
+  }
+
+  async metrics(): Promise<string> {
+    return await (await fetch(`http://${this.addresses.admin}/metrics`)).text();
+  }
+
+  get addresses(): { readonly mesh: string; readonly admin: string } {
+    if (this.#addresses === undefined) throw new TypeError("not started");
+    return this.#addresses;
+  }
+
+  /** Waits until it holds; only a failing test waits long. */
+  async until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+    const deadline = performance.now() + LIMITS.wait;
+    while (!(await holds())) {
+      if (performance.now() > deadline) throw new Error(`not ${what}: ${this.#log}`);
+      await new Promise((resolve) => {
+        setTimeout(resolve, LIMITS.poll);
+      });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const child = this.#child;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, "exit");
+      child.kill("SIGTERM");
+      await ended;
+    }
+    this.agent.stop();
+    for (const socket of this.#open) socket.destroy();
+    this.#service.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #run(): Promise<void> {
+    const child = spawn(SALLYPORT, ["run", "-c", "sallyport.yaml"], {
+      cwd: this.folder,
+      env: {
+        ...process.env,
+        SALLYPORT_RUNTIME: process.versions["bun"] === undefined ? "node" : "bun",
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#child = child;
+    // The runner may end this process before its last hooks are through.
+    process.once("exit", () => child.kill("SIGKILL"));
+    const take = (chunk: Buffer): void => void (this.#log += chunk.toString());
+    child.stdout.on("data", take);
+    child.stderr.on("data", take);
+    await this.until("started", () => {
+      if (child.exitCode !== null) throw new Error(`it ended: ${this.#log}`);
+      const mesh = /\bmesh\b.*?(127\.0\.0\.1:[1-9]\d*)/.exec(this.#log)?.[1];
+      const admin = /\badmin\b.*?(127\.0\.0\.1:[1-9]\d*)/.exec(this.#log)?.[1];
+      if (mesh === undefined || admin === undefined) return false;
+      this.#addresses = { mesh, admin };
+      return true;
+    });
+  }
+}
