@@ -1,5 +1,13 @@
 /** Ports for tests: they record what they are told and fetch what they are given. */
-import type { DocumentFetcher, Log, LogFields, Metrics } from "../src/model/ports.ts";
+import { parseJson } from "../src/model/json.ts";
+import type {
+  DocumentFetcher,
+  JsonClient,
+  JsonMessage,
+  Log,
+  LogFields,
+  Metrics,
+} from "../src/model/ports.ts";
 
 export interface RecordedLog extends Log {
   /** `level event {fields}`, with the messages of errors and their causes. */
@@ -86,4 +94,27 @@ export function fakeFetcher(documents: Readonly<Record<string, unknown>>): FakeF
     },
   };
   return fetcher;
+}
+
+export interface FakeJsonClient extends JsonClient {
+  /** Every question, in order. */
+  readonly posted: { readonly url: string; readonly message: JsonMessage }[];
+  /** What the next questions are answered; a function is called with each, and may throw. */
+  answer: unknown;
+}
+
+/** Answers are passed through our own reader of JSON, as the real client does. */
+export function fakeJsonClient(answer: unknown): FakeJsonClient {
+  const client: FakeJsonClient = {
+    posted: [],
+    answer,
+    post: async (url, message) => {
+      client.posted.push({ url, message });
+      const { answer: now } = client;
+      const body: unknown =
+        typeof now === "function" ? await (now as (asked: JsonMessage) => unknown)(message) : now;
+      return parseJson(JSON.stringify(body));
+    },
+  };
+  return client;
 }

@@ -13,13 +13,17 @@ import type {
 } from "../identity/authenticator.ts";
 import { createBearerSet } from "../identity/bearer.ts";
 import { createCertificateSet } from "../identity/certificate-set.ts";
+import { createIntrospectionAuthenticator } from "../identity/introspection.ts";
 import { createJwtAuthenticator } from "../identity/jwt.ts";
 import { createOidcAuthenticator } from "../identity/oidc.ts";
 import type { SessionKeys } from "../identity/session-keys.ts";
 import { createSessionSet } from "../identity/session-set.ts";
+import type { JsonClient } from "../model/ports.ts";
 import type { CertificateVerifier } from "../model/verifiers.ts";
 import { createDocumentFetcher } from "../platform/document-fetcher.ts";
 import { readFileBytes } from "../platform/files.ts";
+import { createJsonClient } from "../platform/json-client.ts";
+import { type CredentialFiles, createOwnCredentials } from "../platform/own-credentials.ts";
 import type { Instruments } from "./instruments.ts";
 
 export type Authenticators = ReadonlyMap<string, Authenticator>;
@@ -58,15 +62,28 @@ const CREATE: {
 } = {
   jwt: createJwtAuthenticator,
   oidc: createOidcAuthenticator,
+  introspection: createIntrospectionAuthenticator,
 };
 
-function depsOf(
-  { clock, timers, log, metrics, keySets, shared }: Instruments,
-  sessionKeys: SessionKeys,
-) {
+function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
+  const { clock, timers, log, metrics, keySets, asked, shared } = instruments;
   const fetcher = createDocumentFetcher();
   const readFile = readFileBytes;
-  return { clock, timers, log, metrics, keySets, shared, fetcher, readFile, sessionKeys };
+  const jsonClient = (files: CredentialFiles): JsonClient =>
+    createJsonClient(createOwnCredentials(files, { clock, readFile }));
+  return {
+    clock,
+    timers,
+    log,
+    metrics,
+    keySets,
+    asked,
+    shared,
+    fetcher,
+    readFile,
+    jsonClient,
+    sessionKeys,
+  };
 }
 
 function create(name: string, options: AuthenticatorOptions, deps: Deps): Authenticator {

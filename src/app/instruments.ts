@@ -1,5 +1,6 @@
 /** What outlives a reload: clocks, log, metrics, caches, the audit log. One per process. */
 import { randomBytes } from "node:crypto";
+import { type AskedPool, createAskedPool } from "../identity/asked-pool.ts";
 import type { FactsCache } from "../identity/facts-cache.ts";
 import { createFactsCache } from "../identity/facts-cache.ts";
 import { createKeySetPool, type KeySetPool } from "../identity/key-set-pool.ts";
@@ -34,6 +35,7 @@ export interface Instruments {
   /** What services are told of callers, made of the facts. */
   readonly identities: IdentityCache;
   readonly workloadApis: WorkloadApiPool;
+  readonly asked: AskedPool;
   readonly limits: LimitPool;
   readonly shared: SharedMemory;
   /** What browser sessions are sealed under where no key is configured. */
@@ -68,6 +70,7 @@ export function createInstruments(
     shared: createLocalMemory({ clock, timers: systemTimers }),
     sessionKey: randomBytes(32),
     workloadApis: createWorkloadApiPool({ clock, timers: systemTimers, log, metrics }),
+    asked: createAskedPool(),
     limits: createLimitPool({ metrics, ...limits }),
     newTraceparent: createTraceparents(),
   };

@@ -7,6 +7,12 @@ import {
   secretFileOf,
 } from "../gate/credential-options.ts";
 import { readKeySet } from "../crypto/jwk.ts";
+import { pemLabels } from "../crypto/pem.ts";
+import {
+  authenticatorFiles,
+  authenticatorOwnFiles,
+  filePrefix,
+} from "../identity/authenticator-options.ts";
 import { SallyportError } from "../model/errors.ts";
 import { parseJsonBytes } from "../model/json.ts";
 import { readFileBytes } from "../platform/files.ts";
@@ -14,16 +20,39 @@ import type { Draft } from "./draft.ts";
 import type { Expansion } from "./expand.ts";
 import type { PathProblem } from "./issues.ts";
 
-/** Key files that cannot be read or hold no key set. */
-export function checkKeyFiles(draft: Draft, folder: string): PathProblem[] {
+/** Files of authenticators that cannot be read, and those of keys that hold no key set. */
+export function checkAuthenticatorFiles(
+  draft: Draft,
+  folder: string,
+  { publicOnly }: { readonly publicOnly: boolean },
+): PathProblem[] {
   return draft.authenticators.flatMap(({ path, options }) => {
-    if (options.type !== "jwt" || options.jwks?.startsWith("file:") !== true) return [];
-    const file = options.jwks.slice("file:".length);
-    const fault = keyFileFault(resolve(folder, file));
-    if (fault === undefined) return [];
-    const message = `the key file "${file}" cannot be used: ${fault}`;
-    return [{ path: [...path, "jwks"], message, remedy: "a JWKS file with public keys" }];
+    const files = [
+      ...authenticatorFiles(options),
+      ...(publicOnly ? [] : authenticatorOwnFiles(options)),
+    ];
+    return files.flatMap(({ at, value }): PathProblem[] => {
+      const prefix = filePrefix(at);
+      if (!value.startsWith(prefix)) return [];
+      const file = value.slice(prefix.length);
+      const isKeys = prefix !== "";
+      const fault = isKeys ? keyFileFault(resolve(folder, file)) : fileFault(resolve(folder, file));
+      if (fault === undefined) return [];
+      const message = `the ${isKeys ? "key " : ""}file "${file}" cannot be used: ${fault}`;
+      const remedy = isKeys ? "a JWKS file with public keys" : "a file in PEM";
+      return [{ path: [...path, ...at], message, remedy }];
+    });
   });
+}
+
+function fileFault(file: string): string | undefined {
+  try {
+    return pemLabels(readFileBytes(file).toString("latin1")).length === 0
+      ? "it holds nothing in PEM"
+      : undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "unreadable";
+  }
 }
 
 function keyFileFault(file: string): string | undefined {
@@ -70,7 +99,12 @@ export function checkSecretFiles(
     const secret = secretFileOf(options.credentials);
     return secret === undefined ? [] : [{ path: [...path, ...secret.path], file: secret.file }];
   });
-  return [...expansion.files, ...named].flatMap(({ path, file }) => {
+  const keys = draft.authenticators.flatMap(({ path, options }) =>
+    authenticatorOwnFiles(options)
+      .filter(({ secret }) => secret)
+      .map(({ at, value }) => ({ path: [...path, ...at], file: value })),
+  );
+  return [...expansion.files, ...named, ...keys].flatMap(({ path, file }) => {
     const stat = statSync(resolve(folder, file), { throwIfNoEntry: false });
     const mode = (stat?.mode ?? 0) & 0o777;
     if ((mode & 0o077) === 0) return [];

@@ -2,10 +2,10 @@
  * The configuration of a proxy that follows a feed: its own file, and what came over the feed. Each
  * key belongs to one of the two, so neither can change what the other says.
  */
+import { filePrefix } from "../identity/authenticator-options.ts";
 import type { BundleContent } from "./bundle.ts";
 import type { PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
-import { prefixOf } from "./public-files.ts";
 import { type UnpackedBundle, unpackedFile } from "./unpack-bundle.ts";
 import { isMapping, valueAt } from "./written.ts";
 
@@ -63,7 +63,7 @@ export function composed(own: unknown, { content, folder, file }: UnpackedBundle
   };
   for (const { at, digest } of content.links) {
     const path = unpackedFile(folder, digest);
-    put(parts, at, prefixOf(at) + literal(path));
+    put(parts, at, filePrefix(at) + literal(path));
   }
   return { ...(ownParts(own) as Record<string, unknown>), ...parts };
 }

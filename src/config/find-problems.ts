@@ -5,7 +5,7 @@ import { checkAssertions } from "./check-assertions.ts";
 import { checkAttributes } from "./check-attributes.ts";
 import { checkAuthenticators } from "./check-authenticators.ts";
 import { checkAuthority, checkAuthorityWarnings } from "./check-authority.ts";
-import { checkCredentialFiles, checkKeyFiles, checkSecretFiles } from "./check-files.ts";
+import { checkAuthenticatorFiles, checkCredentialFiles, checkSecretFiles } from "./check-files.ts";
 import { checkIdentity, checkIdentityWarnings } from "./check-identity.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkNames } from "./check-names.ts";
@@ -57,7 +57,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkAttributes(draft),
     ...checkAssertions(draft),
     ...checkTemplates(draft),
-    ...checkKeyFiles(draft, folder),
+    ...checkAuthenticatorFiles(draft, folder, { publicOnly: secretsElsewhere }),
     ...(secretsElsewhere ? [] : checkCredentialFiles(draft, folder)),
     ...checkTlsFiles(draft, folder, { publicOnly: secretsElsewhere }),
     ...checkWorkloadApi(draft, expansion.value, { publicOnly: secretsElsewhere }),

@@ -3,7 +3,7 @@
  * that a proxy needs no copy of its own. All other files that such parts name (private keys with their
  * certificates, passwords) stay where they are: they are read at each proxy, by the path as written.
  */
-import { authenticatorFiles } from "../identity/authenticator-options.ts";
+import { authenticatorFiles, filePrefix } from "../identity/authenticator-options.ts";
 import type { Config } from "./schema.ts";
 
 /** Of a valid configuration, its paths as they are written. */
@@ -22,7 +22,7 @@ export function publicFiles({
   const keys = Object.entries(authenticators).flatMap(([name, options]) =>
     authenticatorFiles(options).flatMap(({ at: within, value }) => {
       const at = ["authenticators", name, ...within];
-      const prefix = prefixOf(at);
+      const prefix = filePrefix(at);
       return value.startsWith(prefix) ? [{ at, file: value.slice(prefix.length), prefix }] : [];
     }),
   );
@@ -32,8 +32,4 @@ export function publicFiles({
       : [{ at: ["services", name, "tls", "ca"], file: tls.ca, prefix: "" }],
   );
   return [...keys, ...trusted];
-}
-
-export function prefixOf(at: readonly string[]): string {
-  return at.at(-1) === "jwks" ? "file:" : "";
 }

@@ -6,7 +6,15 @@
  * `x5c`, and a payload that its own reader would refuse for its size.
  */
 import type { JsonObject } from "../model/json.ts";
-import type { Signer } from "../model/signing.ts";
+import type { Algorithm } from "./algorithms.ts";
+
+/** What signs: a key of ours under its `kid`, or one that another issued to us and may know without. */
+export interface JwsSigner {
+  readonly algorithm: Algorithm;
+  readonly kid: string | undefined;
+  /** The raw signature of JWS (RFC 7515 appendix A; ES256 as r||s). */
+  sign(bytes: Uint8Array): Buffer;
+}
 
 export interface JwsHeader {
   /** Without `application/`, as RFC 7515 section 4.1.9 recommends: `sallyport-feed+jws`. */
@@ -17,7 +25,7 @@ export interface JwsHeader {
 
 /** The token. A payload that is bytes is signed as it is. */
 export function signJws(
-  signer: Signer,
+  signer: JwsSigner,
   header: JwsHeader,
   payload: JsonObject | Uint8Array,
 ): string {

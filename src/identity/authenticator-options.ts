@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
 import type { Takes } from "./authenticator.ts";
+import { introspectionOptionsSchema, mapIntrospectionFiles } from "./introspection-options.ts";
 import { jwtOptionsSchema } from "./jwt-options.ts";
 import { mapOidcFiles, oidcOptionsSchema } from "./oidc-options.ts";
 import { claimWords } from "./principal-options.ts";
@@ -14,6 +15,7 @@ import { claimWords } from "./principal-options.ts";
 export const authenticatorSchema = z.discriminatedUnion("type", [
   jwtOptionsSchema,
   oidcOptionsSchema,
+  introspectionOptionsSchema,
 ]);
 
 export type AuthenticatorOptions = z.output<typeof authenticatorSchema>;
@@ -29,15 +31,22 @@ interface Description<Options> {
    * each of its routes must; `none` for what is meant for whoever verifies it.
    */
   readonly audience: (options: Options) => readonly string[] | undefined | "none";
-  /** Public files that it names, and what stands there; all others that it names are secret. */
+  /** Public files that it names, and what stands there: they travel to proxies. */
   readonly files: (options: Options) => readonly NamedFile[];
   /** The same options with each path of a file, public or secret, as `change` makes it. */
   readonly mapFiles: (options: Options, change: (file: string) => string) => Options;
+  /** All others: they are read at each proxy, by the path as written. Left out: it names none. */
+  readonly ownFiles?: (options: Options) => readonly OwnFile[];
 }
 
 export interface NamedFile {
   readonly at: readonly string[];
   readonly value: string;
+}
+
+export interface OwnFile extends NamedFile {
+  /** Nobody else should be able to read it. */
+  readonly secret: boolean;
 }
 
 const DESCRIPTIONS: {
@@ -62,7 +71,38 @@ const DESCRIPTIONS: {
     files: () => [],
     mapFiles: mapOidcFiles,
   },
+  introspection: {
+    words: ({ principal }) => claimWords(principal),
+    tokens: ({ issuer }) => ({ by: "rest", issuer }),
+    audience: ({ audience, insecureAnyAudience }) =>
+      audience ?? (insecureAnyAudience ? "none" : undefined),
+    files: ({ ca }) => named({ ca }),
+    ownFiles: ({ client: { certificate, key, privateKey } }) =>
+      own({ certificate, key, privateKey }, ["client"]),
+    mapFiles: mapIntrospectionFiles,
+  },
 };
+
+/** Those of the files that are named, under their keys. */
+function named(
+  files: Readonly<Record<string, string | undefined>>,
+  within: readonly string[] = [],
+): NamedFile[] {
+  return Object.entries(files).flatMap(([name, value]) =>
+    value === undefined ? [] : [{ at: [...within, name], value }],
+  );
+}
+
+/** All but certificates are secret. */
+function own(
+  files: Readonly<Record<string, string | undefined>>,
+  within: readonly string[] = [],
+): OwnFile[] {
+  return named(files, within).map((file) => ({
+    ...file,
+    secret: file.at.at(-1) !== "certificate",
+  }));
+}
 
 export function authenticatorWords(
   options: AuthenticatorOptions,
@@ -82,11 +122,20 @@ export function authenticatorFiles(options: AuthenticatorOptions): readonly Name
   return describe(options).files(options);
 }
 
+export function authenticatorOwnFiles(options: AuthenticatorOptions): readonly OwnFile[] {
+  return describe(options).ownFiles?.(options) ?? [];
+}
+
 export function mapAuthenticatorFiles<Options extends AuthenticatorOptions>(
   options: Options,
   change: (file: string) => string,
 ): Options {
   return describe(options).mapFiles(options, change) as Options;
+}
+
+/** What stands before a path at this place: key sets may be URLs. */
+export function filePrefix(at: readonly string[]): string {
+  return at.at(-1) === "jwks" ? "file:" : "";
 }
 
 /** Which of them fits is known by `type` alone, which no type of the language follows. */

@@ -16,8 +16,8 @@ import {
 } from "../model/facts.ts";
 import type { Log } from "../model/ports.ts";
 import type { PresentedToken, TokenAuthenticator } from "./authenticator.ts";
+import { type ClaimFacts, readClaimFacts } from "./claim-facts.ts";
 import { createClaimMapper } from "./claims.ts";
-import { readActor, readConfirmation } from "./confirmation.ts";
 import { hashOptions } from "./config-hash.ts";
 import { openKeys, type JwtKeysDeps } from "./jwt-keys.ts";
 import type { JwtOptions } from "./jwt-options.ts";
@@ -70,15 +70,9 @@ export function createJwtAuthenticator(
     const finish = (signer: TrustedKey | TokenFault): Verified => {
       // The provider's failure is no fault of the caller's.
       if ("fault" in signer) return refuse(signer, signer.fault !== "identity-unavailable");
-      const principal = mapper.principal(jws.claims);
-      if ("fault" in principal) return refuse(principal, true);
-      const confirmation = readConfirmation(jws.claims);
-      if (confirmation !== undefined && "fault" in confirmation) return refuse(confirmation, true);
-      const actor = readActor(jws.claims, name);
-      if (actor !== undefined && "fault" in actor) return refuse(actor, true);
-      const device = mapper.device(jws.claims);
-      if (device !== undefined && "fault" in device) return refuse(device, true);
-      return factsOf(token, signer, { principal, credentialHash, confirmation, actor, device });
+      const said = readClaimFacts(jws.claims, mapper);
+      if ("fault" in said) return refuse(said, true);
+      return factsOf(token, signer, { ...said, credentialHash });
     };
     const signer = findSigner(keys, jws, token.algorithm);
     return signer instanceof Promise
@@ -89,10 +83,7 @@ export function createJwtAuthenticator(
   function factsOf(
     token: PlausibleToken,
     signer: TrustedKey,
-    rest: Pick<
-      CredentialFacts,
-      "principal" | "credentialHash" | "confirmation" | "actor" | "device"
-    >,
+    rest: ClaimFacts & Pick<CredentialFacts, "credentialHash">,
   ): CredentialFacts {
     return Object.freeze({
       ...token.registered,

@@ -2,7 +2,8 @@
  * The registered claims of an access token (RFC 7519 section 4.1, RFC 9068 section 2.2), of the
  * types that their specifications give them or not at all.
  *
- * `exp` is required: a key that never ends cannot be taken back by waiting.
+ * `exp` is required of what is read from the token itself: a key that never ends cannot be taken back
+ * by waiting. A provider that is asked again and again may leave it out (RFC 7662 section 2.2).
  */
 import type { CredentialFacts } from "../model/facts.ts";
 import type { JsonObject, JsonValue } from "../model/json.ts";
@@ -31,10 +32,16 @@ const LIMITS = {
   maxSeconds: 8_640_000_000_000,
 } as const;
 
-/** Reads them. The fault names the claim and holds no value. */
-export function readRegisteredClaims(claims: JsonObject): RegisteredClaims | ClaimFault {
+/** `expiresAt` of what has no `exp`: its provider ends it. */
+export const NO_EXPIRY = LIMITS.maxSeconds;
+
+/** Reads them. The fault names the claim and holds no value. `withoutExp`: what stands for an absent `exp`. */
+export function readRegisteredClaims(
+  claims: JsonObject,
+  withoutExp?: typeof NO_EXPIRY,
+): RegisteredClaims | ClaimFault {
   const reader = new Reader(claims);
-  const expiresAt = reader.time("exp");
+  const expiresAt = reader.time("exp") ?? withoutExp;
   const read: RegisteredClaims = {
     expiresAt: expiresAt ?? 0,
     notBefore: reader.time("nbf"),

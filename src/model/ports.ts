@@ -1,4 +1,5 @@
 /** The ports through which siblings reach what lies outside them. Tests turn each of them by hand. */
+import type { JsonValue } from "./json.ts";
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -79,6 +80,26 @@ export interface DocumentFetcher {
     url: string,
     options: { readonly timeoutMs: number; readonly maxBytes: number },
   ): Promise<{ readonly body: unknown; readonly maxAgeSeconds: number | undefined }>;
+}
+
+/** What is posted: a form, or JSON. */
+export type JsonMessage = (
+  | { readonly form: Readonly<Record<string, string>> }
+  | { readonly json: object }
+) & {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Statuses that carry the answer; 200 when left out. */
+  readonly accepted?: readonly number[];
+};
+
+/** Asks an endpoint that configuration names. Bounded in time and size; follows no redirect. */
+export interface JsonClient {
+  /** Rejects with SallyportError `fetch-failed` for all but strict JSON with an accepted status. */
+  post(
+    url: string,
+    message: JsonMessage,
+    limits: { readonly timeoutMs: number; readonly maxBytes: number },
+  ): Promise<JsonValue>;
 }
 
 /** What became of one request at one rate limit. Times are milliseconds from now. */
