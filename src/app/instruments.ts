@@ -6,7 +6,7 @@ import { createFactsCache } from "../identity/facts-cache.ts";
 import { createKeySetPool, type KeySetPool } from "../identity/key-set-pool.ts";
 import { createWorkloadApiPool, type WorkloadApiPool } from "../identity/workload-api-pool.ts";
 import { createLimitPool, type CreateRateLimiter, type LimitPool } from "../limits/limit-pool.ts";
-import { createLocalMemory } from "../memory/local-memory.ts";
+import { createLocalMemory, type LocalMemory } from "../memory/local-memory.ts";
 import { Deadlines } from "../http/deadlines.ts";
 import { createRunningServices, type RunningServices } from "../http/running-services.ts";
 import type { Clock, Log, Timers, NameResolver } from "../model/ports.ts";
@@ -37,6 +37,9 @@ export interface Instruments {
   readonly workloadApis: WorkloadApiPool;
   readonly asked: AskedPool;
   readonly limits: LimitPool;
+  /** What this process remembers by itself; a supervisor also for its workers. */
+  readonly memory: LocalMemory;
+  /** What it holds in common with others: its own memory where it is alone. */
   readonly shared: SharedMemory;
   /** What browser sessions are sealed under where no key is configured. */
   readonly sessionKey: Uint8Array;
@@ -47,13 +50,16 @@ export interface InstrumentsOptions {
   readonly clock?: Clock;
   /** Where several processes count rates as one. */
   readonly createRateLimiter?: CreateRateLimiter;
+  /** Where they remember as one. */
+  readonly shared?: SharedMemory;
 }
 
 export function createInstruments(
   log: Log,
-  { clock = systemClock, ...limits }: InstrumentsOptions = {},
+  { clock = systemClock, shared, ...limits }: InstrumentsOptions = {},
 ): Instruments {
   const metrics = createMetrics();
+  const memory = createLocalMemory({ clock, timers: systemTimers });
   return {
     clock,
     timers: systemTimers,
@@ -67,7 +73,8 @@ export function createInstruments(
     facts: createFactsCache({}, { clock, metrics }),
     keySets: createKeySetPool(),
     identities: new IdentityCache(),
-    shared: createLocalMemory({ clock, timers: systemTimers }),
+    memory,
+    shared: shared ?? memory,
     sessionKey: randomBytes(32),
     workloadApis: createWorkloadApiPool({ clock, timers: systemTimers, log, metrics }),
     asked: createAskedPool(),

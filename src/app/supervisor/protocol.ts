@@ -9,6 +9,7 @@ import type { RateVerdict } from "../../model/ports.ts";
 import type { RatePolicy } from "../../limits/gcra.ts";
 import type { HandedKey } from "../assertion-signing.ts";
 import type { FamilyText } from "../../telemetry/exposition.ts";
+import { isMemoryRequest, type MemoryAnswer, type MemoryRequest } from "./memory.ts";
 
 const LIMITS = {
   /** Bytes of one line: a part of a configuration, or the metrics of 10 000 routes. */
@@ -57,7 +58,8 @@ export type FromWorker =
       readonly id: string;
       readonly key: string;
       readonly cost: number;
-    };
+    }
+  | ({ readonly type: "remember"; readonly seq: number } & MemoryRequest);
 
 export interface WorkerReport {
   readonly ready: boolean;
@@ -96,6 +98,7 @@ export type ToWorker =
       readonly granted: number;
       readonly verdict: RateVerdict;
     }
+  | ({ readonly type: "remembered"; readonly seq: number } & MemoryAnswer)
   | { readonly type: "drain"; readonly atOnce: boolean };
 
 export interface Message {
@@ -131,6 +134,8 @@ export function isFromWorker(message: Message): message is FromWorker {
       return isWhole(of["seq"], 1) && isCounted(of) && isPolicy(of["policy"]);
     case "give-back":
       return isCounted(of);
+    case "remember":
+      return isWhole(of["seq"], 1) && isMemoryRequest(of);
     default:
       return false;
   }

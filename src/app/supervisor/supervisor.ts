@@ -22,6 +22,7 @@ import { createDoors } from "../operators.ts";
 import { createReloads, type Reloads } from "../reloads.ts";
 import { openOperatorGate, type OperatorGate } from "./operator-gate.ts";
 import { LeaseOffice } from "./leases.ts";
+import { answerFrom } from "./memory.ts";
 import { type Bound, type Channel, isFromWorker, openChannel, PROTOCOL } from "./protocol.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
 import { openRunFolder, type RunFolder } from "./run-folder.ts";
@@ -65,6 +66,8 @@ class Supervisor implements Sallyport {
   readonly #signing: AssertionSigning | undefined;
   readonly #status: ConfigStatus;
   readonly #office: LeaseOffice;
+  /** When what workers hold in common was lost with a supervisor that had not ended in order; 0: it was not. */
+  #memoryLostAt = 0;
   readonly #restarts: Family<Counter>;
   readonly #stopProcessMetrics: () => void;
   #slots: readonly Slot[] = [];
@@ -127,6 +130,7 @@ class Supervisor implements Sallyport {
     this.#slots = Array.from({ length: workers }, (_, index) => this.#slot(index + 1));
     this.#folder = await openRunFolder(config.supervisor.folder, (socket) => this.#greet(socket));
     if (this.#folder.abandoned) {
+      this.#memoryLostAt = this.#instruments.clock.now();
       this.#log.warn("supervisor: the last one has not ended in order; taking its workers over");
       await pause(LIMITS.adoptMs);
     }
@@ -296,6 +300,10 @@ class Supervisor implements Sallyport {
     if (message.type === "lease") {
       const { seq } = message;
       channel.send({ type: "granted", seq, ...this.#office.lease(message, this.#slots.length) });
+    } else if (message.type === "remember") {
+      const { seq } = message;
+      const answer = answerFrom(this.#instruments.memory, message, this.#memoryLostAt);
+      channel.send({ type: "remembered", seq, ...answer });
     } else if (message.type === "give-back") {
       this.#office.giveBack(message.id, message.key, message.cost);
     } else {

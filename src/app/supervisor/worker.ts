@@ -11,6 +11,12 @@ import { type Instance, startInstance } from "../instance.ts";
 import { createInstruments, type Instruments } from "../instruments.ts";
 import type { Seat } from "../seat.ts";
 import { type LeaseRequest, type LeaseSource, leasedLimiters } from "./leases.ts";
+import {
+  type MemoryAnswer,
+  type MemoryRequest,
+  type MemorySource,
+  supervisedMemory,
+} from "./memory.ts";
 import { type Channel, type FromWorker, openChannel, PROTOCOL, type ToWorker } from "./protocol.ts";
 import { PreparedReader } from "./transfer.ts";
 
@@ -37,12 +43,12 @@ export function startWorker(
   return { ended: worker.ended, drain: (atOnce) => worker.drain(atOnce) };
 }
 
-class Worker implements LeaseSource {
+class Worker implements LeaseSource, MemorySource {
   readonly #options: WorkerOptions;
   readonly #log: Log;
   readonly #instruments: Instruments;
   readonly #reader = new PreparedReader();
-  readonly #asked = new Map<number, (answer: Granted | undefined) => void>();
+  readonly #asked = new Map<number, (answer: ToWorker | undefined) => void>();
   readonly #ended = Promise.withResolvers<number>();
   #channel: Channel<FromWorker> | undefined;
   #instance: Instance | undefined;
@@ -57,11 +63,15 @@ class Worker implements LeaseSource {
   /** One configuration after the other. */
   #turn: Promise<void> = Promise.resolve();
   of = 1;
+  lostAt = 0;
 
   constructor(options: WorkerOptions, log: Log) {
     this.#options = options;
     this.#log = log;
-    this.#instruments = createInstruments(log, { createRateLimiter: leasedLimiters(this) });
+    this.#instruments = createInstruments(log, {
+      createRateLimiter: leasedLimiters(this),
+      shared: supervisedMemory(this),
+    });
   }
 
   get ended(): Promise<number> {
@@ -91,7 +101,24 @@ class Worker implements LeaseSource {
     return this.#channel?.closed === false && !this.#lost && !this.#mute;
   }
 
-  ask(request: LeaseRequest): Promise<Granted | undefined> {
+  async ask(request: LeaseRequest): Promise<Granted | undefined> {
+    const answer = await this.#question((seq) => ({ type: "lease", seq, ...request }));
+    return answer?.type === "granted" ? answer : undefined;
+  }
+
+  giveBack(id: string, key: string, cost: number): void {
+    this.#channel?.send({ type: "give-back", id, key, cost });
+  }
+
+  // MemorySource
+
+  async remember(request: MemoryRequest): Promise<MemoryAnswer | undefined> {
+    const answer = await this.#question((seq) => ({ type: "remember", seq, ...request }));
+    return answer?.type === "remembered" ? answer : undefined;
+  }
+
+  /** Undefined where no answer comes in time. */
+  #question(make: (seq: number) => FromWorker): Promise<ToWorker | undefined> {
     const seq = ++this.#seq;
     return new Promise((resolve) => {
       const late = setTimeout(() => {
@@ -103,12 +130,8 @@ class Worker implements LeaseSource {
         clearTimeout(late);
         resolve(answer);
       });
-      this.#channel?.send({ type: "lease", seq, ...request });
+      this.#send(make(seq));
     });
-  }
-
-  giveBack(id: string, key: string, cost: number): void {
-    this.#channel?.send({ type: "give-back", id, key, cost });
   }
 
   /** It is there and does not answer: requests must not wait for it, nor what is asked pile up. */
@@ -138,6 +161,8 @@ class Worker implements LeaseSource {
     }
     if (!this.#lost) this.#log.warn("worker: the supervisor is gone; serving on", this.#who());
     this.#lost = true;
+    // What it remembered is gone with it; the next one begins with nothing.
+    this.lostAt = this.#instruments.clock.now();
     setTimeout(() => {
       if (!this.#draining) this.connect();
     }, LIMITS.retryMs);
@@ -169,6 +194,7 @@ class Worker implements LeaseSource {
         this.#report(message.seq);
         break;
       case "granted":
+      case "remembered":
         this.#asked.get(message.seq)?.(message);
         this.#asked.delete(message.seq);
         break;
