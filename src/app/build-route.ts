@@ -34,6 +34,8 @@ export interface RouteDeps {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly challenges: (realm: readonly string[]) => Challenge;
   readonly instruments: Instruments;
+  /** Fields in which any authenticator takes credentials. */
+  readonly credentialFields: ReadonlySet<string>;
   readonly signing: AssertionSigner;
 }
 
@@ -100,7 +102,7 @@ function answers(
 
 function createPlan(
   options: RouteOptions,
-  { config, upstreams, instruments, signing }: RouteDeps,
+  { config, upstreams, instruments, signing, credentialFields }: RouteDeps,
 ): ForwardPlan {
   const name = options.service ?? "";
   const service = config.services[name];
@@ -125,6 +127,7 @@ function createPlan(
     ),
     response: responseRules(options),
     forwardCredentials: options.credentials === "forward",
+    credentialFields,
     connectTimeoutMs: options.connectTimeout ?? service.connectTimeout,
     responseTimeoutMs: options.responseTimeout,
     totalTimeoutMs: options.timeout,

@@ -28,6 +28,7 @@ import {
   type Authenticators,
   certificatesOf,
   createAuthenticators,
+  credentialFieldsOf,
   createWays,
   once,
   type Ways,
@@ -84,7 +85,8 @@ export async function buildSnapshot(
   );
   const waysOf = createWays(authenticators, instruments);
   const challenges = once(([service = ""]) => createChallenge(service));
-  const deps = { config, upstreams, challenges, instruments, signing };
+  const credentialFields = credentialFieldsOf(authenticators);
+  const deps = { config, upstreams, challenges, instruments, signing, credentialFields };
   const forwards = new Map<GateRoute, ForwardRoute | RedirectRoute>();
   const close = (): void => {
     closeAuthenticators();

@@ -127,6 +127,12 @@ export class Permit {
     return this.#deciding.facts;
   }
 
+  /** Whether the caller showed a token that the route takes, in whatever field. */
+  get byToken(): boolean {
+    const { token, good } = this.#deciding;
+    return token !== undefined || good?.some(({ kind }) => kind === "api-key") === true;
+  }
+
   /** Fields that go out with the service's answer; undefined: none. */
   get answerFields(): Fields | undefined {
     return this.#deciding.answerFields;

@@ -23,8 +23,10 @@ export interface ForwardPlan {
   readonly response: HeaderRules;
   /** What tells the service who is calling; undefined: nothing does. */
   readonly identity?: IdentityFields | undefined;
-  /** Whether the caller's Authorization is passed on (`credentials: forward`). */
+  /** Whether the caller's credentials are passed on (`credentials: forward`). */
   readonly forwardCredentials: boolean;
+  /** Lower-case names of the fields in which callers prove who they are, on this route or on any other. */
+  readonly credentialFields: ReadonlySet<string>;
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;
   readonly totalTimeoutMs: number;

@@ -42,13 +42,15 @@ for (const name of stripped) {
   });
 }
 
-test("requestFields() passes Authorization on only when the route forwards credentials", () => {
-  const sent = ["authorization", "Bearer x"];
-  const fields = built(sent, { forwardCredentials: true }, undefined, {});
-  assert.equal(getField(fields, "authorization"), "Bearer x");
-  const unverified = built(sent, { forwardCredentials: true });
-  assert.equal(getField(unverified, "authorization"), undefined);
-});
+for (const name of ["authorization", "dpop", "x-api-key"]) {
+  test(`requestFields() passes ${name} on only when the route forwards credentials, and took one`, () => {
+    const sent = [name, "secret"];
+    const plan = { forwardCredentials: true };
+    assert.equal(getField(built(sent, plan, undefined, true), name), "secret");
+    assert.equal(getField(built(sent, plan), name), undefined);
+    assert.equal(getField(built(sent, {}, undefined, true), name), undefined);
+  });
+}
 
 test("requestFields() drops what Connection names, but nothing that identity rests on", () => {
   const fields = built(["x-hop", "1", "cookie", "a=b"], {}, ["x-hop", "cookie"]);
@@ -82,15 +84,16 @@ function built(
   fields: Fields,
   plan: Partial<ForwardPlan> = {},
   connectionOptions?: string[],
-  facts?: object,
+  byToken = false,
 ): string[] {
   const whole = {
     forwardCredentials: false,
+    credentialFields: new Set(["authorization", "dpop", "x-api-key"]),
     request: { ...headerRules(), remove: ["x-debug"] },
     ...plan,
   } as ForwardPlan;
   const permit = {
-    facts,
+    byToken,
     requestId: "request-1",
     decisionId: "decision-1",
     request: {

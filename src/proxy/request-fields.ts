@@ -17,7 +17,7 @@ export function createRequestFields(
 ): (permit: Permit) => string[] {
   const nameOf = createFieldNames(plan.request, (name) => mayPass(name, plan));
   const constant = [...plan.request.set, ...plan.request.add];
-  const { host } = plan;
+  const { host, forwardCredentials, credentialFields } = plan;
 
   return (permit) => {
     const { request } = permit;
@@ -30,7 +30,7 @@ export function createRequestFields(
       const kept = nameOf(name);
       if (kept === DROPPED) continue;
       // What the route does not list was ignored, not verified: it is no credential to pass on.
-      if (name === "authorization" && permit.facts === undefined) continue;
+      if (forwardCredentials && !permit.byToken && credentialFields.has(name)) continue;
       if (connectionOptions?.includes(name) === true && !isEndToEndName(name)) continue;
       if (name === "traceparent") {
         // Two of them, or a malformed one: a new trace begins here.
@@ -64,7 +64,7 @@ function mayPass(name: string, plan: ForwardPlan): boolean {
     HOP_BY_HOP.has(name) ||
     name === "host" || // written anew from the canonical request
     name === "x-request-id" || // kept or made by the gate
-    (name === "authorization" && !plan.forwardCredentials) ||
+    (!plan.forwardCredentials && plan.credentialFields.has(name)) ||
     isIdentityName(name)
   );
 }
