@@ -6,7 +6,7 @@ import {
   credentialValue,
   secretFileOf,
 } from "../gate/credential-options.ts";
-import { identityOf } from "../gate/identity-options.ts";
+import { ofRouteOrService } from "../gate/identity-options.ts";
 import { ANONYMOUS_NAME, type RouteOptions } from "../gate/route-options.ts";
 import type { Upstream } from "../http/exchange.ts";
 import type { Challenge } from "../identity/challenge.ts";
@@ -120,8 +120,8 @@ function createPlan(
     identity: createIdentityFields(
       {
         service: name,
-        assertion: identityOf(options.assertion, service.assertion),
-        plain: identityOf(options.identityFields, service.identityFields),
+        assertion: ofRouteOrService(options.assertion, service.assertion),
+        plain: ofRouteOrService(options.identityFields, service.identityFields),
       },
       { ...instruments, cache: instruments.identities, signer: signing },
     ),

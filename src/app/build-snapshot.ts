@@ -34,6 +34,7 @@ import {
   type Ways,
 } from "./authenticators.ts";
 import { NOBODY_SIGNS } from "./assertion-signing.ts";
+import { buildResources } from "./build-resources.ts";
 import { buildRoute } from "./build-route.ts";
 import type { Instruments } from "./instruments.ts";
 import type { Prepared } from "./prepare.ts";
@@ -98,7 +99,7 @@ export async function buildSnapshot(
     const value = gateRoute(options, waysOf(options.authenticate), limits);
     forwards.set(value, buildRoute(options, deps));
     const { name, host, path, methods } = options;
-    return { name, host, path, methods, value };
+    return { name, host, path, methods, value, options };
   };
   const routes = orClose(() => config.routes.map(build), close);
   return {
@@ -114,6 +115,7 @@ export async function buildSnapshot(
       origins: publicOrigins(config),
     },
     forwards,
+    resources: buildResources(config, routes),
     wellKnown: new Set(
       config.listeners.filter(({ serve }) => serve.includes("well-known")).map(({ name }) => name),
     ),
@@ -235,7 +237,13 @@ function createUpstreams(
     for (const [name, service] of Object.entries(services)) {
       const metrics = upstreams.service(name);
       // What policies know of it, and what it is told, changes nothing about how it is reached.
-      const { attributes: _a, assertion: _b, identityFields: _c, ...options } = service;
+      const {
+        attributes: _a,
+        assertion: _b,
+        identityFields: _c,
+        resource: _d,
+        ...options
+      } = service;
       const create = (records: Records) => {
         const tls = createUpstreamTls(name, service, { ...instruments, workload });
         const opening = tls === undefined ? {} : { openSocket: (to: Endpoint) => tls.open(to) };

@@ -6,7 +6,11 @@ import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
 
 /** What listeners with `serve` answer themselves, now or in a version to come. */
-const OWN_PATHS = ["/.well-known/sallyport", "/.sallyport"] as const;
+const OWN_PATHS = [
+  "/.well-known/sallyport",
+  "/.well-known/oauth-protected-resource",
+  "/.sallyport",
+] as const;
 
 export function checkServe(draft: Draft): PathProblem[] {
   if (draft.listeners.every(({ options }) => options.serve.length === 0)) return [];

@@ -7,6 +7,7 @@ import { adminSchema } from "../admin/admin-options.ts";
 import { auditSchema } from "../audit/audit-options.ts";
 import { authoritySchema } from "../authority/authority-options.ts";
 import { serviceIdentityShape } from "../gate/identity-options.ts";
+import { serviceResourceShape } from "../gate/resource-options.ts";
 import { routeSchema } from "../gate/route-options.ts";
 import { listenerSchema } from "../http/listener-options.ts";
 import { serviceSchema as upstreamSchema } from "../http/service-options.ts";
@@ -33,6 +34,7 @@ export { authenticatorSchema, type AuthenticatorOptions };
 /** How a service is reached, and what policies know of it. */
 export const serviceSchema = upstreamSchema.extend({
   ...serviceIdentityShape,
+  ...serviceResourceShape,
   attributes: attributesSchema
     .prefault({})
     .describe(

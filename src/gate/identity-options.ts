@@ -97,7 +97,7 @@ export const routeIdentityShape = {
 export type AssertionOptions = z.output<typeof assertionSchema>;
 
 /** What of the two counts on a route. */
-export function identityOf<Option>(
+export function ofRouteOrService<Option>(
   ofRoute: Option | false | undefined,
   ofService: Option | undefined,
 ): Option | undefined {

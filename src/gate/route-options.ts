@@ -13,6 +13,7 @@ import { corsSchema } from "./cors-options.ts";
 import { credentialsSchema } from "./credential-options.ts";
 import { routeIdentityShape } from "./identity-options.ts";
 import { parsePathPattern } from "./path-pattern.ts";
+import { routeResourceShape } from "./resource-options.ts";
 import { redirectSchema, rewriteSchema } from "./rewrite-options.ts";
 import { requestChangesSchema, responseChangesSchema } from "./transform-options.ts";
 
@@ -136,6 +137,7 @@ export const routeSchema = z
         "`strip`: the caller's credential is not passed on. `forward`: the service receives it, and could use it elsewhere in the caller's name. `basic` or `header`: the service receives a static credential of its own, from a secret file, and not the caller's.",
       ),
     ...routeIdentityShape,
+    ...routeResourceShape,
     pathParameters: z
       .enum(["refuse", "allow"])
       .default("refuse")

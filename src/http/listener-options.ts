@@ -125,7 +125,7 @@ export const listenerSchema = z.strictObject({
     .readonly()
     .default([])
     .describe(
-      "Our own paths that are answered here, before any route and without a decision. `well-known`: the public keys of the authority, for whoever verifies what it signs (`/.well-known/sallyport/jwks.json`) and for services that check `x-sallyport-assertion` (`/.well-known/sallyport/assertions.json`). None when left out. Where a listener has it, no route may lie under `/.well-known/sallyport/` or `/.sallyport/`.",
+      "Our own paths that are answered here, before any route and without a decision. `well-known`: the public keys of the authority, for whoever verifies what it signs (`/.well-known/sallyport/jwks.json`) and for services that check `x-sallyport-assertion` (`/.well-known/sallyport/assertions.json`); and with an https: `publicOrigin` (http: on loopback) what OAuth clients are told of each route (`/.well-known/oauth-protected-resource`, RFC 9728). None when left out. Where a listener has it, no route may lie under `/.well-known/sallyport/`, `/.well-known/oauth-protected-resource` or `/.sallyport/`.",
     ),
   limits: listenerLimitsSchema.prefault({}).describe("What one caller may take."),
 });

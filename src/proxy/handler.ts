@@ -12,6 +12,8 @@ import type { Reason } from "../model/reason.ts";
 import { AMBIGUOUS, forward } from "./forward.ts";
 import type { ForwardDeps, ForwardRoute, RouteAnswers } from "./forward-route.ts";
 import { problemResponse, type ProblemResponse } from "./problem.ts";
+import type { ProtectedResources } from "./protected-resources.ts";
+import { withResourceMetadata } from "./resource-challenge.ts";
 import { refusal } from "./refusal.ts";
 import type { Redirect } from "./redirect.ts";
 import { Unfit } from "./render.ts";
@@ -22,6 +24,8 @@ import type { WellKnown } from "./well-known.ts";
 export interface ProxySnapshot {
   readonly gate: GateSnapshot;
   readonly forwards: ReadonlyMap<GateRoute, ForwardRoute | RedirectRoute>;
+  /** What OAuth clients are told; undefined: nothing. */
+  readonly resources?: ProtectedResources | undefined;
   /** Names of the listeners that answer our own public documents. */
   readonly wellKnown: ReadonlySet<string>;
 }
@@ -48,7 +52,7 @@ export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
       const { head, connection } = exchange;
       const snapshot = deps.snapshot();
       if (deps.wellKnown !== undefined && snapshot.wellKnown.has(connection.listener)) {
-        const own = deps.wellKnown.answer(head);
+        const own = deps.wellKnown.answer(head, connection.listener, snapshot.resources);
         if (own !== undefined) return exchange.reply(own.status, own.fields, own.body);
       }
       const input: GateInput = {
@@ -154,7 +158,7 @@ function refuse(
       ? refusal(exchange.head, denial.denied, {
           decisionId,
           allow: denial.allow,
-          challenge: route?.challenge(denial.denied),
+          challenge: challengeOf(denial, exchange, snapshot),
           admission: denial.admission,
           cors: route?.cors?.answer(exchange.head),
         })
@@ -163,6 +167,19 @@ function refuse(
   // What is wrong with the caller's certificate is wrong with the whole connection.
   const close = CERTIFICATE_REASONS.has(denial.denied);
   reply(problem, { decisionId, recorded, end: "complete", close, exchange, deps });
+}
+
+/** With the place where a client finds out how to get in. */
+function challengeOf(
+  { route, denied }: Denial,
+  { head, connection }: Exchange,
+  { forwards, resources }: ProxySnapshot,
+): string | undefined {
+  if (route === undefined) return undefined;
+  const challenge = forwards.get(route)?.challenge(denied);
+  if (challenge === undefined || resources === undefined) return challenge;
+  const url = resources.metadataUrl(connection.listener, route, head.host);
+  return withResourceMetadata(challenge, url);
 }
 
 function preflightResponse(decisionId: string, cors: Fields): ProblemResponse {

@@ -1,5 +1,6 @@
 /**
- * Our own public documents on a listener that serves them: key sets under `/.well-known/sallyport/`.
+ * Our own public documents on a listener that serves them: key sets under `/.well-known/sallyport/`, and
+ * what OAuth clients are told of each route (`protected-resources.ts`).
  *
  * They come before the gate: everybody may read them, and whoever verifies our signatures must be able
  * to while nobody is permitted anything. So there is no decision to record; they are counted. The
@@ -10,16 +11,16 @@ import { answerKeySet } from "../keys/jwks.ts";
 import type { RequestHead } from "../model/http.ts";
 import type { Metrics } from "../model/ports.ts";
 import type { PublishedKey } from "../model/signing.ts";
-
-export interface WellKnownAnswer {
-  readonly status: number;
-  readonly fields: readonly string[];
-  readonly body: string;
-}
+import type { OwnAnswer } from "./own-answer.ts";
+import type { ProtectedResources } from "./protected-resources.ts";
 
 export interface WellKnown {
   /** Undefined where it is no document of ours. */
-  answer(head: RequestHead): WellKnownAnswer | undefined;
+  answer(
+    head: RequestHead,
+    listener: string,
+    resources: ProtectedResources | undefined,
+  ): OwnAnswer | undefined;
 }
 
 export interface WellKnownDeps {
@@ -35,13 +36,19 @@ export function createWellKnown({ keys, metrics }: WellKnownDeps): WellKnown {
     ["document", "status"],
   );
   return {
-    answer({ method, target, fields }) {
+    answer(head, listener, resources) {
+      const { method, target, fields } = head;
       if (!target.startsWith("/.well-known/")) return undefined;
       const end = target.indexOf("?");
       const path = end === -1 ? target : target.slice(0, end);
       const answer = answerKeySet({ method, path, ifNoneMatch: valueOf(fields) }, keys());
-      if (answer !== undefined) requests.with(answer.use, String(answer.status)).inc();
-      return answer;
+      if (answer !== undefined) {
+        requests.with(answer.use, String(answer.status)).inc();
+        return answer;
+      }
+      const resource = resources?.answer(listener, head);
+      if (resource !== undefined) requests.with("resource", String(resource.status)).inc();
+      return resource;
     },
   };
 }
