@@ -133,7 +133,8 @@ export class SessionGround {
 
   async facts(jar: Jar): Promise<CredentialFacts> {
     const answer = await this.ask(jar);
-    assert.ok(answer !== undefined && !isFailure(answer.result), JSON.stringify(answer));
+    assert.ok(answer !== undefined, "a session");
+    assert.ok(!isFailure(answer.result), "a session that is good");
     return answer.result;
   }
 

@@ -89,13 +89,16 @@ function publicSchemes({ listeners }: Config): ReadonlyMap<string, string> {
 function answers(
   options: RouteOptions,
   { request, response }: Pick<ForwardPlan, "request" | "response">,
-  { challenges }: RouteDeps,
+  { challenges, config }: RouteDeps,
 ): Pick<ForwardRoute, "challenge" | "cors" | "responseFields" | "prepare"> {
   const { cors, methods = METHODS } = options;
   return {
     challenge: challenges([options.service ?? options.name]),
     cors: cors === undefined ? undefined : createCors(cors, methods),
-    responseFields: createResponseFields(response, cors === undefined ? undefined : isCorsField),
+    responseFields: createResponseFields(response, {
+      isTaken: cors === undefined ? undefined : isCorsField,
+      ownCookies: hasSessions(config),
+    }),
     prepare: createPrepare({ request, response, query: options.request?.query }),
   };
 }
@@ -128,6 +131,7 @@ function createPlan(
     response: responseRules(options),
     forwardCredentials: options.credentials === "forward",
     credentialFields,
+    ownCookies: hasSessions(config),
     connectTimeoutMs: options.connectTimeout ?? service.connectTimeout,
     responseTimeoutMs: options.responseTimeout,
     totalTimeoutMs: options.timeout,
@@ -135,6 +139,11 @@ function createPlan(
     lifetimeMs: options.lifetime,
     maxBodyBytes: options.limits.bodyBytes,
   };
+}
+
+/** A cookie of this host comes with every request to it, whatever its route asks for. */
+function hasSessions({ authenticators }: Config): boolean {
+  return Object.values(authenticators).some(({ type }) => type === "oidc");
 }
 
 function requestRules({ request, response, credentials }: RouteOptions): HeaderRules {

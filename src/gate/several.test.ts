@@ -136,6 +136,31 @@ test("a session that has ended counts as absent for a browser that goes to a pag
   assert.deepEqual(script.answerFields, ["set-cookie", "gone=; Max-Age=0"]);
 });
 
+/** What revocations say of the session: until when its logins are dead, or that it is blocked. */
+const REVOKED: readonly [name: string, revokedBy: Revocations["revokedBy"], absent: boolean][] = [
+  ["by its id", ({ tokenId }) => (tokenId === "session-id" ? "id" : undefined), true],
+  [
+    "by a cut-off of its subject",
+    ({ issuedAt = 0 }) => (issuedAt <= NOW / 1000 ? "subject" : undefined),
+    true,
+  ],
+  ["by a block of its subject", () => "subject", false],
+];
+for (const [name, revokedBy, absent] of REVOKED) {
+  test(`a session that was revoked ${name} ${absent ? "counts as absent for" : "is told to"} a browser that goes to a page`, async () => {
+    const ways = {
+      session: { result: { ...session, tokenId: "session-id" }, setCookies: [] },
+      revocations: { ...NO_REVOCATIONS, revokedBy },
+    };
+    const page = ["sec-fetch-mode", "navigate", "sec-fetch-dest", "document"];
+    const outcome = await fixture(ways).decide({ fields: page });
+    assert.ok(isDenial(outcome));
+    assert.equal(outcome.denied, absent ? "missing-credential" : "credential-revoked");
+    const script = await fixture(ways).decide({ fields: ["sec-fetch-mode", "cors"] });
+    assert.ok(isDenial(script) && script.denied === "credential-revoked");
+  });
+}
+
 test("an address that has failed too often is not verified any more, by a key neither", async () => {
   const { decide, budget } = fixture({});
   budget.empty = true;

@@ -122,9 +122,26 @@ function takeSession(deciding: Deciding, answer: Answer, deps: GateDeps): StepRe
   if (isFailure(result) && result.failure === "session-expired" && navigates(deciding)) {
     return undefined;
   }
+  if (!isFailure(result) && isCutOff(deciding, result, deps) && navigates(deciding)) {
+    return undefined;
+  }
   const refused = taken(deciding, result, { deps, kind: "session" });
   return refused ?? crossSite(deciding);
 }
+
+/**
+ * Whether a revocation has ended the session and another login would be good: then it is one that has
+ * ended. Who is blocked is told so, or would be sent to login and back for ever.
+ */
+function isCutOff(deciding: Deciding, facts: CredentialFacts, { revocations }: GateDeps): boolean {
+  const service = deciding.route?.service;
+  if (revocations.revokedBy(facts, service) === undefined) return false;
+  const later = { ...facts, tokenId: undefined, issuedAt: deciding.timeMs / 1000 + NEXT_SECOND };
+  return revocations.revokedBy(later, service) === undefined;
+}
+
+/** `iat` counts whole seconds: what is issued in the second of a cut-off is dead with it. */
+const NEXT_SECOND = 2;
 
 function navigates({ request }: Deciding): boolean {
   return request !== undefined && isNavigation(request.head);

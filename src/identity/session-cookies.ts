@@ -7,6 +7,7 @@
  */
 import { hash } from "node:crypto";
 import { type Cookie, parseCookies } from "../wire/cookies.ts";
+import { PLAIN_COOKIES, SECURE_COOKIES } from "../wire/own-cookies.ts";
 
 export interface SessionCookieOptions {
   /** Name of the authenticator. */
@@ -52,11 +53,8 @@ const LIMITS = {
 const MARK_CHARS = 8;
 const PART = /^([2-9])\.([A-Za-z0-9_-]{8})\.(.+)$/;
 
-const SECURE_PREFIX = "__Host-sallyport-";
-const INSECURE_PREFIX = "sallyport-";
-
 export function cookieName(name: string, insecure: boolean): string {
-  return `${insecure ? INSECURE_PREFIX : SECURE_PREFIX}${name}`;
+  return `${insecure ? PLAIN_COOKIES : SECURE_COOKIES}${name}`;
 }
 
 export function createSessionCookies(options: SessionCookieOptions): SessionCookies {

@@ -370,7 +370,8 @@ class BrowserSessions implements Sessions {
       content,
       this.#moment(content, nowMs, () => isValid()),
     );
-    if (isClaimFault(facts)) return { failure: facts.fault, detail: facts.detail };
+    // What was declared since its login it cannot have; another login brings it.
+    if (isClaimFault(facts)) return expired(facts.detail);
     const live: LiveSession = {
       content,
       digests: endDigests(content),
@@ -404,7 +405,7 @@ class BrowserSessions implements Sessions {
     const usedMs = Math.max(content.usedMs, live.content.usedMs);
     const latest = { ...content, usedMs };
     const facts = this.#makeFacts(latest, this.#moment(latest, nowMs, valid));
-    if (isClaimFault(facts)) return { failure: facts.fault, detail: facts.detail };
+    if (isClaimFault(facts)) return expired(facts.detail);
     live.epoch.current = false;
     live.epoch = epoch;
     live.content = latest;
@@ -751,10 +752,8 @@ class BrowserSessions implements Sessions {
       costly: false,
     };
     // What is no good is taken away, so that the browser can begin anew. What may be good again stays.
-    return {
-      result,
-      setCookies: carried === undefined ? NONE : this.#cookies.clear(carried.names),
-    };
+    const keeps = failure === "identity-unavailable" || carried === undefined;
+    return { result, setCookies: keeps ? NONE : this.#cookies.clear(carried.names) };
   }
 
   #idleEnd({ usedMs }: SessionContent): number {

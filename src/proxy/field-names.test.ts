@@ -83,3 +83,20 @@ test("responseFields() strips our names, applies the rules, and writes the decis
     "ours",
   ]);
 });
+
+test("responseFields() lets no service set a cookie of ours, also not under a renamed field", () => {
+  const sent = [
+    "set-cookie",
+    "sid=1; Path=/",
+    "set-cookie",
+    "__Host-sallyport-people=forged; Secure; Path=/",
+    "x-cookie",
+    "sallyport-people=forged",
+  ];
+  const rules = { ...RULES, rename: [{ from: "x-cookie", to: "set-cookie", key: "x-cookie" }] };
+  const renamed = createResponseFields(rules, { ownCookies: true })(sent, "decision-1");
+  assert.ok(!renamed.some((part) => part.includes("forged")));
+  const plain = createResponseFields(RULES, { ownCookies: true })(sent.slice(0, 4), "decision-1");
+  assert.ok(!plain.some((part) => part.includes("forged")));
+  assert.ok(plain.includes("sid=1; Path=/"));
+});

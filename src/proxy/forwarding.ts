@@ -7,6 +7,7 @@ import type { Permit } from "../gate/decision.ts";
 import type { Fields } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
 import type { ForwardDeps, ForwardRoute, StreamKind } from "./forward-route.ts";
+import { keptPrivate } from "../wire/own-cookies.ts";
 import { problemResponse, type ProblemResponse } from "./problem.ts";
 
 const LIMITS = {
@@ -74,7 +75,8 @@ export class Forwarding implements ForwardObserver {
     if (this.#answerFields !== undefined) shown.push(...this.#answerFields);
     const { cors } = this.#route;
     if (cors !== undefined) shown.push(...cors.answer(this.permit.request.head));
-    return shown;
+    // The session of one person goes out with it.
+    return answerFields?.includes("set-cookie") === true ? keptPrivate(shown) : shown;
   }
 
   fault(reason: Reason): ProblemResponse {

@@ -27,6 +27,8 @@ export interface ForwardPlan {
   readonly forwardCredentials: boolean;
   /** Lower-case names of the fields in which callers prove who they are, on this route or on any other. */
   readonly credentialFields: ReadonlySet<string>;
+  /** Whether browsers may have cookies of ours, which services neither see nor set. */
+  readonly ownCookies: boolean;
   readonly connectTimeoutMs: number;
   readonly responseTimeoutMs: number;
   readonly totalTimeoutMs: number;

@@ -58,6 +58,12 @@ test("requestFields() drops what Connection names, but nothing that identity res
   assert.equal(getField(fields, "cookie"), "a=b");
 });
 
+test("requestFields() cuts cookies of ours where browsers may have them", () => {
+  const sent = ["cookie", "a=1; __Host-sallyport-people=x", "cookie", "sallyport-people.a1=x"];
+  assert.deepEqual(getAllFields(built(sent, { ownCookies: true }), "cookie"), ["a=1"]);
+  assert.equal(getAllFields(built(sent), "cookie").length, 2);
+});
+
 test("requestFields() keeps one valid traceparent with its tracestate and replaces all else", () => {
   const kept = built(["traceparent", TRACE, "tracestate", "a=1"]);
   assert.deepEqual(getAllFields(kept, "traceparent"), [TRACE]);
@@ -89,6 +95,7 @@ function built(
   const whole = {
     forwardCredentials: false,
     credentialFields: new Set(["authorization", "dpop", "x-api-key"]),
+    ownCookies: false,
     request: { ...headerRules(), remove: ["x-debug"] },
     ...plan,
   } as ForwardPlan;

@@ -6,6 +6,7 @@ import type { Permit } from "../gate/decision.ts";
 import { HOP_BY_HOP, isEndToEndName } from "../wire/fields.ts";
 import { forwardedFields } from "../wire/forwarded.ts";
 import { isIdentityName } from "../wire/identity-fields.ts";
+import { withoutOwnCookies } from "../wire/own-cookies.ts";
 import { parseTraceparent } from "../wire/traceparent.ts";
 import { createFieldNames, DROPPED } from "./field-names.ts";
 import type { ForwardPlan } from "./plan.ts";
@@ -17,7 +18,7 @@ export function createRequestFields(
 ): (permit: Permit) => string[] {
   const nameOf = createFieldNames(plan.request, (name) => mayPass(name, plan));
   const constant = [...plan.request.set, ...plan.request.add];
-  const { host, forwardCredentials, credentialFields } = plan;
+  const { host, forwardCredentials, credentialFields, ownCookies } = plan;
 
   return (permit) => {
     const { request } = permit;
@@ -37,6 +38,11 @@ export function createRequestFields(
         traced += parseTraceparent(fields[index + 1] as string) === undefined ? 2 : 1;
       } else if (name === "tracestate") {
         stated = true;
+      }
+      if (ownCookies && name === "cookie") {
+        const cookies = withoutOwnCookies(fields[index + 1] as string);
+        if (cookies !== undefined) result.push(kept, cookies);
+        continue;
       }
       result.push(kept, fields[index + 1] as string);
     }
