@@ -15,6 +15,7 @@ import { createBearerSet } from "../identity/bearer.ts";
 import { createCertificateSet } from "../identity/certificate-set.ts";
 import { createIntrospectionAuthenticator } from "../identity/introspection.ts";
 import { createJwtAuthenticator } from "../identity/jwt.ts";
+import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
 import { createOidcAuthenticator } from "../identity/oidc.ts";
 import type { SessionKeys } from "../identity/session-keys.ts";
 import { createSessionSet } from "../identity/session-set.ts";
@@ -24,6 +25,7 @@ import { createDocumentFetcher } from "../platform/document-fetcher.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { createJsonClient } from "../platform/json-client.ts";
 import { type CredentialFiles, createOwnCredentials } from "../platform/own-credentials.ts";
+import { sendOutgoing } from "../platform/outgoing-http.ts";
 import type { Instruments } from "./instruments.ts";
 
 export type Authenticators = ReadonlyMap<string, Authenticator>;
@@ -69,6 +71,7 @@ function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
   const { clock, timers, log, metrics, keySets, asked, shared } = instruments;
   const fetcher = createDocumentFetcher();
   const readFile = readFileBytes;
+  const send = sendOutgoing;
   const jsonClient = (files: CredentialFiles): JsonClient =>
     createJsonClient(createOwnCredentials(files, { clock, readFile }));
   return {
@@ -80,6 +83,7 @@ function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
     asked,
     shared,
     fetcher,
+    send,
     readFile,
     jsonClient,
     sessionKeys,
@@ -135,6 +139,18 @@ export function createWays(
       order: new Map(names.map((name, index) => [name, index])),
     };
   }
+}
+
+/** Who can log in: those of a browser session, by name, and of each list of names in its order. */
+export function loginsOf(authenticators: Authenticators): {
+  readonly byName: ReadonlyMap<string, LoginAuthenticator>;
+  readonly named: (names: readonly string[]) => readonly LoginAuthenticator[];
+} {
+  const byName = new Map<string, LoginAuthenticator>();
+  for (const [name, one] of authenticators) {
+    if (one.proves === "session") byName.set(name, one.login);
+  }
+  return { byName, named: once((names) => names.flatMap((name) => byName.get(name) ?? [])) };
 }
 
 /** Of all there are: what a connection proves on any route. Undefined where nobody asks for certificates. */

@@ -13,6 +13,7 @@ import { createUpstream } from "../http/service.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import { UpstreamTls, workloadParts } from "../http/upstream-tls.ts";
 import { createChallenge } from "../identity/challenge.ts";
+import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
 import { readSessionKeys } from "../identity/session-keys.ts";
 import type { AssertionSigner } from "../model/assertion.ts";
 import type { WorkloadPart, WorkloadSource } from "../identity/workload-source.ts";
@@ -22,6 +23,7 @@ import { METHODS } from "../model/vocabulary.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { compileVerified } from "../policy/compile-policies.ts";
 import type { ForwardRoute } from "../proxy/forward-route.ts";
+import type { LoginSnapshot } from "../proxy/login-call.ts";
 import type { ProxySnapshot, RedirectRoute } from "../proxy/handler.ts";
 import { stripIdentityFields } from "../wire/identity-fields.ts";
 import {
@@ -30,6 +32,7 @@ import {
   createAuthenticators,
   credentialFieldsOf,
   createWays,
+  loginsOf,
   once,
   type Ways,
 } from "./authenticators.ts";
@@ -94,6 +97,7 @@ export async function buildSnapshot(
     for (const upstream of upstreams.values()) upstream.close();
   };
   const wanted = usedParts(config);
+  const logins = loginsOf(authenticators);
   const build = (options: RouteOptions) => {
     const limits = instruments.limits.routeLimits(options, config.limits.rates);
     const value = gateRoute(options, waysOf(options.authenticate), limits);
@@ -116,9 +120,8 @@ export async function buildSnapshot(
     },
     forwards,
     resources: buildResources(config, routes),
-    wellKnown: new Set(
-      config.listeners.filter(({ serve }) => serve.includes("well-known")).map(({ name }) => name),
-    ),
+    wellKnown: serving(config, "well-known"),
+    logins: loginSnapshot(config, forwards.keys(), logins),
     async start() {
       // Without a listener (an authority alone) nothing is forwarded, and nobody's health is asked after.
       const reached = config.listeners.length === 0 ? [] : [...upstreams.values()];
@@ -166,6 +169,27 @@ function adminSnapshots(
     audience,
     uid: process.getuid?.() ?? 0,
   });
+}
+
+function serving({ listeners }: Config, what: "well-known" | "login"): ReadonlySet<string> {
+  return new Set(listeners.filter(({ serve }) => serve.includes(what)).map(({ name }) => name));
+}
+
+/** Undefined where nobody can log in: then no request pays for it. */
+function loginSnapshot(
+  config: Config,
+  routes: Iterable<GateRoute>,
+  { byName, named }: ReturnType<typeof loginsOf>,
+): LoginSnapshot | undefined {
+  const listeners = serving(config, "login");
+  if (listeners.size === 0 || byName.size === 0) return undefined;
+  const names = new Map(config.routes.map(({ name, authenticate }) => [name, authenticate]));
+  const byRoute = new Map<GateRoute, readonly LoginAuthenticator[]>();
+  for (const route of routes) {
+    const logins = named(names.get(route.name) ?? []);
+    if (logins.length > 0) byRoute.set(route, logins);
+  }
+  return { listeners, byName, byRoute };
 }
 
 /** As callers know each listener: what a proof or a page has to be of. */

@@ -19,6 +19,7 @@ import { createDecisionIds } from "../platform/decision-id.ts";
 import { readFileBytes } from "../platform/files.ts";
 import type { WorkloadSource } from "../identity/workload-source.ts";
 import { createProxyHandler } from "../proxy/handler.ts";
+import { createLoginEndpoints } from "../proxy/login.ts";
 import { createWellKnown } from "../proxy/well-known.ts";
 import { createStreams, type Streams } from "../proxy/streams.ts";
 import { registerProcessMetrics } from "../telemetry/process-metrics.ts";
@@ -188,6 +189,7 @@ class RunningInstance implements Instance {
         keys: () => allKeys(standing?.keys() ?? [], signing?.published() ?? []),
         metrics,
       }),
+      login: createLoginEndpoints({ ...instruments, audit, gate }),
       streamEnded: (kind, end) => this.#streams.ended(kind, end),
     });
     const deps = { clock, deadlines, log, handler, metrics, reusePort: seat.reusePort };

@@ -1,6 +1,6 @@
 /**
- * Our own paths on listeners: no route may lie under them, which would otherwise be shadowed without a
- * word.
+ * Our own paths on listeners: a login needs somebody to log in at, people need a place to log in, and no route
+ * may lie under our paths, which would otherwise be shadowed without a word.
  */
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
@@ -13,8 +13,33 @@ const OWN_PATHS = [
 ] as const;
 
 export function checkServe(draft: Draft): PathProblem[] {
-  if (draft.listeners.every(({ options }) => options.serve.length === 0)) return [];
-  return shadowed(draft);
+  const serving = draft.listeners.filter(({ options }) => options.serve.length > 0);
+  const nowhere = withoutLogin(draft);
+  if (serving.length === 0) return nowhere;
+  return [...nowhere, ...withoutProvider(draft, serving), ...shadowed(draft)];
+}
+
+/** Nobody can begin a session, and a browser that needs one would be told so in a document. */
+function withoutLogin({ listeners, authenticators }: Draft): PathProblem[] {
+  if (listeners.length === 0) return [];
+  if (listeners.some(({ options }) => options.serve.includes("login"))) return [];
+  return authenticators
+    .filter(({ options }) => options.type === "oidc")
+    .map(({ name, path }) => ({
+      path,
+      message: `nobody can log in at "${name}": no listener serves logins`,
+      remedy: "serve: [login] on the listener that people come to",
+    }));
+}
+
+function withoutProvider({ authenticators }: Draft, serving: Draft["listeners"]): PathProblem[] {
+  if (authenticators.some(({ options }) => options.type === "oidc")) return [];
+  const logins = serving.filter(({ options }) => options.serve.includes("login"));
+  return logins.map(({ path }) => ({
+    path: [...path, "serve"],
+    message: "there is nobody to log in at",
+    remedy: "an authenticator of type oidc; or no login in serve",
+  }));
 }
 
 function shadowed({ routes }: Draft): PathProblem[] {

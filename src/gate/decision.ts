@@ -5,7 +5,7 @@
 import type { CredentialFacts } from "../model/facts.ts";
 import type { CanonicalRequest, Fields, Peer, RequestHead, TrustProxy } from "../model/http.ts";
 import type { Admission } from "../limits/route-limits.ts";
-import type { Authn, PolicyDecision } from "../model/policy.ts";
+import type { Authn, PolicyDecision, StepUp } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Reason } from "../model/reason.ts";
 import type { RecordedCredential, Taken } from "../model/records.ts";
@@ -156,6 +156,10 @@ export interface Denial {
   readonly admission: Admission | undefined;
   /** Fields that go out with the refusal; undefined: none. */
   readonly answerFields: Fields | undefined;
+  /** Undefined where there was none that could be read in one way. */
+  readonly request: CanonicalRequest | undefined;
+  /** For `step-up-required`: what the login has to be. */
+  readonly stepUp: StepUp | undefined;
   /** Whether its record is in the log, so that a completion belongs there too. */
   readonly recorded: boolean;
 }
@@ -185,6 +189,8 @@ export function deny(deciding: Deciding, reason: Reason, taken: Taken): Denial {
     allow: deciding.allow,
     admission: deciding.admission,
     answerFields: deciding.answerFields,
+    request: deciding.request,
+    stepUp: deciding.policy?.stepUp,
     recorded: taken === "recorded",
   };
 }

@@ -24,6 +24,7 @@ import { canonicalise, isFault } from "./canonicalise.ts";
 import { identify, recall } from "./identify.ts";
 import { authorize } from "./authorize.ts";
 import { limit } from "./limit.ts";
+import { beginOwn, type OwnRequest } from "./own.ts";
 import { peer } from "./peer.ts";
 import { recordDecision } from "./record.ts";
 import { fresh, takenAwayMeanwhile, unblocked } from "./revocation.ts";
@@ -32,6 +33,8 @@ import type { GateSnapshot } from "./snapshot.ts";
 import type { GateDeps, Step, StepResult } from "./step.ts";
 
 export interface Gate {
+  /** A request to an endpoint of ours, which no route decides about. Never throws. */
+  own(input: GateInput, snapshot: GateSnapshot): OwnRequest | Denial;
   /** Decides about one request by the snapshot given, and records it. Never throws or rejects. */
   decide(input: GateInput, snapshot: GateSnapshot): Permit | Denial | Promise<Permit | Denial>;
   /**
@@ -84,6 +87,7 @@ export function createGate(deps: GateDeps): Gate {
         return failed(error, deciding, { deps, started });
       }
     },
+    own: (input, snapshot) => beginOwn(input, snapshot, deps),
     decideAgain: (standing, again) => decideAgain(standing, again, deps),
     refuse(input, snapshot, { reason, detail }) {
       const deciding = begin({ ...input, head: NO_HEAD }, snapshot, deps);

@@ -1,6 +1,6 @@
 /** Writes what was decided, and by what, to the audit log. */
 import type { AuditLog, Taken } from "../model/records.ts";
-import type { Reason } from "../model/reason.ts";
+import { isGranted, type Reason } from "../model/reason.ts";
 import type { Deciding } from "./decision.ts";
 
 export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditLog): Taken {
@@ -33,7 +33,7 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
     route: route?.name,
     service: route?.service,
     stream: deciding.stream?.decisionId,
-    decision: reason === "permitted" ? "permit" : "deny",
+    decision: isGranted(reason) ? "permit" : "deny",
     reason,
     detail: deciding.detail,
     determining: policy?.determining ?? NONE,

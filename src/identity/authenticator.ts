@@ -8,6 +8,7 @@ import type { Verified } from "../model/facts.ts";
 import type { CertificateVerifier, SessionVerifier } from "../model/verifiers.ts";
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
 import type { KeySetFigures } from "./key-set.ts";
+import type { LoginAuthenticator } from "./login-authenticator.ts";
 
 interface Named {
   readonly name: string;
@@ -60,6 +61,8 @@ export interface CertificateAuthenticator extends Named, CertificateVerifier {
 /** … by the cookie of a browser session. */
 export interface SessionAuthenticator extends Named, SessionVerifier {
   readonly proves: "session";
+  /** How its sessions are begun and ended. */
+  readonly login: LoginAuthenticator;
 }
 
 export type Authenticator = TokenAuthenticator | CertificateAuthenticator | SessionAuthenticator;

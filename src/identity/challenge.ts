@@ -4,6 +4,9 @@
  */
 import { REASONS, reasonInfo, type Reason } from "../model/reason.ts";
 
+/** RFC 9470 section 3. */
+const STEP_UP_ERROR = "insufficient_user_authentication";
+
 /** The value for a reason; undefined where the answer is not a 401. */
 export type Challenge = (reason: Reason) => string | undefined;
 
@@ -21,10 +24,9 @@ export function createChallenge(realm: string): Challenge {
     const { status, title } = reasonInfo(reason);
     if (status !== 401) continue;
     // Section 3.1: a request without any authentication information gets no error code.
+    const code = reason === "step-up-required" ? STEP_UP_ERROR : "invalid_token";
     const error =
-      reason === "missing-credential"
-        ? ""
-        : `, error="invalid_token", error_description="${title}"`;
+      reason === "missing-credential" ? "" : `, error="${code}", error_description="${title}"`;
     values.set(reason, `Bearer realm="${realm}"${error}`);
   }
   return (reason) => values.get(reason);

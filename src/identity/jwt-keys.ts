@@ -20,7 +20,10 @@ export interface JwtKeysDeps {
   readonly keySets?: KeySetPool;
 }
 
-type NamedOptions = JwtOptions & { readonly name: string };
+/** What of an authenticator's options says where its keys are. */
+type NamedOptions = Pick<JwtOptions, "issuer" | "jwks" | "keys" | "insecureHttp"> & {
+  readonly name: string;
+};
 
 const LIMITS = {
   /** A key set file, as a fetched one. */

@@ -7,46 +7,43 @@ import type { SessionAuthenticator } from "./authenticator.ts";
 import { claimWords } from "./principal-options.ts";
 import { hashOptions } from "./config-hash.ts";
 import type { OidcOptions } from "./oidc-options.ts";
-import type { SessionProvider } from "./session-provider.ts";
-import { createSessions, type Sessions, type SessionsDeps } from "./sessions.ts";
-
-/** What the endpoints of login and logout need of an authenticator. */
-export interface LoginAuthenticator {
-  readonly name: string;
-  /** What a person chooses it by. */
-  readonly label: string;
-  readonly options: OidcOptions;
-  readonly sessions: Sessions;
-}
+import type { LoginAuthenticator } from "./login-authenticator.ts";
+import { type OidcProviderDeps, openProvider, refresherOf } from "./oidc-provider.ts";
+import { createSessionSealer } from "./session-seal.ts";
+import { createSessions, type SessionsDeps } from "./sessions.ts";
 
 export interface OidcAuthenticator extends SessionAuthenticator {
   readonly login: LoginAuthenticator;
 }
 
-export interface OidcDeps extends Omit<SessionsDeps, "keys" | "provider"> {
+export interface OidcDeps extends Omit<SessionsDeps, "keys" | "provider">, OidcProviderDeps {
   /** Of its sessions, 32 bytes each, the current one first. */
   readonly sessionKeys: (name: string) => readonly Uint8Array[];
-  /** Who refreshes its sessions; undefined: nobody. */
-  readonly provider?: SessionProvider | undefined;
 }
 
 export function createOidcAuthenticator(
   options: OidcOptions & { readonly name: string },
-  { sessionKeys, provider, ...deps }: OidcDeps,
+  { sessionKeys, ...deps }: OidcDeps,
 ): OidcAuthenticator {
   const { name, label = name, principal } = options;
   warnOfInsecurity(options, deps.log);
-  const sessions = createSessions(options, { ...deps, provider, keys: sessionKeys(name) });
+  const keys = sessionKeys(name);
+  const provider = openProvider(options, deps);
+  const sessions = createSessions(options, { ...deps, keys, provider: refresherOf(provider) });
+  const transactions = createSessionSealer(keys, `login ${name}`);
   return {
     name,
     proves: "session",
     configHash: hashOptions(options),
     vocabulary: { name, ...claimWords(principal) },
-    login: { name, label, options, sessions },
-    start: () => Promise.resolve(),
-    keys: () => undefined,
+    login: { name, label, options, sessions, provider, transactions },
+    start: () => provider.start(),
+    keys: () => provider.keys(),
     verify: (request, nowMs, stream) => sessions.verify(request, nowMs, stream),
-    close: () => sessions.close(),
+    close() {
+      sessions.close();
+      provider.close();
+    },
   };
 }
 

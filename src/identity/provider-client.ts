@@ -28,7 +28,6 @@ import {
   refreshTokenGrant,
   ResponseBodyError,
 } from "openid-client";
-import { ALGORITHMS } from "../crypto/algorithms.ts";
 import { SallyportError } from "../model/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonBytes } from "../model/json.ts";
 import type { Clock } from "../model/ports.ts";
@@ -114,7 +113,7 @@ export function createProviderClient(
       ...optional("end_session_endpoint", metadata.endSessionEndpoint),
       authorization_response_iss_parameter_supported: metadata.sendsIssuer,
       // What is accepted is for us to say, not for the document.
-      id_token_signing_alg_values_supported: [...ALGORITHMS],
+      id_token_signing_alg_values_supported: [...options.algorithms],
     };
     const client = {
       [clockSkew]: Math.round((deps.clock.now() - Date.now()) / 1000),

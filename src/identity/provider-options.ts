@@ -1,5 +1,6 @@
 /** What a provider client is made of, as the options of an `oidc` authenticator say it. */
 import type { KeyObject } from "node:crypto";
+import type { Algorithm } from "../crypto/algorithms.ts";
 
 /** How we prove to the provider who we are (OpenID Connect Core section 9). */
 export type ClientAuthentication =
@@ -24,15 +25,12 @@ export interface ProviderOptions {
   readonly scopes: readonly string[];
   /** Further audiences of an ID token that are trusted beside the client (OpenID Connect Core section 3.1.3.7, 3). */
   readonly trustedAudiences: readonly string[];
-  /** `audience` of the login request, for providers that want it named. */
-  readonly audience: string | undefined;
+  /** Of ID tokens and logout tokens. */
+  readonly algorithms: readonly Algorithm[];
   /** `auto`: where the provider offers it. */
   readonly pushedRequests: "auto" | "required" | "off";
   /** Whether userinfo is asked for claims that the ID token does not have. */
   readonly userinfo: boolean;
-  /** Asked of every login; a policy may ask for more. */
-  readonly maxAgeSeconds: number | undefined;
-  readonly acrValues: readonly string[];
   readonly clockSkewSeconds: number;
   /** For each request to the provider as a whole. */
   readonly timeoutMs: number;

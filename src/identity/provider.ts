@@ -7,7 +7,6 @@
  * reason; nothing here rejects.
  */
 import { hash } from "node:crypto";
-import { ALGORITHMS } from "../crypto/algorithms.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { Clock, DocumentFetcher, Log } from "../model/ports.ts";
@@ -95,7 +94,9 @@ const SINGLE = ["code", "state", "iss", "error"] as const;
 export function createProvider(options: ProviderOptions, deps: ProviderDeps): Provider {
   const source = createMetadataSource(options, deps);
   const client = createProviderClient(options, deps);
-  const rules = { ...options };
+  const { algorithms } = options;
+  const idTokenRules = { algorithms, types: ID_TOKEN_TYPES };
+  const logoutTokenRules = { algorithms, types: LOGOUT_TOKEN_TYPES };
 
   async function withMetadata<T>(
     run: (metadata: ProviderMetadata) => Promise<T | TokenFault>,
@@ -123,10 +124,10 @@ export function createProvider(options: ProviderOptions, deps: ProviderDeps): Pr
         return expected.subject === undefined ? invalid("the answer has no ID token") : undefined;
       }
       if (typeof idToken !== "string") return invalid("the ID token is not a text");
-      const verified = await verifyProviderToken(idToken, deps.keys, ID_TOKEN);
+      const verified = await verifyProviderToken(idToken, deps.keys, idTokenRules);
       if ("fault" in verified) return verified;
       const nowSeconds = deps.clock.now() / 1000;
-      const fault = checkIdToken(verified, rules, { ...expected, accessToken, nowSeconds });
+      const fault = checkIdToken(verified, options, { ...expected, accessToken, nowSeconds });
       if (fault === undefined) found.verified = verified;
       return fault;
     };
@@ -238,11 +239,11 @@ export function createProvider(options: ProviderOptions, deps: ProviderDeps): Pr
       });
     },
     async verifyLogoutToken(token) {
-      const verified = await verifyProviderToken(token, deps.keys, LOGOUT_TOKEN);
+      const verified = await verifyProviderToken(token, deps.keys, logoutTokenRules);
       if ("fault" in verified) return verified;
       const nowSeconds = deps.clock.now() / 1000;
       try {
-        return await readLogoutToken(verified.claims, rules, { shared: deps.shared, nowSeconds });
+        return await readLogoutToken(verified.claims, options, { shared: deps.shared, nowSeconds });
       } catch (error) {
         return unavailable(error);
       }
@@ -251,14 +252,11 @@ export function createProvider(options: ProviderOptions, deps: ProviderDeps): Pr
   };
 }
 
-const ID_TOKEN = { algorithms: ALGORITHMS, types: ["jwt"] } as const;
+const ID_TOKEN_TYPES = ["jwt"] as const;
 /** Providers that are older than the type write `JWT`; `events` then tells it from an ID token. */
-const LOGOUT_TOKEN = { algorithms: ALGORITHMS, types: ["logout+jwt", "jwt"] } as const;
+const LOGOUT_TOKEN_TYPES = ["logout+jwt", "jwt"] as const;
 
-function parametersOf(
-  request: LoginRequest,
-  { scopes, audience }: ProviderOptions,
-): Record<string, string> {
+function parametersOf(request: LoginRequest, { scopes }: ProviderOptions): Record<string, string> {
   const { acrValues, maxAgeSeconds } = request;
   return {
     redirect_uri: request.redirectUri,
@@ -270,7 +268,6 @@ function parametersOf(
     response_mode: "query",
     ...(acrValues.length === 0 ? {} : { acr_values: acrValues.join(" ") }),
     ...(maxAgeSeconds === undefined ? {} : { max_age: String(maxAgeSeconds) }),
-    ...(audience === undefined ? {} : { audience }),
   };
 }
 

@@ -10,6 +10,7 @@ import type { CredentialFailure } from "../model/facts.ts";
 import type { CanonicalRequest, Fields } from "../model/http.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { Clock, Log, Metrics, Timers } from "../model/ports.ts";
+import type { Principal } from "../model/principal.ts";
 import type { Reason } from "../model/reason.ts";
 import type { RevocationTarget } from "../model/revocation.ts";
 import type { SharedMemory } from "../model/shared-memory.ts";
@@ -46,7 +47,7 @@ export interface SessionBegin extends SessionTokens {
 }
 
 export type Begun =
-  | { readonly setCookies: readonly string[]; readonly id: string }
+  | { readonly setCookies: readonly string[]; readonly id: string; readonly principal: Principal }
   /** The claims are not what the configuration asks for, or it cannot be kept. */
   | { readonly failure: Reason; readonly detail: string };
 
@@ -54,6 +55,7 @@ export type Begun =
 export interface SessionSummary {
   readonly id: string;
   readonly subject: string;
+  readonly principal: Principal;
   readonly sid: string | undefined;
   readonly idToken: string | undefined;
 }
@@ -212,9 +214,10 @@ class BrowserSessions implements Sessions {
     }
     // The former session of the browser must not live on where nobody can log it out.
     if (request !== undefined) await this.end(request, nowMs);
-    this.#enter(content, text, nowMs);
+    const entered = this.#enter(content, text, nowMs);
+    if ("failure" in entered) return entered;
     this.#count("begun");
-    return { setCookies, id: content.id };
+    return { setCookies, id: content.id, principal: entered.live.facts.principal };
   }
 
   async read(request: SessionRequest, nowMs: number): Promise<SessionSummary | undefined> {
@@ -816,7 +819,8 @@ function isNewer(one: KnownCookie, other: KnownCookie): boolean {
 
 function summaryOf({ content, facts }: LiveSession): SessionSummary {
   const { id, sid, idToken } = content;
-  return { id, subject: facts.principal.subject, sid, idToken };
+  const { principal } = facts;
+  return { id, subject: principal.subject, principal, sid, idToken };
 }
 
 /** One text of all Cookie fields: HTTP/2 has joined them already, HTTP/1.1 callers may send several. */

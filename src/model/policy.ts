@@ -59,12 +59,22 @@ export interface InputRead {
 
 /** Why policies decided as they did. */
 export interface PolicyDecision {
-  readonly reason: "permitted" | "no-permit" | "forbidden" | "policy-error";
+  readonly reason: "permitted" | "no-permit" | "forbidden" | "policy-error" | "step-up-required";
   /** Ids of the policies that made it, in the order of the files. */
   readonly determining: readonly string[];
   /** Ids of policies that failed during evaluation. */
   readonly erroring: readonly string[];
   readonly reads: readonly InputRead[];
+  /** For `step-up-required`: what a login has to be so that none of the determining forbids applies. */
+  readonly stepUp?: StepUp | undefined;
+}
+
+/** What a policy asks of a login (`@step_up`, RFC 9470). */
+export interface StepUp {
+  /** Authentication contexts, any of which will do; any at all when empty. */
+  readonly acrValues: readonly string[];
+  /** Seconds since the login at most; undefined: not asked. */
+  readonly maxAgeSeconds: number | undefined;
 }
 
 /** A compiled, immutable set of policies. */

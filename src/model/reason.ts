@@ -335,7 +335,7 @@ export const REASONS = {
   },
   "login-loop": {
     status: 400,
-    grpc: "FAILED_PRECONDITION",
+    grpc: "INVALID_ARGUMENT",
     title: "Logging in does not help here",
     fault: "caller",
     meaning:
@@ -764,6 +764,11 @@ export const REASONS = {
 export type Reason = keyof typeof REASONS;
 
 /** Status, title and meaning of a reason. */
+/** Reasons of decisions that gave somebody something: a way through, or a session begun or ended. */
+export function isGranted(reason: Reason): boolean {
+  return reason === "permitted" || reason === "logged-in" || reason === "logged-out";
+}
+
 export function reasonInfo(reason: Reason): ReasonInfo {
   return REASONS[reason];
 }

@@ -1,4 +1,5 @@
 /** Turns one policy of the official engine's JSON into its scope, for the index, and its condition. */
+import type { StepUp } from "../model/policy.ts";
 import { compileExpression } from "./compile-expression.ts";
 import type { Environment, Evaluate } from "./environment.ts";
 import { asBoolean } from "./operators.ts";
@@ -9,6 +10,7 @@ import {
   type ScopeJson,
   type SlotName,
 } from "./policy-json.ts";
+import { readStepUp, STEP_UP_ANNOTATION } from "./step-up.ts";
 import type { EntityUid } from "./values.ts";
 
 /** What the head of a policy asks of principal, action or resource. */
@@ -27,6 +29,8 @@ export interface CompiledPolicy {
   readonly principal: Scope;
   readonly action: Scope;
   readonly resource: Scope;
+  /** What a login has to be so that it no longer applies; undefined where it does not say. */
+  readonly stepUp: StepUp | undefined;
   /** Whether its conditions hold; the scope is the index's to check. Throws an EvaluationError. */
   readonly applies: (environment: Environment) => boolean;
 }
@@ -48,8 +52,15 @@ export function compilePolicy(json: PolicyJson, identity: PolicyIdentity): Compi
     principal: compileScope(json.principal, slots),
     action: compileScope(json.action, slots),
     resource: compileScope(json.resource, slots),
+    stepUp: stepUpIn(json),
     applies: compileConditions(json.conditions),
   };
+}
+
+/** One that is on a `permit`, or cannot be read, was refused at load; here it means nothing. */
+function stepUpIn({ effect, annotations }: PolicyJson): StepUp | undefined {
+  const text = annotations?.[STEP_UP_ANNOTATION];
+  return effect === "permit" || typeof text !== "string" ? undefined : readStepUp(text);
 }
 
 /** Whether an entity that has these ancestors is within the scope. */

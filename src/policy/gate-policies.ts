@@ -3,7 +3,7 @@
  * deny more: a `forbid` that errs denies, because it might have applied, and a `permit` whose scope
  * names no admin action does not count for the admin API (`countsForAdmin`).
  */
-import type { Policies, PolicyDecision, PolicyRequest } from "../model/policy.ts";
+import type { Policies, PolicyDecision, PolicyRequest, StepUp } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { Recurring } from "../model/recurring.ts";
@@ -24,6 +24,7 @@ import { Evaluation, idsInOrder } from "./evaluation.ts";
 import { PolicyIndex, type PlacedEntity, type PolicyGroup } from "./policy-index.ts";
 import { attributesRecord, createPrincipalView, type PrincipalView } from "./principal-view.ts";
 import { RequestEnvironment } from "./request-environment.ts";
+import { stepUpOf } from "./step-up.ts";
 import { routeAttributes } from "./schema.ts";
 import { EMPTY_RECORD, type CedarRecord } from "./values.ts";
 
@@ -46,7 +47,7 @@ export async function createGatePolicies(
   for (const policy of policies) {
     index.add(policy);
     if (countsForAdmin(policy, ({ id }) => isAdminAction(id))) adminIndex.add(policy);
-    alone.push(outcome(policy.effect, [policy.id]));
+    alone.push(outcome(policy));
     await pause();
   }
   const world = await createWorld(vocabulary, pause);
@@ -160,13 +161,18 @@ const NO_PERMIT: PolicyDecision = Object.freeze({
   reads: NONE,
 });
 
-function outcome(effect: CompiledPolicy["effect"], determining: readonly string[]): PolicyDecision {
+function outcome({ id, effect, stepUp }: CompiledPolicy): PolicyDecision {
   return Object.freeze({
-    reason: effect === "permit" ? "permitted" : "forbidden",
-    determining: Object.freeze(determining),
+    reason: effect === "permit" ? "permitted" : reasonOf(stepUp),
+    determining: Object.freeze([id]),
     erroring: NONE,
     reads: NONE,
+    ...(stepUp === undefined ? {} : { stepUp }),
   });
+}
+
+function reasonOf(stepUp: StepUp | undefined): "forbidden" | "step-up-required" {
+  return stepUp === undefined ? "forbidden" : "step-up-required";
 }
 
 /** A forbid that applies, then a forbid that failed, then a permit; else nothing permits. */
@@ -176,9 +182,11 @@ function decisionOf(
   alone: readonly PolicyDecision[],
 ): PolicyDecision {
   const failedForbids = errors.filter(({ effect }) => effect === "forbid");
+  // Where one failed that might have forbidden, logging in is not known to help.
+  const stepUp = failedForbids.length === 0 ? stepUpOf(forbids) : undefined;
   const [reason, determining] =
     forbids.length > 0
-      ? (["forbidden", forbids] as const)
+      ? ([reasonOf(stepUp), forbids] as const)
       : failedForbids.length > 0
         ? (["policy-error", failedForbids] as const)
         : permits.length > 0
@@ -190,12 +198,13 @@ function decisionOf(
     const prepared = determining.length === 1 && only !== undefined ? alone[only.order] : undefined;
     if (prepared !== undefined) return prepared;
   }
-  return {
+  const decision = {
     reason,
     determining: idsInOrder(determining),
     erroring: idsInOrder(errors),
     reads: reads ?? NONE,
   };
+  return stepUp === undefined ? decision : { ...decision, stepUp };
 }
 
 function placedAction(id: string, group: string): PlacedEntity {

@@ -29,6 +29,7 @@ import {
   type Statement,
 } from "./policy-text.ts";
 import { withOnlyActions, type SchemaJson } from "./schema.ts";
+import { readStepUp, STEP_UP_ANNOTATION, STEP_UP_REMEDY } from "./step-up.ts";
 
 export interface PolicyFile {
   /** As the user named it; problems begin with it. */
@@ -225,6 +226,7 @@ class Load {
     const id = json.annotations?.["id"] ?? "";
     const policy = { id, file, statement, json, text: JSON.stringify(json) };
     this.#checkId(policy);
+    this.#checkStepUp(policy);
     this.#parsed.push(policy);
   }
 
@@ -254,6 +256,20 @@ class Load {
       });
     } else {
       this.#byId.set(id, policy);
+    }
+  }
+
+  #checkStepUp({ json, file, statement }: Parsed): void {
+    const text = json.annotations?.[STEP_UP_ANNOTATION];
+    if (text === undefined) return;
+    const message =
+      json.effect === "permit"
+        ? "@step_up on a permit: only what forbids can be overcome by a login"
+        : readStepUp(text ?? "") === undefined
+          ? "the policy's @step_up cannot be read"
+          : undefined;
+    if (message !== undefined) {
+      this.#report(file, statement.start, { message, remedy: STEP_UP_REMEDY });
     }
   }
 

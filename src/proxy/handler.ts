@@ -11,9 +11,13 @@ import type { Log } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
 import { AMBIGUOUS, forward } from "./forward.ts";
 import type { ForwardDeps, ForwardRoute, RouteAnswers } from "./forward-route.ts";
+import { type LoginEndpoints, OWN_PREFIX } from "./login.ts";
+import type { LoginSnapshot } from "./login-call.ts";
+import { loginRedirect } from "./login-redirect.ts";
 import { problemResponse, type ProblemResponse } from "./problem.ts";
 import type { ProtectedResources } from "./protected-resources.ts";
 import { withResourceMetadata } from "./resource-challenge.ts";
+import { withStepUp } from "./step-up-challenge.ts";
 import { refusal } from "./refusal.ts";
 import type { Redirect } from "./redirect.ts";
 import { Unfit } from "./render.ts";
@@ -28,6 +32,8 @@ export interface ProxySnapshot {
   readonly resources?: ProtectedResources | undefined;
   /** Names of the listeners that answer our own public documents. */
   readonly wellKnown: ReadonlySet<string>;
+  /** Undefined where no listener serves logins. */
+  readonly logins?: LoginSnapshot | undefined;
 }
 
 /** A route that sends its callers elsewhere. */
@@ -44,6 +50,8 @@ export interface HandlerDeps extends ForwardDeps {
   readonly snapshot: () => ProxySnapshot;
   /** Our own public documents; undefined without an authority. */
   readonly wellKnown?: WellKnown | undefined;
+  /** Where people log in and out. */
+  readonly login?: LoginEndpoints | undefined;
 }
 
 export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
@@ -54,6 +62,14 @@ export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
       if (deps.wellKnown !== undefined && snapshot.wellKnown.has(connection.listener)) {
         const own = deps.wellKnown.answer(head, connection.listener, snapshot.resources);
         if (own !== undefined) return exchange.reply(own.status, own.fields, own.body);
+      }
+      const { logins } = snapshot;
+      if (
+        logins !== undefined &&
+        head.target.startsWith(OWN_PREFIX) &&
+        logins.listeners.has(connection.listener)
+      ) {
+        return deps.login?.handle(exchange, { gate: snapshot.gate, logins });
       }
       const input: GateInput = {
         head,
@@ -151,6 +167,16 @@ function refuse(
 ): void {
   const route = denial.route === undefined ? undefined : snapshot.forwards.get(denial.route);
   const { decisionId, recorded } = denial;
+  const toLogin =
+    snapshot.logins === undefined
+      ? undefined
+      : loginRedirect(denial, exchange.head, snapshot.logins);
+  if (toLogin !== undefined) {
+    const fields = ["location", toLogin, "cache-control", "no-store"];
+    fields.push("sallyport-decision", decisionId, ...(denial.answerFields ?? []));
+    const moved = { status: 303, fields, body: "" };
+    return reply(moved, { decisionId, recorded, end: "complete", exchange, deps });
+  }
   // The one answer of ours on a route: a preflight.
   const preflight = denial.denied === "answered-by-proxy" ? route?.cors : undefined;
   const problem =
@@ -169,14 +195,15 @@ function refuse(
   reply(problem, { decisionId, recorded, end: "complete", close, exchange, deps });
 }
 
-/** With the place where a client finds out how to get in. */
+/** With what the login has to be, and the place where a client finds out how to get in. */
 function challengeOf(
-  { route, denied }: Denial,
+  { route, denied, stepUp }: Denial,
   { head, connection }: Exchange,
   { forwards, resources }: ProxySnapshot,
 ): string | undefined {
   if (route === undefined) return undefined;
-  const challenge = forwards.get(route)?.challenge(denied);
+  const plain = forwards.get(route)?.challenge(denied);
+  const challenge = plain === undefined ? undefined : withStepUp(plain, stepUp);
   if (challenge === undefined || resources === undefined) return challenge;
   const url = resources.metadataUrl(connection.listener, route, head.host);
   return withResourceMetadata(challenge, url);
