@@ -2,6 +2,8 @@
  * What the admin API shows and changes, as interfaces: each process hands in what it has. What it has
  * not (a proxy has no store) is left out, and the API says so (`not-here`).
  */
+import type { ApiKeyOptions } from "../identity/api-key-options.ts";
+import type { ApiKeyRegister } from "../keys/api-key-register.ts";
 import type { CertificateAuthority } from "../keys/certificate-authority.ts";
 import type { KeyManager } from "../keys/key-manager.ts";
 import type { RevocationRegister } from "../keys/revocation-register.ts";
@@ -18,6 +20,7 @@ export interface AdminDeps {
   readonly store?: Store | undefined;
   readonly workloads?: WorkloadRegister | undefined;
   readonly revocations?: RevocationRegister | undefined;
+  readonly apiKeys?: ApiKeyRegister | undefined;
   readonly keys?: KeyDesk | undefined;
   readonly roots?: RootDesk | undefined;
   readonly bundles?: BundleDesk | undefined;
@@ -128,6 +131,8 @@ export interface AuthenticatorView {
   readonly name: string;
   readonly type: string;
   readonly issuer: string | undefined;
+  /** Of one that takes API keys: what they can be. */
+  readonly apiKeys?: ApiKeyOptions | undefined;
   /** Undefined where that is not known here. */
   readonly keys:
     | {

@@ -1,6 +1,7 @@
 /** Every operation of the admin API, once. */
 import { createAdminApi, type AdminApi, openApiDocument } from "./api.ts";
 import type { AdminDeps } from "./admin-deps.ts";
+import { apiKeyOperations } from "./api-keys.ts";
 import { bundleOperations } from "./bundles.ts";
 import { configOperations } from "./config.ts";
 import { keyOperations } from "./keys.ts";
@@ -20,6 +21,7 @@ const OPERATIONS: readonly Operation[] = [
   ...viewOperations,
   ...workloadOperations,
   ...revocationOperations,
+  ...apiKeyOperations,
   ...keyOperations,
   ...rootOperations,
   ...bundleOperations,

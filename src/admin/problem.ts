@@ -105,7 +105,8 @@ function operationalProblem({ code, message }: SallyportError): AdminProblem | u
   if (code === "store-unavailable") {
     return new AdminProblem("store-unavailable", "nothing was changed, or it cannot be known");
   }
-  if (code === "revocations-full") return new AdminProblem("conflict", message);
+  if (code === "revocations-full" || code === "api-keys-full")
+    return new AdminProblem("conflict", message);
   // A reload whose new address cannot be had.
   if (code === "listen-failed") return new AdminProblem("config-invalid", message);
   return undefined;

@@ -11,6 +11,7 @@ import type {
   SessionAuthenticator,
   TokenAuthenticator,
 } from "../identity/authenticator.ts";
+import { createApiKeyAuthenticator } from "../identity/api-key.ts";
 import { createBearerSet } from "../identity/bearer.ts";
 import { createCertificateSet } from "../identity/certificate-set.ts";
 import { createIntrospectionAuthenticator } from "../identity/introspection.ts";
@@ -65,10 +66,11 @@ const CREATE: {
   jwt: createJwtAuthenticator,
   oidc: createOidcAuthenticator,
   introspection: createIntrospectionAuthenticator,
+  "api-key": createApiKeyAuthenticator,
 };
 
 function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
-  const { clock, timers, log, metrics, keySets, asked, shared } = instruments;
+  const { clock, timers, log, metrics, keySets, apiKeys, asked, shared } = instruments;
   const fetcher = createDocumentFetcher();
   const readFile = readFileBytes;
   const send = sendOutgoing;
@@ -80,6 +82,7 @@ function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
     log,
     metrics,
     keySets,
+    apiKeys,
     asked,
     shared,
     fetcher,

@@ -119,7 +119,7 @@ function createPlan(
     hashKey: service.hash === undefined ? undefined : createHashKey(service.hash),
     rewrite: createPathRewrite(options.rewrite, options.path, pathParameters),
     host: options.rewrite?.host,
-    request: requestRules(options),
+    request: withoutKeys(requestRules(options), options, config),
     identity: createIdentityFields(
       {
         service: name,
@@ -144,6 +144,28 @@ function createPlan(
 /** A cookie of this host comes with every request to it, whatever its route asks for. */
 function hasSessions({ authenticators }: Config): boolean {
   return Object.values(authenticators).some(({ type }) => type === "oidc");
+}
+
+/**
+ * Fields in which API keys come go no further, on routes that do not take them either: a key that was
+ * meant for another route must not reach this one's service. What the route itself sets stays.
+ */
+function withoutKeys(
+  rules: HeaderRules,
+  { credentials, authenticate }: RouteOptions,
+  { authenticators }: RouteDeps["config"],
+): HeaderRules {
+  const passed = credentials === "forward" ? authenticate : [];
+  const fields = Object.entries(authenticators).flatMap(([name, one]) =>
+    one.type === "api-key" && !passed.includes(name) ? [one.field] : [],
+  );
+  const own = new Set(passed.map((name) => fieldOf(authenticators[name])));
+  const remove = fields.filter((field) => !own.has(field));
+  return remove.length === 0 ? rules : { ...rules, remove: [...rules.remove, ...remove] };
+}
+
+function fieldOf(options: RouteDeps["config"]["authenticators"][string] | undefined) {
+  return options?.type === "api-key" ? options.field : undefined;
 }
 
 function requestRules({ request, response, credentials }: RouteOptions): HeaderRules {

@@ -5,6 +5,7 @@ import type { FactsCache } from "../identity/facts-cache.ts";
 import { createFactsCache } from "../identity/facts-cache.ts";
 import { createKeySetPool, type KeySetPool } from "../identity/key-set-pool.ts";
 import { createWorkloadApiPool, type WorkloadApiPool } from "../identity/workload-api-pool.ts";
+import { type ApiKeyDirectory, createApiKeyDirectory } from "../keys/api-key-directory.ts";
 import { createLimitPool, type CreateRateLimiter, type LimitPool } from "../limits/limit-pool.ts";
 import { createLocalMemory, type LocalMemory } from "../memory/local-memory.ts";
 import { Deadlines } from "../http/deadlines.ts";
@@ -36,6 +37,8 @@ export interface Instruments {
   readonly identities: IdentityCache;
   readonly workloadApis: WorkloadApiPool;
   readonly asked: AskedPool;
+  /** What the authority says of API keys; empty where there is none. */
+  readonly apiKeys: ApiKeyDirectory;
   readonly limits: LimitPool;
   /** What this process remembers by itself; a supervisor also for its workers. */
   readonly memory: LocalMemory;
@@ -78,6 +81,7 @@ export function createInstruments(
     sessionKey: randomBytes(32),
     workloadApis: createWorkloadApiPool({ clock, timers: systemTimers, log, metrics }),
     asked: createAskedPool(),
+    apiKeys: createApiKeyDirectory({ metrics }),
     limits: createLimitPool({ metrics, ...limits }),
     newTraceparent: createTraceparents(),
   };

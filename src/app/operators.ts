@@ -74,6 +74,7 @@ function adminDeps(parts: OperatorParts): AdminDeps {
       store: registers.store,
       workloads: registers.workloads,
       revocations: registers.revocations,
+      apiKeys: registers.apiKeys,
       keys: registers.keys,
       roots: registers.ca,
       bundles: registers.bundles,
@@ -142,6 +143,7 @@ function authenticatorViews(parts: OperatorParts, config: Config): Authenticator
       name,
       type: options.type,
       issuer: tokens?.by === "issuer" ? tokens.issuer : undefined,
+      apiKeys: options.type === "api-key" ? options : undefined,
       keys: running.get(name)?.keys(),
     };
   });

@@ -297,6 +297,88 @@ export type RevocationTarget =
       readonly service: string;
     };
 
+/** A key for callers that can do nothing better. */
+export interface ApiKey {
+  /** The authenticator of type `api-key` that it is for. */
+  readonly authenticator: string;
+  /** Whose it is: the subject of its principal. Several keys of one owner are one principal. */
+  readonly owner: string;
+  /** What tells it from other keys of its owner. */
+  readonly label?: string | undefined;
+  readonly scopes: readonly string[];
+  readonly roles: readonly string[];
+  readonly groups: readonly string[];
+  readonly attributes: Readonly<Record<string, string | boolean | number | readonly string[]>>;
+  /** The only services that it may be presented to. Absent: all that take it. */
+  readonly services?: readonly string[] | undefined;
+  /** What names it in calls, records and revocations; no part of the key. */
+  readonly id: string;
+  /** `replaced`: another has taken its place, and it is good until it expires. */
+  readonly state: "active" | "replaced" | "expired" | "revoked";
+  readonly created: string;
+  readonly createdBy: string;
+  readonly expires: string;
+  /** When it last let somebody in, to within some minutes; absent: not that we know. */
+  readonly used?: string | undefined;
+  /** Id of the key whose place it took. */
+  readonly replaces?: string | undefined;
+  /** Id of the key that took its place. */
+  readonly replacedBy?: string | undefined;
+  readonly revoked?:
+    | {
+        readonly at: string;
+        readonly by: string;
+        readonly reason?: string | undefined;
+      }
+    | undefined;
+}
+
+/** A new API key, with its text. */
+export interface MadeApiKey {
+  readonly apiKey: ApiKey;
+  /** The key itself, shown once. Whoever has it is its owner. */
+  readonly key: string;
+  /** The key that it takes the place of. */
+  readonly former?:
+    | {
+        /** The authenticator of type `api-key` that it is for. */
+        readonly authenticator: string;
+        /** Whose it is: the subject of its principal. Several keys of one owner are one principal. */
+        readonly owner: string;
+        /** What tells it from other keys of its owner. */
+        readonly label?: string | undefined;
+        readonly scopes: readonly string[];
+        readonly roles: readonly string[];
+        readonly groups: readonly string[];
+        readonly attributes: Readonly<
+          Record<string, string | boolean | number | readonly string[]>
+        >;
+        /** The only services that it may be presented to. Absent: all that take it. */
+        readonly services?: readonly string[] | undefined;
+        /** What names it in calls, records and revocations; no part of the key. */
+        readonly id: string;
+        /** `replaced`: another has taken its place, and it is good until it expires. */
+        readonly state: "active" | "replaced" | "expired" | "revoked";
+        readonly created: string;
+        readonly createdBy: string;
+        readonly expires: string;
+        /** When it last let somebody in, to within some minutes; absent: not that we know. */
+        readonly used?: string | undefined;
+        /** Id of the key whose place it took. */
+        readonly replaces?: string | undefined;
+        /** Id of the key that took its place. */
+        readonly replacedBy?: string | undefined;
+        readonly revoked?:
+          | {
+              readonly at: string;
+              readonly by: string;
+              readonly reason?: string | undefined;
+            }
+          | undefined;
+      }
+    | undefined;
+}
+
 /** A key that signs, signed, or is to sign. */
 export interface Key {
   readonly kid: string;
@@ -538,6 +620,94 @@ export interface AdminClient {
     /** The ETag that it must have now, as it was read; otherwise 412. */
     readonly ifMatch?: string | undefined;
   }): Promise<AdminAnswer<undefined>>;
+  /** API keys, those that expired in the last 30 days included. */
+  listApiKeys(input?: {
+    /** Most entries of the page, from 1 to 500; 100 when left out. */
+    readonly limit?: number | undefined;
+    /** The `next` of the page before. */
+    readonly cursor?: string | undefined;
+    /** Only those for this authenticator. */
+    readonly authenticator?: string | undefined;
+    /** Only those of this owner; pages may then be short, or empty with a `next`. */
+    readonly owner?: string | undefined;
+  }): Promise<
+    AdminAnswer<{
+      readonly apiKeys: readonly ApiKey[];
+      /** Cursor of the page after this one; absent where there is none. */
+      readonly next?: string | undefined;
+    }>
+  >;
+  /** Makes an API key: in force on every proxy that reaches the feed within a second. */
+  createApiKey(input: {
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+    readonly body: {
+      /** The authenticator of type `api-key` that it is for. */
+      readonly authenticator: string;
+      /** Whose it is: the subject of its principal. Several keys of one owner are one principal. */
+      readonly owner: string;
+      /** What tells it from other keys of its owner. */
+      readonly label?: string | undefined;
+      /** `context.scopes`. */
+      readonly scopes?: readonly string[] | undefined;
+      /** Roles of its principal, as the authenticator's `roles` says. */
+      readonly roles?: readonly string[] | undefined;
+      /** Groups of its principal. */
+      readonly groups?: readonly string[] | undefined;
+      /** Values of the attributes that the authenticator declares. */
+      readonly attributes?:
+        | Readonly<Record<string, string | boolean | number | readonly string[]>>
+        | undefined;
+      /** The only services that it may be presented to. Absent: all that take it. */
+      readonly services?: readonly string[] | undefined;
+      /** When it ends. Left out: in 90 days, or after the authenticator's `maxLifetime` where that is less. */
+      readonly expires?: string | undefined;
+    };
+  }): Promise<AdminAnswer<MadeApiKey>>;
+  /** One API key, without its text. */
+  getApiKey(input: {
+    /** Id of the key. */
+    readonly id: string;
+  }): Promise<AdminAnswer<ApiKey>>;
+  /** Forgets a key; whoever still has it is told that it is not known. */
+  removeApiKey(input: {
+    /** Id of the key. */
+    readonly id: string;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+  }): Promise<AdminAnswer<undefined>>;
+  /** Makes a key that may the same; the one before ends after an overlap. Give the new key to its holder within the overlap: until then both are good. The new one lasts as long as the one before was made for, or until `expires`. */
+  rotateApiKey(input: {
+    /** Id of the key. */
+    readonly id: string;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+    readonly body?:
+      | {
+          /** How long the key before is good for, at most; a day when left out. */
+          readonly overlapSeconds?: number | undefined;
+          /** When the new key ends. */
+          readonly expires?: string | undefined;
+        }
+      | undefined;
+  }): Promise<AdminAnswer<MadeApiKey>>;
+  /** Ends a key for good, on every proxy that reaches the feed within a second. Open streams that it let in are closed. A key that took its place goes on. */
+  revokeApiKey(input: {
+    /** Id of the key. */
+    readonly id: string;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+    readonly body?:
+      | {
+          /** Why, for operators: at most 500 characters. */
+          readonly reason?: string | undefined;
+        }
+      | undefined;
+  }): Promise<AdminAnswer<ApiKey>>;
   /** Keys that are published. */
   listKeys(input?: {
     /** Most entries of the page, from 1 to 500; 100 when left out. */
@@ -685,6 +855,46 @@ export function createAdminClient(transport: AdminTransport): AdminClient {
         path: `/v1/revocations/${encodeURIComponent(input.id)}`,
         query: { mode: input.mode },
         headers: { "if-match": input.ifMatch },
+      }),
+    listApiKeys: (input = {}) =>
+      transport.call({
+        method: "GET",
+        path: "/v1/api-keys",
+        query: {
+          limit: input.limit,
+          cursor: input.cursor,
+          authenticator: input.authenticator,
+          owner: input.owner,
+        },
+      }),
+    createApiKey: (input) =>
+      transport.call({
+        method: "POST",
+        path: "/v1/api-keys",
+        headers: { "idempotency-key": input.idempotencyKey },
+        body: input.body,
+      }),
+    getApiKey: (input) =>
+      transport.call({ method: "GET", path: `/v1/api-keys/${encodeURIComponent(input.id)}` }),
+    removeApiKey: (input) =>
+      transport.call({
+        method: "DELETE",
+        path: `/v1/api-keys/${encodeURIComponent(input.id)}`,
+        headers: { "if-match": input.ifMatch },
+      }),
+    rotateApiKey: (input) =>
+      transport.call({
+        method: "POST",
+        path: `/v1/api-keys/${encodeURIComponent(input.id)}/rotate`,
+        headers: { "if-match": input.ifMatch, "idempotency-key": input.idempotencyKey },
+        body: input.body,
+      }),
+    revokeApiKey: (input) =>
+      transport.call({
+        method: "POST",
+        path: `/v1/api-keys/${encodeURIComponent(input.id)}/revoke`,
+        headers: { "if-match": input.ifMatch, "idempotency-key": input.idempotencyKey },
+        body: input.body,
       }),
     listKeys: (input = {}) =>
       transport.call({

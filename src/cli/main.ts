@@ -9,6 +9,16 @@ import { KEY_USES, type KeyUse } from "../model/signing.ts";
 import { productVersion } from "../platform/version.ts";
 import { connectAdmin, type ConnectOptions } from "./admin-connect.ts";
 import { ENROLMENT_METHODS, WORKLOAD_KINDS } from "../model/workloads.ts";
+import {
+  type ApiKeysContext,
+  createApiKey,
+  type CreateOptions,
+  listApiKeys,
+  removeApiKey,
+  revokeApiKey,
+  rotateApiKey,
+  showApiKey,
+} from "./api-keys.ts";
 import { check } from "./check.ts";
 import { demo } from "./demo.ts";
 import { drain } from "./drain.ts";
@@ -138,7 +148,16 @@ function createProgram(exit: (code: number) => void): Command {
   addProcessCommands(program, exit);
   addRevocationCommands(program.command("revocations").description("access taken away"), exit);
   addWorkloadCommands(program.command("workloads").description("enrolled machines"), exit);
-  addKeyCommands(program.command("keys").description("keys that sign on our behalf"), exit);
+  addApiKeyCommands(
+    program
+      .command("api-keys")
+      .description("keys that callers are known by; keys: those that sign"),
+    exit,
+  );
+  addKeyCommands(
+    program.command("keys").description("keys that sign on our behalf; api-keys: those of callers"),
+    exit,
+  );
   return program;
 }
 
@@ -288,6 +307,65 @@ function addWorkloadCommands(workloads: Command, exit: Exit): void {
     .addArgument(name)
     .action(async (given: string, options: Asking) => {
       exit(await removeWorkload(given, context(options)));
+    });
+}
+
+function addApiKeyCommands(apiKeys: Command, exit: Exit): void {
+  const command = (name: string, description: string): Command =>
+    asking(apiKeys.command(name)).description(description).option("--json", "for programs", false);
+  const context = (options: Asking): ApiKeysContext => ({
+    client: connectAdmin(options),
+    nowMs: Date.now,
+    write: (text) => void process.stdout.write(text),
+    hint,
+    json: options.json,
+  });
+  const id = new Argument("<id>", "as list prints it; no part of the key");
+  // Said once for each: a list would also take the owner that stands behind it.
+  const several = (made: Command, flags: string, description: string): Command =>
+    made.option(flags, `${description}; may be said several times`, collect, []);
+
+  const create = command("create", "make a key: printed once")
+    .argument("<owner>", "whose it is: the subject in policies")
+    .requiredOption("--authenticator <name>", "the authenticator of type api-key that it is for")
+    .option("--label <text>", "what tells it from other keys of its owner")
+    .option("--lifetime <duration>", "such as 30d; 90 days when left out");
+  several(create, "--scope <scope>", "what it may");
+  several(create, "--role <role>", "roles of its owner");
+  several(create, "--group <group>", "groups of its owner");
+  several(create, "--attribute <name=value>", "such as tenant=acme");
+  several(create, "--service <name>", "only these services; all that take it when left out");
+  create.action(async (owner: string, options: Asking & CreateOptions) => {
+    exit(await createApiKey(owner, options, context(options)));
+  });
+  command("list", "the keys that there are, without their texts")
+    .option("--authenticator <name>", "only those for this one")
+    .option("--owner <owner>", "only those of this one")
+    .action(async (options: Asking & Parameters<typeof listApiKeys>[0]) => {
+      exit(await listApiKeys(options, context(options)));
+    });
+  command("show", "all that is known of one, without its text")
+    .addArgument(id)
+    .action(async (given: string, options: Asking) => {
+      exit(await showApiKey(given, context(options)));
+    });
+  command("rotate", "a new key that may the same: printed once")
+    .addArgument(id)
+    .option("--overlap <duration>", "how long the one before is good for; a day when left out")
+    .option("--lifetime <duration>", "of the new one; as long as the one before was made for")
+    .action(async (given: string, options: Asking & Parameters<typeof rotateApiKey>[1]) => {
+      exit(await rotateApiKey(given, options, context(options)));
+    });
+  command("revoke", "end a key for good, everywhere, at once")
+    .addArgument(id)
+    .option("--reason <text>", "for operators")
+    .action(async (given: string, options: Asking & { readonly reason?: string }) => {
+      exit(await revokeApiKey(given, options, context(options)));
+    });
+  command("remove", "forget a key: whoever has it is told that it is not known")
+    .addArgument(id)
+    .action(async (given: string, options: Asking) => {
+      exit(await removeApiKey(given, context(options)));
     });
 }
 

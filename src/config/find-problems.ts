@@ -2,6 +2,7 @@
 import { checkAdmin, checkAdminWarnings } from "./check-admin.ts";
 import { checkAddresses } from "./check-addresses.ts";
 import { checkAssertions } from "./check-assertions.ts";
+import { checkApiKeys } from "./check-api-keys.ts";
 import { checkAttributes } from "./check-attributes.ts";
 import { checkAuthenticators } from "./check-authenticators.ts";
 import { checkAuthority, checkAuthorityWarnings } from "./check-authority.ts";
@@ -53,6 +54,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkLimits(draft),
     ...checkAuthenticators(draft),
     ...(ownOnly ? [] : checkSessions(draft)),
+    ...checkApiKeys(draft),
     ...checkAdmin(draft),
     ...checkAttributes(draft),
     ...checkAssertions(draft),

@@ -117,7 +117,9 @@ test("loadConfig() takes files' and variables' contents in, relative to the file
   mkdirSync(join(dir, "secrets"));
   writeFileSync(join(dir, "secrets", "issuer"), "https://id.example.com\n", { mode: 0o600 });
   const { config, warnings } = await loadConfig(file, { env: { ROLE: "Auditor" } });
-  assert.equal(config.authenticators["corp"]?.issuer, "https://id.example.com");
+  const { corp } = config.authenticators;
+  assert.ok(corp?.type === "jwt");
+  assert.equal(corp.issuer, "https://id.example.com");
   assert.deepEqual(config.authenticators["corp"]?.principal.roles?.allow, ["Auditor"]);
   assert.deepEqual(warnings, []);
 });

@@ -16,8 +16,16 @@ export function accept(
 ): Reason | undefined {
   return (
     checkFacts(facts, deciding.timeMs, deciding.route?.audience) ??
+    forOthers(facts, deciding) ??
     refusedByRevocation(deciding, facts, deps)
   );
+}
+
+/** A key that was made for some services only. A route without a service is none of them. */
+function forOthers({ services }: CredentialFacts, deciding: Deciding): Reason | undefined {
+  if (services === undefined || services.includes(deciding.route?.service ?? "")) return undefined;
+  deciding.detail = "it was made for other services";
+  return "wrong-audience";
 }
 
 /** Records a credential that is no good, and counts what it cost. */

@@ -41,6 +41,9 @@ export function takenAwayMeanwhile(deciding: Deciding, deps: GateDeps): StepResu
   for (const one of good) {
     const refused = refusedByRevocation(deciding, one, deps);
     if (refused !== undefined) return refused;
+    if (one.ended?.() !== true) continue;
+    deciding.detail = "it was ended while the request waited";
+    return "credential-revoked";
   }
   return unblocked(deciding, deps);
 }

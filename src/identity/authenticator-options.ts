@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
+import { apiKeyOptionsSchema, apiKeyWords } from "./api-key-options.ts";
 import type { Takes } from "./authenticator.ts";
 import { introspectionOptionsSchema, mapIntrospectionFiles } from "./introspection-options.ts";
 import { jwtOptionsSchema } from "./jwt-options.ts";
@@ -16,6 +17,7 @@ export const authenticatorSchema = z.discriminatedUnion("type", [
   jwtOptionsSchema,
   oidcOptionsSchema,
   introspectionOptionsSchema,
+  apiKeyOptionsSchema,
 ]);
 
 export type AuthenticatorOptions = z.output<typeof authenticatorSchema>;
@@ -80,6 +82,13 @@ const DESCRIPTIONS: {
     ownFiles: ({ client: { certificate, key, privateKey } }) =>
       own({ certificate, key, privateKey }, ["client"]),
     mapFiles: mapIntrospectionFiles,
+  },
+  "api-key": {
+    words: apiKeyWords,
+    tokens: ({ prefix }) => ({ by: "prefix", prefix }),
+    audience: () => "none",
+    files: () => [],
+    mapFiles: (options) => options,
   },
 };
 

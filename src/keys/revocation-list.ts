@@ -47,6 +47,8 @@ export interface RevocationList extends Revocations {
   ): void;
   /** The authority vouches: all that it had changed until `asOfMs`, by its clock, has been applied. */
   heard(asOfMs: number): void;
+  /** Something else that answers rest on has changed: open streams are decided again. */
+  moved(): void;
   /** Entries held, those included that have expired and wait to be swept. */
   readonly size: number;
   /** Milliseconds by which it may be behind; Infinity when it was never vouched for. */
@@ -227,6 +229,10 @@ class List implements RevocationList {
       this.#changed();
     }
     this.#tellFreshness();
+  }
+
+  moved(): void {
+    this.#changed();
   }
 
   close(): void {

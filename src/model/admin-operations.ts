@@ -27,6 +27,12 @@ export const ADMIN_OPERATIONS = {
   getRevocation: "read",
   createRevocation: "write",
   liftRevocation: "write",
+  listApiKeys: "read",
+  getApiKey: "read",
+  createApiKey: "write",
+  rotateApiKey: "write",
+  revokeApiKey: "write",
+  removeApiKey: "write",
   listKeys: "read",
   rotateKey: "write",
   /** Apart from the scheduled kind: it ends everything that the key has signed. */

@@ -26,6 +26,8 @@ export const ERROR_CODES = {
     "The authority's feed cannot be followed, or what came over it is not to be trusted.",
   "revocations-full":
     "As many revocations are in force as can be held. None was added; lift some, or let them expire.",
+  "api-keys-full":
+    "As many API keys are there as can be held. None was made; remove some, or let them expire.",
   "admin-call-failed": "The admin API could not be asked, or it answered with a problem.",
   "workload-api-failed":
     "The SPIFFE Workload API cannot be asked, or what its agent says is not to be used.",

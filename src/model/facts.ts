@@ -30,6 +30,8 @@ export interface CredentialFacts {
   readonly audience: readonly string[] | undefined;
   /** The authenticator's own audience list; applies where the route names none. */
   readonly acceptedAudience: readonly string[];
+  /** The only services that it may be presented to; undefined or left out: any that takes it. */
+  readonly services?: readonly string[] | undefined;
   /** `scope`/`scp`, split. */
   readonly scopes: readonly string[];
   /** `jti`, or undefined. */
@@ -48,6 +50,11 @@ export interface CredentialFacts {
   readonly device: Principal | undefined;
   /** False once the key that verified it left its set or the set passed its bound. Checked on every use. */
   readonly valid: () => boolean;
+  /**
+   * Whether whoever issued it has ended it since: asked once more after a wait. Left out: there is
+   * nothing to be asked beyond `valid`.
+   */
+  readonly ended?: (() => boolean) | undefined;
 }
 
 /**

@@ -2,6 +2,7 @@
  * What the authority tells proxies: state as numbered changes. In one process it is handed over in
  * memory; between processes it goes as signed frames (`authority/feed/feed-frames.ts`).
  */
+import type { ApiKeyEntry } from "./api-keys.ts";
 import type { PublishedKey } from "./signing.ts";
 import type { RevocationEntry } from "./revocation.ts";
 
@@ -10,6 +11,12 @@ export interface FeedChange {
   readonly revocations: readonly RevocationEntry[];
   /** Digests of revocations that were lifted. */
   readonly lifted: readonly string[];
+  /** API keys that are new, or have changed. Left out: none. */
+  readonly apiKeys?: readonly ApiKeyEntry[] | undefined;
+  /** Ids of API keys that were removed. Left out: none. */
+  readonly apiKeysGone?: readonly string[] | undefined;
+  /** The key under which API keys are hashed, where it changed: base64url; empty: there is none. A secret. */
+  readonly apiKeyMac?: string | undefined;
   /** All published keys, where they changed. */
   readonly keys: readonly PublishedKey[] | undefined;
   /** The bundle that this follower is to run, where it changed: `sha256-<base64url>`; empty: none. */

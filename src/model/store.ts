@@ -21,6 +21,12 @@ export const COLLECTIONS = [
   "join-tokens",
   /** Cut-offs and blocks. */
   "revocations",
+  /** API keys: keyed hashes with whose they are and what they may. */
+  "api-keys",
+  /** When API keys were last used. By itself, so that being used is no change of a key. */
+  "api-key-uses",
+  /** The key of those hashes (sealed): `keys/`. */
+  "mac-keys",
   /** What configuration and policies the authority publishes; newest by number. */
   "bundles",
   /** Answers already given to admin requests with an idempotency key. */

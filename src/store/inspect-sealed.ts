@@ -6,7 +6,7 @@ import { looksSealed, sealContext, type Sealer } from "../crypto/seal.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { Collection, Store } from "../model/store.ts";
 
-const SEALED_WHOLE: readonly Collection[] = ["signing-keys", "certificate-authorities"];
+const SEALED_WHOLE: readonly Collection[] = ["signing-keys", "certificate-authorities", "mac-keys"];
 
 /** A schedule leaves some dozens. */
 const MOST = 10_000;

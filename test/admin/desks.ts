@@ -5,6 +5,7 @@ import type { AdminDeps } from "../../src/admin/admin-deps.ts";
 import { createWorkloadRegister } from "../../src/authority/enrolment/workload-register.ts";
 import { createCertificateAuthority } from "../../src/keys/certificate-authority.ts";
 import { createKeyManager } from "../../src/keys/key-manager.ts";
+import { createApiKeyRegister } from "../../src/keys/api-key-register.ts";
 import { createRevocationRegister } from "../../src/keys/revocation-register.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { ManualTimers } from "../../src/platform/timers.ts";
@@ -17,7 +18,7 @@ type Whole = { readonly [Name in keyof AdminDeps]-?: NonNullable<AdminDeps[Name]
 
 export interface Desks extends Pick<
   Whole,
-  "workloads" | "revocations" | "keys" | "roots" | "bundles"
+  "workloads" | "revocations" | "apiKeys" | "keys" | "roots" | "bundles"
 > {
   readonly store: MemoryStore;
 }
@@ -60,6 +61,13 @@ export async function desks(t: TestContext): Promise<Desks> {
     roots,
     workloads,
     revocations: createRevocationRegister({ store, log, inForce: () => 0 }),
+    apiKeys: createApiKeyRegister({
+      store,
+      log,
+      randomBytes,
+      sealer: testSealer(),
+      count: () => 0,
+    }),
     bundles: {
       list: () =>
         (["b", "a"] as const).map((letter) => ({

@@ -129,7 +129,9 @@ function inputs({ operation }: Place): fc.Arbitrary<Input> {
   const body = asWritten.chain((value) =>
     isRecord(value) && "target" in value
       ? fc.constantFrom(value, { target: value["target"], mode: "block", unchecked: true })
-      : fc.constant(value),
+      : isRecord(value) && "authenticator" in value
+        ? fc.constantFrom(value, { authenticator: "partners", owner: value["owner"] })
+        : fc.constant(value),
   );
   const known = { name: ["edge-1", "edge-2"], use: ["tokens"] } as const;
   // Names that are there come often, or nothing would ever be found.

@@ -10,6 +10,9 @@ export interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
   readonly items?: Schema;
+  readonly minItems?: number;
+  readonly additionalProperties?: boolean | Schema;
+  readonly propertyNames?: Schema;
   readonly pattern?: string;
   readonly format?: string;
   readonly minimum?: number;
@@ -32,7 +35,15 @@ export function valueOf(schema: Schema, components: Components): fc.Arbitrary<un
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
   if (schema.type === "string") return textOf(schema);
   if (schema.type === "boolean") return fc.boolean();
-  if (schema.type === "object") return objectOf(schema, components);
+  if (schema.type === "object") {
+    const { additionalProperties: more, propertyNames = {} } = schema;
+    if (typeof more !== "object") return objectOf(schema, components);
+    return fc.dictionary(textOf(propertyNames), valueOf(more, components), { maxKeys: 3 });
+  }
+  if (schema.type === "array" && schema.items !== undefined) {
+    const lengths = { minLength: schema.minItems ?? 0, maxLength: 3 };
+    return fc.array(valueOf(schema.items, components), lengths);
+  }
   if (schema.type === "integer") {
     return fc.integer({ min: schema.minimum ?? 0, max: schema.maximum ?? 1000 });
   }

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { z } from "zod";
 import type { AdminDeps } from "../../src/admin/admin-deps.ts";
+import { apiKeyOptionsSchema } from "../../src/identity/api-key-options.ts";
 import { type AdminSnapshots, createAdminSnapshots } from "../../src/admin/admin-gate.ts";
 import { type AdminHandlerDeps, createAdminHandler } from "../../src/admin/admin-handler.ts";
 import { Deadlines } from "../../src/http/deadlines.ts";
@@ -278,6 +279,16 @@ function playedDesks(): Pick<AdminDeps, "process" | "config"> {
             type: "jwt",
             issuer: ISSUER,
             keys: { usable: 1, fetchedMs: Date.now(), failures: 0 },
+          },
+          {
+            name: "partners",
+            type: "api-key",
+            issuer: undefined,
+            keys: undefined,
+            apiKeys: apiKeyOptionsSchema.parse({
+              type: "api-key",
+              principal: { attributes: { tenant: { type: "string", default: "" } } },
+            }),
           },
         ],
       }),

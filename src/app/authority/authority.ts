@@ -15,9 +15,13 @@ import { authorityUrl } from "../../authority/enrolment/enrolment-token.ts";
 import { createWorkloadRegister } from "../../authority/enrolment/workload-register.ts";
 import { createCertificateAuthority } from "../../keys/certificate-authority.ts";
 import { createKeyManager } from "../../keys/key-manager.ts";
+import { apiKeyEntryOf } from "../../keys/api-key-document.ts";
+import { readApiKeyMac } from "../../keys/api-key-mac.ts";
+import { createApiKeyRegister } from "../../keys/api-key-register.ts";
 import { entryOf } from "../../keys/revocation-document.ts";
 import { createRevocationRegister } from "../../keys/revocation-register.ts";
 import { ASSERTION_ISSUER_PATH } from "../../model/assertion.ts";
+import type { Sealer } from "../../crypto/seal.ts";
 import type { StoredDocument } from "../../model/store.ts";
 import { keepHouse } from "../../store/housekeeping.ts";
 import { openStore } from "../../store/open-store.ts";
@@ -61,7 +65,8 @@ interface Ground {
 
 async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuthority> {
   const { instruments } = ground;
-  const opened = await openRegisters(options, ground);
+  const sealer = await readSealer(options.keyEncryptionKey, instruments);
+  const opened = await openRegisters(options, ground, sealer);
   const { store, keys, ca, bundles } = opened;
   const state = createAuthorityState({
     ...instruments,
@@ -71,13 +76,24 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
     bundles,
     entryOf,
     disabledOf,
+    apiKeys: {
+      entryOf: apiKeyEntryOf,
+      macOf: (document) => readApiKeyMac(sealer, document),
+    },
   });
   ground.closers.add(() => state.close());
   await state.start();
   const { closers } = ground;
   const inForce = (): number => state.size;
   const revocations = createRevocationRegister({ store, log: instruments.log, inForce });
-  const registers = { ...opened, revocations };
+  const apiKeys = createApiKeyRegister({
+    ...instruments,
+    store,
+    sealer,
+    randomBytes,
+    count: () => state.apiKeyCount,
+  });
+  const registers = { ...opened, revocations, apiKeys };
   const { issuer, serve } = options;
   const serving = { issuer, registers, state, instruments, closers };
   const feed = serve && (await openServing(serve, serving));
@@ -118,9 +134,9 @@ const ITSELF = "";
 async function openRegisters(
   options: KeeperOptions,
   { instruments, closers, waits }: Ground,
-): Promise<Omit<Registers, "revocations">> {
+  sealer: Sealer,
+): Promise<Omit<Registers, "revocations" | "apiKeys">> {
   const { issuer, algorithm, rotate: rotateMs, lifetime: lifetimeMs } = options;
-  const sealer = await readSealer(options.keyEncryptionKey, instruments);
   const store = await openWhenThere(() => openStore(options.store, instruments), {
     log: instruments.log,
     name: storeName(options.store),

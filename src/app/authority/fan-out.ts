@@ -5,6 +5,7 @@
  */
 import { NO_NEWS, type SettingsNews } from "../../authority/feed/feed-settings.ts";
 import { unpackRevocations } from "../../authority/state/revocation-pack.ts";
+import { ApiKeyTable } from "../../keys/api-key-table.ts";
 import { KnownRevocations } from "../../authority/state/known-revocations.ts";
 import type { FeedChange, FeedConsumer, FeedPosition } from "../../model/feed.ts";
 import type { Clock } from "../../model/ports.ts";
@@ -12,6 +13,8 @@ import type { Clock } from "../../model/ports.ts";
 const LIMITS = {
   /** Entries handed over at once. */
   step: 8192,
+  /** About the bytes of API keys in one step. */
+  stepBytes: 400 * 1024,
 } as const;
 
 export interface FanOutOptions {
@@ -25,6 +28,7 @@ export class FanOut implements FeedConsumer {
   readonly #late: boolean;
   readonly #consumers = new Set<FeedConsumer>();
   readonly #table = new KnownRevocations();
+  readonly #apiKeys = new ApiKeyTable();
   #settings: SettingsNews = NO_NEWS;
   #at: FeedPosition | undefined;
   #asOfMs = 0;
@@ -49,6 +53,7 @@ export class FanOut implements FeedConsumer {
       bundle: change.bundle ?? this.#settings.bundle,
       authorities: change.authorities ?? this.#settings.authorities,
       disabled: change.disabled ?? this.#settings.disabled,
+      apiKeyMac: change.apiKeyMac ?? this.#settings.apiKeyMac,
     };
     this.#at = at;
     for (const consumer of this.#consumers) consumer.apply(change, at, options);
@@ -70,10 +75,16 @@ export class FanOut implements FeedConsumer {
     return () => this.#consumers.delete(consumer);
   }
 
-  #remember({ revocations, lifted }: FeedChange, { reset }: { readonly reset: boolean }): void {
-    if (reset) this.#table.clear();
+  #remember(change: FeedChange, { reset }: { readonly reset: boolean }): void {
+    const { revocations, lifted, apiKeys = [], apiKeysGone = [] } = change;
+    if (reset) {
+      this.#table.clear();
+      this.#apiKeys.clear();
+    }
     for (const entry of revocations) this.#table.set(entry);
     for (const digest of lifted) this.#table.delete(digest);
+    for (const entry of apiKeys) this.#apiKeys.set(entry);
+    for (const id of apiKeysGone) this.#apiKeys.delete(id);
   }
 
   /**
@@ -89,6 +100,12 @@ export class FanOut implements FeedConsumer {
       consumer.apply({ revocations, lifted: [], ...settings }, at, { reset });
       settings = NO_NEWS;
       reset = false;
+    }
+    this.#apiKeys.sweep(this.#clock.now(), this.#apiKeys.parts);
+    if (this.#apiKeys.size === 0) return;
+    for (const apiKeys of this.#apiKeys.pieces(LIMITS.stepBytes).pieces) {
+      const change = { revocations: [], lifted: [], apiKeys, ...NO_NEWS };
+      consumer.apply(change, at, { reset: false });
     }
   }
 }

@@ -1,5 +1,6 @@
 /** What operators of an authority change, by the admin API. */
 import type { BundleRegister } from "../../authority/state/bundle-register.ts";
+import type { ApiKeyRegister } from "../../keys/api-key-register.ts";
 import type { CertificateAuthority } from "../../keys/certificate-authority.ts";
 import type { KeyManager } from "../../keys/key-manager.ts";
 import type { RevocationRegister } from "../../keys/revocation-register.ts";
@@ -12,5 +13,6 @@ export interface Registers {
   readonly ca: CertificateAuthority;
   readonly workloads: WorkloadRegister;
   readonly revocations: RevocationRegister;
+  readonly apiKeys: ApiKeyRegister;
   readonly bundles: BundleRegister;
 }

@@ -1,6 +1,6 @@
 /**
- * What a process knows from its authority beside its configuration: what is revoked, which keys sign,
- * whom enrolled machines are known by. One for each process that serves; it outlives reloads.
+ * What a process knows from its authority beside its configuration: what is revoked, which API keys
+ * there are (in the instruments, since authenticators ask them), which keys sign, whom enrolled machines are known by. One for each process that serves; it outlives reloads.
  */
 import { createRevocationList, type RevocationList } from "../../keys/revocation-list.ts";
 import type { FeedChange, FeedConsumer, FeedPosition } from "../../model/feed.ts";
@@ -14,6 +14,7 @@ export interface StandingDetail {
   /** Seconds by which it may be behind; null before it was first vouched for. */
   readonly behindSeconds: number | null;
   readonly revocations: number;
+  readonly apiKeys: number;
 }
 
 export interface Standing extends FeedConsumer {
@@ -29,7 +30,13 @@ export interface Standing extends FeedConsumer {
 
 export function createStanding(
   { maxStalenessMs }: { readonly maxStalenessMs: number },
-  { clock, timers, log, metrics }: Pick<Instruments, "clock" | "timers" | "log" | "metrics">,
+  {
+    clock,
+    timers,
+    log,
+    metrics,
+    apiKeys,
+  }: Pick<Instruments, "clock" | "timers" | "log" | "metrics" | "apiKeys">,
 ): Standing {
   const revocations = createRevocationList({ maxStalenessMs }, { clock, timers, log, metrics });
   let keys: readonly PublishedKey[] = [];
@@ -40,13 +47,22 @@ export function createStanding(
     revocations,
     apply(change: FeedChange, at, { reset }) {
       revocations.apply(change.revocations, change.lifted, { reset });
+      const news = {
+        entries: change.apiKeys ?? [],
+        gone: change.apiKeysGone ?? [],
+        mac: change.apiKeyMac,
+      };
+      if (apiKeys.apply(news, { reset })) revocations.moved();
       keys = change.keys ?? keys;
       authorities = change.authorities ?? authorities;
       position = at;
     },
     current(at, asOfMs) {
       position = at;
+      const moved = apiKeys.heard();
+      apiKeys.sweep(clock.now());
       revocations.heard(asOfMs);
+      if (moved) revocations.moved();
     },
     keys: () => keys,
     authorities: () => authorities,
@@ -64,6 +80,7 @@ export function createStanding(
         position,
         behindSeconds: Number.isFinite(ms) ? Math.max(0, Math.round(ms)) / 1000 : null,
         revocations: revocations.size,
+        apiKeys: apiKeys.size,
       };
     },
     close: () => revocations.close(),

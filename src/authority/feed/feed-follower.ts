@@ -442,6 +442,7 @@ class Follower implements FeedFollower {
       timers,
       verifier: this.#verifierOf(this.#verifier.floor, "now"),
       epoch: () => this.#log.epoch,
+      version: () => this.#sequence.version,
     });
     this.#install();
   }

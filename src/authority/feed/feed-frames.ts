@@ -8,7 +8,9 @@
  */
 import { decodeBase64url } from "../../crypto/base64url.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonBytes } from "../../model/json.ts";
+import type { ApiKeyEntry } from "../../model/api-keys.ts";
 import type { RevocationEntry } from "../../model/revocation.ts";
+import { packApiKeys, readApiKeyIds, unpackApiKeys } from "./api-key-pack.ts";
 import { DIGEST_BYTES, RECORD_BYTES } from "../state/revocation-pack.ts";
 import {
   packDigests,
@@ -23,10 +25,21 @@ export const FRAME_TYPE = "sallyport-feed+jws";
 /** The version of all of this. Another one is refused, and said. */
 export const FEED_VERSION = 1;
 
+/**
+ * The version of frames of an authority that keeps API keys. Who does not know them must not be told
+ * that it knows all: it refuses this version, and says so. As long as there was never a key, all is as
+ * in version 1.
+ */
+export const API_KEY_VERSION = 2;
+
+export type FrameVersion = typeof FEED_VERSION | typeof API_KEY_VERSION;
+
 /** The media type of the stream. */
 export const FEED_MEDIA_TYPE = "application/vnd.sallyport.feed";
 
 interface Common {
+  /** Left out: 1. */
+  readonly v?: FrameVersion;
   /** Numbers of two epochs do not compare. */
   readonly epoch: string;
   /** When it was made, by the store's clock. */
@@ -40,7 +53,7 @@ export interface HelloFrame extends Common {
   readonly floor: number;
 }
 
-/** One part of all revocations as of a number. */
+/** One part of all revocations and API keys as of a number. */
 export interface SnapshotFrame extends Common {
   readonly kind: "snapshot";
   readonly number: number;
@@ -50,15 +63,21 @@ export interface SnapshotFrame extends Common {
   readonly parts: number;
   /** Records, packed. */
   readonly revocations: Buffer;
+  /** From version 2 on. */
+  readonly apiKeys?: readonly ApiKeyEntry[];
 }
 
-/** All changes of revocations after `before` up to `number`. */
+/** All changes of revocations and API keys after `before` up to `number`. */
 export interface ChangeFrame extends Common {
   readonly kind: "change";
   readonly before: number;
   readonly number: number;
   readonly revocations: readonly RevocationEntry[];
   readonly lifted: readonly string[];
+  /** From version 2 on. */
+  readonly apiKeys?: readonly ApiKeyEntry[];
+  /** Their ids; from version 2 on. */
+  readonly apiKeysGone?: readonly string[];
 }
 
 /** The settings, whole. */
@@ -90,22 +109,37 @@ export const FRAME_LIMITS = {
   parts: 4096,
   /** Records and digests of one change; a commit of the store has at most 1000 writes. */
   changeRecords: 8192,
+  /** Bytes of the API keys of one part, about: a line has room for them and for some revocations. */
+  partBytes: 400 * 1024,
   /** One a root. */
   endorsements: 8,
 } as const;
 
 /** The text of a payload. */
 export function writePayload(frame: FeedFrame): string {
-  return JSON.stringify({ v: FEED_VERSION, ...frame, ...packedMembers(frame) });
+  const { v = FEED_VERSION, ...members } = frame;
+  const { apiKeys: _keys, apiKeysGone: _gone, ...others } = members as Partial<ChangeFrame>;
+  return JSON.stringify({ v, ...others, ...packedMembers(frame) });
 }
 
 function packedMembers(frame: FeedFrame): object {
-  if (frame.kind === "snapshot") return { revocations: frame.revocations.toString("base64url") };
+  if (frame.kind === "snapshot") {
+    return { revocations: frame.revocations.toString("base64url"), ...packedKeys(frame) };
+  }
   if (frame.kind !== "change") return {};
   return {
     revocations: packRevocations(frame.revocations).toString("base64url"),
     lifted: packDigests(frame.lifted).toString("base64url"),
+    ...packedKeys(frame),
+    ...(frame.v === API_KEY_VERSION && { apiKeysGone: frame.apiKeysGone ?? [] }),
   };
+}
+
+function packedKeys({ v, apiKeys = [] }: SnapshotFrame | ChangeFrame): object {
+  if (v === API_KEY_VERSION) return packApiKeys(apiKeys);
+  // Left out in silence, somebody would be vouched for what he was not told.
+  if (apiKeys.length > 0) throw new TypeError("API keys in a frame that cannot carry them");
+  return {};
 }
 
 /** What is wrong with a payload; holds nothing of it. */
@@ -123,7 +157,7 @@ export function readPayload(bytes: Buffer): FeedFrame | FrameFault | undefined {
   }
   if (!isJsonObject(value)) return MALFORMED;
   const { v, kind } = value;
-  if (v !== FEED_VERSION) return { reason: "version" };
+  if (v !== FEED_VERSION && v !== API_KEY_VERSION) return { reason: "version" };
   const read = typeof kind === "string" ? READERS.get(kind) : undefined;
   if (read === undefined) {
     return value["optional"] === true ? undefined : { reason: "unknown-kind" };
@@ -154,7 +188,8 @@ function readHello(value: JsonObject): HelloFrame | undefined {
 }
 
 function readSnapshot(value: JsonObject): SnapshotFrame | undefined {
-  const common = commonOf(value, ["number", "id", "part", "parts", "revocations"]);
+  const own = ["number", "id", "part", "parts", "revocations"];
+  const common = commonOf(value, isKeyed(value) ? [...own, ...KEYED] : own);
   const { number, id, part, parts } = value;
   if (!common || !isNumber(number) || !isId(id) || !isNumber(part) || !isNumber(parts)) {
     return undefined;
@@ -162,11 +197,22 @@ function readSnapshot(value: JsonObject): SnapshotFrame | undefined {
   if (parts < 1 || parts > FRAME_LIMITS.parts || part >= parts) return undefined;
   const revocations = packedOf(value["revocations"], RECORD_BYTES, FRAME_LIMITS.partRecords);
   if (revocations === undefined) return undefined;
-  return { kind: "snapshot", ...common, number, id, part, parts, revocations };
+  const frame = { kind: "snapshot", ...common, number, id, part, parts, revocations } as const;
+  if (!isKeyed(value)) return frame;
+  const apiKeys = unpackApiKeys(value);
+  return apiKeys && { ...frame, apiKeys };
+}
+
+/** Members that frames of version 2 have besides. */
+const KEYED = ["apiKeys", "profiles"] as const;
+
+function isKeyed({ v }: JsonObject): boolean {
+  return v === API_KEY_VERSION;
 }
 
 function readChange(value: JsonObject): ChangeFrame | undefined {
-  const common = commonOf(value, ["before", "number", "revocations", "lifted"]);
+  const own = ["before", "number", "revocations", "lifted"];
+  const common = commonOf(value, isKeyed(value) ? [...own, ...KEYED, "apiKeysGone"] : own);
   const { before, number } = value;
   if (!common || !isNumber(before) || !isNumber(number) || before >= number) return undefined;
   const records = packedOf(value["revocations"], RECORD_BYTES, FRAME_LIMITS.changeRecords);
@@ -174,7 +220,11 @@ function readChange(value: JsonObject): ChangeFrame | undefined {
   if (records === undefined || digests === undefined) return undefined;
   const [revocations, lifted] = [unpackRevocations(records), unpackDigests(digests)];
   if (revocations === undefined || lifted === undefined) return undefined;
-  return { kind: "change", ...common, before, number, revocations, lifted };
+  const frame = { kind: "change", ...common, before, number, revocations, lifted } as const;
+  if (!isKeyed(value)) return frame;
+  const apiKeys = unpackApiKeys(value);
+  const apiKeysGone = readApiKeyIds(value["apiKeysGone"], FRAME_LIMITS.changeRecords);
+  return apiKeys && apiKeysGone && { ...frame, apiKeys, apiKeysGone };
 }
 
 function readSettingsFrame(value: JsonObject): SettingsFrame | undefined {
@@ -204,7 +254,8 @@ function commonOf(value: JsonObject, own: readonly string[]): Common | undefined
   const { epoch, asOf } = value;
   if (!isId(epoch) || !isNumber(asOf)) return undefined;
   const known = ["v", "kind", "epoch", "asOf", ...own];
-  return Object.keys(value).every((name) => known.includes(name)) ? { epoch, asOf } : undefined;
+  if (!Object.keys(value).every((name) => known.includes(name))) return undefined;
+  return isKeyed(value) ? { v: API_KEY_VERSION, epoch, asOf } : { epoch, asOf };
 }
 
 /** Canonical base64url of whole pieces. */

@@ -7,7 +7,16 @@ import type { Clock, Log, Metrics } from "../../model/ports.ts";
 import type { FeedPosition } from "../../model/feed.ts";
 import type { KeyUse } from "../../model/signing.ts";
 import type { AuthorityState, StateObserver, StateStep } from "../state/authority-state.ts";
-import { FRAME_LIMITS } from "./feed-frames.ts";
+import type { ApiKeyPieces } from "../../keys/api-key-table.ts";
+import type { RevocationPieces } from "../state/known-revocations.ts";
+import {
+  API_KEY_VERSION,
+  FEED_VERSION,
+  FRAME_LIMITS,
+  type FrameKind,
+  type FrameVersion,
+  type SnapshotFrame,
+} from "./feed-frames.ts";
 import { FeedSigner, type FeedSignerDeps } from "./feed-signer.ts";
 import { FrameLog, type LogSnapshot } from "./frame-log.ts";
 import { endorseRoots } from "./root-endorsement.ts";
@@ -65,6 +74,7 @@ class Publisher implements FeedPublisher, StateObserver {
   readonly #signer: FeedSigner;
   readonly #end: () => void;
   #kid = "";
+  #version: FrameVersion = FEED_VERSION;
   #currentAt = Number.NEGATIVE_INFINITY;
   /** A change or other settings went out, and nothing has vouched for them yet. */
   #unconfirmed = false;
@@ -92,15 +102,16 @@ class Publisher implements FeedPublisher, StateObserver {
   reset(): void {
     const { epoch } = this.#deps.state.position();
     this.log.reset(epoch, this.#deps.state.lastStep);
+    this.#version = this.version;
     this.#kid = "";
     this.#hello();
   }
 
-  stepped({ revocations, lifted, before }: StateStep, { epoch, number }: FeedPosition): void {
+  stepped({ before, ...told }: StateStep, { epoch, number }: FeedPosition): void {
     this.#guarded(() => {
       this.#greet();
       const asOf = this.#deps.state.asOfMs;
-      const frame = { kind: "change", epoch, asOf, before, number, revocations, lifted } as const;
+      const frame = { ...this.#versioned("change"), epoch, asOf, before, number, ...told };
       this.log.change({ before, number, line: this.#signer.sign(frame).line });
       this.#unconfirmed = true;
     });
@@ -123,7 +134,7 @@ class Publisher implements FeedPublisher, StateObserver {
     this.#guarded(() => {
       this.#greet();
       const { lastStep: before, settingsDigest: settings } = this.#deps.state;
-      const frame = { kind: "current", epoch, asOf, before, number, settings } as const;
+      const frame = { ...this.#versioned("current"), epoch, asOf, before, number, settings };
       this.log.current(number, this.#signer.sign(frame).line);
       this.#currentAt = nowMs;
       this.#unconfirmed = false;
@@ -152,9 +163,9 @@ class Publisher implements FeedPublisher, StateObserver {
     const at = state.position();
     if (at.epoch !== epoch || at.number < step.upTo || this.#signer.due) return undefined;
     if (step.upTo <= number) return { upTo: number, lines: [] };
-    const { revocations, lifted } = step;
-    const common = { kind: "change", epoch, asOf: state.asOfMs } as const;
-    const frame = { ...common, before: number, number: step.upTo, revocations, lifted };
+    const { upTo, ...told } = step;
+    const common = { ...this.#versioned("change"), epoch, asOf: state.asOfMs };
+    const frame = { ...common, ...told, before: number, number: upTo };
     return { upTo: step.upTo, lines: [this.#signer.sign(frame).line] };
   }
 
@@ -169,6 +180,20 @@ class Publisher implements FeedPublisher, StateObserver {
 
   #greet(): void {
     if (this.#signer.due) this.#certify();
+    const { version } = this;
+    if (version === this.#version) return;
+    // The first API key: whoever knows what was said before has to ask for all anew, and gets this.
+    this.#version = version;
+    this.log.forget(this.#deps.state.lastStep);
+  }
+
+  /** What is there to be told. From the first API key on for as long as the store lives. */
+  get version(): FrameVersion {
+    return this.#deps.state.settings.apiKeyMac === undefined ? FEED_VERSION : API_KEY_VERSION;
+  }
+
+  #versioned<K extends FrameKind>(kind: K): { readonly kind: K; readonly v: FrameVersion } {
+    return { kind, v: this.version };
   }
 
   #certify(): void {
@@ -187,7 +212,7 @@ class Publisher implements FeedPublisher, StateObserver {
   #settle(): void {
     const { state, ca } = this.#deps;
     const { epoch } = state.position();
-    const common = { kind: "settings", epoch, asOf: state.asOfMs } as const;
+    const common = { ...this.#versioned("settings"), epoch, asOf: state.asOfMs };
     const frame = { ...common, text: state.settingsText, endorsements: endorseRoots(ca) };
     this.log.settings(this.#signer.sign(frame).line);
     this.#unconfirmed = true;
@@ -207,15 +232,19 @@ class Publisher implements FeedPublisher, StateObserver {
     const { state } = this.#deps;
     const { epoch, number } = state.position();
     const asOf = state.asOfMs;
+    const { version } = this;
     const pieces = state.pieces(FRAME_LIMITS.partRecords);
+    const keys = state.apiKeyCount > 0 ? state.apiKeyPieces(FRAME_LIMITS.partBytes) : NO_KEYS;
     const id = randomBytes(12).toString("base64url");
-    const common = { kind: "snapshot", epoch, asOf, number, id, parts: pieces.count } as const;
+    const parts = pieces.count + keys.count;
+    const common = { ...this.#versioned("snapshot"), epoch, asOf, number, id, parts };
     const lines: Buffer[] = [];
-    for (const revocations of pieces.packed) {
+    for (const content of contentOf(pieces, keys)) {
       // oxlint-disable-next-line no-await-in-loop -- nothing else is to wait for all of them
       if (lines.length > 0) await nextTurn();
-      if (this.#signer.due || this.log.epoch !== epoch) return undefined;
-      lines.push(this.#signer.sign({ ...common, part: lines.length, revocations }).line);
+      const other = this.log.epoch !== epoch || this.version !== version;
+      if (this.#signer.due || other) return undefined;
+      lines.push(this.#signer.sign({ ...common, part: lines.length, ...content }).line);
     }
     const bytes = lines.reduce((sum, line) => sum + line.length, 0);
     return { number, lines, bytes };
@@ -240,6 +269,17 @@ class Publisher implements FeedPublisher, StateObserver {
       this.log.forget(state.lastStep);
     }
   }
+}
+
+const NO_KEYS: Pick<ApiKeyPieces, "count" | "pieces"> = { count: 0, pieces: [].values() };
+
+/** One part after the other: all revocations, then all API keys. */
+function* contentOf(
+  { packed }: RevocationPieces,
+  { pieces }: Pick<ApiKeyPieces, "pieces">,
+): Generator<Pick<SnapshotFrame, "revocations" | "apiKeys">> {
+  for (const revocations of packed) yield { revocations };
+  for (const apiKeys of pieces) yield { revocations: Buffer.alloc(0), apiKeys };
 }
 
 function nextTurn(): Promise<void> {

@@ -272,7 +272,7 @@ test("read() refuses other kinds, versions and members, and passes over what is 
     writePayload({ kind: "current", ...at, before: 10, number: 10, settings: "" }),
   ) as object;
   assert.equal(reader.refusal(signed({ v: 1, kind: "quota", ...at })), "unknown-kind");
-  assert.equal(reader.refusal(signed({ v: 2, kind: "quota", optional: true, ...at })), "version");
+  assert.equal(reader.refusal(signed({ v: 3, kind: "quota", optional: true, ...at })), "version");
   assert.equal(reader.take(signed({ v: 1, kind: "quota", optional: true, ...at })), undefined);
   assert.equal(reader.refusal(signed({ ...current, more: 1 })), "malformed");
   assert.equal(reader.refusal(signed({ ...current, number: -1 })), "malformed");

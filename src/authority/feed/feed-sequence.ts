@@ -8,12 +8,14 @@
  */
 import type { FeedConsumer, FeedPosition } from "../../model/feed.ts";
 import type { Clock } from "../../model/ports.ts";
-import type {
-  ChangeFrame,
-  CurrentFrame,
-  HelloFrame,
-  SettingsFrame,
-  SnapshotFrame,
+import {
+  type ChangeFrame,
+  type CurrentFrame,
+  FEED_VERSION,
+  type FrameVersion,
+  type HelloFrame,
+  type SettingsFrame,
+  type SnapshotFrame,
 } from "./feed-frames.ts";
 import { FeedRefusal } from "./feed-refusal.ts";
 import {
@@ -70,6 +72,7 @@ interface Assembly {
   readonly epoch: string;
   readonly number: number;
   readonly parts: number;
+  readonly version: FrameVersion;
   next: number;
   generation: number;
 }
@@ -81,6 +84,8 @@ export class FeedSequence {
   #asOf = 0;
   /** Epoch of all that was heard last, also while a snapshot replaces it. */
   #heardEpoch: string | undefined;
+  /** Of the frames that said it: whether API keys are among what is known. */
+  #version: FrameVersion = FEED_VERSION;
   /** The lowest generation of the keys that signed what is known. */
   #generation = Number.MAX_SAFE_INTEGER;
   #assembly: Assembly | undefined;
@@ -121,6 +126,11 @@ export class FeedSequence {
     return this.#known?.settings;
   }
 
+  /** Of the frames that are followed. */
+  get version(): FrameVersion {
+    return this.#version;
+  }
+
   /** Digest of the settings that are known. */
   get digest(): string | undefined {
     return this.#known?.digest;
@@ -144,8 +154,21 @@ export class FeedSequence {
       throw new FeedRefusal("mixed-snapshot", "it was not whole when another frame came");
     }
     if (frame.kind === "snapshot") return this.#assemble(frame, generation);
+    this.#refuseOtherVersion(frame);
     if (frame.kind === "change") return this.#change(frame, generation);
     return frame.kind === "settings" ? this.#settle(frame) : this.#confirm(frame);
+  }
+
+  /**
+   * An authority of an earlier version reads the same store and says nothing of API keys: what it
+   * vouches for is not all. And what it has told is less than what another goes on from.
+   */
+  #refuseOtherVersion({ v = FEED_VERSION, epoch }: ChangeFrame | SettingsFrame | CurrentFrame) {
+    if (this.#position?.epoch !== epoch || v === this.#version) return;
+    if (v < this.#version) throw new FeedRefusal("version", "it says nothing of API keys");
+    this.#position = undefined;
+    this.#known = undefined;
+    throw new FeedRefusal("version", "API keys are told from here on: all is asked for anew");
   }
 
   /** An earlier key was withdrawn: what it signed may be a lie, so all of it has to be told anew. */
@@ -170,13 +193,15 @@ export class FeedSequence {
       assembly.epoch === epoch &&
       assembly.number === number &&
       assembly.parts === parts &&
+      assembly.version === (frame.v ?? FEED_VERSION) &&
       assembly.next === part;
     if (!fits) throw new FeedRefusal("mixed-snapshot");
     const revocations = unpackRevocations(frame.revocations) ?? [];
+    const { apiKeys } = frame;
     const at = { epoch, number };
     // From here on what was known stands beside what comes, in the consumer too: it can only be whole.
     this.#position = undefined;
-    const change = { revocations, lifted: [], ...NO_NEWS };
+    const change = { revocations, lifted: [], apiKeys, ...NO_NEWS };
     this.#options.consumer.apply(change, at, { reset: part === 0 });
     assembly.next += 1;
     assembly.generation = Math.min(assembly.generation, generation);
@@ -185,17 +210,22 @@ export class FeedSequence {
     this.#position = at;
     this.#heardEpoch = epoch;
     this.#generation = assembly.generation;
+    this.#version = assembly.version;
     return "applied";
   }
 
-  #beginSnapshot({ epoch, number, asOf, id, parts }: SnapshotFrame): Assembly {
+  #beginSnapshot({ v = FEED_VERSION, ...frame }: SnapshotFrame): Assembly {
+    const { epoch, number, asOf, id, parts } = frame;
     const { position } = this;
     if (position?.epoch === epoch && number < position.number) throw new FeedRefusal("replayed");
+    if (this.#heardEpoch === epoch && v < this.#version) {
+      throw new FeedRefusal("version", "it says nothing of API keys");
+    }
     // A life of the store that ended comes with what was said in it, all of which is older.
     const other = this.#heardEpoch !== undefined && this.#heardEpoch !== epoch;
     if (other && asOf <= this.#asOf) throw new FeedRefusal("wrong-epoch", "it ended before");
     const generation = Number.MAX_SAFE_INTEGER;
-    const assembly = { id, epoch, number, parts, next: 0, generation };
+    const assembly = { id, epoch, number, parts, version: v, next: 0, generation };
     this.#assembly = assembly;
     return assembly;
   }
@@ -206,9 +236,10 @@ export class FeedSequence {
     // Another authority may divide the same changes in other ways, and may be behind the one before.
     if (frame.number <= position.number) return "known";
     if (frame.before > position.number) throw new FeedRefusal("gap");
-    const { revocations, lifted, epoch, number } = frame;
+    const { revocations, lifted, apiKeys, apiKeysGone, epoch, number } = frame;
     const at = { epoch, number };
-    this.#options.consumer.apply({ revocations, lifted, ...NO_NEWS }, at, { reset: false });
+    const change = { revocations, lifted, apiKeys, apiKeysGone, ...NO_NEWS };
+    this.#options.consumer.apply(change, at, { reset: false });
     this.#position = at;
     this.#generation = Math.min(this.#generation, generation);
     return "applied";

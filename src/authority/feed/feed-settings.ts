@@ -9,6 +9,7 @@
 import { createHash } from "node:crypto";
 import type { FeedChange } from "../../model/feed.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../../model/json.ts";
+import { API_KEY_DIGEST } from "../../model/api-keys.ts";
 import { matchesName } from "../authority-options.ts";
 import {
   KEY_USES,
@@ -33,6 +34,8 @@ export interface FeedSettings {
   readonly bundles: readonly BundleAssignment[];
   /** Names of machines that are not let in any more although their certificate would be. */
   readonly disabled: readonly string[];
+  /** The key under which API keys are hashed, in base64url; left out: there are no API keys. A secret. */
+  readonly apiKeyMac?: string | undefined;
 }
 
 const LIMITS = {
@@ -58,7 +61,7 @@ export const NO_SETTINGS: FeedSettings = { keys: [], authorities: [], bundles: [
 
 /** The text, the same for the same settings. Throws RangeError where it would be too large. */
 export function writeSettings(settings: FeedSettings): string {
-  const { keys, authorities, bundles, disabled } = settings;
+  const { keys, authorities, bundles, disabled, apiKeyMac } = settings;
   const text = JSON.stringify({
     keys: keys.map(({ kid, use, algorithm, jwk, activeMs, retiredMs, removedMs }) => ({
       kid,
@@ -72,6 +75,7 @@ export function writeSettings(settings: FeedSettings): string {
     authorities,
     bundles: bundles.map(({ proxy, bundle }) => ({ proxy, bundle })),
     disabled: disabled.toSorted(),
+    ...(apiKeyMac === undefined ? {} : { apiKeyMac }),
   });
   if (text.length > LIMITS.text || readSettings(text) === undefined) {
     throw new RangeError("the settings of the feed are beyond their limits");
@@ -94,7 +98,10 @@ export function readSettings(text: string): FeedSettings | undefined {
   const bundles = listOf(value["bundles"], LIMITS.bundles, assignmentOf);
   const disabled = listOf(value["disabled"], LIMITS.disabled, nameOf);
   if (!keys || !authorities || !bundles || !disabled) return undefined;
-  return { keys, authorities, bundles, disabled };
+  const { apiKeyMac } = value;
+  if (apiKeyMac === undefined) return { keys, authorities, bundles, disabled };
+  const isMac = typeof apiKeyMac === "string" && API_KEY_DIGEST.test(apiKeyMac);
+  return isMac ? { keys, authorities, bundles, disabled, apiKeyMac } : undefined;
 }
 
 /** `sha256-<base64url>` of the text. */
@@ -108,13 +115,17 @@ export function bundleFor(settings: FeedSettings, name: string): string | undefi
 }
 
 /** The part of a change that settings make. */
-export type SettingsNews = Pick<FeedChange, "keys" | "bundle" | "authorities" | "disabled">;
+export type SettingsNews = Pick<
+  FeedChange,
+  "keys" | "bundle" | "authorities" | "disabled" | "apiKeyMac"
+>;
 
 export const NO_NEWS: SettingsNews = {
   keys: undefined,
   bundle: undefined,
   authorities: undefined,
   disabled: undefined,
+  apiKeyMac: undefined,
 };
 
 /** What is new in `now` for the proxy of this name; `before` undefined: all of it. */
@@ -128,6 +139,7 @@ export function settingsNews(
     keys: same(before?.keys, now.keys) ? undefined : now.keys,
     authorities: same(before?.authorities, now.authorities) ? undefined : now.authorities,
     disabled: same(before?.disabled, now.disabled) ? undefined : now.disabled,
+    apiKeyMac: before?.apiKeyMac === now.apiKeyMac ? undefined : (now.apiKeyMac ?? ""),
     bundle: before !== undefined && (bundleFor(before, name) ?? "") === bundle ? undefined : bundle,
   };
 }

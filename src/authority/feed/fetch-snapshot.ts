@@ -4,6 +4,7 @@
  */
 import type { Timers } from "../../model/ports.ts";
 import { type ClientIdentity, fetchBytes, LineSplitter } from "./feed-client.ts";
+import { FEED_VERSION, type FrameVersion } from "./feed-frames.ts";
 import { FeedRefusal } from "./feed-refusal.ts";
 import type { FeedVerifier } from "./feed-verifier.ts";
 import { frameLine } from "./frame-line.ts";
@@ -21,6 +22,8 @@ export interface SnapshotSource {
   readonly verifier: FeedVerifier;
   /** The epoch that is followed now. */
   readonly epoch: () => string;
+  /** Of the frames that are followed now. */
+  readonly version: () => FrameVersion;
 }
 
 /** With the key that has signed it. Rejects with FeedRefusal for what is not one whole snapshot. */
@@ -38,6 +41,9 @@ export async function fetchSnapshot(
     const verified = verifier.read(raw);
     if (verified?.frame.kind !== "snapshot") return;
     const { frame, kid } = verified;
+    const { v = FEED_VERSION } = frame;
+    // One that says nothing of API keys, in the place of changes that do, would lose them.
+    if (v !== source.version()) throw new FeedRefusal("version");
     const fits = frame.epoch === source.epoch() && frame.part === lines.length;
     if (!fits || (found !== undefined && found.number !== frame.number)) {
       throw new FeedRefusal("mixed-snapshot");

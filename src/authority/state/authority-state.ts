@@ -6,6 +6,9 @@
  * that found nothing more to come. When the store cannot be read, `asOf` stands still, and with it
  * every proxy's patience.
  */
+import { ApiKeyTable, type ApiKeyPieces, entryWeight } from "../../keys/api-key-table.ts";
+import { API_KEY_MAC_ID } from "../../keys/api-key-mac.ts";
+import type { ApiKeyEntry } from "../../model/api-keys.ts";
 import { SallyportError } from "../../model/errors.ts";
 import type { FeedConsumer, FeedPosition } from "../../model/feed.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
@@ -26,7 +29,7 @@ import { unpackRevocations } from "./revocation-pack.ts";
 import { type RevocationPieces, KnownRevocations } from "./known-revocations.ts";
 
 export interface AuthorityStateDeps {
-  readonly store: Pick<Store, "epoch" | "list" | "changes" | "now" | "watch">;
+  readonly store: Pick<Store, "epoch" | "get" | "list" | "changes" | "now" | "watch">;
   /** The signing keys as they are published. */
   readonly keys: {
     published(): readonly PublishedKey[];
@@ -48,16 +51,27 @@ export interface AuthorityStateDeps {
   readonly entryOf: (document: StoredDocument) => RevocationEntry;
   /** The machine that a document of `workloads` keeps out although its certificate may be good. */
   readonly disabledOf?: ((document: StoredDocument) => string | undefined) | undefined;
+  /** API keys; left out: none is told of. */
+  readonly apiKeys?:
+    | {
+        /** What a document of `api-keys` says. Throws where it says nothing that can be read. */
+        readonly entryOf: (document: StoredDocument) => ApiKeyEntry;
+        /** The key in a document of `mac-keys`. Throws where it does not open. */
+        readonly macOf: (document: StoredDocument) => string;
+      }
+    | undefined;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Log;
   readonly metrics: Metrics;
 }
 
-/** One step of revocations. */
+/** One step of revocations and API keys. */
 export interface StateStep {
   readonly revocations: readonly RevocationEntry[];
   readonly lifted: readonly string[];
+  readonly apiKeys: readonly ApiKeyEntry[];
+  readonly apiKeysGone: readonly string[];
   /** Number of the last step before it: nothing changed between. */
   readonly before: number;
 }
@@ -80,7 +94,7 @@ export interface AuthorityState {
   follow(consumer: FeedConsumer, who: string): () => void;
   observe(observer: StateObserver): () => void;
   position(): FeedPosition;
-  /** Number of the last step that changed a revocation. */
+  /** Number of the last step. */
   readonly lastStep: number;
   /** The store's clock when all up to the position was known; 0 before the first time. */
   readonly asOfMs: number;
@@ -95,8 +109,12 @@ export interface AuthorityState {
   stepSince(since: number): Promise<(StateStep & { readonly upTo: number }) | undefined>;
   /** All revocations of now, in pieces of at most so many. A copy. */
   pieces(records: number): RevocationPieces;
+  /** All API keys of now, in pieces that take about so many bytes. A copy. */
+  apiKeyPieces(bytes: number): ApiKeyPieces;
   /** How many revocations. */
   readonly size: number;
+  /** How many API keys, those included that expired lately. */
+  readonly apiKeyCount: number;
   /** Reads what is new now, instead of within the second. Never rejects. */
   refresh(): Promise<void>;
   close(): void;
@@ -114,6 +132,10 @@ const LIMITS = {
   sweepParts: 4,
   /** Revocations of one step to a consumer in memory when all are handed over. */
   step: 8192,
+  /** About the bytes of one step: less than a frame (`FRAME_LIMITS.line`) holds. */
+  stepBytes: 400 * 1024,
+  /** Of one revocation in it. */
+  revocationBytes: 46,
 } as const;
 
 export function createAuthorityState(deps: AuthorityStateDeps): AuthorityState {
@@ -128,6 +150,8 @@ class StoreState implements AuthorityState {
   asOfMs = 0;
   readonly #deps: AuthorityStateDeps;
   readonly #table = new KnownRevocations();
+  readonly #apiKeys = new ApiKeyTable();
+  #apiKeyMac: string | undefined;
   readonly #disabled = new Map<string, string>();
   readonly #observers = new Set<StateObserver>();
   readonly #endings: (() => void)[] = [];
@@ -165,6 +189,14 @@ class StoreState implements AuthorityState {
 
   get size(): number {
     return this.#table.size;
+  }
+
+  get apiKeyCount(): number {
+    return this.#apiKeys.size;
+  }
+
+  apiKeyPieces(bytes: number): ApiKeyPieces {
+    return this.#apiKeys.pieces(bytes);
   }
 
   async start(): Promise<void> {
@@ -210,16 +242,15 @@ class StoreState implements AuthorityState {
       const changes = await this.#deps.store.changes(at, LIMITS.changes);
       if (changes.gap || epoch !== this.#epoch) return undefined;
       for (const document of changes.documents) {
-        if (document.collection === "revocations") found.set(document.id, document);
+        const { collection, id } = document;
+        if (isTold(document)) found.set(`${collection}/${id}`, document);
       }
       if (found.size > LIMITS.step || (!changes.more && changes.upTo < number)) return undefined;
       at = changes.upTo;
     }
-    const documents = [...found.values()];
-    const live = documents.filter(({ body }) => body !== undefined);
-    const lifted = documents.filter(({ body }) => body === undefined).map(({ id }) => id);
-    const revocations = live.map((one) => this.#entryOf(one));
-    return { revocations, lifted, before: since, upTo: at };
+    const told = this.#told([...found.values()]);
+    if (weightOf(told) > LIMITS.stepBytes) return undefined;
+    return { ...told, before: since, upTo: at };
   }
 
   refresh(): Promise<void> {
@@ -251,6 +282,7 @@ class StoreState implements AuthorityState {
     this.#callOff = this.#deps.timers.after(LIMITS.readEveryMs, () => {
       // Followers drop what has expired by themselves: it is in the entry.
       this.#table.sweep(this.#deps.clock.now(), LIMITS.sweepParts);
+      this.#apiKeys.sweep(this.#deps.clock.now(), LIMITS.sweepParts);
       this.#schedule();
       void this.refresh();
     });
@@ -344,12 +376,26 @@ class StoreState implements AuthorityState {
     }
     const disabled = new Map<string, string>();
     for await (const document of listed(store, "workloads")) this.#note(document, disabled);
+    // Before the keys: whoever is told of one is told under what it was hashed.
+    let mac: string | undefined;
+    const apiKeys: ApiKeyEntry[] = [];
+    if (this.#deps.apiKeys !== undefined) {
+      const kept = await store.get("mac-keys", API_KEY_MAC_ID);
+      mac = kept && this.#macOf(kept);
+      for await (const document of listed(store, "api-keys")) {
+        const entry = this.#apiKeyOf(document);
+        if (entry !== undefined) apiKeys.push(entry);
+      }
+    }
     if (turn !== this.#turn) return;
     this.#epoch = epoch;
     this.#number = number;
     this.lastStep = number;
     this.#table.clear();
     for (const entry of revocations) this.#table.set(entry);
+    this.#apiKeys.clear();
+    for (const entry of apiKeys) this.#apiKeys.set(entry);
+    this.#apiKeyMac = mac;
     this.#disabled.clear();
     for (const [id, name] of disabled) this.#disabled.set(id, name);
     this.#writeSettings();
@@ -357,27 +403,36 @@ class StoreState implements AuthorityState {
   }
 
   #take(documents: readonly StoredDocument[], upTo: number): void {
-    const revocations: RevocationEntry[] = [];
-    const lifted: string[] = [];
-    for (const document of documents) {
-      if (document.collection !== "revocations") continue;
-      if (document.body === undefined) lifted.push(document.id);
-      else revocations.push(this.#entryOf(document));
+    const macs = documents.filter(({ collection }) => collection === "mac-keys");
+    for (const document of macs) {
+      if (document.id === API_KEY_MAC_ID) this.#apiKeyMac = this.#macOf(document);
     }
+    // Before the keys: whoever is told of one is told under what it was hashed.
+    if (macs.length > 0) this.#settle();
+    // In the order of commits, and never a part of one: what is vouched for next is all up to a number.
+    const steps = inSteps(documents.filter(isTold)).map((some) => ({
+      ...this.#told(some),
+      number: some.at(-1)?.number ?? upTo,
+    }));
     const workloads = documents.filter(({ collection }) => collection === "workloads");
     for (const document of workloads) this.#note(document, this.#disabled);
+    for (const [index, { number, ...told }] of steps.entries()) {
+      this.#number = index === steps.length - 1 ? upTo : number;
+      this.#step(told);
+    }
     this.#number = upTo;
-    if (revocations.length > 0 || lifted.length > 0) this.#step(revocations, lifted);
     this.#settle();
     if (workloads.length === 0) return;
     const ids = workloads.map(({ id }) => id);
     for (const observer of this.#observers) observer.workloadsChanged(ids);
   }
 
-  #step(revocations: readonly RevocationEntry[], lifted: readonly string[]): void {
-    for (const entry of revocations) this.#table.set(entry);
-    for (const digest of lifted) this.#table.delete(digest);
-    const step = { revocations, lifted, before: this.lastStep };
+  #step(told: Told): void {
+    for (const entry of told.revocations) this.#table.set(entry);
+    for (const digest of told.lifted) this.#table.delete(digest);
+    for (const entry of told.apiKeys) this.#apiKeys.set(entry);
+    for (const id of told.apiKeysGone) this.#apiKeys.delete(id);
+    const step = { ...told, before: this.lastStep };
     this.lastStep = this.#number;
     for (const observer of this.#observers) observer.stepped(step, this.position());
   }
@@ -393,6 +448,45 @@ class StoreState implements AuthorityState {
       const message = `the revocation ${document.id} in the store cannot be read`;
       throw new SallyportError("store-failed", message, { cause });
     }
+  }
+
+  /** What documents of revocations and API keys say. */
+  #told(documents: readonly StoredDocument[]): Told {
+    const told = {
+      revocations: [] as RevocationEntry[],
+      lifted: [] as string[],
+      apiKeys: [] as ApiKeyEntry[],
+      apiKeysGone: [] as string[],
+    };
+    for (const document of documents) {
+      const { collection, id, body } = document;
+      if (collection === "revocations") {
+        if (body === undefined) told.lifted.push(id);
+        else told.revocations.push(this.#entryOf(document));
+        continue;
+      }
+      const entry = body === undefined ? undefined : this.#apiKeyOf(document);
+      if (entry === undefined) told.apiKeysGone.push(id);
+      else told.apiKeys.push(entry);
+    }
+    return told;
+  }
+
+  /** One that cannot be read (a later version wrote it) is good for nothing, and harms no other. */
+  #apiKeyOf(document: StoredDocument): ApiKeyEntry | undefined {
+    try {
+      return this.#deps.apiKeys?.entryOf(document);
+    } catch (error) {
+      this.#deps.log.error("an API key in the store cannot be read: nobody is let in by it", {
+        apiKey: document.id,
+        error: error instanceof Error ? error : new Error(String(error)),
+      });
+      return undefined;
+    }
+  }
+
+  #macOf(document: StoredDocument): string | undefined {
+    return document.body === undefined ? undefined : this.#deps.apiKeys?.macOf(document);
   }
 
   #note(document: StoredDocument, disabled: Map<string, string>): void {
@@ -414,6 +508,7 @@ class StoreState implements AuthorityState {
       authorities: ca.roots(),
       bundles: bundles?.assignments() ?? [],
       disabled: [...new Set(this.#disabled.values())],
+      ...(this.#apiKeyMac === undefined ? {} : { apiKeyMac: this.#apiKeyMac }),
     };
     let text: string;
     try {
@@ -432,9 +527,44 @@ class StoreState implements AuthorityState {
   }
 }
 
+type Told = Omit<StateStep, "before">;
+
+function isTold({ collection }: StoredDocument): boolean {
+  return collection === "revocations" || collection === "api-keys";
+}
+
+/** About the bytes that they take in a frame. */
+function weightOf({ revocations, apiKeys }: Told): number {
+  const keys = apiKeys.reduce((sum, one) => sum + entryWeight(one.subject, one.profile), 0);
+  return keys + LIMITS.revocationBytes * revocations.length;
+}
+
+/** Whole commits, in as few steps as fit into a frame each. What a commit may hold fits by far. */
+function inSteps(documents: readonly StoredDocument[]): StoredDocument[][] {
+  const steps: StoredDocument[][] = [];
+  let step: StoredDocument[] = [];
+  let weight = 0;
+  for (const document of documents.toSorted((a, b) => a.number - b.number)) {
+    const own = document.collection === "api-keys" ? bodyWeight(document) : LIMITS.revocationBytes;
+    if (weight + own > LIMITS.stepBytes && step.at(-1)?.number !== document.number) {
+      steps.push(step);
+      [step, weight] = [[], 0];
+    }
+    step.push(document);
+    weight += own;
+  }
+  if (step.length > 0) steps.push(step);
+  return steps;
+}
+
+/** Its entry takes less than the document, however it is escaped. */
+function bodyWeight({ body }: StoredDocument): number {
+  return 100 + 3 * JSON.stringify(body ?? {}).length;
+}
+
 async function* listed(
   store: Pick<Store, "list">,
-  collection: "revocations" | "workloads",
+  collection: "revocations" | "workloads" | "api-keys",
 ): AsyncGenerator<StoredDocument> {
   let after: string | undefined;
   for (;;) {
@@ -468,10 +598,17 @@ class MemoryFollower implements StateObserver {
       news = NO_NEWS;
       reset = false;
     }
+    if (this.#state.apiKeyCount === 0) return;
+    for (const apiKeys of this.#state.apiKeyPieces(LIMITS.stepBytes).pieces) {
+      const change = { revocations: [], lifted: [], apiKeys, ...NO_NEWS };
+      this.#consumer.apply(change, at, { reset: false });
+    }
   }
 
-  stepped({ revocations, lifted }: StateStep, at: FeedPosition): void {
-    this.#consumer.apply({ revocations, lifted, ...NO_NEWS }, at, { reset: false });
+  stepped(step: StateStep, at: FeedPosition): void {
+    const { revocations, lifted, apiKeys, apiKeysGone } = step;
+    const change = { revocations, lifted, apiKeys, apiKeysGone, ...NO_NEWS };
+    this.#consumer.apply(change, at, { reset: false });
   }
 
   settingsChanged(): void {
