@@ -290,6 +290,7 @@ function gateRoute(options: RouteOptions, ways: Ways, limits: GateRoute["limits"
     ...ways,
     confirmation: options.confirmation,
     audience: options.audience,
+    namesHost: options.host !== undefined,
     params: pathParams(options.path),
     pathParameters: options.pathParameters === "allow",
     limits,

@@ -285,6 +285,42 @@ test("the Origin that counts is the listener's, not what Host says", async () =>
   assert.ok(isDenial(outcome) && outcome.denied === "cross-site-request");
 });
 
+for (const [name, given, allowed] of [
+  ["a page of another host that the route names", { namesHost: true }, true],
+  [
+    "the listener's own origin where the route names its hosts",
+    { own: true, namesHost: true },
+    true,
+  ],
+  ["a page of another host, over http", { namesHost: true, scheme: "http" }, false],
+  ["a page of the host that was asked, on a listener without an origin", { bare: true }, true],
+  ["a page over http of a host that was asked over https", { bare: true, scheme: "http" }, false],
+  ["a page of another port", { bare: true, port: ":8443" }, false],
+] as const) {
+  test(`on a session, ${name} is ${allowed ? "let through" : "refused"}`, async () => {
+    const { namesHost, bare, scheme, own, port } = {
+      namesHost: false,
+      bare: false,
+      scheme: "https",
+      own: false,
+      port: "",
+      ...given,
+    };
+    const { decide } = fixture({
+      namesHost,
+      session: { result: session, setCookies: [] },
+      ...(bare ? { origins: new Map() } : {}),
+    });
+    const origin = own ? ORIGIN : `${scheme}://app.example.com${port}`;
+    const outcome = await decide({
+      method: "POST",
+      host: "app.example.com",
+      fields: ["origin", origin],
+    });
+    assert.equal(isDenial(outcome), !allowed);
+  });
+}
+
 const BOUND: readonly [
   name: string,
   confirmation: Partial<Confirmation> | undefined,
@@ -428,6 +464,7 @@ test("a proof cannot be for a listener that has no public origin", async () => {
 interface Ways {
   readonly order: readonly string[];
   readonly further: boolean;
+  readonly namesHost: boolean;
   readonly certificate: Verified | undefined;
   readonly session: SessionAnswer | Promise<SessionAnswer> | undefined;
   /** What all authenticators of certificates say. */
@@ -509,6 +546,7 @@ function fixture(ways: Partial<Ways>) {
     audience: undefined,
     params: [],
     pathParameters: false,
+    namesHost: ways.namesHost,
   };
   const snapshot: GateSnapshot = {
     router: createRouter(

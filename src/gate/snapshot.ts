@@ -34,6 +34,8 @@ export interface GateRoute {
   readonly anonymous: boolean;
   /** What a token must be meant for; undefined: what its authenticator accepts. */
   readonly audience: readonly string[] | undefined;
+  /** Whether it takes only hosts that it names, so that what Host says is one of them. */
+  readonly namesHost?: boolean | undefined;
   readonly params: readonly { readonly name: string; readonly index: number }[];
   /** Whether preflights for it are answered by us. */
   readonly cors?: boolean;
