@@ -17,10 +17,10 @@ import { createCertificateSet } from "../identity/certificate-set.ts";
 import { createIntrospectionAuthenticator } from "../identity/introspection.ts";
 import { createJwtAuthenticator } from "../identity/jwt.ts";
 import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
+import { createKubernetesAuthenticator } from "../identity/kubernetes.ts";
 import { createOidcAuthenticator } from "../identity/oidc.ts";
 import type { SessionKeys } from "../identity/session-keys.ts";
 import { createSessionSet } from "../identity/session-set.ts";
-import type { JsonClient } from "../model/ports.ts";
 import type { CertificateVerifier } from "../model/verifiers.ts";
 import { createDocumentFetcher } from "../platform/document-fetcher.ts";
 import { readFileBytes } from "../platform/files.ts";
@@ -67,6 +67,7 @@ const CREATE: {
   oidc: createOidcAuthenticator,
   introspection: createIntrospectionAuthenticator,
   "api-key": createApiKeyAuthenticator,
+  kubernetes: createKubernetesAuthenticator,
 };
 
 function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
@@ -74,8 +75,9 @@ function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
   const fetcher = createDocumentFetcher();
   const readFile = readFileBytes;
   const send = sendOutgoing;
-  const jsonClient = (files: CredentialFiles): JsonClient =>
-    createJsonClient(createOwnCredentials(files, { clock, readFile }));
+  const own = (files: CredentialFiles) => createOwnCredentials(files, { clock, readFile });
+  const jsonClient = (files: CredentialFiles) => createJsonClient(own(files));
+  const documentFetcher = (files: CredentialFiles) => createDocumentFetcher(own(files));
   return {
     clock,
     timers,
@@ -89,6 +91,7 @@ function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
     send,
     readFile,
     jsonClient,
+    documentFetcher,
     sessionKeys,
   };
 }

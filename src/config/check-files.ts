@@ -12,6 +12,8 @@ import {
   authenticatorFiles,
   authenticatorOwnFiles,
   filePrefix,
+  type NamedFile,
+  type OwnFile,
 } from "../identity/authenticator-options.ts";
 import { SallyportError } from "../model/errors.ts";
 import { parseJsonBytes } from "../model/json.ts";
@@ -20,36 +22,49 @@ import type { Draft } from "./draft.ts";
 import type { Expansion } from "./expand.ts";
 import type { PathProblem } from "./issues.ts";
 
-/** Files of authenticators that cannot be read, and those of keys that hold no key set. */
+/** Files of authenticators that cannot be read, or hold something else than they should. */
 export function checkAuthenticatorFiles(
   draft: Draft,
   folder: string,
   { publicOnly }: { readonly publicOnly: boolean },
 ): PathProblem[] {
   return draft.authenticators.flatMap(({ path, options }) => {
-    const files = [
-      ...authenticatorFiles(options),
-      ...(publicOnly ? [] : authenticatorOwnFiles(options)),
-    ];
-    return files.flatMap(({ at, value }): PathProblem[] => {
-      const prefix = filePrefix(at);
-      if (!value.startsWith(prefix)) return [];
-      const file = value.slice(prefix.length);
-      const isKeys = prefix !== "";
-      const fault = isKeys ? keyFileFault(resolve(folder, file)) : fileFault(resolve(folder, file));
-      if (fault === undefined) return [];
-      const message = `the ${isKeys ? "key " : ""}file "${file}" cannot be used: ${fault}`;
-      const remedy = isKeys ? "a JWKS file with public keys" : "a file in PEM";
-      return [{ path: [...path, ...at], message, remedy }];
+    const own = publicOnly ? [] : authenticatorOwnFiles(options);
+    return [...authenticatorFiles(options), ...own].flatMap((named): PathProblem[] => {
+      const prefix = filePrefix(named.at);
+      if (!named.value.startsWith(prefix)) return [];
+      const file = named.value.slice(prefix.length);
+      const kind = prefix === "" ? kindOf(named) : "keys";
+      const { what, remedy, fault } = KINDS[kind];
+      const found = fault(resolve(folder, file));
+      if (found === undefined) return [];
+      const message = `the ${what} "${file}" cannot be used: ${found}`;
+      return [{ path: [...path, ...named.at], message, remedy }];
     });
   });
 }
 
-function fileFault(file: string): string | undefined {
+function kindOf(named: NamedFile | OwnFile): keyof typeof KINDS {
+  return ("holds" in named ? named.holds : undefined) ?? "pem";
+}
+
+const KINDS = {
+  keys: { what: "key file", remedy: "a JWKS file with public keys", fault: keyFileFault },
+  pem: { what: "file", remedy: "a file in PEM", fault: pemFault },
+  "private-key": { what: "file", remedy: "a private key in PEM", fault: pemFault },
+  token: { what: "file", remedy: "a file with a token", fault: readFault },
+} as const;
+
+function pemFault(file: string): string | undefined {
+  const unreadable = readFault(file);
+  if (unreadable !== undefined) return unreadable;
+  const labels = pemLabels(readFileBytes(file).toString("latin1"));
+  return labels.length === 0 ? "it holds nothing in PEM" : undefined;
+}
+
+function readFault(file: string): string | undefined {
   try {
-    return pemLabels(readFileBytes(file).toString("latin1")).length === 0
-      ? "it holds nothing in PEM"
-      : undefined;
+    return readFileBytes(file).length === 0 ? "it is empty" : undefined;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? "unreadable";
   }
@@ -101,7 +116,7 @@ export function checkSecretFiles(
   });
   const keys = draft.authenticators.flatMap(({ path, options }) =>
     authenticatorOwnFiles(options)
-      .filter(({ secret }) => secret)
+      .filter(({ holds }) => holds === "private-key")
       .map(({ at, value }) => ({ path: [...path, ...at], file: value })),
   );
   return [...expansion.files, ...named, ...keys].flatMap(({ path, file }) => {

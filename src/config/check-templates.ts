@@ -2,6 +2,7 @@
 import { pathParams } from "../gate/router.ts";
 import { placeholders } from "../gate/template.ts";
 import { templatesOf } from "../gate/transform-options.ts";
+import { authenticatorWords } from "../identity/authenticator-options.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
 import { suggest } from "../model/suggest.ts";
@@ -10,9 +11,10 @@ export function checkTemplates(draft: Draft): PathProblem[] {
   const authenticators = new Map(draft.authenticators.map((part) => [part.name, part.options]));
   return draft.routes.flatMap((route) => {
     const params = pathParams(route.options.path).map(({ name }) => name);
-    const attributes = route.options.authenticate.flatMap((name) =>
-      Object.keys(authenticators.get(name)?.principal.attributes ?? {}),
-    );
+    const attributes = route.options.authenticate.flatMap((name) => {
+      const options = authenticators.get(name);
+      return options === undefined ? [] : Object.keys(authenticatorWords(options).attributes);
+    });
     return templatesOf(route.options).flatMap(({ path, template }) =>
       placeholders(template).flatMap((one) => {
         const known =

@@ -120,7 +120,7 @@ test("loadConfig() takes files' and variables' contents in, relative to the file
   const { corp } = config.authenticators;
   assert.ok(corp?.type === "jwt");
   assert.equal(corp.issuer, "https://id.example.com");
-  assert.deepEqual(config.authenticators["corp"]?.principal.roles?.allow, ["Auditor"]);
+  assert.deepEqual(corp.principal.roles?.allow, ["Auditor"]);
   assert.deepEqual(warnings, []);
 });
 

@@ -12,6 +12,7 @@ const OWN = [
   "authenticators.*.client.certificate",
   "authenticators.*.client.key",
   "authenticators.*.client.privateKey",
+  "authenticators.*.tokenFile",
   "authenticators.*.session.keys.*.file",
   "routes.*.credentials.basic.passwordFile",
   "routes.*.credentials.header.valueFile",

@@ -16,7 +16,13 @@ import { Slots } from "./slots.ts";
 import type { TokenFault } from "./token-precheck.ts";
 
 /** What a provider said of a credential. */
-export type Told = Omit<CredentialFacts, "valid"> | TokenFault;
+export type Told = Vouched | TokenFault;
+
+export interface Vouched {
+  readonly facts: Omit<CredentialFacts, "valid">;
+  /** What else has to hold while they count: the key that has signed the token is its issuer's. */
+  readonly holds?: () => boolean;
+}
 
 export interface AskedOptions {
   /** For logs and metrics. */
@@ -68,7 +74,7 @@ export function createAskedFacts(options: AskedOptions, deps: AskedDeps): AskedF
 
 /** A provider's word about one credential. */
 interface Entry {
-  readonly told: Omit<CredentialFacts, "valid">;
+  readonly told: Vouched;
   readonly facts: CredentialFacts;
   /** Monotonic milliseconds until which it counts while the provider cannot be asked. */
   readonly servesUntil: number;
@@ -164,7 +170,7 @@ class Asked implements AskedFacts {
     return this.#refuse(credentialHash, told, true);
   }
 
-  #keep(told: Omit<CredentialFacts, "valid">): CredentialFacts {
+  #keep(told: Vouched): CredentialFacts {
     const { maxMs, serveForMs = 0 } = this.#options;
     const servesUntil = this.#deps.clock.monotonic() + Math.max(maxMs, serveForMs);
     return this.#enter(told, { forMs: maxMs, servesUntil });
@@ -188,15 +194,19 @@ class Asked implements AskedFacts {
    * first would take it and the second refuse it.
    */
   #enter(
-    told: Omit<CredentialFacts, "valid">,
+    told: Vouched,
     { forMs, servesUntil }: { readonly forMs: number; readonly servesUntil: number },
   ): CredentialFacts {
     const { clock, timers } = this.#deps;
-    const { credentialHash } = told;
+    const { facts, holds = always } = told;
+    const { credentialHash } = facts;
     const latest = clock.monotonic() + forMs + LIMITS.lateMs;
     const entry: Entry = {
       told,
-      facts: Object.freeze({ ...told, valid: () => entry.live && clock.monotonic() <= latest }),
+      facts: Object.freeze({
+        ...facts,
+        valid: () => entry.live && clock.monotonic() <= latest && holds(),
+      }),
       servesUntil,
       live: true,
       callOff: timers.after(forMs, () => {
@@ -280,6 +290,10 @@ function withoutCost(result: Verified): Verified {
   return "failure" in result && result.costly
     ? ({ ...result, costly: false } satisfies CredentialFailure)
     : result;
+}
+
+function always(): boolean {
+  return true;
 }
 
 /** Of a map that is not empty: what has been in it longest. */

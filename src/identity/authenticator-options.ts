@@ -10,6 +10,11 @@ import type { Takes } from "./authenticator.ts";
 import { introspectionOptionsSchema, mapIntrospectionFiles } from "./introspection-options.ts";
 import { jwtOptionsSchema } from "./jwt-options.ts";
 import { mapOidcFiles, oidcOptionsSchema } from "./oidc-options.ts";
+import {
+  KUBERNETES_WORDS,
+  kubernetesOptionsSchema,
+  mapKubernetesFiles,
+} from "./kubernetes-options.ts";
 import { claimWords } from "./principal-options.ts";
 
 /** One way to know a caller; `type` tells which. */
@@ -18,6 +23,7 @@ export const authenticatorSchema = z.discriminatedUnion("type", [
   oidcOptionsSchema,
   introspectionOptionsSchema,
   apiKeyOptionsSchema,
+  kubernetesOptionsSchema,
 ]);
 
 export type AuthenticatorOptions = z.output<typeof authenticatorSchema>;
@@ -47,8 +53,8 @@ export interface NamedFile {
 }
 
 export interface OwnFile extends NamedFile {
-  /** Nobody else should be able to read it. */
-  readonly secret: boolean;
+  /** A private key: nobody else should be able to read it. A token. Undefined: certificates. */
+  readonly holds: "private-key" | "token" | undefined;
 }
 
 const DESCRIPTIONS: {
@@ -90,6 +96,15 @@ const DESCRIPTIONS: {
     files: () => [],
     mapFiles: (options) => options,
   },
+  kubernetes: {
+    words: () => KUBERNETES_WORDS,
+    tokens: ({ issuer }) => ({ by: "issuer", issuer }),
+    audience: ({ audience }) => audience,
+    // The kubelet puts them into each pod, our own token among them: none travels.
+    files: () => [],
+    ownFiles: ({ ca, tokenFile }) => own({ ca, tokenFile }),
+    mapFiles: mapKubernetesFiles,
+  },
 };
 
 /** Those of the files that are named, under their keys. */
@@ -102,16 +117,19 @@ function named(
   );
 }
 
-/** All but certificates are secret. */
 function own(
   files: Readonly<Record<string, string | undefined>>,
   within: readonly string[] = [],
 ): OwnFile[] {
-  return named(files, within).map((file) => ({
-    ...file,
-    secret: file.at.at(-1) !== "certificate",
-  }));
+  return named(files, within).map((file) => ({ ...file, holds: HOLDS[file.at.at(-1) ?? ""] }));
 }
+
+/** Tokens of service accounts are open to all of their pod, and lie in a memory file system. */
+const HOLDS: Readonly<Record<string, OwnFile["holds"]>> = {
+  key: "private-key",
+  privateKey: "private-key",
+  tokenFile: "token",
+};
 
 export function authenticatorWords(
   options: AuthenticatorOptions,

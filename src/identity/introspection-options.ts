@@ -1,6 +1,7 @@
 /** Options of an authenticator of type `introspection`: tokens that only their provider can read. */
 import { z } from "zod";
 import { duration } from "../model/options.ts";
+import { answerCacheSchema, downSchema, serveForFault } from "./asked-options.ts";
 import { clientSchema, mapClientFiles } from "./client-options.ts";
 import { whyNotFetched } from "./key-set-url.ts";
 import { principalSchema } from "./principal-options.ts";
@@ -8,41 +9,6 @@ import { principalSchema } from "./principal-options.ts";
 const LIMITS = { chars: 2048, audience: 16, path: 4096 } as const;
 
 const textSchema = z.string().min(1).max(LIMITS.chars);
-
-/** How long the word of a provider counts: introspection and TokenReview have it in common. */
-export const answerCacheSchema = z
-  .strictObject({
-    max: duration({ min: "0s", max: "1h" })
-      .prefault("1m")
-      .describe(
-        "How long an answer counts before the provider is asked again, never beyond the token's `exp`. A token that is revoked at the provider works for so long at most; 0s asks for every request.",
-      ),
-    inactive: duration({ min: "0s", max: "1m" })
-      .prefault("5s")
-      .describe("How long a token that the provider calls inactive is refused without asking."),
-  })
-  .readonly();
-
-export const downSchema = z
-  .union(
-    [
-      z.literal("refuse"),
-      z.strictObject({ serveFor: duration({ min: "1s", max: "24h" }) }).readonly(),
-    ],
-    "refuse, or { serveFor: 10m }",
-  )
-  .default("refuse");
-
-/** `serveFor` counts from the answer, so one within the time that it counts anyway says nothing. */
-export function serveForFault({
-  down,
-  cache,
-}: {
-  readonly down: z.output<typeof downSchema>;
-  readonly cache: z.output<typeof answerCacheSchema>;
-}): string | undefined {
-  return down === "refuse" || down.serveFor > cache.max ? undefined : "longer than cache.max";
-}
 
 export const introspectionOptionsSchema = z
   .strictObject({
@@ -71,9 +37,11 @@ export const introspectionOptionsSchema = z
         "How members of the answer become the principal that policies see, as claims do for `jwt`. A user by its `sub` when left out.",
       ),
     cache: answerCacheSchema.prefault({}).describe("How long the provider's answers count."),
-    down: downSchema.describe(
-      "While the provider cannot be asked. refuse: its tokens are refused (503) once its last answer counts no more. serveFor: what it vouched for goes on for so long after that answer; new tokens are refused. refuse when left out.",
-    ),
+    down: downSchema
+      .default("refuse")
+      .describe(
+        "While the provider cannot be asked. refuse: its tokens are refused (503) once its last answer counts no more. serveFor: what it vouched for goes on for so long after that answer; new tokens are refused. refuse when left out.",
+      ),
     timeout: duration({ min: "100ms", max: "1m" })
       .prefault("5s")
       .describe("For each question as a whole, and for how long one may wait for its turn."),
@@ -107,7 +75,7 @@ export const introspectionOptionsSchema = z
     else if (client.certificate !== undefined && !endpoint.startsWith("https:")) {
       issue(["endpoint"], "an https: URL: a certificate is shown in its handshake");
     }
-    const serves = serveForFault(options);
+    const serves = serveForFault(options.down, options.cache);
     if (serves !== undefined) issue(["down", "serveFor"], serves);
   })
   .readonly();

@@ -13,6 +13,7 @@ import { isFailure, type Verified } from "../model/facts.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.ts";
 import type { Clock, JsonClient, Log, Metrics, Timers } from "../model/ports.ts";
 import { type AskedFacts, createAskedFacts, type Told } from "./asked-facts.ts";
+import { askedOptions } from "./asked-options.ts";
 import type { AskedPool } from "./asked-pool.ts";
 import type { PresentedToken, TokenAuthenticator } from "./authenticator.ts";
 import { checkTimes } from "./checks.ts";
@@ -53,23 +54,13 @@ export function createIntrospectionAuthenticator(
   options: Named,
   deps: IntrospectionDeps,
 ): TokenAuthenticator {
-  const { name, issuer, cache, down } = options;
+  const { name, issuer } = options;
   warnOfInsecurity(options, deps.log);
   const mapper = createClaimMapper(name, options.principal);
   const judge = createJudge(options, { mapper, clock: deps.clock });
   const question = createQuestion(options, deps);
   const configHash = hashOptions(options);
-  const create = (): AskedFacts =>
-    createAskedFacts(
-      {
-        authenticator: name,
-        maxMs: cache.max,
-        inactiveMs: cache.inactive,
-        serveForMs: down === "refuse" ? undefined : down.serveFor,
-        waitMs: options.timeout,
-      },
-      deps,
-    );
+  const create = (): AskedFacts => createAskedFacts(askedOptions(options), deps);
   const asked = deps.asked?.open(configHash, create) ?? create();
   const outcomes = deps.metrics.counter(
     "sallyport_token_verifications",
@@ -160,14 +151,16 @@ function createJudge(
     if (said.confirmation?.keyThumbprint === undefined && isDpop(answer)) return UNBOUND_DPOP;
     const anybodys = insecureAnyAudience && answer["aud"] === undefined;
     return {
-      ...registered,
-      ...said,
-      audience: anybodys ? undefined : registered.audience,
-      authenticator: name,
-      kind: "introspection",
-      credentialHash,
-      clockSkew,
-      acceptedAudience,
+      facts: {
+        ...registered,
+        ...said,
+        audience: anybodys ? undefined : registered.audience,
+        authenticator: name,
+        kind: "introspection",
+        credentialHash,
+        clockSkew,
+        acceptedAudience,
+      },
     };
   };
 }
