@@ -13,6 +13,7 @@ import { createUpstream } from "../http/service.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import { UpstreamTls, workloadParts } from "../http/upstream-tls.ts";
 import { createChallenge } from "../identity/challenge.ts";
+import { createDpopChallenge } from "../identity/dpop-challenge.ts";
 import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
 import { readSessionKeys } from "../identity/session-keys.ts";
 import type { AssertionSigner } from "../model/assertion.ts";
@@ -120,6 +121,10 @@ export async function buildSnapshot(
     },
     forwards,
     resources: buildResources(config, routes),
+    proofs: {
+      challenge: createDpopChallenge(config.dpop.algorithms),
+      listeners: new Set(publicOrigins(config).keys()),
+    },
     wellKnown: serving(config, "well-known"),
     logins: loginSnapshot(config, forwards.keys(), logins),
     async start() {

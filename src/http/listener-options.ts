@@ -97,7 +97,7 @@ export const listenerSchema = z.strictObject({
     .refine(isOrigin, "an origin such as https://api.example.com, without a path")
     .optional()
     .describe(
-      "How callers know this listener. Redirects that name a host and no scheme take its scheme, and never that of a header.",
+      "How callers know this listener. Redirects that name a host and no scheme take its scheme, and never that of a header. Proofs of possession (DPoP) are for it: without one, tokens that are bound to a key are refused here.",
     ),
   trustedProxies: blocksSchema
     .optional()

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { REASONS, type Reason } from "../model/reason.ts";
 import { createChallenge } from "./challenge.ts";
+import { createDpopChallenge } from "./dpop-challenge.ts";
 
 test("challenge without a credential has no error code", () => {
   assert.equal(createChallenge("billing")("missing-credential"), 'Bearer realm="billing"');
@@ -28,5 +29,29 @@ test("challenge exists for every 401 and for nothing else, within RFC 6750's cha
 test("createChallenge() refuses a realm that could end its own string", () => {
   for (const realm of ["", 'a"b', "a\\b", "a\r\nb", "é"]) {
     assert.throws(() => createChallenge(realm), TypeError);
+  }
+});
+
+test("challenges of DPoP say which algorithms and what is wrong; Bearer's leave the proof to them", () => {
+  const dpop = createDpopChallenge(["ES256", "EdDSA"]);
+  const bearer = createChallenge("billing");
+  const algs = 'algs="ES256 EdDSA Ed25519"';
+  assert.equal(dpop("missing-credential"), `DPoP ${algs}`);
+  for (const [reason, error] of [
+    ["invalid-proof", "invalid_dpop_proof"],
+    ["replayed-proof", "invalid_dpop_proof"],
+    ["stale-proof", "invalid_dpop_proof"],
+    ["use-dpop-nonce", "use_dpop_nonce"],
+  ] as const) {
+    const { title } = REASONS[reason];
+    assert.equal(dpop(reason), `DPoP ${algs}, error="${error}", error_description="${title}"`);
+    assert.equal(bearer(reason), 'Bearer realm="billing"');
+  }
+  for (const reason of ["token-expired", "wrong-proof-key", "missing-proof"] as const) {
+    assert.match(dpop(reason) ?? "", /, error="invalid_token", error_description="[^"]+"$/);
+    assert.match(bearer(reason) ?? "", /error="invalid_token"/);
+  }
+  for (const reason of Object.keys(REASONS) as Reason[]) {
+    assert.equal(dpop(reason) !== undefined, REASONS[reason].status === 401, reason);
   }
 });

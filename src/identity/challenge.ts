@@ -3,9 +3,7 @@
  * the reason's title, which is the same for every occurrence.
  */
 import { REASONS, reasonInfo, type Reason } from "../model/reason.ts";
-
-/** RFC 9470 section 3. */
-const STEP_UP_ERROR = "insufficient_user_authentication";
+import { PROOF_ERRORS, tokenError } from "./challenge-errors.ts";
 
 /** The value for a reason; undefined where the answer is not a 401. */
 export type Challenge = (reason: Reason) => string | undefined;
@@ -23,10 +21,12 @@ export function createChallenge(realm: string): Challenge {
   for (const reason of Object.keys(REASONS) as Reason[]) {
     const { status, title } = reasonInfo(reason);
     if (status !== 401) continue;
-    // Section 3.1: a request without any authentication information gets no error code.
-    const code = reason === "step-up-required" ? STEP_UP_ERROR : "invalid_token";
+    // Section 3.1: a request without any authentication information gets no error code. What is wrong
+    // with a proof is said beside it, in the challenge of DPoP.
     const error =
-      reason === "missing-credential" ? "" : `, error="${code}", error_description="${title}"`;
+      reason === "missing-credential" || PROOF_ERRORS[reason] !== undefined
+        ? ""
+        : `, error="${tokenError(reason)}", error_description="${title}"`;
     values.set(reason, `Bearer realm="${realm}"${error}`);
   }
   return (reason) => values.get(reason);

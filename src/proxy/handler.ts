@@ -8,6 +8,7 @@ import type { Gate } from "../gate/gate.ts";
 import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
 import type { Fields } from "../model/http.ts";
 import type { Log } from "../model/ports.ts";
+import type { Challenge } from "../identity/challenge.ts";
 import type { Reason } from "../model/reason.ts";
 import { AMBIGUOUS, forward } from "./forward.ts";
 import type { ForwardDeps, ForwardRoute, RouteAnswers } from "./forward-route.ts";
@@ -25,11 +26,19 @@ import type { Unsent } from "./unsent.ts";
 import type { WellKnown } from "./well-known.ts";
 
 /** One configuration, compiled: swapped by one assignment, read once by each request. */
+/** How callers are asked for proofs of possession, and at which listeners these can be made for anything. */
+export interface ProofChallenges {
+  readonly challenge: Challenge;
+  readonly listeners: ReadonlySet<string>;
+}
+
 export interface ProxySnapshot {
   readonly gate: GateSnapshot;
   readonly forwards: ReadonlyMap<GateRoute, ForwardRoute | RedirectRoute>;
   /** What OAuth clients are told; undefined: nothing. */
   readonly resources?: ProtectedResources | undefined;
+  /** What callers are told of proofs; undefined: nothing. */
+  readonly proofs?: ProofChallenges | undefined;
   /** Names of the listeners that answer our own public documents. */
   readonly wellKnown: ReadonlySet<string>;
   /** Undefined where no listener serves logins. */
@@ -189,6 +198,8 @@ function refuse(
           cors: route?.cors?.answer(exchange.head),
         })
       : preflightResponse(decisionId, preflight.preflight(exchange.head));
+  const asked = askedForProof(denial, exchange, snapshot);
+  if (asked !== undefined) problem.fields.push("www-authenticate", asked);
   if (denial.answerFields !== undefined) problem.fields.push(...denial.answerFields);
   // What is wrong with the caller's certificate is wrong with the whole connection.
   const close = CERTIFICATE_REASONS.has(denial.denied);
@@ -207,6 +218,16 @@ function challengeOf(
   if (challenge === undefined || resources === undefined) return challenge;
   const url = resources.metadataUrl(connection.listener, route, head.host);
   return withResourceMetadata(challenge, url);
+}
+
+/** Beside the challenge of Bearer, where the route takes tokens (RFC 9449 section 7.2). */
+function askedForProof(
+  { denied, route }: Denial,
+  { connection }: Exchange,
+  { proofs }: ProxySnapshot,
+): string | undefined {
+  if (route?.bearer === undefined) return undefined;
+  return proofs?.listeners.has(connection.listener) === true ? proofs.challenge(denied) : undefined;
 }
 
 function preflightResponse(decisionId: string, cors: Fields): ProblemResponse {
