@@ -148,15 +148,12 @@ export function openWorkloadApi(
   return workloadApi === undefined ? undefined : workloadApis.open(workloadApi);
 }
 
-/** What listeners and services use of it. */
-function usedParts({ listeners, services }: Config): readonly WorkloadPart[] {
-  const parts = new Set(
-    Object.values(services).flatMap(({ tls }) =>
-      tls === undefined ? [] : [...workloadParts(tls)],
-    ),
+/** What services use of it. */
+function usedParts({ services }: Config): readonly WorkloadPart[] {
+  const parts = Object.values(services).flatMap(({ tls }) =>
+    tls === undefined ? [] : [...workloadParts(tls)],
   );
-  if (listeners.some(({ tls }) => tls?.identity !== undefined)) parts.add("svid");
-  return [...parts];
+  return [...new Set(parts)];
 }
 
 function adminSnapshots(

@@ -101,7 +101,7 @@ export async function startInstance(
     prepared,
   };
   const running = new RunningInstance(parts);
-  await snapshot.start();
+  await Promise.all([snapshot.start(), running.identify(config)]);
   try {
     await running.open(prepared.loaded.file);
   } catch (error) {
@@ -233,6 +233,13 @@ class RunningInstance implements Instance {
     return this.#snapshot;
   }
 
+  /** Asks for what listeners show of themselves. Resolves after the first try; never rejects. */
+  async identify({ listeners }: Config): Promise<void> {
+    if (listeners.some(({ tls }) => tls?.identity !== undefined)) {
+      await this.#workload?.want("svid");
+    }
+  }
+
   async open(file: string): Promise<void> {
     const change = await this.#set.change(this.#config.listeners, file);
     await change.commit(0);
@@ -260,7 +267,7 @@ class RunningInstance implements Instance {
     const config = seated(written, seat);
     const next = await buildSnapshot(prepared, this.#instruments, this.#signing);
     try {
-      await next.start();
+      await Promise.all([next.start(), this.identify(config)]);
       const change = await this.#set.change(config.listeners, file);
       // A drain that began meanwhile goes before: nothing new is opened any more.
       if (this.#draining) return await change.undo();

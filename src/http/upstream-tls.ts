@@ -46,6 +46,8 @@ export class UpstreamTls {
   readonly #limited: LimitedLog;
   readonly #material: WatchedMaterial<Material>;
   readonly #unwatch: () => void;
+  /** Connections to who was found to be the right one: asked again when the authorities change. */
+  readonly #identified = new Set<TLSSocket>();
 
   /** Throws `certificate-invalid` where the files cannot be used. */
   constructor(service: string, options: ServiceTlsOptions, deps: UpstreamTlsDeps) {
@@ -80,6 +82,7 @@ export class UpstreamTls {
           ["service", "outcome"],
         ),
         owner: { kind: "service", name: service },
+        changed: ({ identity }) => this.#lookAgain(identity),
       },
       { timers, log },
     );
@@ -111,6 +114,10 @@ export class UpstreamTls {
         : { checkServerIdentity: () => identity.check(socket, this.#deps.clock.now()) }),
     });
     socket.setNoDelay(true);
+    if (identity !== undefined) {
+      socket.once("secureConnect", () => this.#identified.add(socket));
+      socket.once("close", () => this.#identified.delete(socket));
+    }
     if (endpoint.http2 === true) socket.once("secureConnect", () => refuseUnlessHttp2(socket));
     socket.once("error", (error: NodeJS.ErrnoException) => this.#failed(endpoint, error));
     return socket;
@@ -151,6 +158,18 @@ export class UpstreamTls {
       ...(own === undefined ? {} : { cert: own.certificatePem, key: own.keyPem }),
     });
     return { context, identity, missing: this.#missing({ own: own !== undefined, identity }) };
+  }
+
+  /**
+   * An authority that has left its bundle speaks for nobody any more, also on a connection that has
+   * been open since before: under load it would be used for as long as the service likes.
+   */
+  #lookAgain(identity: ServerIdentity | undefined): Readonly<Record<string, string>> {
+    for (const socket of this.#identified) {
+      const error = identity?.check(socket, this.#deps.clock.now());
+      if (error !== undefined) socket.destroy(error);
+    }
+    return {};
   }
 
   #missing({

@@ -11,6 +11,7 @@ import {
   Client,
   Metadata,
   type ServiceError,
+  status,
 } from "@grpc/grpc-js";
 
 export interface GrpcOptions {
@@ -74,7 +75,11 @@ export function openGrpcClient({ address, metadata, maxMessageBytes }: GrpcOptio
       call.on("data", (bytes: Buffer) => {
         if (!over) handlers.message(bytes);
       });
-      call.on("error", ({ code, details, message }: ServiceError) => end(code, details ?? message));
+      call.on("error", (error: Partial<ServiceError>) => {
+        // What cannot be unpacked comes without a status.
+        const { code = status.INTERNAL, details = "an answer that cannot be read" } = error;
+        end(code, details);
+      });
       call.on("status", ({ code, details }) => end(code, details));
       call.on("end", () => undefined);
       return () => {

@@ -5,11 +5,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type Agent, request as httpsRequest } from "node:https";
+import { request as httpsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createServer as createTlsServer, type Server, type TLSSocket } from "node:tls";
+import {
+  connect,
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type Server,
+  type TLSSocket,
+} from "node:tls";
 import { fileURLToPath } from "node:url";
 import { type IssuedSvid, TestAgent, TestTrustDomain } from "../workload-api.ts";
 
@@ -26,8 +32,6 @@ export interface WorkloadStageOptions {
   readonly agent?: boolean;
   /** `tls` of the service, in YAML. */
   readonly serviceTls?: string;
-  /** The path of the service's SPIFFE ID; /billing when left out. */
-  readonly servicePath?: string;
   /** `workloadApi`, in YAML. */
   readonly workloadApi?: string;
   /** YAML at top level. */
@@ -48,22 +52,29 @@ export class WorkloadStage {
   /** Connections that the service accepted. */
   serviceConnections = 0;
   readonly #caller: IssuedSvid = this.domain.issue("/caller");
+  /** Every authority that there ever was: whom callers and the service trust is not what is tried. */
+  readonly #trusted: string[] = [];
   readonly #service: Server;
+  readonly #own: IssuedSvid;
   readonly #open = new Set<TLSSocket>();
   #child: ChildProcess | undefined;
   #log = "";
   #addresses: { readonly mesh: string; readonly admin: string } | undefined;
 
   constructor(servicePath = "/billing") {
-    const own = this.domain.issue(servicePath, { notAfterMs: Date.now() + 7_200_000 });
+    this.#own = this.domain.issue(servicePath, { notAfterMs: Date.now() + 7_200_000 });
+    this.#trusted.push(this.domain.bundlePem);
     this.#service = createTlsServer({
-      cert: own.certificatePem,
-      key: own.keyPem,
-      ca: this.domain.bundlePem,
+      ...this.#serving(),
       requestCert: true,
       rejectUnauthorized: true,
     });
     this.#service.on("secureConnection", (socket: TLSSocket) => this.#served(socket));
+  }
+
+  #serving(): SecureContextOptions {
+    const { certificatePem, keyPem } = this.#own;
+    return { cert: certificatePem, key: keyPem, ca: this.#trusted };
   }
 
   /** HTTP/1.1 as far as requests without a body need it: Bun's own server does not show its caller. */
@@ -128,16 +139,40 @@ ${config}
   /** Hands a fresh SVID out, and the bundle. */
   serve(options: { readonly notAfterMs?: number; readonly path?: string } = {}): IssuedSvid {
     const { path = "/proxy", ...rest } = options;
+    this.#trusted.push(this.domain.bundlePem);
+    this.#service.setSecureContext(this.#serving());
     const issued = this.domain.issue(path, rest);
     this.agent.serve([issued]);
     this.agent.serveBundles([this.domain]);
     return issued;
   }
 
-  /** One request as a caller with an SVID, over a connection of its own or of `agent`. */
+  /** A connection that stays open, for requests one after the other; the text of each answer. */
+  async connect(): Promise<{ readonly ask: () => Promise<string>; readonly end: () => void }> {
+    const [host = "", port = ""] = this.addresses.mesh.split(":");
+    const { certificatePem: cert, keyPem: key } = this.#caller;
+    const ca = this.#trusted;
+    const options = { host, port: Number(port), cert, key, ca };
+    const socket = connect({ ...options, checkServerIdentity: () => undefined });
+    await once(socket, "secureConnect");
+    return {
+      async ask() {
+        socket.write("POST /kept HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
+        let text = "";
+        while (!text.endsWith("billed")) {
+          const [chunk] = (await once(socket, "data")) as [Buffer];
+          text += chunk.toString();
+        }
+        return text;
+      },
+      end: () => void socket.destroy(),
+    };
+  }
+
+  /** One request as a caller with an SVID, over a connection of its own. */
   async ask(
     target = "/x",
-    { agent, method = "GET" }: { readonly agent?: Agent; readonly method?: string } = {},
+    { method = "GET" }: { readonly method?: string } = {},
   ): Promise<Answer & { readonly shown: string }> {
     const [host = "", port = ""] = this.addresses.mesh.split(":");
     return await new Promise((resolve, reject) => {
@@ -148,9 +183,9 @@ ${config}
         method,
         cert: this.#caller.certificatePem,
         key: this.#caller.keyPem,
-        ca: this.domain.bundlePem,
+        ca: this.#trusted,
         checkServerIdentity: () => undefined,
-        agent: agent ?? false,
+        agent: false,
       });
       sent.once("error", reject);
       sent.once("response", (response) => {
