@@ -13,6 +13,11 @@ export interface CertificateOptions {
   readonly dns?: readonly string[];
   readonly ip?: readonly string[];
   readonly uri?: readonly string[];
+  readonly email?: readonly string[];
+  /** Parts of the subject before the common name, as `[OID, value]`: the last one reads first in RFC 4514. */
+  readonly within?: readonly (readonly [string, string])[];
+  /** Octets of the key usage; as the kind of certificate needs them when left out, none with null. */
+  readonly keyUsage?: readonly number[] | null;
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   /** An authority: may sign others. */
@@ -39,6 +44,9 @@ export interface CrlOptions {
 }
 
 export const OID = {
+  organization: "2.5.4.10",
+  unit: "2.5.4.11",
+  commonName: "2.5.4.3",
   serverAuth: "1.3.6.1.5.5.7.3.1",
   clientAuth: "1.3.6.1.5.5.7.3.2",
 } as const;
@@ -46,6 +54,7 @@ export const OID = {
 /** A certificate with its key, and what it can sign where it is an authority. */
 export class TestCertificate {
   readonly name: string;
+  readonly within: CertificateOptions["within"];
   readonly der: Buffer;
   readonly serial: Buffer;
   readonly keys: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
@@ -54,6 +63,7 @@ export class TestCertificate {
   /** Signed by `issuer`; by itself when there is none. */
   constructor(options: CertificateOptions, issuer?: TestCertificate) {
     this.name = options.name;
+    this.within = options.within;
     this.issuer = issuer;
     this.keys = options.keys ?? generateKeyPairSync("ec", { namedCurve: "P-256" });
     this.serial = options.serial ?? Buffer.concat([Buffer.from([0x51]), randomBytes(15)]);
@@ -147,8 +157,13 @@ function time(date: Date): Buffer {
     : der(0x18, Buffer.from(text, "ascii"));
 }
 
-function nameOf(commonName: string): Buffer {
-  return sequence(der(0x31, sequence(oid("2.5.4.3"), der(0x0c, Buffer.from(commonName, "utf8")))));
+function nameOf({ name, within = [] }: Pick<TestCertificate, "name" | "within">): Buffer {
+  const parts = [...within, [OID.commonName, name] as const];
+  return sequence(
+    ...parts.map(([id, value]) =>
+      der(0x31, sequence(oid(id), der(0x0c, Buffer.from(value, "utf8")))),
+    ),
+  );
 }
 
 export function extension(id: string, critical: boolean, value: Buffer): Buffer {
@@ -169,7 +184,7 @@ function keyId({ keys }: TestCertificate): Buffer {
 }
 
 function tbsCertificate(
-  { name, serial, keys }: TestCertificate,
+  { name, within, serial, keys }: TestCertificate,
   options: CertificateOptions,
   signer: TestCertificate,
 ): Buffer {
@@ -178,9 +193,9 @@ function tbsCertificate(
     der(0xa0, integer(2)),
     integer(serial),
     ECDSA_SHA256,
-    nameOf(signer.name),
+    nameOf(signer),
     sequence(time(notBefore), time(notAfter)),
-    nameOf(name),
+    nameOf({ name, within }),
     keys.publicKey.export({ type: "spki", format: "der" }),
     der(0xa3, sequence(...extensions(options, keyId({ keys } as TestCertificate), keyId(signer)))),
   );
@@ -191,9 +206,10 @@ function extensions(options: CertificateOptions, own: Buffer, signers: Buffer): 
   const constraints = authority
     ? [der(0x01, Buffer.from([0xff])), ...(pathLength === undefined ? [] : [integer(pathLength)])]
     : [];
+  const { keyUsage = authority ? [1, 0x06] : [7, 0x80] } = options;
   const made = [
     extension("2.5.29.19", true, sequence(...constraints)),
-    extension("2.5.29.15", true, der(0x03, Buffer.from(authority ? [1, 0x06] : [7, 0x80]))),
+    ...(keyUsage === null ? [] : [extension("2.5.29.15", true, der(0x03, Buffer.from(keyUsage)))]),
     extension("2.5.29.14", false, der(0x04, own)),
     extension("2.5.29.35", false, sequence(der(0x80, signers))),
   ];
@@ -202,6 +218,7 @@ function extensions(options: CertificateOptions, own: Buffer, signers: Buffer): 
   const names = [
     ...(options.dns ?? []).map((name) => der(0x82, Buffer.from(name, "ascii"))),
     ...(options.uri ?? []).map((name) => der(0x86, Buffer.from(name, "ascii"))),
+    ...(options.email ?? []).map((name) => der(0x81, Buffer.from(name, "ascii"))),
     ...(options.ip ?? []).map((ip) => der(0x87, Buffer.from(ip.split(".").map(Number)))),
   ];
   if (names.length > 0) made.push(extension("2.5.29.17", false, sequence(...names)));
@@ -215,7 +232,7 @@ function tbsCrl(signer: TestCertificate, options: CrlOptions): Buffer {
   return sequence(
     integer(1),
     ECDSA_SHA256,
-    nameOf(signer.name),
+    nameOf(signer),
     time(thisUpdate),
     ...(nextUpdate === null ? [] : [time(nextUpdate)]),
     ...(entries.length === 0 ? [] : [sequence(...entries)]),

@@ -18,6 +18,8 @@ import { createIntrospectionAuthenticator } from "../identity/introspection.ts";
 import { createJwtAuthenticator } from "../identity/jwt.ts";
 import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
 import { createKubernetesAuthenticator } from "../identity/kubernetes.ts";
+import { createJwtSvidAuthenticator } from "../identity/jwt-svid.ts";
+import { createMtlsAuthenticator } from "../identity/mtls.ts";
 import { createOidcAuthenticator } from "../identity/oidc.ts";
 import type { SessionKeys } from "../identity/session-keys.ts";
 import { createSessionSet } from "../identity/session-set.ts";
@@ -68,10 +70,13 @@ const CREATE: {
   introspection: createIntrospectionAuthenticator,
   "api-key": createApiKeyAuthenticator,
   kubernetes: createKubernetesAuthenticator,
+  mtls: createMtlsAuthenticator,
+  "jwt-svid": createJwtSvidAuthenticator,
 };
 
 function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
-  const { clock, timers, log, metrics, keySets, apiKeys, asked, shared } = instruments;
+  const { clock, timers, log, metrics, keySets, apiKeys, trustBundles, asked, shared } =
+    instruments;
   const fetcher = createDocumentFetcher();
   const readFile = readFileBytes;
   const send = sendOutgoing;
@@ -85,6 +90,7 @@ function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
     metrics,
     keySets,
     apiKeys,
+    trustBundles,
     asked,
     shared,
     fetcher,
@@ -170,6 +176,19 @@ export function credentialFieldsOf(authenticators: Authenticators): ReadonlySet<
     one.proves === "token" && one.field !== undefined ? [one.field] : [],
   );
   return new Set(["authorization", "dpop", ...own]);
+}
+
+/** From now on listeners verify callers by these. */
+export function publishAuthorities(
+  authenticators: Authenticators,
+  { trust }: Pick<Instruments, "trust">,
+): void {
+  const sources = [...authenticators].flatMap(([name, one]) =>
+    one.proves === "certificate" && one.authorities !== undefined
+      ? [[name, one.authorities] as const]
+      : [],
+  );
+  trust.publish(new Map(sources));
 }
 
 function certificateOf(ways: readonly CertificateAuthenticator[]): CertificateVerifier | undefined {

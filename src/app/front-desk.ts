@@ -101,6 +101,7 @@ async function openAddress(
     deadlines,
     log,
     metrics,
+    trust,
     workload,
   }: Instruments & { readonly workload: WorkloadSource | undefined },
   handler: ExchangeHandler,
@@ -108,7 +109,8 @@ async function openAddress(
   if (admin?.address === undefined) return undefined;
   const options = listenerSchema.parse({ name: "admin", address: admin.address });
   if (admin.tls === undefined) return await listen(options, { clock, deadlines, log, handler });
-  const deps = { clock, timers, log, metrics, workload, readFile: readFileBytes };
+  const authorities = trust.of(admin.tls.clients?.authenticators ?? []);
+  const deps = { clock, timers, log, metrics, workload, readFile: readFileBytes, authorities };
   const tls = createListenerTls("admin", admin.tls, deps);
   return await listen({ ...options, tls: admin.tls }, { clock, deadlines, log, handler, tls });
 }

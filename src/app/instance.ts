@@ -25,6 +25,7 @@ import { createStreams, type Streams } from "../proxy/streams.ts";
 import { registerProcessMetrics } from "../telemetry/process-metrics.ts";
 import { allKeys, type AssertionSigning } from "./assertion-signing.ts";
 import type { Standing } from "./authority/standing.ts";
+import { publishAuthorities } from "./authenticators.ts";
 import { buildSnapshot, openWorkloadApi, type RunningSnapshot } from "./build-snapshot.ts";
 import type { Instruments } from "./instruments.ts";
 import { reportCompleted } from "./report-completed.ts";
@@ -102,6 +103,7 @@ export async function startInstance(
   };
   const running = new RunningInstance(parts);
   await Promise.all([snapshot.start(), running.identify(config)]);
+  publishAuthorities(snapshot.authenticators(), instruments);
   try {
     await running.open(prepared.loaded.file);
   } catch (error) {
@@ -268,6 +270,8 @@ class RunningInstance implements Instance {
     const next = await buildSnapshot(prepared, this.#instruments, this.#signing);
     try {
       await Promise.all([next.start(), this.identify(config)]);
+      // Before listeners are bound that verify callers by what is new.
+      publishAuthorities(next.authenticators(), this.#instruments);
       const change = await this.#set.change(config.listeners, file);
       // A drain that began meanwhile goes before: nothing new is opened any more.
       if (this.#draining) return await change.undo();
@@ -281,7 +285,10 @@ class RunningInstance implements Instance {
       void change.commit(config.shutdown.grace);
       this.#instruments.timers.after(LIMITS.formerMs, () => former.close());
     } finally {
-      if (this.#snapshot !== next) next.close();
+      if (this.#snapshot !== next) {
+        publishAuthorities(this.#snapshot.authenticators(), this.#instruments);
+        next.close();
+      }
     }
   }
 
@@ -319,11 +326,12 @@ class RunningInstance implements Instance {
 /** Files that cannot be used were found by loading the configuration; what is left is a race. */
 function listenerTls(
   { name, tls }: ListenerOptions,
-  { clock, timers, log, metrics }: Instruments,
+  { clock, timers, log, metrics, trust }: Instruments,
   workload: WorkloadSource | undefined,
 ): ListenerTls | undefined {
   if (tls === undefined) return undefined;
-  const deps = { clock, timers, log, metrics, workload, readFile: readFileBytes };
+  const authorities = trust.of(tls.clients?.authenticators ?? []);
+  const deps = { clock, timers, log, metrics, workload, authorities, readFile: readFileBytes };
   return createListenerTls(name, tls, deps);
 }
 

@@ -6,6 +6,8 @@ import { createFactsCache } from "../identity/facts-cache.ts";
 import { createKeySetPool, type KeySetPool } from "../identity/key-set-pool.ts";
 import { createWorkloadApiPool, type WorkloadApiPool } from "../identity/workload-api-pool.ts";
 import { type ApiKeyDirectory, createApiKeyDirectory } from "../keys/api-key-directory.ts";
+import { createTrustBundlePool, type TrustBundlePool } from "../identity/trust-bundle-pool.ts";
+import { createTrustDirectory, type TrustDirectory } from "../identity/trust-directory.ts";
 import { createLimitPool, type CreateRateLimiter, type LimitPool } from "../limits/limit-pool.ts";
 import { createLocalMemory, type LocalMemory } from "../memory/local-memory.ts";
 import { Deadlines } from "../http/deadlines.ts";
@@ -39,6 +41,9 @@ export interface Instruments {
   readonly asked: AskedPool;
   /** What the authority says of API keys; empty where there is none. */
   readonly apiKeys: ApiKeyDirectory;
+  readonly trustBundles: TrustBundlePool;
+  /** By which listeners verify callers. */
+  readonly trust: TrustDirectory;
   readonly limits: LimitPool;
   /** What this process remembers by itself; a supervisor also for its workers. */
   readonly memory: LocalMemory;
@@ -76,6 +81,8 @@ export function createInstruments(
     facts: createFactsCache({}, { clock, metrics }),
     keySets: createKeySetPool(),
     identities: new IdentityCache(),
+    trustBundles: createTrustBundlePool(),
+    trust: createTrustDirectory(),
     memory,
     shared: shared ?? memory,
     sessionKey: randomBytes(32),

@@ -2,6 +2,7 @@
 import {
   type AuthenticatorOptions,
   audienceOf,
+  certificatesOf,
   tokensOf,
 } from "../identity/authenticator-options.ts";
 import { sameTokens } from "../identity/bearer.ts";
@@ -60,11 +61,15 @@ export function checkAccepted(
 }
 
 function areSame(a: AuthenticatorOptions, b: AuthenticatorOptions): boolean {
+  const domain = certificatesOf(a)?.trustDomain;
+  if (domain !== undefined && domain === certificatesOf(b)?.trustDomain) return true;
   const [one, other] = [tokensOf(a), tokensOf(b)];
   return one !== undefined && other !== undefined && sameTokens(one, other);
 }
 
 function sameText(options: AuthenticatorOptions): string {
+  const domain = certificatesOf(options)?.trustDomain;
+  if (domain !== undefined) return `are both for the trust domain ${domain}`;
   return tokensOf(options)?.by === "issuer"
     ? "take tokens of one issuer"
     : "could take the same tokens";

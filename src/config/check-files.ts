@@ -15,6 +15,7 @@ import {
   type NamedFile,
   type OwnFile,
 } from "../identity/authenticator-options.ts";
+import { checkBundleFile } from "../identity/trust-bundle-open.ts";
 import { SallyportError } from "../model/errors.ts";
 import { parseJsonBytes } from "../model/json.ts";
 import { readFileBytes } from "../platform/files.ts";
@@ -52,6 +53,11 @@ const KINDS = {
   keys: { what: "key file", remedy: "a JWKS file with public keys", fault: keyFileFault },
   pem: { what: "file", remedy: "a file in PEM", fault: pemFault },
   "private-key": { what: "file", remedy: "a private key in PEM", fault: pemFault },
+  bundle: {
+    what: "trust bundle",
+    remedy: "a SPIFFE bundle (JSON), or authorities in PEM",
+    fault: bundleFault,
+  },
   token: { what: "file", remedy: "a file with a token", fault: readFault },
 } as const;
 
@@ -66,6 +72,16 @@ function readFault(file: string): string | undefined {
   try {
     return readFileBytes(file).length === 0 ? "it is empty" : undefined;
   } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "unreadable";
+  }
+}
+
+function bundleFault(file: string): string | undefined {
+  try {
+    checkBundleFile(readFileBytes(file));
+    return undefined;
+  } catch (error) {
+    if (error instanceof SallyportError) return error.message;
     return (error as NodeJS.ErrnoException).code ?? "unreadable";
   }
 }

@@ -43,6 +43,7 @@ function listenerProblems(draft: Draft, read: ReadFile): PathProblem[] {
     const { clients } = tls;
     if (clients === undefined) return problems;
     const { ca, crl } = clients;
+    if (ca === undefined) return problems;
     const at = [...path, "tls", "clients"];
     const remedy = "a PEM file with the authorities of callers";
     const authorities = attempt([...at, "ca"], remedy, () => readTrust({ ca }, read));
@@ -50,7 +51,9 @@ function listenerProblems(draft: Draft, read: ReadFile): PathProblem[] {
     const lists =
       authorities.length > 0 || crl === undefined
         ? []
-        : attempt([...at, "crl"], "revocation lists, PEM or DER", () => readTrust(clients, read));
+        : attempt([...at, "crl"], "revocation lists, PEM or DER", () =>
+            readTrust({ ca, crl }, read),
+          );
     return [...problems, ...authorities, ...lists];
   });
 }

@@ -69,7 +69,7 @@ export function composed(own: unknown, { content, folder, file }: UnpackedBundle
 }
 
 /**
- * Those that the routes name, and the proxy's own admin API. The others are not expanded here: what
+ * Those that the routes name, and the proxy's own listeners and admin API. The others are not expanded here: what
  * they need, such as a client's secret, is needed where they are used.
  */
 function neededAuthenticators(
@@ -78,12 +78,27 @@ function neededAuthenticators(
 ): BundleContent["authenticators"] {
   const lists: readonly unknown[] = [
     valueAt(own, ["admin", "authenticate"]),
+    valueAt(own, ["admin", "tls", "clients", "authenticators"]),
+    ...listOf(valueAt(own, ["listeners"])).map((listener) =>
+      valueAt(listener, ["tls", "clients", "authenticators"]),
+    ),
     ...routes.map((route) => valueAt(route, ["authenticate"])),
   ];
   const names = new Set(lists.flat().filter((name) => typeof name === "string"));
   // A name that is an expression may become any of them.
   if ([...names].some((name) => name.includes("${"))) return authenticators;
-  return Object.fromEntries(Object.entries(authenticators).filter(([name]) => names.has(name)));
+  return Object.fromEntries(
+    Object.entries(authenticators).filter(([name, one]) => names.has(name) || provesAnywhere(one)),
+  );
+}
+
+/** What a certificate proves is told to policies on every route, whichever of them names it. */
+function provesAnywhere(authenticator: unknown): boolean {
+  return valueAt(authenticator, ["type"]) === "mtls";
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? (value as readonly unknown[]) : [];
 }
 
 /** Whether the value at the path came with the bundle. */

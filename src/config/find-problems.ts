@@ -5,6 +5,7 @@ import { checkAssertions } from "./check-assertions.ts";
 import { checkApiKeys } from "./check-api-keys.ts";
 import { checkAttributes } from "./check-attributes.ts";
 import { checkAuthenticators } from "./check-authenticators.ts";
+import { checkClients, checkClientsWarnings } from "./check-clients.ts";
 import { checkAuthority, checkAuthorityWarnings } from "./check-authority.ts";
 import { checkAuthenticatorFiles, checkCredentialFiles, checkSecretFiles } from "./check-files.ts";
 import { checkIdentity, checkIdentityWarnings } from "./check-identity.ts";
@@ -55,6 +56,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkAuthenticators(draft),
     ...(ownOnly ? [] : checkSessions(draft)),
     ...checkApiKeys(draft),
+    ...(ownOnly ? [] : checkClients(draft)),
     ...checkAdmin(draft),
     ...checkAttributes(draft),
     ...checkAssertions(draft),
@@ -74,6 +76,7 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkSecretFiles(draft, expansion, folder),
     ...checkTlsWarnings(draft, folder, { publicOnly: secretsElsewhere }),
     ...checkAdminWarnings(draft),
+    ...checkClientsWarnings(draft),
     ...checkAuthorityWarnings(draft),
     ...checkPublishedSecrets(draft, expansion),
     ...checkIdentityWarnings(draft, folder),

@@ -6,7 +6,14 @@ import { configSchema } from "./schema.ts";
 import { alternatives, definitionOf, shapeOf, unwrap } from "./schema-walk.ts";
 
 /** Whose file travels with a bundle. */
-const PUBLIC = ["authenticators.*.ca", "authenticators.*.jwks", "services.*.tls.ca"];
+const PUBLIC = [
+  "authenticators.*.jwks",
+  "authenticators.*.bundle",
+  "authenticators.*.bundle.ca",
+  "authenticators.*.bundle.endpointBundle",
+  "authenticators.*.ca",
+  "services.*.tls.ca",
+];
 /** Whose file is each proxy's own. */
 const OWN = [
   "authenticators.*.client.certificate",
@@ -22,6 +29,7 @@ const OWN = [
 /** Paths of requests, and names that look like those of files. */
 const NONE = [
   "authenticators.*.client.secret",
+  "authenticators.*.match.*.path",
   "routes.*.path",
   "routes.*.redirect.path",
   "services.*.health.path",
@@ -41,11 +49,22 @@ test("publicFiles() finds those that are named, and no address", () => {
   const authenticators = {
     corp: { type: "jwt", jwks: "file:keys.json" },
     other: { type: "jwt", jwks: "https://x.example" },
+    mesh: { type: "mtls", trustDomain: "prod.example", bundle: "file:prod.json" },
+    far: {
+      type: "mtls",
+      trustDomain: "far.example",
+      bundle: { url: "https://far.example", ca: "web.pem", endpointBundle: "far.pem" },
+    },
+    devices: { type: "mtls", ca: "devices.pem" },
   };
   const services = { billing: { tls: { ca: "ca.pem", key: "secret.key" } }, plain: {} };
   const given = { authenticators, services } as unknown as Parameters<typeof publicFiles>[0];
   assert.deepEqual(publicFiles(given), [
     { at: ["authenticators", "corp", "jwks"], file: "keys.json", prefix: "file:" },
+    { at: ["authenticators", "mesh", "bundle"], file: "prod.json", prefix: "" },
+    { at: ["authenticators", "far", "bundle", "ca"], file: "web.pem", prefix: "" },
+    { at: ["authenticators", "far", "bundle", "endpointBundle"], file: "far.pem", prefix: "" },
+    { at: ["authenticators", "devices", "ca"], file: "devices.pem", prefix: "" },
     { at: ["services", "billing", "tls", "ca"], file: "ca.pem", prefix: "" },
   ]);
 });

@@ -102,6 +102,22 @@ export function parseCertificate(der: Buffer): Certificate {
   };
 }
 
+/** By the bytes themselves, which nobody changes: a connection's certificates are asked for by several. */
+const parsed = new WeakMap<Uint8Array, Certificate>();
+
+/** The same as `parseCertificate`, once for each buffer. */
+export function certificateIn(der: Uint8Array): Certificate {
+  let certificate = parsed.get(der);
+  if (certificate === undefined) {
+    const whole = Buffer.isBuffer(der)
+      ? der
+      : Buffer.from(der.buffer, der.byteOffset, der.byteLength);
+    certificate = parseCertificate(whole);
+    parsed.set(der, certificate);
+  }
+  return certificate;
+}
+
 /** Whether it may be used for this; one that says nothing may be used for anything. */
 export function allowsUsage({ extensions }: Certificate, usage: string): boolean {
   const { usages } = extensions;

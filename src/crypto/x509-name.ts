@@ -1,5 +1,7 @@
 /** Names in certificates as text (RFC 4514): for records, logs and policies, never for comparing. */
-import { type DerElement, derFault, inside, oidText, TAG } from "./der.ts";
+import { type DerElement, derFault, inside, oidText, TAG, wholeSequence } from "./der.ts";
+
+const COMMON_NAME = "2.5.4.3";
 
 const LABELS: Readonly<Record<string, string>> = {
   "2.5.4.3": "CN",
@@ -32,6 +34,21 @@ export function nameText(name: DerElement): string {
     parts.push(texts.join("+"));
   }
   return parts.toReversed().join(",");
+}
+
+/** The values of its common names as they are, unescaped, in their order in the name. */
+export function commonNames(name: Buffer): string[] {
+  const found: string[] = [];
+  const sets = wholeSequence(name);
+  while (!sets.done) {
+    const attributes = inside(sets.next(TAG.set));
+    while (!attributes.done) {
+      const attribute = inside(attributes.next(TAG.sequence));
+      const type = oidText(attribute.next(TAG.oid));
+      if (type === COMMON_NAME) found.push(valueText(attribute.any()));
+    }
+  }
+  return found;
 }
 
 function valueText({ tag, content, bytes }: DerElement): string {

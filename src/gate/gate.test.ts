@@ -91,6 +91,7 @@ test("decide() asks on every request whether the caller's certificate stands, be
     certificate: { ...CERTIFICATE },
     thumbprint: "thumb",
     detail: "CN=c: why",
+    presented: [],
     refusal: (nowMs) => {
       asked.push(nowMs);
       return now.reason;

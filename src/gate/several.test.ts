@@ -641,6 +641,7 @@ function shown(): PeerTls {
     },
     thumbprint: THUMBPRINT,
     refusal: () => undefined,
+    presented: [],
     detail: undefined,
   };
 }

@@ -8,7 +8,7 @@
  */
 import { constants } from "node:crypto";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
-import type { Trust } from "../crypto/certificate-chain.ts";
+import { pemText } from "../crypto/issue-certificate.ts";
 import type { WorkloadSource } from "../identity/workload-source.ts";
 import type { Clock, Gauge, Log, Metrics, Timers } from "../model/ports.ts";
 import type { PeerTls } from "../model/peer-tls.ts";
@@ -17,7 +17,8 @@ import { HandshakeReports } from "./handshake-reports.ts";
 import { presentedBy } from "./presented.ts";
 import { pairOfSvid, type ReadFile, readPair, readTrust, type ServerPair } from "./tls-material.ts";
 import { certificatePairs, listenerTlsFiles, type ListenerTlsOptions } from "./tls-options.ts";
-import { NO_CERTIFICATE, type TrustSource, verifyPeer } from "./tls-peer.ts";
+import type { PeerAuthorities } from "./peer-authorities.ts";
+import { NO_CERTIFICATE, type PeerTrust, type TrustSource, verifyPeer } from "./tls-peer.ts";
 import { CIPHERS } from "./tls-settings.ts";
 import { WatchedMaterial } from "./watched-material.ts";
 
@@ -29,6 +30,8 @@ export interface ListenerTlsDeps {
   readonly readFile: ReadFile;
   /** Where `identity: workload-api` comes from; closed by who opened it. */
   readonly workload?: WorkloadSource | undefined;
+  /** Of `clients.authenticators`. */
+  readonly authorities?: PeerAuthorities | undefined;
 }
 
 /** Throws `certificate-invalid` where the files cannot be used. `name` is the listener's. */
@@ -43,8 +46,16 @@ export function createListenerTls(
 /** One consistent reading of all files. */
 interface Material {
   readonly pairs: readonly ServerPair[];
+  readonly trust: FileTrust | undefined;
+  /** What was made of them, and of the authorities of then. */
+  readonly made: InForce;
+}
+
+type FileTrust = ReturnType<typeof readTrust>;
+
+interface InForce {
   readonly choice: CertificateChoice;
-  readonly trust: (Trust & { readonly caPem: string }) | undefined;
+  readonly trust: PeerTrust | undefined;
 }
 
 export class ListenerTls implements TrustSource {
@@ -52,17 +63,22 @@ export class ListenerTls implements TrustSource {
   readonly reports: HandshakeReports;
   /** Called with what new connections are to be made of, after each reload. */
   onChange: ((options: SecureContextOptions) => void) | undefined;
+  readonly #name: string;
   readonly #options: ListenerTlsOptions;
   readonly #deps: ListenerTlsDeps;
   readonly #notAfter: Gauge;
   readonly #material: WatchedMaterial<Material>;
   readonly #unwatch: () => void;
+  /** Of the files in force with the authorities of now. */
+  #inForce: InForce;
+  readonly #callOff: () => void;
 
   constructor(name: string, options: ListenerTlsOptions, deps: ListenerTlsDeps) {
     const { clock, log, metrics, timers, workload } = deps;
     if (options.identity !== undefined && workload === undefined) {
       throw new TypeError("an identity of the workload API without one");
     }
+    this.#name = name;
     this.#options = options;
     this.#deps = deps;
     this.#notAfter = metrics
@@ -87,12 +103,14 @@ export class ListenerTls implements TrustSource {
       },
       { timers, log },
     );
+    this.#inForce = this.#material.current.made;
     this.#measure();
     const renewed = options.identity === undefined ? undefined : workload;
     this.#unwatch =
       renewed?.watch((part) => {
         if (part === "svid") this.reload();
       }) ?? (() => undefined);
+    this.#callOff = deps.authorities?.onChange(() => this.#authoritiesChanged()) ?? nothing;
   }
 
   /** Why no handshake can come to an end now; undefined where nothing is missing. */
@@ -108,7 +126,7 @@ export class ListenerTls implements TrustSource {
 
   /** What the server is made of now; for callers that no other certificate is picked for. */
   get first(): SecureContextOptions {
-    return this.#material.current.choice.first;
+    return this.#inForce.choice.first;
   }
 
   /** Whether names have to be looked at. */
@@ -117,11 +135,11 @@ export class ListenerTls implements TrustSource {
   }
 
   pick(serverName: string): ReturnType<CertificateChoice["pick"]> {
-    return this.#material.current.choice.pick(serverName);
+    return this.#inForce.choice.pick(serverName);
   }
 
-  get current(): Trust {
-    const { trust } = this.#material.current;
+  get current(): PeerTrust {
+    const { trust } = this.#inForce;
     if (trust === undefined) throw new TypeError("nobody is asked for a certificate");
     return trust;
   }
@@ -149,23 +167,56 @@ export class ListenerTls implements TrustSource {
 
   close(): void {
     this.#unwatch();
+    this.#callOff();
     this.#material.close();
   }
 
   #read(): Material {
     const { readFile } = this.#deps;
-    const { clients, minVersion } = this.#options;
+    const { clients } = this.#options;
     const pairs = [
       ...certificatePairs(this.#options).map((pair) => readPair(pair, readFile)),
       ...this.#issued(),
     ];
-    const trust = clients === undefined ? undefined : readTrust(clients, readFile);
-    const shared: SecureContextOptions = {
-      minVersion,
-      ciphers: CIPHERS,
-      ...(trust === undefined ? {} : { ca: trust.caPem, secureOptions: NO_RESUMPTION }),
+    const { ca, crl } = clients ?? {};
+    const trust = ca === undefined ? undefined : readTrust({ ca, crl }, readFile);
+    return { pairs, trust, made: this.#make(pairs, trust) };
+  }
+
+  #make(pairs: readonly ServerPair[], files: FileTrust | undefined): InForce {
+    const { clients, minVersion } = this.#options;
+    const shared: SecureContextOptions = { minVersion, ciphers: CIPHERS };
+    if (clients === undefined)
+      return { choice: chooseCertificates(pairs, shared), trust: undefined };
+    const known = this.#deps.authorities?.current ?? NO_AUTHORITIES;
+    const ca = [
+      ...(files === undefined ? [] : [files.caPem]),
+      ...known.anchors.map(({ der }) => pemText("CERTIFICATE", der)),
+    ];
+    const own = new Set(files?.anchors.map(({ thumbprint }) => thumbprint));
+    const others = known.anchors.filter(({ thumbprint }) => !own.has(thumbprint));
+    return {
+      choice: chooseCertificates(pairs, { ...shared, ca, secureOptions: NO_RESUMPTION }),
+      trust: {
+        anchors: [...(files?.anchors ?? []), ...others],
+        lists: files?.lists,
+        unlisted: new Set(others.map(({ thumbprint }) => thumbprint)),
+        unknown: known.unknown,
+      },
     };
-    return { pairs, choice: chooseCertificates(pairs, shared), trust };
+  }
+
+  /** Files are left as they were read: they may be half-written now. */
+  #authoritiesChanged(): void {
+    const { pairs, trust } = this.#material.current;
+    this.#inForce = this.#make(pairs, trust);
+    this.onChange?.(this.first);
+    const { anchors, unknown } = this.#deps.authorities?.current ?? NO_AUTHORITIES;
+    this.#deps.log.info("authorities of callers changed", {
+      listener: this.#name,
+      authorities: anchors.length,
+      unknown: [...unknown].join(" "),
+    });
   }
 
   #issued(): readonly ServerPair[] {
@@ -175,6 +226,9 @@ export class ListenerTls implements TrustSource {
   }
 
   #changed(): Readonly<Record<string, string>> {
+    // The authorities may have changed since these files were read.
+    const { pairs, trust } = this.#material.current;
+    this.#inForce = this.#make(pairs, trust);
     this.onChange?.(this.first);
     this.#measure();
     const earliest = this.#earliest();
@@ -191,6 +245,10 @@ export class ListenerTls implements TrustSource {
     this.#notAfter.set(Math.floor(this.#earliest() / 1000));
   }
 }
+
+const NO_AUTHORITIES: PeerAuthorities["current"] = { anchors: [], unknown: new Set() };
+
+const nothing = (): void => undefined;
 
 /**
  * A resumed session answers with the identity of the connection that began it, whatever has been

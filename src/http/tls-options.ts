@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { isTrustDomain, parseSpiffeId } from "../crypto/spiffe-id.ts";
 import { WORKLOAD_API } from "../identity/workload-api-options.ts";
+import { nameSchema } from "../model/options.ts";
 
 const fileSchema = z.string().min(1, "a path").max(4096);
 
@@ -14,21 +15,42 @@ const pairSchema = z.strictObject({
   ),
 });
 
-const clientsSchema = z.strictObject({
-  mode: z
-    .enum(["optional", "required"])
-    .describe(
-      "required: a caller without a certificate is refused. optional: it passes, and one with a bad certificate is still refused.",
-    ),
-  ca: fileSchema.describe(
-    "PEM file with the authorities that callers' certificates must lead to, roots included.",
-  ),
-  crl: fileSchema
-    .optional()
-    .describe(
-      "File with revocation lists, PEM or DER, one of each authority that certificates rest on. A list that is missing or past its nextUpdate refuses its authority's certificates. Revocation is not looked at when left out.",
-    ),
-});
+const clientsSchema = z
+  .strictObject({
+    mode: z
+      .enum(["optional", "required"])
+      .describe(
+        "required: a caller without a certificate is refused. optional: it passes, and one with a bad certificate is still refused.",
+      ),
+    ca: fileSchema
+      .optional()
+      .describe(
+        "PEM file with the authorities that callers' certificates must lead to, roots included. Needed where `authenticators` is left out.",
+      ),
+    authenticators: z
+      .array(nameSchema)
+      .min(1, "at least one authenticator")
+      .max(64, "at most 64 authenticators")
+      .optional()
+      .describe(
+        "Authenticators of type mtls whose authorities count too: the bundles of their trust domains, or their `ca`. What they become while the listener is open is in force at once.",
+      ),
+    crl: fileSchema
+      .optional()
+      .describe(
+        "File with revocation lists, PEM or DER, one of each authority that certificates rest on. A list that is missing or past its nextUpdate refuses its authority's certificates. Revocation is not looked at when left out, and never for what leads to an authority of an authenticator.",
+      ),
+  })
+  .superRefine(({ ca, crl, authenticators }, context) => {
+    if (ca !== undefined) return;
+    if (authenticators === undefined) {
+      context.addIssue({ code: "custom", message: "ca, or authenticators, or both" });
+    }
+    if (crl !== undefined) {
+      const message = "crl is for the authorities in ca, and there are none";
+      context.addIssue({ code: "custom", path: ["crl"], message });
+    }
+  });
 
 const identitySchema = z.literal(WORKLOAD_API, "workload-api").optional();
 
@@ -169,7 +191,7 @@ export function certificatePairs(options: ListenerTlsOptions): readonly PairFile
 export function listenerTlsFiles(options: ListenerTlsOptions): string[] {
   const { clients } = options;
   const files = certificatePairs(options).flatMap(({ certificate, key }) => [certificate, key]);
-  if (clients !== undefined) files.push(clients.ca);
+  if (clients?.ca !== undefined) files.push(clients.ca);
   if (clients?.crl !== undefined) files.push(clients.crl);
   return files;
 }
@@ -202,7 +224,7 @@ export function mapListenerFiles(
       : {
           clients: {
             ...clients,
-            ca: map(clients.ca),
+            ...(clients.ca === undefined ? {} : { ca: map(clients.ca) }),
             ...(clients.crl === undefined ? {} : { crl: map(clients.crl) }),
           },
         }),

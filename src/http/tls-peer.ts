@@ -3,7 +3,7 @@
  * whether it still stands. The question costs a comparison of two numbers and one of two references
  * for as long as neither the time nor the files of authorities and revocation lists have moved on.
  */
-import { type Certificate, CLIENT_AUTH, parseCertificate } from "../crypto/certificate.ts";
+import { type Certificate, certificateIn, CLIENT_AUTH } from "../crypto/certificate.ts";
 import {
   type Chain,
   type ChainFault,
@@ -13,6 +13,7 @@ import {
   type Standing,
   type Trust,
 } from "../crypto/certificate-chain.ts";
+import { parseSpiffeId } from "../crypto/spiffe-id.ts";
 import type { PeerCertificate, PeerTls } from "../model/peer-tls.ts";
 import type { Reason } from "../model/reason.ts";
 
@@ -23,7 +24,20 @@ const LIMITS = {
 
 /** Where the authorities and lists of now are; a new value is a new reference. */
 export interface TrustSource {
-  readonly current: Trust;
+  readonly current: PeerTrust;
+}
+
+export interface PeerTrust extends Trust {
+  /** Thumbprints of anchors for which no lists are kept. */
+  readonly unlisted?: ReadonlySet<string> | undefined;
+  /** Trust domains whose authorities are not known now. */
+  readonly unknown?: ReadonlySet<string> | undefined;
+}
+
+/** What speaks against a caller. */
+interface PeerFault {
+  readonly reason: Reason;
+  readonly detail: string;
 }
 
 /** What a caller sent, its own certificate first. */
@@ -39,6 +53,7 @@ export const NO_CERTIFICATE: PeerTls = Object.freeze({
   certificate: undefined,
   thumbprint: undefined,
   detail: undefined,
+  presented: Object.freeze([]),
   refusal: () => "missing-certificate" as const,
 });
 
@@ -48,8 +63,8 @@ export function verifyPeer(presented: Presented, source: TrustSource, nowMs: num
   const others: Certificate[] = [];
   try {
     if (own === undefined) throw new TypeError("no certificate");
-    leaf = parseCertificate(own);
-    for (const der of rest.slice(0, LIMITS.presented)) others.push(parseCertificate(der));
+    leaf = certificateIn(own);
+    for (const der of rest.slice(0, LIMITS.presented)) others.push(certificateIn(der));
   } catch (error) {
     return refused(undefined, error instanceof Error ? error.message : "unreadable");
   }
@@ -66,14 +81,15 @@ class VerifiedPeer implements PeerTls {
   readonly thumbprint: string;
   certificate: PeerCertificate | undefined;
   detail: string | undefined;
+  readonly presented: readonly Buffer[];
   readonly #leaf: Certificate;
   readonly #others: readonly Certificate[];
   readonly #objection: string | undefined;
   readonly #source: TrustSource;
   /** The way to an authority, and by what it was looked for: a caller that is refused may ask on and on, and each search can cost dozens of signatures. */
-  #chain: { readonly by: Trust; readonly found: Chain | ChainFault } | undefined;
+  #chain: { readonly by: PeerTrust; readonly found: Chain | ChainFault } | undefined;
   /** By what it was found good, and for how long. */
-  #seen: Trust | undefined;
+  #seen: PeerTrust | undefined;
   #from = 0;
   #until = 0;
 
@@ -86,6 +102,7 @@ class VerifiedPeer implements PeerTls {
     source: TrustSource,
   ) {
     this.thumbprint = shown.leaf.thumbprint;
+    this.presented = [shown.leaf, ...shown.others].map(({ der }) => der);
     this.#leaf = shown.leaf;
     this.#others = shown.others;
     this.#objection = shown.objection;
@@ -103,9 +120,9 @@ class VerifiedPeer implements PeerTls {
     const trust = this.#source.current;
     this.#until = 0;
     const found = this.#standing(trust, nowMs);
-    if (isChainFault(found)) {
+    if ("reason" in found) {
       this.detail = found.detail;
-      if (found.reason === "untrusted-certificate") this.certificate = undefined;
+      if (LEADS_NOWHERE.has(found.reason)) this.certificate = undefined;
       return found.reason;
     }
     this.#seen = trust;
@@ -116,18 +133,42 @@ class VerifiedPeer implements PeerTls {
   }
 
   /** Ours comes first: it says more. */
-  #standing(trust: Trust, nowMs: number): Standing | ChainFault {
+  #standing(trust: PeerTrust, nowMs: number): Standing | PeerFault {
     if (this.#chain?.by !== trust) {
       const presented = this.#others;
       const found = findChain(this.#leaf, { presented, trust, usage: CLIENT_AUTH });
       this.#chain = { by: trust, found };
     }
     const { found } = this.#chain;
-    const standing = isChainFault(found) ? found : checkStanding(found, trust.lists, nowMs);
-    if (isChainFault(standing) || this.#objection === undefined) return standing;
+    const standing = isChainFault(found)
+      ? (this.#unknowable(trust) ?? found)
+      : checkStanding(found, listsFor(found, trust), nowMs);
+    if ("reason" in standing || this.#objection === undefined) return standing;
     const detail = `${this.#leaf.subject}: ${this.#objection}`;
     return { reason: "untrusted-certificate", detail };
   }
+
+  /** A caller that may be good, and whose trust domain's authorities are not there to say so. */
+  #unknowable({ unknown }: PeerTrust): PeerFault | undefined {
+    if (unknown === undefined || unknown.size === 0) return undefined;
+    const [uri = ""] = this.#leaf.extensions.uris;
+    const trustDomain = parseSpiffeId(uri)?.trustDomain;
+    if (trustDomain === undefined || !unknown.has(trustDomain)) return undefined;
+    const detail = `the bundle of the trust domain ${trustDomain} was never had, or is staler than its bound`;
+    return { reason: "identity-unavailable", detail };
+  }
+}
+
+/** What a certificate that led to no authority comes to. */
+const LEADS_NOWHERE: ReadonlySet<Reason> = new Set([
+  "untrusted-certificate",
+  "identity-unavailable",
+]);
+
+/** SPIFFE has short lives in place of lists, so a list of one authority says nothing about others. */
+function listsFor({ certificates }: Chain, { lists, unlisted }: PeerTrust): Trust["lists"] {
+  const anchor = certificates.at(-1)?.thumbprint ?? "";
+  return unlisted?.has(anchor) === true ? undefined : lists;
 }
 
 function described(leaf: Certificate): PeerCertificate {
@@ -135,7 +176,8 @@ function described(leaf: Certificate): PeerCertificate {
   const { dnsNames, uris, emails } = extensions;
   const [uri] = uris;
   // SPIFFE X.509-SVID section 2: exactly one URI.
-  const spiffeId = uris.length === 1 && uri?.startsWith("spiffe://") === true ? uri : undefined;
+  const spiffeId =
+    uris.length === 1 && uri !== undefined && parseSpiffeId(uri) !== undefined ? uri : undefined;
   return Object.freeze({
     subject,
     issuer,
@@ -155,6 +197,7 @@ function refused(thumbprint: string | undefined, detail: string): PeerTls {
     certificate: undefined,
     thumbprint,
     detail,
+    presented: [],
     refusal: () => "untrusted-certificate",
   };
 }

@@ -9,6 +9,8 @@ import { apiKeyOptionsSchema, apiKeyWords } from "./api-key-options.ts";
 import type { Takes } from "./authenticator.ts";
 import { introspectionOptionsSchema, mapIntrospectionFiles } from "./introspection-options.ts";
 import { jwtOptionsSchema } from "./jwt-options.ts";
+import { jwtSvidOptionsSchema } from "./jwt-svid-options.ts";
+import { mapMtlsFiles, mtlsOptionsSchema, mtlsWords } from "./mtls-options.ts";
 import { mapOidcFiles, oidcOptionsSchema } from "./oidc-options.ts";
 import {
   KUBERNETES_WORDS,
@@ -16,6 +18,7 @@ import {
   mapKubernetesFiles,
 } from "./kubernetes-options.ts";
 import { claimWords } from "./principal-options.ts";
+import { bundleFile, mapBundleFiles, type TrustBundleOptions } from "./trust-options.ts";
 
 /** One way to know a caller; `type` tells which. */
 export const authenticatorSchema = z.discriminatedUnion("type", [
@@ -24,6 +27,8 @@ export const authenticatorSchema = z.discriminatedUnion("type", [
   introspectionOptionsSchema,
   apiKeyOptionsSchema,
   kubernetesOptionsSchema,
+  mtlsOptionsSchema,
+  jwtSvidOptionsSchema,
 ]);
 
 export type AuthenticatorOptions = z.output<typeof authenticatorSchema>;
@@ -45,14 +50,21 @@ interface Description<Options> {
   readonly mapFiles: (options: Options, change: (file: string) => string) => Options;
   /** All others: they are read at each proxy, by the path as written. Left out: it names none. */
   readonly ownFiles?: (options: Options) => readonly OwnFile[];
+  /**
+   * Where it knows callers by their certificates: the trust domain, or undefined for plain ones. Of one
+   * trust domain there is one on a route.
+   */
+  readonly certificates?: (options: Options) => { readonly trustDomain: string | undefined };
 }
 
 export interface NamedFile {
   readonly at: readonly string[];
   readonly value: string;
+  /** A SPIFFE bundle, or authorities in PEM; other files are known by their place. */
+  readonly holds?: "bundle";
 }
 
-export interface OwnFile extends NamedFile {
+export interface OwnFile extends Omit<NamedFile, "holds"> {
   /** A private key: nobody else should be able to read it. A token. Undefined: certificates. */
   readonly holds: "private-key" | "token" | undefined;
 }
@@ -105,7 +117,38 @@ const DESCRIPTIONS: {
     ownFiles: ({ ca, tokenFile }) => own({ ca, tokenFile }),
     mapFiles: mapKubernetesFiles,
   },
+  mtls: {
+    words: mtlsWords,
+    tokens: () => undefined,
+    audience: () => "none",
+    files: ({ bundle, ca }) => [...bundleFiles(bundle), ...bundlesAt({ ca })],
+    mapFiles: mapMtlsFiles,
+    certificates: ({ trustDomain }) => ({ trustDomain }),
+  },
+  "jwt-svid": {
+    words: mtlsWords,
+    tokens: ({ trustDomain }) => ({ by: "trust-domain", trustDomain }),
+    audience: ({ audience }) => audience,
+    files: ({ bundle }) => bundleFiles(bundle),
+    mapFiles: (options, change) => ({ ...options, bundle: mapBundleFiles(options.bundle, change) }),
+  },
 };
+
+function bundleFiles(bundle: TrustBundleOptions | undefined): readonly NamedFile[] {
+  if (bundle === undefined) return [];
+  if (typeof bundle === "string") return bundlesAt({ bundle });
+  const { ca, endpointBundle } = bundle;
+  return bundlesAt({ ca, endpointBundle }, ["bundle"]);
+}
+
+/** SPIFFE bundles, or authorities in PEM. */
+function bundlesAt(...where: Parameters<typeof named>): readonly NamedFile[] {
+  return named(...where).map(({ at, value }) => ({
+    at,
+    value: bundleFile(value),
+    holds: "bundle" as const,
+  }));
+}
 
 /** Those of the files that are named, under their keys. */
 function named(
@@ -158,6 +201,13 @@ export function mapAuthenticatorFiles<Options extends AuthenticatorOptions>(
   change: (file: string) => string,
 ): Options {
   return describe(options).mapFiles(options, change) as Options;
+}
+
+/** Of one that knows callers by their certificates. */
+export function certificatesOf(
+  options: AuthenticatorOptions,
+): { readonly trustDomain: string | undefined } | undefined {
+  return describe(options).certificates?.(options);
 }
 
 /** What stands before a path at this place: key sets may be URLs. */

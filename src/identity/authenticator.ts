@@ -9,6 +9,7 @@ import type { CertificateVerifier, SessionVerifier } from "../model/verifiers.ts
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
 import type { KeySetFigures } from "./key-set.ts";
 import type { LoginAuthenticator } from "./login-authenticator.ts";
+import type { TrustBundleSource } from "./trust-bundle-source.ts";
 
 interface Named {
   readonly name: string;
@@ -56,6 +57,8 @@ export interface TokenAuthenticator extends Named {
 /** … by the certificate of its connection. */
 export interface CertificateAuthenticator extends Named, CertificateVerifier {
   readonly proves: "certificate";
+  /** Those of its own that certificates lead to, by which listeners can verify callers; undefined: none. */
+  readonly authorities?: TrustBundleSource | undefined;
 }
 
 /** … by the cookie of a browser session. */

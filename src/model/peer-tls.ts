@@ -26,6 +26,11 @@ export interface PeerTls {
   readonly certificate: PeerCertificate | undefined;
   /** Of what was presented; undefined where nothing was. */
   readonly thumbprint: string | undefined;
+  /**
+   * DER of what was presented, its own certificate first; empty where nothing was. For those who verify
+   * it again by rules of their own, and only while `certificate` is there.
+   */
+  readonly presented: readonly Uint8Array[];
   /** Why a request on this connection must be refused now; undefined when nothing is wrong. */
   refusal(nowMs: number): Reason | undefined;
   /** For the operator: more about the last refusal. */

@@ -74,11 +74,27 @@ export interface NameResolver {
   }>;
 }
 
+/** Whom to take for the server of an `https:` URL. */
+export interface ServerTrust {
+  /** PEM of the authorities that its certificate has to lead to, and no others. */
+  readonly ca: string;
+  /**
+   * In place of the host of the URL: what is wrong with the server's own certificate (DER), which has
+   * led to an authority; undefined where nothing is.
+   */
+  readonly check?: ((certificate: Uint8Array) => string | undefined) | undefined;
+}
+
 /** Fetches a JSON document that configuration names. Bounded in time and size; follows no redirect. */
 export interface DocumentFetcher {
   fetchJson(
     url: string,
-    options: { readonly timeoutMs: number; readonly maxBytes: number },
+    options: {
+      readonly timeoutMs: number;
+      readonly maxBytes: number;
+      /** Undefined: a certificate of the public web for the host of the URL. */
+      readonly server?: ServerTrust | undefined;
+    },
   ): Promise<{ readonly body: unknown; readonly maxAgeSeconds: number | undefined }>;
 }
 

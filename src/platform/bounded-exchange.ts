@@ -7,9 +7,10 @@
  * URL and the rule; nothing that was sent or received is in it.
  */
 import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from "node:http";
-import { request as requestHttps } from "node:https";
+import { request as requestHttps, type RequestOptions } from "node:https";
 import { SallyportError } from "../model/errors.ts";
 import { type JsonValue, parseJsonBytes } from "../model/json.ts";
+import type { ServerTrust } from "../model/ports.ts";
 
 export interface Outgoing {
   readonly url: URL;
@@ -19,6 +20,8 @@ export interface Outgoing {
   readonly headers?: Readonly<Record<string, string>>;
   /** PEM texts; what is left out is the runtime's. */
   readonly tls?: ExchangeTls | undefined;
+  /** In place of the authorities in `tls`, and of the host of the URL. */
+  readonly server?: ServerTrust | undefined;
   /** Statuses that carry what was asked for. */
   readonly accepted: readonly number[];
 }
@@ -27,6 +30,7 @@ export interface ExchangeTls {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
+  readonly checkServerIdentity?: NonNullable<RequestOptions["checkServerIdentity"]>;
 }
 
 export interface ExchangeLimits {
@@ -52,7 +56,8 @@ export function exchange(outgoing: Outgoing, limits: ExchangeLimits): Promise<Ex
         new SallyportError("fetch-failed", `${url.origin}${url.pathname}: ${rule}`, { cause }),
       );
     };
-    const sent = start(outgoing, reject);
+    const server = outgoing.server === undefined ? undefined : verified(outgoing.server);
+    const sent = start({ ...outgoing, tls: { ...outgoing.tls, ...server?.options } }, reject);
     if (sent === undefined) return;
     const deadline = setTimeout(
       () => fail(`no complete answer within ${limits.timeoutMs} ms`),
@@ -64,7 +69,7 @@ export function exchange(outgoing: Outgoing, limits: ExchangeLimits): Promise<Ex
     };
     sent.on("error", (error) => fail(`the connection failed${codeOf(error)}`, error));
     sent.on("response", (response) => {
-      const refusal = whyNotRead(response, outgoing.accepted, limits.maxBytes);
+      const refusal = server?.fault() ?? whyNotRead(response, outgoing.accepted, limits.maxBytes);
       if (refusal !== undefined) return fail(refusal);
       const chunks: Buffer[] = [];
       let bytes = 0;
@@ -88,6 +93,28 @@ export function exchange(outgoing: Outgoing, limits: ExchangeLimits): Promise<Ex
     });
     sent.end(post?.body);
   });
+}
+
+/** How the server is verified, and afterwards what was wrong with it. */
+function verified({ ca, check }: ServerTrust): {
+  readonly options: ExchangeTls;
+  fault(): string | undefined;
+} {
+  // An empty text would stand for the authorities of the runtime.
+  if (ca === "") throw new TypeError("no authority, so no server can be verified");
+  if (check === undefined) return { options: { ca }, fault: () => undefined };
+  let found: string | undefined = "the server's certificate was not looked at";
+  return {
+    options: {
+      ca,
+      checkServerIdentity(_host, { raw }) {
+        found = check(raw);
+        return found === undefined ? undefined : new Error(found);
+      },
+    },
+    // Where a runtime did not ask, nothing is taken from the answer.
+    fault: () => found,
+  };
 }
 
 /** Undefined where it cannot even begin: the runtime throws over a certificate or key that is none. */

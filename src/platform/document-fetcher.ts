@@ -15,7 +15,8 @@ export function createDocumentFetcher(own: OwnCredentials = NO_CREDENTIALS): Doc
   return {
     async fetchJson(url, limits) {
       const { tls, headers } = own.current();
-      const outgoing = { url: new URL(url), tls, headers, accepted: [200] };
+      const server = limits.server === undefined ? undefined : { server: limits.server };
+      const outgoing = { url: new URL(url), tls, headers, accepted: [200], ...server };
       const { body, headers: answered } = await exchange(outgoing, limits);
       return { body, maxAgeSeconds: freshness(answered) };
     },

@@ -7,6 +7,7 @@ import { createAuditLog } from "../../audit/log.ts";
 import type { GateDeps } from "../../gate/step.ts";
 import { NO_REVOCATIONS } from "../../model/revocation.ts";
 import type { Standing } from "../authority/standing.ts";
+import { publishAuthorities } from "../authenticators.ts";
 import { buildSnapshot, type RunningSnapshot } from "../build-snapshot.ts";
 import { createGateDeps } from "../instance.ts";
 import type { Instruments } from "../instruments.ts";
@@ -33,6 +34,7 @@ export async function openOperatorGate(
   const open = async (one: Prepared): Promise<RunningSnapshot> => {
     const snapshot = await buildSnapshot(withoutTraffic(one), instruments);
     await snapshot.start();
+    publishAuthorities(snapshot.authenticators(), instruments);
     return snapshot;
   };
   let snapshot = await open(prepared);
