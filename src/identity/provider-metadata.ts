@@ -24,6 +24,8 @@ export interface ProviderMetadata {
   readonly requiresPushedRequests: boolean;
   /** RFC 9207 section 3: an answer without `iss` is not its. */
   readonly sendsIssuer: boolean;
+  /** Takes the `claims` parameter (OpenID Connect Core section 5.5). */
+  readonly takesClaims: boolean;
   /** Undefined where it does not say: then `client_secret_basic` (Discovery section 3). */
   readonly authenticationMethods: readonly string[] | undefined;
 }
@@ -138,6 +140,7 @@ function readMetadata(document: JsonValue, options: MetadataOptions): ProviderMe
     endSessionEndpoint: endpoint("end_session_endpoint"),
     requiresPushedRequests: members["require_pushed_authorization_requests"] === true,
     sendsIssuer: members["authorization_response_iss_parameter_supported"] === true,
+    takesClaims: members["claims_parameter_supported"] === true,
     authenticationMethods: texts(members["token_endpoint_auth_methods_supported"]),
   });
 }

@@ -166,6 +166,22 @@ test("authorizationUrl() names what makes an answer ours: state, nonce, S256, de
   });
 });
 
+test("authorizationUrl() asks for a context as essential where the provider knows how", async (t) => {
+  const { provider, rogue } = await ground(t);
+  rogue.roguery.document = (honest) => ({ ...honest, claims_parameter_supported: true });
+  const asked = { ...SECRETS, redirectUri: REDIRECT, maxAgeSeconds: undefined };
+  const gold = await provider.authorizationUrl({ ...asked, acrValues: ["gold"] });
+  assert.ok(typeof gold === "string");
+  assert.equal(
+    new URL(gold).searchParams.get("claims"),
+    '{"id_token":{"acr":{"essential":true,"values":["gold"]}}}',
+  );
+  assert.equal(new URL(gold).searchParams.get("acr_values"), null);
+  const any = await provider.authorizationUrl({ ...asked, acrValues: [] });
+  assert.ok(typeof any === "string");
+  assert.equal(new URL(any).searchParams.get("claims"), null);
+});
+
 const stranger = testKey("stranger", "ES256");
 
 /** What a provider, or whoever stands in its place, may do wrong; and what each is refused for. */
@@ -200,6 +216,16 @@ const ROGUERIES: readonly (readonly [string, (rogue: RogueProvider) => Roguery, 
       },
     }),
     "login-refused",
+  ],
+  [
+    "the provider cannot do what was asked",
+    () => ({
+      callback: (q) => {
+        q.delete("code");
+        q.set("error", "unmet_authentication_requirements");
+      },
+    }),
+    "insufficient-login",
   ],
   [
     "the answer has no code",

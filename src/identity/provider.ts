@@ -201,7 +201,7 @@ export function createProvider(options: ProviderOptions, deps: ProviderDeps): Pr
         }
         const pushed =
           requiresPushedRequests || (wanted !== "off" && pushedRequestEndpoint !== undefined);
-        return client.authorizationUrl(metadata, parametersOf(request, options), pushed);
+        return client.authorizationUrl(metadata, parametersOf(request, options, metadata), pushed);
       }),
     redeem: (answer) =>
       withMetadata(async (metadata) => {
@@ -256,7 +256,14 @@ const ID_TOKEN_TYPES = ["jwt"] as const;
 /** Providers that are older than the type write `JWT`; `events` then tells it from an ID token. */
 const LOGOUT_TOKEN_TYPES = ["logout+jwt", "jwt"] as const;
 
-function parametersOf(request: LoginRequest, { scopes }: ProviderOptions): Record<string, string> {
+/** OpenID Connect Core Error Code unmet_authentication_requirements 1.0: it cannot be as strong as was asked. */
+const UNMET = "unmet_authentication_requirements";
+
+function parametersOf(
+  request: LoginRequest,
+  { scopes }: ProviderOptions,
+  { takesClaims }: ProviderMetadata,
+): Record<string, string> {
   const { acrValues, maxAgeSeconds } = request;
   return {
     redirect_uri: request.redirectUri,
@@ -266,9 +273,19 @@ function parametersOf(request: LoginRequest, { scopes }: ProviderOptions): Recor
     code_challenge: hash("sha256", request.codeVerifier, "base64url"),
     code_challenge_method: "S256",
     response_mode: "query",
-    ...(acrValues.length === 0 ? {} : { acr_values: acrValues.join(" ") }),
+    ...(acrValues.length === 0 ? {} : contextParameter(acrValues, takesClaims)),
     ...(maxAgeSeconds === undefined ? {} : { max_age: String(maxAgeSeconds) }),
   };
+}
+
+/**
+ * `acr_values` is a wish (section 3.1.2.1), which some providers answer from what a session has; what a login is
+ * refused without is asked for as essential where that can be said. Not both: what that means is unspecified
+ * (section 5.5.1.1).
+ */
+function contextParameter(values: readonly string[], takesClaims: boolean): Record<string, string> {
+  if (!takesClaims) return { acr_values: values.join(" ") };
+  return { claims: JSON.stringify({ id_token: { acr: { essential: true, values } } }) };
 }
 
 /** Before a code goes anywhere: who answers (RFC 9207), and whether it is an answer. */
@@ -291,7 +308,8 @@ function checkAnswer(
   const error = parameters.get("error");
   if (error !== null) {
     const code = /^[a-z_]{1,64}$/.test(error) ? error : "an error";
-    return { fault: "login-refused", detail: `the provider says ${code}` };
+    const detail = `the provider says ${code}`;
+    return { fault: error === UNMET ? "insufficient-login" : "login-refused", detail };
   }
   if (!parameters.has("code")) return invalid("the answer has no code");
   return undefined;

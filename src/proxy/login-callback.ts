@@ -36,7 +36,7 @@ export async function callback(call: LoginCall): Promise<LoginOutcome> {
   }
   if (own.budgetSpent) return { reason: "too-many-failures", authenticator };
   const setCookies = [dropTransaction(state, login)];
-  const again = loginAddress(transaction.returnTo, undefined);
+  const again = loginAddress(transaction.returnTo, transaction);
   const refuse = (reason: LoginOutcome["reason"], detail: string): LoginOutcome => ({
     reason,
     detail,
