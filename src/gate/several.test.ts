@@ -107,6 +107,12 @@ const refusals: readonly [
     {},
     "token-expired",
   ],
+  [
+    "a bad key behind a good one",
+    {},
+    { fields: ["x-api-key", "good-key", "x-other-key", "bad-key"] },
+    "invalid-signature",
+  ],
 ];
 
 for (const [name, ways, asked, reason] of refusals) {
@@ -520,7 +526,10 @@ function fixture(ways: Partial<Ways>) {
   const further: FurtherWays = {
     certificate: ways.certificate && { verify: () => ways.certificate },
     session: ways.session && { verify: () => ways.session },
-    fields: [{ name: "x-api-key", bearer: keys }],
+    fields: [
+      { name: "x-api-key", bearer: keys },
+      { name: "x-other-key", bearer: keys },
+    ],
     order: new Map(
       (ways.order ?? ["corp", "mesh", "people", "partners"]).map((one, at) => [one, at]),
     ),

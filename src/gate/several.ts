@@ -76,22 +76,33 @@ function keepToken({ facts, good }: Deciding): undefined {
 }
 
 /** Tokens in fields of their own (`x-api-key`): two of one name are as ambiguous as two Authorization fields. */
-function fields(deciding: Deciding, given: Given): StepResult | Promise<StepResult> {
-  const { deps, ways } = given;
-  for (const { name, bearer } of ways.fields) {
-    const [value, ...more] = getAllFields(deciding.input.head.fields, name);
-    if (value === undefined) continue;
-    if (more.length > 0) {
-      deciding.detail = `more than one ${name}`;
-      return "malformed-credential";
-    }
-    const known = bearer.recall(value);
-    if (known === undefined && deps.budget.spent(clientOf(deciding))) return "too-many-failures";
-    const found = known ?? bearer.verify(value);
-    if (!(found instanceof Promise)) return takeField(deciding, found, deps);
-    return found.then((settled) => takeField(deciding, settled, deps));
+function fields(deciding: Deciding, given: Given, first = 0): StepResult | Promise<StepResult> {
+  for (let index = first; index < given.ways.fields.length; index++) {
+    const result = field(deciding, given, index);
+    if (result === undefined) continue;
+    if (typeof result === "string") return result;
+    return result.then((settled) => settled ?? fields(deciding, given, index + 1));
   }
   return undefined;
+}
+
+function field(
+  deciding: Deciding,
+  { deps, ways }: Given,
+  index: number,
+): StepResult | Promise<StepResult> {
+  const { name, bearer } = ways.fields[index] as FurtherWays["fields"][number];
+  const [value, ...more] = getAllFields(deciding.input.head.fields, name);
+  if (value === undefined) return undefined;
+  if (more.length > 0) {
+    deciding.detail = `more than one ${name}`;
+    return "malformed-credential";
+  }
+  const known = bearer.recall(value);
+  if (known === undefined && deps.budget.spent(clientOf(deciding))) return "too-many-failures";
+  const found = known ?? bearer.verify(value);
+  if (!(found instanceof Promise)) return takeField(deciding, found, deps);
+  return found.then((settled) => takeField(deciding, settled, deps));
 }
 
 function takeField(deciding: Deciding, found: Verified, deps: GateDeps): StepResult {
