@@ -140,6 +140,7 @@ export async function startIntrospectionProvider(
     refused: [],
     misbehave: undefined,
     async close() {
+      if (!server.listening) return;
       const closed = new Promise((resolve) => {
         server.close(resolve);
       });
