@@ -2,6 +2,7 @@
  * What there is to try, and the answer that each request should get. The printed commands and
  * `--check` are both made from this one list.
  */
+import type { Person } from "./cast.ts";
 import type { ServiceName } from "./services.ts";
 import type { TokenName } from "./wallet.ts";
 
@@ -11,6 +12,12 @@ export interface Case {
   readonly token?: TokenName;
   /** GET unless it says otherwise. */
   readonly method?: string;
+  /** Where it goes: plain HTTP, or TLS with or without the ledger's certificate. Plain when left out. */
+  readonly door?: "mesh" | "ledger";
+  /** The target that its proof of possession is made for. */
+  readonly proofFor?: string;
+  /** Who opens it in a browser, and logs in on the way. */
+  readonly browser?: Person["id"];
   /** Request target, sent as it stands. */
   readonly target: string;
   /** Fields beside Host and Authorization. */
@@ -109,6 +116,82 @@ export const CHAPTERS: readonly Chapter[] = [
         target: "/billing/records",
         status: 403,
         reason: "forbidden",
+      },
+    ],
+  },
+  {
+    title: "Other ways to be known",
+    cases: [
+      {
+        title: "ledger (a SPIFFE certificate, no token) queries billing records",
+        door: "ledger",
+        target: "/billing/records",
+        ...OK,
+        reaches: { service: "billing", path: "/records" },
+      },
+      {
+        title: "the same door without a certificate",
+        door: "mesh",
+        target: "/billing/records",
+        status: 401,
+        reason: "missing-credential",
+      },
+      {
+        title: "courier (a token bound to its key, DPoP) reads orders with its proof",
+        token: "courier",
+        proofFor: "/orders/list",
+        target: "/orders/list",
+        ...OK,
+        reaches: { service: "orders", path: "/list" },
+      },
+      {
+        title: "a proof for another path",
+        token: "courier",
+        proofFor: "/catalogue/items",
+        target: "/orders/list",
+        status: 401,
+        reason: "invalid-proof",
+      },
+      {
+        title: "the courier's token in a thief's hands, without the key",
+        token: "stolen",
+        target: "/orders/list",
+        status: 401,
+        reason: "missing-proof",
+      },
+      {
+        title: "batch (an opaque token, which the provider is asked about) reads orders",
+        token: "batch",
+        target: "/orders/list",
+        ...OK,
+        reaches: { service: "orders", path: "/list" },
+      },
+      {
+        title: "an opaque token that was never issued",
+        token: "invented",
+        target: "/orders/list",
+        status: 401,
+        reason: "inactive-token",
+      },
+      {
+        title: "alice opens the desk in a browser and logs in (alice / wonderland)",
+        browser: "alice",
+        target: "/desk/list",
+        ...OK,
+        reaches: { service: "orders", path: "/list" },
+      },
+      {
+        title: "olga logs in too (olga / outside), and is from outside",
+        browser: "olga",
+        target: "/desk/list",
+        status: 403,
+        reason: "forbidden",
+      },
+      {
+        title: "a script without a session is sent nowhere",
+        target: "/desk/list",
+        status: 401,
+        reason: "missing-credential",
       },
     ],
   },

@@ -9,6 +9,9 @@ export const AUDIENCE = "https://api.demo.example";
 /** A resource server that is not the proxy; a token for it must not open anything here. */
 export const OTHER_AUDIENCE = "https://elsewhere.demo.example";
 
+/** An older resource server: tokens for it are opaque, and only the provider can read them. */
+export const OLD_AUDIENCE = "https://old.demo.example";
+
 export type Algorithm = "RS256" | "ES256" | "EdDSA";
 
 /** Claims beside the registered ones; `sallyport.yaml` maps them to a principal. */
@@ -26,6 +29,8 @@ export interface Workload {
   /** Seconds that its tokens live. */
   readonly lifetime: number;
   readonly claims: Claims;
+  /** Whether its tokens are bound to a key of its own (DPoP, RFC 9449). */
+  readonly bound?: boolean;
 }
 
 export interface Person {
@@ -57,6 +62,20 @@ export const WORKLOADS: readonly Workload[] = [
     claims: { kind: "workload", roles: ["Reader"], ext: false },
   },
   {
+    id: "courier",
+    algorithm: "ES256",
+    lifetime: ONE_HOUR,
+    claims: { kind: "workload", roles: ["Reader"], ext: false },
+    bound: true,
+  },
+  {
+    // Its tokens are for the older resource server, so they are opaque.
+    id: "batch",
+    algorithm: "ES256",
+    lifetime: ONE_HOUR,
+    claims: { kind: "workload", roles: ["Reader"], ext: false },
+  },
+  {
     // Its tokens are real ones that are dead a second later: so "expired" needs no forgery.
     id: "mayfly",
     algorithm: "ES256",
@@ -75,3 +94,9 @@ export const PEOPLE: readonly Person[] = [
 /** The client through which people log in: a public one, so PKCE is what protects the code. */
 export const LOGIN_CLIENT = "console";
 export const LOGIN_REDIRECT = "http://127.0.0.1/callback";
+
+/** What the provider knows the gate as: it logs people in, and asks about opaque tokens. */
+export const GATE_CLIENT = "gate";
+
+/** A workload that has a certificate and no token: its SPIFFE ID. */
+export const LEDGER = "spiffe://demo.example/ledger";

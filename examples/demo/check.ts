@@ -4,7 +4,10 @@
  */
 import { join } from "node:path";
 import { readTrail, type Trail } from "./audit-trail.ts";
+import { Browser } from "./browser.ts";
 import { CASES, type Case } from "./cases.ts";
+import { PEOPLE, type Person } from "./cast.ts";
+import { makeProof } from "./proof.ts";
 import { send, type Answer } from "./raw-client.ts";
 import type { Arrival } from "./services.ts";
 import type { World } from "./world.ts";
@@ -22,8 +25,7 @@ export async function check(world: World, arrivals: readonly Arrival[]): Promise
   const answers: { one: Case; answer: Answer; arrived: readonly Arrival[] }[] = [];
   for (const one of CASES) {
     const before = arrivals.length;
-    const token = one.token === undefined ? undefined : world.wallet[one.token];
-    const answer = await send(world.proxy, one, token);
+    const answer = await ask(world, one);
     answers.push({ one, answer, arrived: arrivals.slice(before) });
   }
   await world.stopProxy();
@@ -38,6 +40,29 @@ export async function check(world: World, arrivals: readonly Arrival[]): Promise
       ...judgeTrail(one, answer, trail),
     ],
   }));
+}
+
+function ask(world: World, one: Case): Promise<Answer> {
+  const person = PEOPLE.find(({ id }) => id === one.browser);
+  if (person !== undefined) return browse(world, one, person);
+  const door = world.doors[one.door ?? "edge"];
+  const fields: string[] = [];
+  if (one.token !== undefined) fields.push(`Authorization: ${world.wallet[one.token]}`);
+  if (one.token !== undefined && one.proofFor !== undefined) {
+    const [, token = ""] = world.wallet[one.token].split(" ");
+    const url = `http://${door.address}${one.proofFor}`;
+    const proof = makeProof(world.courierKey, { method: one.method ?? "GET", url, token });
+    fields.push(`DPoP: ${proof}`);
+  }
+  return send(door, one, fields);
+}
+
+/** Each in a browser of their own, so that nobody is logged in before. */
+async function browse(world: World, one: Case, person: Person): Promise<Answer> {
+  const page = await new Browser(person).open(new URL(`http://${world.proxy}${one.target}`));
+  if (page.response === undefined) throw new TypeError("a browser that stops nowhere");
+  const fields = Object.fromEntries(page.response.headers);
+  return { status: page.response.status, fields, body: page.body };
 }
 
 /** What the answer itself says: the problem's reason, or that it was let through. */
@@ -76,7 +101,9 @@ function judgeArrival(one: Case, arrived: readonly Arrival[]): string[] {
   if (arrival.service !== one.reaches.service || arrival.path !== one.reaches.path) {
     faults.push(`it reached ${arrival.service}${arrival.path}`);
   }
-  if (arrival.identity["authorization"] !== undefined) faults.push("the service got the token");
+  for (const name of ["authorization", "dpop", "cookie"]) {
+    if (arrival.identity[name] !== undefined) faults.push(`the service got the ${name} field`);
+  }
   for (const [name, value] of Object.entries(one.headers ?? {})) {
     if (Object.values(arrival.identity).includes(value)) faults.push(`the service got ${name}`);
   }

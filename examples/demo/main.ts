@@ -14,6 +14,7 @@ import { startWorld, type Ports, type World } from "./world.ts";
 /** Where the demo listens if nobody else does. */
 const PORTS: Ports = {
   proxy: 4080,
+  mesh: 4443,
   admin: 4090,
   provider: 4000,
   services: { billing: 4001, orders: 4002, catalogue: 4003 },
@@ -21,6 +22,7 @@ const PORTS: Ports = {
 /** For `--check`, which may run beside another demo. */
 const ANY_PORTS: Ports = {
   proxy: 0,
+  mesh: 0,
   admin: 0,
   provider: 0,
   services: { billing: 0, orders: 0, catalogue: 0 },

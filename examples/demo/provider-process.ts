@@ -1,6 +1,6 @@
 /**
  * The process of the demo's providers: the company's own, and a stranger's whose tokens must open
- * nothing. `provider-process.ts PORT` prints what a client has to know of each as one line of JSON,
+ * nothing. `provider-process.ts PORT GATE` prints what a client has to know of each as one line of JSON,
  * and ends when its standard input does, so that it never outlives the demo.
  */
 import { startProvider } from "./provider.ts";
@@ -17,8 +17,8 @@ export interface Providers {
 }
 
 const [own, stranger] = await Promise.all([
-  startProvider(Number(process.argv[2] ?? 0)),
-  startProvider(0),
+  startProvider(Number(process.argv[2] ?? 0), process.argv[3] ?? ""),
+  startProvider(0, process.argv[3] ?? ""),
 ]);
 const facts: Providers = {
   own: { issuer: own.issuer, secrets: own.secrets },

@@ -11,8 +11,10 @@ import { Provider, type ProviderContext, type ProviderToken } from "oidc-provide
 import { createMemoryAdapter } from "oidc-provider/lib/adapters/memory_adapter.js";
 import {
   AUDIENCE,
+  GATE_CLIENT,
   LOGIN_CLIENT,
   LOGIN_REDIRECT,
+  OLD_AUDIENCE,
   OTHER_AUDIENCE,
   PEOPLE,
   WORKLOADS,
@@ -35,8 +37,11 @@ export interface RunningProvider {
   close(): Promise<void>;
 }
 
-/** Starts a provider with keys of its own. `port` 0 lets the system choose. */
-export async function startProvider(port: number): Promise<RunningProvider> {
+/** Starts a provider with keys of its own. `port` 0 lets the system choose; `gate` is the gate's origin. */
+export async function startProvider(
+  port: number,
+  gate = "http://127.0.0.1",
+): Promise<RunningProvider> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -44,9 +49,12 @@ export async function startProvider(port: number): Promise<RunningProvider> {
   });
   const issuer = `http://127.0.0.1:${portOf(server)}`;
   const secrets = Object.fromEntries(
-    WORKLOADS.map(({ id }) => [id, randomBytes(24).toString("base64url")]),
+    [...WORKLOADS.map(({ id }) => id), GATE_CLIENT].map((id) => [
+      id,
+      randomBytes(24).toString("base64url"),
+    ]),
   );
-  const provider = new Provider(issuer, configuration(secrets));
+  const provider = new Provider(issuer, configuration(secrets, gate));
   provider.on("server_error", (_context, error) => console.error("provider:", error));
   const callback = provider.callback();
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
@@ -56,14 +64,15 @@ export async function startProvider(port: number): Promise<RunningProvider> {
   return { issuer, secrets, close: () => closeServer(server) };
 }
 
-function configuration(secrets: Readonly<Record<string, string>>): object {
+function configuration(secrets: Readonly<Record<string, string>>, gate: string): object {
   return {
     adapter: createMemoryAdapter(),
     jwks: { keys: createSigningKeys() },
     cookies: { keys: [randomBytes(24).toString("base64url")] },
     clients: [
-      ...WORKLOADS.map(({ id }) => ({
+      ...WORKLOADS.map(({ id, bound = false }) => ({
         client_id: id,
+        dpop_bound_access_tokens: bound,
         client_secret: secrets[id],
         grant_types: ["client_credentials"],
         response_types: [],
@@ -75,12 +84,28 @@ function configuration(secrets: Readonly<Record<string, string>>): object {
         redirect_uris: [LOGIN_REDIRECT],
         token_endpoint_auth_method: "none",
       },
+      {
+        client_id: GATE_CLIENT,
+        client_secret: secrets[GATE_CLIENT],
+        redirect_uris: [`${gate}/.sallyport/callback/people`],
+        post_logout_redirect_uris: [`${gate}/.sallyport/logout`],
+        token_endpoint_auth_method: "client_secret_basic",
+      },
     ],
+    // The gate reads who somebody is from the ID token.
+    claims: { openid: ["sub", "kind", "roles", "ext"] },
+    conformIdTokenClaims: false,
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      dPoP: { enabled: true },
+      introspection: {
+        enabled: true,
+        allowedPolicy: (_context: unknown, client: { readonly clientId: string }) =>
+          client.clientId === GATE_CLIENT,
+      },
       resourceIndicators: { enabled: true, defaultResource: () => AUDIENCE, getResourceServerInfo },
-      rpInitiatedLogout: { enabled: false },
+      rpInitiatedLogout: { enabled: true },
       userinfo: { enabled: false },
     },
     // The login page and its scripts are of one origin; no other page may ask.
@@ -88,7 +113,7 @@ function configuration(secrets: Readonly<Record<string, string>>): object {
     interactions: { url: (_context: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
     findAccount: (_context: unknown, id: string) => ({
       accountId: id,
-      claims: () => ({ sub: id }),
+      claims: () => ({ sub: id, ...PEOPLE.find((person) => person.id === id)?.claims }),
     }),
     loadExistingGrant,
     extraTokenClaims,
@@ -110,14 +135,16 @@ function getResourceServerInfo(
   resource: string,
   client: { readonly clientId: string },
 ): object {
-  if (resource !== AUDIENCE && resource !== OTHER_AUDIENCE) throw new Error("unknown resource");
+  if (![AUDIENCE, OTHER_AUDIENCE, OLD_AUDIENCE].includes(resource)) {
+    throw new Error("unknown resource");
+  }
   const workload = WORKLOADS.find(({ id }) => id === client.clientId);
   const alg: Algorithm = workload?.algorithm ?? "RS256";
   return {
     scope: "read write",
     audience: resource,
     accessTokenTTL: workload?.lifetime ?? TTL.session,
-    accessTokenFormat: "jwt",
+    accessTokenFormat: resource === OLD_AUDIENCE ? "opaque" : "jwt",
     jwt: { sign: { alg } },
   };
 }

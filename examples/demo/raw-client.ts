@@ -2,7 +2,8 @@
  * Sends one request as it stands and reads the whole answer. HTTP libraries tidy up a path before
  * they send it (`..`, `%2f`), and the demo's tricks have to arrive untouched.
  */
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import type { Case } from "./cases.ts";
 
 const LIMITS = {
@@ -17,19 +18,26 @@ export interface Answer {
   readonly body: string;
 }
 
-/** Sends a case's request to `host:port`, with `token` as its bearer token. */
-export function send(address: string, one: Case, token: string | undefined): Promise<Answer> {
+/** Where the proxy is reached, and what is shown of oneself there. */
+export interface Door {
+  /** `host:port`. */
+  readonly address: string;
+  /** PEM; undefined for plain HTTP. */
+  readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string } | undefined;
+}
+
+/** Sends a case's request through a door, with these fields beside its own. */
+export function send(door: Door, one: Case, fields: readonly string[]): Promise<Answer> {
   const head = [
     `${one.method ?? "GET"} ${one.target} HTTP/1.1`,
-    `Host: ${address}`,
+    `Host: ${door.address}`,
     "Connection: close",
     ...(one.method === "POST" ? ["Content-Length: 0"] : []),
-    ...(token === undefined ? [] : [`Authorization: Bearer ${token}`]),
+    ...fields,
     ...Object.entries(one.headers ?? {}).map(([name, value]) => `${name}: ${value}`),
   ];
-  const [host = "", port = ""] = address.split(":");
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port: Number(port) }, () => {
+    const socket = open(door, () => {
       socket.write(`${head.join("\r\n")}\r\n\r\n`);
     });
     let text = "";
@@ -39,6 +47,12 @@ export function send(address: string, one: Case, token: string | undefined): Pro
     socket.on("error", reject);
     socket.on("close", () => resolve(parseAnswer(text)));
   });
+}
+
+function open({ address, tls }: Door, ready: () => void): Socket {
+  const [host = "", port = ""] = address.split(":");
+  const to = { host, port: Number(port) };
+  return tls === undefined ? connect(to, ready) : connectTls({ ...to, ...tls }, ready);
 }
 
 /** Enough of RFC 9112 for answers that end with their connection and were made by our own proxy. */

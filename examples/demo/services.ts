@@ -24,7 +24,7 @@ export interface RunningService {
 
 /** Fields in which a proxy speaks of the caller, and those in which a caller proves who it is. */
 const IDENTITY_FIELD =
-  /^(?:authorization|cookie|forwarded|x-forwarded-.*|x-real-ip|x-request-id|(?:x-)?sallyport-.*)$/;
+  /^(?:authorization|dpop|cookie|forwarded|x-forwarded-.*|x-real-ip|x-request-id|(?:x-)?sallyport-.*)$/;
 
 const GOODS: Readonly<Record<ServiceName, readonly string[]>> = {
   billing: ["invoice 1001", "invoice 1002"],

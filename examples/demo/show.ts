@@ -12,6 +12,7 @@ export function welcome(world: World): string {
     bold("Sallyport demo"),
     "",
     fact("proxy", `http://${world.proxy}`),
+    fact("mesh", `https://${world.doors.mesh.address}  ${dim("for callers with certificates")}`),
     fact("metrics", `http://${world.admin}/metrics`),
     fact("provider", world.issuer),
     ...world.services.map(({ name, address }) => fact(name, `http://${address}`)),
@@ -24,7 +25,7 @@ export function welcome(world: World): string {
   for (const { title, cases } of CHAPTERS) {
     lines.push("", bold(title), "");
     for (const one of cases) {
-      lines.push(`  ${dim(`# ${one.title}`)}  ${answerOf(one)}`, `  ${curl(world.proxy, one)}`);
+      lines.push(`  ${dim(`# ${one.title}`)}  ${answerOf(one)}`, `  ${command(world, one)}`);
     }
   }
   lines.push(
@@ -78,15 +79,22 @@ function answerOf(one: Case): string {
   return one.status === 200 ? green(text) : yellow(text);
 }
 
-/** The same request as a command for a shell. */
-export function curl(proxy: string, one: Case): string {
+/** The same request as a command for a shell, or for a browser. */
+export function command(world: Pick<World, "doors">, one: Case): string {
+  const { address, tls } = world.doors[one.door ?? "edge"];
+  const origin = `${tls === undefined ? "http" : "https"}://${address}`;
+  if (one.browser !== undefined) return `open ${quote(origin + one.target)} in a browser`;
+  const method = one.method ?? "GET";
   return [
     "curl -s",
     ...(one.method === undefined ? [] : [`-X ${one.method}`]),
     ...(/\.\./.test(one.target) ? ["--path-as-is"] : []),
+    ...(tls === undefined ? [] : ["--cacert certs/ca.pem"]),
+    ...(one.door === "ledger" ? ["--cert certs/ledger.pem --key certs/ledger.key"] : []),
     ...(one.token === undefined ? [] : [`-H @tokens/${one.token}`]),
+    ...(one.proofFor === undefined ? [] : [`-H "$(./proof ${method} ${origin}${one.proofFor})"`]),
     ...Object.entries(one.headers ?? {}).map(([name, value]) => `-H '${name}: ${value}'`),
-    quote(`http://${proxy}${one.target}`),
+    quote(`${origin}${one.target}`),
   ].join(" ");
 }
 

@@ -2,9 +2,10 @@
  * The tokens that the demo plays with: good ones of every caller, and bad ones of every kind that a
  * proxy has to tell from them. All but the last two are as a real provider issued them.
  */
-import { OTHER_AUDIENCE, PEOPLE } from "./cast.ts";
-import type { Providers } from "./provider-process.ts";
-import { personToken, workloadToken } from "./tokens.ts";
+import type { webcrypto } from "node:crypto";
+import { OLD_AUDIENCE, OTHER_AUDIENCE, PEOPLE } from "./cast.ts";
+import type { ProviderFacts, Providers } from "./provider-process.ts";
+import { boundToken, personToken, workloadToken } from "./tokens.ts";
 
 export const TOKEN_NAMES = [
   "payments",
@@ -12,6 +13,10 @@ export const TOKEN_NAMES = [
   "reports",
   "alice",
   "olga",
+  "courier",
+  "batch",
+  "stolen",
+  "invented",
   "expired",
   "stranger",
   "elsewhere",
@@ -19,11 +24,46 @@ export const TOKEN_NAMES = [
   "unsigned",
 ] as const;
 export type TokenName = (typeof TOKEN_NAMES)[number];
+/** The value of the Authorization field that each is sent in. */
 export type Wallet = Readonly<Record<TokenName, string>>;
 
+/** What the demo holds: tokens, and the key that one of them is bound to. */
+export interface Holdings {
+  readonly wallet: Wallet;
+  /** The courier's private key, as a JWK. */
+  readonly courierKey: webcrypto.JsonWebKey;
+}
+
 /** Gets all of them; settles when the short-lived one has expired. */
-export async function fillWallet({ own, stranger }: Providers): Promise<Wallet> {
-  const [expired, payments, orders, reports, alice, olga, foreign, elsewhere] = await Promise.all([
+export async function fillWallet({ own, stranger }: Providers): Promise<Holdings> {
+  const [
+    [expired, payments, orders, reports, alice, olga, foreign, elsewhere, batch],
+    { token: courier, key: courierKey },
+  ] = await Promise.all([Promise.all(plainTokens(own, stranger)), boundToken(own, "courier")]);
+  await expiryOf(expired);
+  const bearer = {
+    payments,
+    orders,
+    reports,
+    alice,
+    olga,
+    batch,
+    // Whoever finds it has the token and not the key.
+    stolen: courier,
+    invented: "opaque-and-never-issued",
+    expired,
+    stranger: foreign,
+    elsewhere,
+    changed: changeOneByte(payments),
+    unsigned: removeSignature(payments),
+  };
+  const values = Object.entries(bearer).map(([name, token]) => [name, `Bearer ${token}`]);
+  const wallet = { ...Object.fromEntries(values), courier: `DPoP ${courier}` } as Wallet;
+  return { wallet, courierKey };
+}
+
+function plainTokens(own: ProviderFacts, stranger: ProviderFacts) {
+  return [
     workloadToken(own, "mayfly"),
     workloadToken(own, "payments"),
     workloadToken(own, "orders"),
@@ -32,20 +72,8 @@ export async function fillWallet({ own, stranger }: Providers): Promise<Wallet> 
     personToken(own, person("olga")),
     workloadToken(stranger, "payments"),
     workloadToken(own, "payments", OTHER_AUDIENCE),
-  ]);
-  await expiryOf(expired);
-  return {
-    payments,
-    orders,
-    reports,
-    alice,
-    olga,
-    expired,
-    stranger: foreign,
-    elsewhere,
-    changed: changeOneByte(payments),
-    unsigned: removeSignature(payments),
-  };
+    workloadToken(own, "batch", OLD_AUDIENCE),
+  ] as const;
 }
 
 function person(id: string): (typeof PEOPLE)[number] {

@@ -2,6 +2,7 @@
  * Everything that the demo consists of, started in order and ended in reverse: a folder to look at,
  * the providers, the services, the tokens, and the proxy as `sallyport run` starts it.
  */
+import type { webcrypto } from "node:crypto";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,10 +17,14 @@ import {
   type RunningService,
   type ServiceName,
 } from "./services.ts";
-import { fillWallet, TOKEN_NAMES, type Wallet } from "./wallet.ts";
+import { writeCertificates } from "./certificates.ts";
+import { GATE_CLIENT } from "./cast.ts";
+import type { Door } from "./raw-client.ts";
+import { fillWallet, TOKEN_NAMES, type Holdings, type Wallet } from "./wallet.ts";
 
 export interface Ports {
   readonly proxy: number;
+  readonly mesh: number;
   readonly admin: number;
   readonly provider: number;
   readonly services: Readonly<Record<ServiceName, number>>;
@@ -41,6 +46,10 @@ export interface World {
   readonly issuer: string;
   readonly services: readonly RunningService[];
   readonly wallet: Wallet;
+  /** The courier's private key. */
+  readonly courierKey: webcrypto.JsonWebKey;
+  /** How the proxy is reached: in plain HTTP, over TLS, and over TLS as the ledger. */
+  readonly doors: Readonly<Record<"edge" | "mesh" | "ledger", Door>>;
   /** Settles with a sentence when the proxy or the provider ends. */
   readonly broken: Promise<string>;
   /** Ends the proxy, which then has written all its records; the rest goes on. */
@@ -72,7 +81,11 @@ async function start(
   options: WorldOptions,
   stops: (() => Promise<void>)[],
 ): Promise<Omit<World, "stop">> {
-  const provider = await startProviders(folder, await freePort(options.ports.provider));
+  const proxy = `127.0.0.1:${await freePort(options.ports.proxy)}`;
+  const provider = await startProviders(folder, {
+    port: await freePort(options.ports.provider),
+    gate: `http://${proxy}`,
+  });
   stops.push(() => provider.stop());
   const providers = JSON.parse(provider.firstLine) as Providers;
 
@@ -83,17 +96,22 @@ async function start(
     services.push(service);
     stops.push(() => service.close());
   }
-  const wallet = await fillWallet(providers);
-  writeTokens(folder, wallet);
+  const holdings = await fillWallet(providers);
+  writeTokens(folder, holdings);
+  const { ca, ledger } = writeCertificates(join(folder, "certs"));
 
-  const proxy = `127.0.0.1:${await freePort(options.ports.proxy)}`;
+  const mesh = `127.0.0.1:${await freePort(options.ports.mesh)}`;
   const admin = `127.0.0.1:${await freePort(options.ports.admin)}`;
   writeConfig(folder, {
     proxy,
+    mesh,
     admin,
     issuer: providers.own.issuer,
+    gate: GATE_CLIENT,
     ...Object.fromEntries(services.map(({ name, address }) => [name, address])),
   });
+  const secret = providers.own.secrets[GATE_CLIENT] ?? "";
+  writeFileSync(join(folder, "gate.secret"), secret, { mode: 0o600 });
   const child = await startProxy(folder);
   stops.push(() => child.stop());
   return {
@@ -102,16 +120,24 @@ async function start(
     admin,
     issuer: providers.own.issuer,
     services,
-    wallet,
+    ...holdings,
+    doors: {
+      edge: { address: proxy },
+      mesh: { address: mesh, tls: { ca } },
+      ledger: { address: mesh, tls: { ca, ...ledger } },
+    },
     broken: Promise.race([child.ended, provider.ended]),
     stopProxy: () => child.stop(),
   };
 }
 
-function startProviders(folder: string, port: number): Promise<RunningChild> {
+function startProviders(
+  folder: string,
+  { port, gate }: { readonly port: number; readonly gate: string },
+): Promise<RunningChild> {
   return startChild({
     name: "the OpenID provider",
-    command: [process.execPath, join(here, "provider-process.ts"), String(port)],
+    command: [process.execPath, join(here, "provider-process.ts"), String(port), gate],
     cwd: folder,
     log: join(folder, "provider.log"),
   });
@@ -132,12 +158,17 @@ function startProxy(folder: string): Promise<RunningChild> {
 }
 
 /** Each token as a header line in a file of its own, for `curl -H @tokens/NAME`. */
-function writeTokens(folder: string, wallet: Wallet): void {
+function writeTokens(folder: string, { wallet, courierKey }: Holdings): void {
   mkdirSync(join(folder, "tokens"), { mode: 0o700 });
   for (const name of TOKEN_NAMES) {
     const file = join(folder, "tokens", name);
-    writeFileSync(file, `authorization: Bearer ${wallet[name]}\n`, { mode: 0o600 });
+    writeFileSync(file, `authorization: ${wallet[name]}\n`, { mode: 0o600 });
   }
+  writeFileSync(join(folder, "tokens/courier.key"), JSON.stringify(courierKey), { mode: 0o600 });
+  // `./proof METHOD URL` makes the proof that goes beside the courier's token.
+  const words = [process.execPath, ...process.execArgv, join(here, "proof.ts"), folder];
+  const script = `#!/bin/sh\nexec ${words.map((word) => `'${word}'`).join(" ")} "$@"\n`;
+  writeFileSync(join(folder, "proof"), script, { mode: 0o700 });
 }
 
 function writeConfig(folder: string, values: Readonly<Record<string, string>>): void {
