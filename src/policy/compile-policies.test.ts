@@ -133,6 +133,21 @@ void test("compilePolicies() refuses a missing, empty or unprintable @id", async
   assert.match(await refusal(`@id("${"a".repeat(129)}") ${rest}`), /too long/);
 });
 
+void test("compilePolicies() refuses a @step_up that it cannot read, or that is no forbid's", async () => {
+  const rest = "(principal, action, resource);";
+  for (const annotation of ['@step_up("gold")', '@step_up("")', "@step_up"]) {
+    const text = `@id("a") ${annotation} forbid ${rest}`;
+    assert.match(
+      await refusal(text),
+      /^a\.cedar:1:1 {2}the policy's @step_up cannot be read.*acr=/,
+    );
+  }
+  assert.match(
+    await refusal(`@id("a") @step_up("acr=gold") permit ${rest}`),
+    /@step_up on a permit: only what forbids/,
+  );
+});
+
 void test("compilePolicies() refuses an @id that is taken, and says where", async () => {
   const [problem] = await problemsOf({ "a.cedar": `\n${OPEN}`, "b.cedar": OPEN });
   assert.equal(problem?.file, "b.cedar");

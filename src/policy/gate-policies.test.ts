@@ -533,3 +533,40 @@ function tagsOf(pairs: readonly [string, string][]): Record<string, string[]> {
   for (const [name, value] of pairs) (tags[name] ??= []).push(value);
   return tags;
 }
+
+const GOLD =
+  '@id("gold") @step_up("acr=gold max_age=300") forbid (principal, action, resource) unless { context.authn has acr && context.authn.acr == "gold" };';
+const RECENT =
+  '@id("recent") @step_up("max_age=60") forbid (principal, action, resource) when { context.authn.age > 10 };';
+const ALL = '@id("all") permit (principal, action, resource);';
+
+void test("decide() says what a login has to be where nothing else forbids", async () => {
+  const policies = await gate(ALL, GOLD, RECENT);
+  assert.deepEqual(policies.decide(REQUEST), {
+    reason: "step-up-required",
+    determining: ["gold", "recent"],
+    erroring: [],
+    reads: [],
+    stepUp: { acrValues: ["gold"], maxAgeSeconds: 60 },
+  });
+  const golden = { ...REQUEST, authn: { ...REQUEST.authn, acr: "gold" } };
+  const { reason, stepUp } = policies.decide(golden);
+  assert.deepEqual(
+    [reason, stepUp?.acrValues, stepUp?.maxAgeSeconds],
+    ["step-up-required", [], 60],
+  );
+  const enough = { ...golden, authn: { ...golden.authn, ageSeconds: 5 } };
+  assert.equal(policies.decide(enough).reason, "permitted");
+});
+
+void test("decide() sends nobody to log in who stays forbidden all the same", async () => {
+  const never = '@id("never") forbid (principal, action, resource);';
+  const forbidden = (await gate(ALL, GOLD, never)).decide(REQUEST);
+  assert.deepEqual([forbidden.reason, forbidden.stepUp], ["forbidden", undefined]);
+  const erring = '@id("erring") forbid (principal, action, resource) when { resource.tier > 1 };';
+  const unknown = (await gate(ALL, GOLD, erring)).decide(REQUEST);
+  assert.deepEqual([unknown.reason, unknown.stepUp], ["forbidden", undefined]);
+  // On a permit it would be refused at load; here it means nothing.
+  const permit = await gate('@step_up("acr=gold") permit (principal, action, resource);');
+  assert.equal(permit.decide(REQUEST).reason, "permitted");
+});
