@@ -34,10 +34,33 @@ import { Deadlines } from "../../src/http/deadlines.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemTimers } from "../../src/platform/timers.ts";
 import { createMetrics, type RunningMetrics } from "../../src/telemetry/metrics.ts";
+import type { ApiKeyEntry } from "../../src/model/api-keys.ts";
+import type { StoredDocument, Write } from "../../src/model/store.ts";
+import { MAC, type MadeEntry } from "../keys/api-keys.ts";
 import { createMemoryStore } from "../store/memory.ts";
 import { entryOf, keptLog, TestAuthority, TestConsumer, TestKeys } from "./feed-kit.ts";
 
 export const ISSUER = "https://sallyport.example.com";
+
+/** API keys as these tests keep them: the entry itself. */
+export const API_KEY_DOCUMENTS = {
+  entryOf({ body }: StoredDocument): ApiKeyEntry {
+    if (typeof body?.["digest"] !== "string") throw new TypeError("not an API key");
+    return body as unknown as ApiKeyEntry;
+  },
+  macOf: ({ body }: StoredDocument): string => String(body?.["mac"]),
+};
+
+export function keeping({ id, entry }: MadeEntry): Write {
+  return { collection: "api-keys", id, body: { ...entry } };
+}
+
+export function removing({ id }: MadeEntry): Write {
+  return { collection: "api-keys", id, body: undefined };
+}
+
+/** What comes before the first of them. */
+export const KEEPING_MAC: Write = { collection: "mac-keys", id: "api-keys", body: { mac: MAC } };
 
 /** What outlives one process of an authority. */
 export class FeedGround {
@@ -66,7 +89,8 @@ export class FeedGround {
     return hash;
   }
 
-  async authority(): Promise<TestAuthorityProcess> {
+  /** `apiKeys: false`: as those of before API keys were, which pass them over. */
+  async authority({ apiKeys = true } = {}): Promise<TestAuthorityProcess> {
     const { store, keys, ca, log } = this;
     const shared = { clock: systemClock, timers: systemTimers, log, metrics: createMetrics() };
     const state = createAuthorityState({
@@ -75,6 +99,7 @@ export class FeedGround {
       keys,
       ca,
       entryOf,
+      ...(apiKeys && { apiKeys: API_KEY_DOCUMENTS }),
       disabledOf: ({ id, body }) => (body?.["disabled"] === true ? id : undefined),
       bundles: {
         assignments: () => this.assignments,

@@ -6,6 +6,7 @@ import { pemBlocks } from "../../src/crypto/pem.ts";
 import { generateSigningKey, type SigningKey } from "../../src/crypto/signing-key.ts";
 import type { FeedChange, FeedConsumer, FeedPosition } from "../../src/model/feed.ts";
 import type { Clock, Log } from "../../src/model/ports.ts";
+import { type ApiKeyEntry, apiKeyId } from "../../src/model/api-keys.ts";
 import { NEVER, type RevocationEntry } from "../../src/model/revocation.ts";
 import type { PublishedKey, SigningAlgorithm } from "../../src/model/signing.ts";
 import type { StoredDocument, Write } from "../../src/model/store.ts";
@@ -171,6 +172,9 @@ export class TestKeys {
 export class TestConsumer implements FeedConsumer {
   readonly calls: string[] = [];
   revocations = new Map<string, RevocationEntry>();
+  /** By id. */
+  apiKeys = new Map<string, ApiKeyEntry>();
+  apiKeyMac = "";
   keys: readonly PublishedKey[] = [];
   bundle = "";
   authorities: readonly string[] = [];
@@ -181,7 +185,13 @@ export class TestConsumer implements FeedConsumer {
 
   apply(change: FeedChange, at: FeedPosition, { reset }: { readonly reset: boolean }): void {
     this.calls.push(reset ? "reset" : "apply");
-    if (reset) this.revocations = new Map();
+    if (reset) {
+      this.revocations = new Map();
+      this.apiKeys = new Map();
+    }
+    for (const entry of change.apiKeys ?? []) this.apiKeys.set(apiKeyId(entry.digest), entry);
+    for (const id of change.apiKeysGone ?? []) this.apiKeys.delete(id);
+    this.apiKeyMac = change.apiKeyMac ?? this.apiKeyMac;
     for (const entry of change.revocations) this.revocations.set(entry.digest, entry);
     for (const digest of change.lifted) this.revocations.delete(digest);
     this.keys = change.keys ?? this.keys;
