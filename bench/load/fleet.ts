@@ -224,6 +224,7 @@ async function serve(
   metrics: ReturnType<typeof createMetrics>,
 ): Promise<string> {
   const feed = createFeedServer({
+    used: () => undefined,
     ...shared,
     metrics,
     source,

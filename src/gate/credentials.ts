@@ -14,11 +14,12 @@ export function accept(
   facts: CredentialFacts,
   deps: GateDeps,
 ): Reason | undefined {
-  return (
+  const refused =
     checkFacts(facts, deciding.timeMs, deciding.route?.audience) ??
     forOthers(facts, deciding) ??
-    refusedByRevocation(deciding, facts, deps)
-  );
+    refusedByRevocation(deciding, facts, deps);
+  if (refused === undefined && facts.used !== undefined) facts.used(deciding.timeMs);
+  return refused;
 }
 
 /** A key that was made for some services only. A route without a service is none of them. */

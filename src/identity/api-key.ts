@@ -16,6 +16,11 @@ import type { PresentedToken, TokenAuthenticator } from "./authenticator.ts";
 import { type ClaimMapper, createClaimMapper, isClaimFault } from "./claims.ts";
 import { hashOptions } from "./config-hash.ts";
 
+const LIMITS = {
+  /** Milliseconds between two tellings that a key was used. */
+  useMs: 60_000,
+} as const;
+
 export interface ApiKeyAuthenticator extends TokenAuthenticator {
   readonly takes: { readonly by: "prefix"; readonly prefix: string };
   readonly field: string;
@@ -105,6 +110,7 @@ export function createApiKeyAuthenticator(
       device: undefined,
       valid: standing(apiKeys, known),
       ended: () => apiKeys.ended(known),
+      used: useOf(apiKeys, id),
     });
   }
 
@@ -155,6 +161,16 @@ function principalOf(
   }: Pick<KnownApiKey, "subject" | "roles" | "groups" | "attributes">,
 ): ReturnType<ClaimMapper["principal"]> {
   return mapper.principal({ owner: subject, roles, groups, attributes });
+}
+
+/** Told at most once a minute: nobody wants to know it closer. */
+function useOf(apiKeys: ApiKeys, id: string): (nowMs: number) => void {
+  let toldMs = Number.NEGATIVE_INFINITY;
+  return (nowMs) => {
+    if (nowMs - toldMs < LIMITS.useMs) return;
+    toldMs = nowMs;
+    apiKeys.used(id, nowMs);
+  };
 }
 
 /** Whether the authority says the same of it as when it was verified: asked on every request. */

@@ -35,7 +35,7 @@ export interface ApiKeyDirectory extends ApiKeys {
 
 const LIMITS = {
   /** Uses that are remembered between two reports; beyond it those of further keys are not told. */
-  uses: 50_000,
+  uses: 10_000,
   /** Parts that are swept at a time, of 1024. */
   sweepParts: 16,
 } as const;

@@ -125,6 +125,12 @@ export class ApiKeyTable {
     return this.#read(slots, at);
   }
 
+  /** Throws TypeError for what is no id. */
+  has(id: string): boolean {
+    if (!API_KEY_ID.test(id)) throw new TypeError("not the id of an API key");
+    return this.#locate(Buffer.from(id, "hex")) !== undefined;
+  }
+
   clear(): void {
     this.#parts.fill(undefined);
     this.#subjects.clear();

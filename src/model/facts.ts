@@ -55,6 +55,8 @@ export interface CredentialFacts {
    * nothing to be asked beyond `valid`.
    */
   readonly ended?: (() => boolean) | undefined;
+  /** Told of each request that it lets in, for those who look after it. Left out: nobody does. */
+  readonly used?: ((nowMs: number) => void) | undefined;
 }
 
 /**

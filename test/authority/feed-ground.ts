@@ -34,7 +34,7 @@ import { Deadlines } from "../../src/http/deadlines.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemTimers } from "../../src/platform/timers.ts";
 import { createMetrics, type RunningMetrics } from "../../src/telemetry/metrics.ts";
-import type { ApiKeyEntry } from "../../src/model/api-keys.ts";
+import type { ApiKeyEntry, ApiKeyUse } from "../../src/model/api-keys.ts";
 import type { StoredDocument, Write } from "../../src/model/store.ts";
 import { MAC, type MadeEntry } from "../keys/api-keys.ts";
 import { createMemoryStore } from "../store/memory.ts";
@@ -48,7 +48,11 @@ export const API_KEY_DOCUMENTS = {
     if (typeof body?.["digest"] !== "string") throw new TypeError("not an API key");
     return body as unknown as ApiKeyEntry;
   },
-  macOf: ({ body }: StoredDocument): string => String(body?.["mac"]),
+  macOf({ body }: StoredDocument): string {
+    const mac = body?.["mac"];
+    if (typeof mac !== "string") throw new TypeError("not a MAC key");
+    return mac;
+  },
 };
 
 export function keeping({ id, entry }: MadeEntry): Write {
@@ -69,6 +73,8 @@ export class FeedGround {
   readonly ca: TestAuthority;
   readonly log = keptLog();
   assignments: BundleAssignment[] = [];
+  /** What followers have told of API keys. */
+  readonly uses: ApiKeyUse[] = [];
   readonly bundles = new Map<string, Uint8Array>();
   readonly #bundleListeners = new Set<() => void>();
   readonly #ends: (() => Promise<unknown>)[] = [];
@@ -157,7 +163,8 @@ export class FeedGround {
     const { metrics = createMetrics(), identity, bundle, disabled } = given;
     const shared = { clock: systemClock, timers: systemTimers, log: this.log, metrics };
     const admit = admitByCertificate(ISSUER, disabled);
-    const feed = createFeedServer({ ...shared, source, admit, bundle });
+    const used = (uses: readonly ApiKeyUse[]): void => void this.uses.push(...uses);
+    const feed = createFeedServer({ ...shared, source, admit, bundle, used });
     const listener = await serveMachines(
       { address: "127.0.0.1:0", identity, feed },
       { ...shared, deadlines: new Deadlines(systemClock) },

@@ -236,6 +236,23 @@ test(
   },
 );
 
+test(
+  "when a key was last used is known once the processes have ended in order",
+  { timeout: LIMITS.test },
+  async () => {
+    const { key, apiKey } = await create("acme", "--role", "Reader");
+    const unused = await create("acme");
+    await everywhere("it is known", "/keys/a", by(key), "200");
+    assert.equal(await world.machine.stop(), "exit code 0");
+    await world.machine.start();
+    assert.match(await world.machine.does("api-keys", "show", apiKey.id), /last used +20\d\d-/);
+    assert.doesNotMatch(
+      await world.machine.does("api-keys", "show", unused.apiKey.id),
+      /last used/,
+    );
+  },
+);
+
 function killIfThere(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");

@@ -17,6 +17,7 @@ import { createCertificateAuthority } from "../../keys/certificate-authority.ts"
 import { createKeyManager } from "../../keys/key-manager.ts";
 import { apiKeyEntryOf } from "../../keys/api-key-document.ts";
 import { readApiKeyMac } from "../../keys/api-key-mac.ts";
+import { createApiKeyUses } from "../../keys/api-key-uses.ts";
 import { createApiKeyRegister } from "../../keys/api-key-register.ts";
 import { entryOf } from "../../keys/revocation-document.ts";
 import { createRevocationRegister } from "../../keys/revocation-register.ts";
@@ -94,14 +95,17 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
     count: () => state.apiKeyCount,
   });
   const registers = { ...opened, revocations, apiKeys };
+  const uses = createApiKeyUses({ ...instruments, store, has: (id) => state.hasApiKey(id) });
+  ground.closers.add(() => uses.close());
   const { issuer, serve } = options;
-  const serving = { issuer, registers, state, instruments, closers };
+  const serving = { issuer, registers, state, uses, instruments, closers };
   const feed = serve && (await openServing(serve, serving));
   return {
     registers,
     state,
     maxStalenessMs: options.maxStaleness,
     follow: (consumer) => state.follow(consumer, ITSELF),
+    used: (told) => uses.note(told),
     signing({ shared, standing }) {
       const name = `${issuer}${ASSERTION_ISSUER_PATH}`;
       // The authority's key leaves its process for nobody.

@@ -1,5 +1,6 @@
 /** What stands behind a process that serves: its authority, whether it is kept here or followed. */
 import type { ProcessStatus } from "../../admin/admin-deps.ts";
+import type { ApiKeyUse } from "../../model/api-keys.ts";
 import type { FeedConsumer } from "../../model/feed.ts";
 import type { AssertionSigning } from "../assertion-signing.ts";
 import type { Prepared } from "../prepare.ts";
@@ -21,6 +22,8 @@ export interface Backing {
    * keys, so these can be handed over.
    */
   signing(how: { readonly shared: boolean; readonly standing: Standing }): AssertionSigning;
+  /** Which API keys were used here lately. Never throws; what cannot be told is told of no more. */
+  used(uses: readonly ApiKeyUse[]): void;
   /** What this process is, whether it serves callers or not. */
   role(serves: boolean): ProcessStatus["role"];
   /** What was heard last; undefined before anything was. */

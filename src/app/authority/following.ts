@@ -25,6 +25,7 @@ import type { Backing } from "./backing.ts";
 import { Closers } from "./closers.ts";
 import { FanOut } from "./fan-out.ts";
 import { ringBeside } from "./machine-ring.ts";
+import { ToldUses } from "./told-uses.ts";
 import { FollowedBundles } from "./followed-bundles.ts";
 
 export interface Following extends Backing {
@@ -68,12 +69,15 @@ export async function openFollowing(
     },
   );
   closers.add(() => follower.close());
+  const uses = new ToldUses((told) => follower.report(told), instruments);
   const { serve } = authority;
   const relay =
-    serve && (await openRelay(serve, { identity, follower, consumers, instruments, closers }));
+    serve &&
+    (await openRelay(serve, { identity, follower, consumers, uses, instruments, closers }));
   return {
     maxStalenessMs: authority.maxStaleness,
     follow: (consumer: FeedConsumer) => consumers.follow(consumer),
+    used: (told) => uses.tell(told),
     prepare: () => bundles.prepare(),
     async begin() {
       await follower.start();
@@ -100,7 +104,7 @@ export async function openFollowing(
 /** Passes on what was verified here. Rejects with ConfigError for a name that its certificate is not for. */
 async function openRelay(
   { address, names }: ServeOptions,
-  { identity, follower, consumers, instruments, closers }: RelayParts,
+  { identity, follower, consumers, uses, instruments, closers }: RelayParts,
 ): Promise<FeedServer> {
   const other = names.find((name) => name !== identity.name);
   if (other !== undefined) {
@@ -113,6 +117,7 @@ async function openRelay(
     ...instruments,
     source: follower.source,
     admit: admitByCertificate(identity.issuer, disabled),
+    used: (told) => uses.tell(told),
     bundle: (hash, name) => follower.bundleOf(hash, name),
   });
   closers.add(
@@ -132,6 +137,7 @@ interface RelayParts {
   readonly consumers: FanOut;
   readonly identity: MachineIdentity;
   readonly follower: FeedFollower;
+  readonly uses: ToldUses;
   readonly instruments: Instruments;
   readonly closers: Closers;
 }

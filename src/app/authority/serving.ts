@@ -10,6 +10,7 @@ import { admitFromRegister } from "../../authority/feed/follower-admission.ts";
 import { serveMachines } from "../../authority/feed/serve.ts";
 import { createIssuedIdentity } from "../../authority/feed/server-identity.ts";
 import { createWorkloadAdmission } from "../../authority/enrolment/workload-admission.ts";
+import type { ApiKeyUses } from "../../keys/api-key-uses.ts";
 import type { Instruments } from "../instruments.ts";
 import type { Closers } from "./closers.ts";
 import type { Registers } from "./registers.ts";
@@ -18,6 +19,7 @@ export interface ServingParts {
   readonly issuer: string;
   readonly registers: Pick<Registers, "store" | "keys" | "ca" | "workloads" | "bundles">;
   readonly state: AuthorityState;
+  readonly uses: Pick<ApiKeyUses, "note">;
   readonly instruments: Instruments;
   readonly closers: Closers;
 }
@@ -25,7 +27,7 @@ export interface ServingParts {
 /** The state must have been started. Rejects with `listen-failed`. */
 export async function openServing(
   { address, names }: ServeOptions,
-  { issuer, registers, state, instruments, closers }: ServingParts,
+  { issuer, registers, state, uses, instruments, closers }: ServingParts,
 ): Promise<FeedServer> {
   const { store, keys, ca, workloads, bundles } = registers;
   const publisher = createFeedPublisher({ ...instruments, state, keys, ca });
@@ -39,6 +41,7 @@ export async function openServing(
       if (admitted.refused === undefined) workloads.seen(admitted.name);
       return admitted;
     },
+    used: (told) => uses.note(told),
     async bundle(hash, name) {
       return bundleFor(state.settings, name) === hash ? await bundles.bytes(hash) : undefined;
     },

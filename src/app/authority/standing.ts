@@ -3,6 +3,7 @@
  * there are (in the instruments, since authenticators ask them), which keys sign, whom enrolled machines are known by. One for each process that serves; it outlives reloads.
  */
 import { createRevocationList, type RevocationList } from "../../keys/revocation-list.ts";
+import type { ApiKeyUse } from "../../model/api-keys.ts";
 import type { FeedChange, FeedConsumer, FeedPosition } from "../../model/feed.ts";
 import type { PublishedKey } from "../../model/signing.ts";
 import type { Instruments } from "../instruments.ts";
@@ -28,8 +29,19 @@ export interface Standing extends FeedConsumer {
   close(): void;
 }
 
+const LIMITS = {
+  /** Between two reports of the API keys that were used. */
+  reportMs: 60_000,
+} as const;
+
+export interface StandingOptions {
+  readonly maxStalenessMs: number;
+  /** Takes which API keys were used since it was called last. Must not throw. */
+  used(uses: readonly ApiKeyUse[]): void;
+}
+
 export function createStanding(
-  { maxStalenessMs }: { readonly maxStalenessMs: number },
+  options: StandingOptions,
   {
     clock,
     timers,
@@ -38,10 +50,20 @@ export function createStanding(
     apiKeys,
   }: Pick<Instruments, "clock" | "timers" | "log" | "metrics" | "apiKeys">,
 ): Standing {
+  const { maxStalenessMs } = options;
   const revocations = createRevocationList({ maxStalenessMs }, { clock, timers, log, metrics });
   let keys: readonly PublishedKey[] = [];
   let authorities: readonly string[] = [];
   let position: FeedPosition | undefined;
+  let callOff = timers.after(LIMITS.reportMs, report);
+  function report(): void {
+    callOff = timers.after(LIMITS.reportMs, report);
+    tellUses();
+  }
+  function tellUses(): void {
+    const uses = apiKeys.takeUses();
+    if (uses.length > 0) options.used(uses);
+  }
   const behind = (nowMs: number): number => revocations.staleness(nowMs);
   return {
     revocations,
@@ -83,6 +105,10 @@ export function createStanding(
         apiKeys: apiKeys.size,
       };
     },
-    close: () => revocations.close(),
+    close() {
+      callOff();
+      tellUses();
+      revocations.close();
+    },
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import type { Problem } from "../../model/errors.ts";
+import type { ApiKeyUse } from "../../model/api-keys.ts";
 import type { FeedChange, FeedPosition } from "../../model/feed.ts";
 import type { RateVerdict } from "../../model/ports.ts";
 import type { RatePolicy } from "../../limits/gcra.ts";
@@ -59,6 +60,8 @@ export type FromWorker =
       readonly key: string;
       readonly cost: number;
     }
+  /** Which API keys were used there lately. */
+  | { readonly type: "used"; readonly uses: readonly ApiKeyUse[] }
   | ({ readonly type: "remember"; readonly seq: number } & MemoryRequest);
 
 export interface WorkerReport {
@@ -134,11 +137,17 @@ export function isFromWorker(message: Message): message is FromWorker {
       return isWhole(of["seq"], 1) && isCounted(of) && isPolicy(of["policy"]);
     case "give-back":
       return isCounted(of);
+    case "used":
+      return Array.isArray(of["uses"]) && of["uses"].every(isUse);
     case "remember":
       return isWhole(of["seq"], 1) && isMemoryRequest(of);
     default:
       return false;
   }
+}
+
+function isUse(value: unknown): boolean {
+  return isObject(value) && typeof value["id"] === "string" && isWhole(value["atMs"], 0);
 }
 
 function isCounted(of: Readonly<Record<string, unknown>>): boolean {

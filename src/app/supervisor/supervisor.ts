@@ -304,6 +304,8 @@ class Supervisor implements Sallyport {
       const { seq } = message;
       const answer = answerFrom(this.#instruments.memory, message, this.#memoryLostAt);
       channel.send({ type: "remembered", seq, ...answer });
+    } else if (message.type === "used") {
+      this.#around.backed?.backing.used(message.uses);
     } else if (message.type === "give-back") {
       this.#office.giveBack(message.id, message.key, message.cost);
     } else {

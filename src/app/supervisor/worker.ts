@@ -208,7 +208,10 @@ class Worker implements LeaseSource, MemorySource {
   #backed(maxStalenessMs: number): void {
     if (this.#standing !== undefined) return;
     if (this.#instance === undefined) {
-      this.#standing = createStanding({ maxStalenessMs }, this.#instruments);
+      this.#standing = createStanding(
+        { maxStalenessMs, used: (uses) => this.#send({ type: "used", uses }) },
+        this.#instruments,
+      );
     } else {
       this.drain(false);
     }
@@ -258,6 +261,7 @@ class Worker implements LeaseSource, MemorySource {
 
   async #end(): Promise<void> {
     await this.#instance?.close();
+    this.#standing?.close();
     // What was counted until the end, so that the sum does not lose it.
     this.#report(0);
     this.#channel?.end();

@@ -16,6 +16,9 @@ import {
 } from "../../../test/authority/feed-ground.ts";
 import { isJsonObject, parseJson } from "../../model/json.ts";
 import { packApiKeys, readApiKeyIds, unpackApiKeys } from "./api-key-pack.ts";
+import { fetchBytes, postBytes } from "./feed-client.ts";
+import { KEY_USES_LIMITS, readKeyUses, writeKeyUses } from "./key-uses.ts";
+import { systemTimers } from "../../platform/timers.ts";
 import { isFrameFault, readPayload, writePayload } from "./feed-frames.ts";
 
 const [ONE, TWO, THREE] = [
@@ -196,6 +199,43 @@ test("many keys come in parts, and many changes in steps, that each fit into a f
   await follower.consumer.until(() => follower.consumer.apiKeys.size === 6000);
   await fresh(follower);
   for (const { id, entry } of many) assert.deepEqual(follower.consumer.apiKeys.get(id), entry);
+});
+
+test("a follower tells which keys were used, and nothing else is taken for that", async () => {
+  await using ground = new FeedGround();
+  const authority = await ground.authority();
+  const follower = await following(ground, [authority.url]);
+  const uses = [{ id: ONE.id, atMs: T0 }];
+  await follower.follower.report(uses);
+  assert.deepEqual(ground.uses, uses);
+  const identity = ground.identity("edge-1");
+  const url = new URL("/key-uses", authority.url);
+  const post = (body: string) =>
+    postBytes(url, identity, { body: Buffer.from(body), timers: systemTimers });
+  for (const body of [
+    "",
+    "{}",
+    '{"uses":[["x",1]]}',
+    `{"uses":[["${ONE.id}",-1]]}`,
+    `{"uses":[["${ONE.id}"]]}`,
+  ]) {
+    await assert.rejects(post(body), /400 \(malformed\)/);
+  }
+  const stranger = ground.identity("billing", "workload");
+  const foreign = postBytes(url, stranger, { body: writeKeyUses(uses), timers: systemTimers });
+  await assert.rejects(foreign, /403 \(not-a-proxy\)/);
+  await assert.rejects(
+    fetchBytes(url, identity, { maxBytes: 100, timers: systemTimers }),
+    /405 \(method-not-allowed\)/,
+  );
+  assert.deepEqual(ground.uses, uses);
+});
+
+test("readKeyUses() gives back what writeKeyUses() was given, up to its bound", () => {
+  const uses = Array.from({ length: 10_001 }, (_, atMs) => ({ id: ONE.id, atMs }));
+  const bytes = writeKeyUses(uses);
+  assert.ok(bytes.length < KEY_USES_LIMITS.body);
+  assert.deepEqual(readKeyUses(bytes), uses.slice(0, 10_000));
 });
 
 const SECOND = 1000;

@@ -85,16 +85,42 @@ export function openStream(
   };
 }
 
+/** Resolves once it was taken. Rejects with `feed-failed`. */
+export async function postBytes(
+  url: URL,
+  identity: ClientIdentity,
+  { body, timers }: { readonly body: Buffer; readonly timers: Timers },
+): Promise<void> {
+  await exchangeBytes(url, identity, { body, maxBytes: LIMITS.problem, timers, status: 204 });
+}
+
 /** A whole body of at most `maxBytes`. Rejects with `feed-failed`. */
 export function fetchBytes(
   url: URL,
   identity: ClientIdentity,
   { maxBytes, timers }: { readonly maxBytes: number; readonly timers: Timers },
 ): Promise<Buffer> {
+  return exchangeBytes(url, identity, { maxBytes, timers, status: 200 });
+}
+
+interface Exchanged {
+  /** Left out: nothing is sent. */
+  readonly body?: Buffer;
+  readonly maxBytes: number;
+  readonly timers: Timers;
+  /** Of the answer that is wanted. */
+  readonly status: number;
+}
+
+function exchangeBytes(
+  url: URL,
+  identity: ClientIdentity,
+  { body, maxBytes, timers, status }: Exchanged,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    const sent = send(url, identity);
+    const sent = send(url, identity, body === undefined ? "GET" : "POST");
     const callOff = timers.after(LIMITS.bundleMs, () => fail("it takes too long"));
     const fail = (what: string, cause?: Error): void => {
       callOff();
@@ -104,7 +130,7 @@ export function fetchBytes(
     sent.on("error", (error) => fail(connectionFault(error), error));
     sent.on("response", (response) => {
       response.on("error", (error) => fail(connectionFault(error), error));
-      if (response.statusCode !== 200) {
+      if (response.statusCode !== status) {
         void readProblem(response).then((text) => fail(text));
         return;
       }
@@ -119,17 +145,21 @@ export function fetchBytes(
       });
       response.on("close", () => fail("the connection was closed"));
     });
-    sent.end();
+    sent.end(body);
   });
 }
 
-function send(url: URL, { certificatePem, keyPem, roots }: ClientIdentity): ClientRequest {
+function send(
+  url: URL,
+  { certificatePem, keyPem, roots }: ClientIdentity,
+  method: "GET" | "POST" = "GET",
+): ClientRequest {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   return request({
     host,
     port: url.port === "" ? 443 : Number(url.port),
     path: `${url.pathname}${url.search}`,
-    method: "GET",
+    method,
     agent: false,
     headers: { host: url.host, accept: FEED_MEDIA_TYPE },
     ca: [...roots],

@@ -7,10 +7,11 @@
  * them; and whoever follows it sees how old they are.
  */
 import type { Certificate } from "../../crypto/certificate.ts";
+import type { ApiKeyUse } from "../../model/api-keys.ts";
 import type { FeedConsumer, FeedPosition } from "../../model/feed.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import { BundleTaker, type BundleState } from "./bundle-taker.ts";
-import { type ClientIdentity, fetchBytes } from "./feed-client.ts";
+import { type ClientIdentity, fetchBytes, postBytes } from "./feed-client.ts";
 import { FeedConnection } from "./feed-connection.ts";
 import { FeedRefusal } from "./feed-refusal.ts";
 import { FeedSequence, type Outcome } from "./feed-sequence.ts";
@@ -19,6 +20,7 @@ import { bundleFor, type FeedSettings, settingsDigest } from "./feed-settings.ts
 import { FeedStateFile, type StateHead } from "./feed-state-file.ts";
 import { FeedVerifier, type VerifiedFrame } from "./feed-verifier.ts";
 import { fetchSnapshot } from "./fetch-snapshot.ts";
+import { KEY_USES_PATH, writeKeyUses } from "./key-uses.ts";
 import { frameLine } from "./frame-line.ts";
 import { FrameLog, type LogSnapshot } from "./frame-log.ts";
 import { readRootList, unprovenRoots } from "./root-endorsement.ts";
@@ -82,6 +84,8 @@ export interface FeedFollower {
   readonly settings: FeedSettings | undefined;
   /** The bundle, where it is the one that runs here and that this proxy is to run. */
   bundleOf(hash: string, proxy: string): Promise<Uint8Array | undefined>;
+  /** Tells who is followed which API keys were used. Rejects where that could not be told. */
+  report(uses: readonly ApiKeyUse[]): Promise<void>;
   /** Resolves once what was to be kept is on the disk. */
   close(): Promise<void>;
 }
@@ -197,6 +201,12 @@ class Follower implements FeedFollower {
     const { settings } = this.#sequence;
     if (settings === undefined || bundleFor(settings, proxy) !== hash) return undefined;
     return this.#file.bundle(hash);
+  }
+
+  async report(uses: readonly ApiKeyUse[]): Promise<void> {
+    const { identity, timers } = this.#deps;
+    const body = writeKeyUses(uses);
+    await postBytes(new URL(KEY_USES_PATH, this.#connection.address), identity, { body, timers });
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * Serves the feed to those who follow: `GET /feed`, `GET /snapshot`, `GET /bundles/<hash>`. The same for
+ * Serves the feed to those who follow: `GET /feed`, `GET /snapshot`, `GET /bundles/<hash>`, and hears
+ * from them which API keys were used (`POST /key-uses`). The same for
  * the authority and for a relay, which differ in where the frames come from.
  *
  * Each signed frame is one buffer for all. Who reads slowly holds up nobody and is cut off once more
@@ -9,9 +10,12 @@
 import type { Clock, Counter, Family, Gauge, Log, Metrics, Timers } from "../../model/ports.ts";
 import type { PeerCertificate, PeerTls } from "../../model/peer-tls.ts";
 import type { BodyReader, Exchange } from "../../http/exchange.ts";
+import { readWholeBody } from "../../http/whole-body.ts";
+import type { ApiKeyUse } from "../../model/api-keys.ts";
 import type { FeedPosition } from "../../model/feed.ts";
 import { FEED_MEDIA_TYPE } from "./feed-frames.ts";
 import type { Bridge } from "./feed-publisher.ts";
+import { KEY_USES_LIMITS, KEY_USES_PATH, readKeyUses } from "./key-uses.ts";
 import type { FrameLog, LiveKind, LogObserver, LogSnapshot } from "./frame-log.ts";
 
 /** Where the frames come from. */
@@ -31,6 +35,8 @@ export interface FeedServerDeps {
   readonly source: FeedSource;
   /** Whether the holder of this certificate may follow now. Rejects where that cannot be known. */
   readonly admit: (certificate: PeerCertificate) => Promise<FollowerAdmission>;
+  /** Takes which API keys followers say were used. */
+  readonly used: (uses: readonly ApiKeyUse[]) => void;
   /** The bytes of a bundle that the proxy of this name is to run; undefined: not this one. */
   readonly bundle: (hash: string, name: string) => Promise<Uint8Array | undefined>;
   readonly clock: Clock;
@@ -109,6 +115,7 @@ class Server implements FeedServer, LogObserver {
   handle(exchange: Exchange): boolean {
     const { method, target } = exchange.head;
     const [path = "", query = ""] = target.split("?", 2);
+    if (path === KEY_USES_PATH) return this.#takeUses(exchange);
     const hash = HASH.exec(path)?.[1];
     if (path !== "/feed" && path !== "/snapshot" && hash === undefined) return false;
     if (method !== "GET") problem(exchange, 405, "method-not-allowed");
@@ -161,6 +168,34 @@ class Server implements FeedServer, LogObserver {
       this.#deps.log.warn("a follower cannot be served now", {
         error: error instanceof Error ? error : new Error(String(error)),
       });
+      problem(exchange, 503, "not-available");
+    }
+  }
+
+  #takeUses(exchange: Exchange): true {
+    if (exchange.head.method !== "POST") {
+      problem(exchange, 405, "method-not-allowed");
+      return true;
+    }
+    readWholeBody(exchange, KEY_USES_LIMITS.body, ({ bytes, fault }) => {
+      if (fault === undefined) void this.#noteUses(exchange, bytes);
+      else problem(exchange, 400, "malformed");
+    });
+    return true;
+  }
+
+  async #noteUses(exchange: Exchange, body: Buffer): Promise<void> {
+    try {
+      const name = await this.#admitted(exchange);
+      if (name === undefined || exchange.gone) return;
+      const uses = readKeyUses(body);
+      if (uses === undefined) {
+        problem(exchange, 400, "malformed");
+        return;
+      }
+      this.#deps.used(uses);
+      exchange.reply(204, [], "");
+    } catch {
       problem(exchange, 503, "not-available");
     }
   }

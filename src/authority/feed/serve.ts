@@ -71,7 +71,7 @@ export async function serveMachines(
       minVersion: "TLSv1.3",
       clients: { mode: "optional", ca: FILES.ca },
     },
-    limits: { ...LIMITS, headBytes: "8KiB", bodyBytes: "64KiB" },
+    limits: { ...LIMITS, headBytes: "8KiB", bodyBytes: "1MiB" },
   });
   const tls = createTls(parsed.tls, identity, deps);
   const end = identity.changed(() => tls.reload());

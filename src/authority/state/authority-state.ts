@@ -113,6 +113,8 @@ export interface AuthorityState {
   apiKeyPieces(bytes: number): ApiKeyPieces;
   /** How many revocations. */
   readonly size: number;
+  /** Whether there is an API key of this id. */
+  hasApiKey(id: string): boolean;
   /** How many API keys, those included that expired lately. */
   readonly apiKeyCount: number;
   /** Reads what is new now, instead of within the second. Never rejects. */
@@ -193,6 +195,10 @@ class StoreState implements AuthorityState {
 
   get apiKeyCount(): number {
     return this.#apiKeys.size;
+  }
+
+  hasApiKey(id: string): boolean {
+    return this.#apiKeys.has(id);
   }
 
   apiKeyPieces(bytes: number): ApiKeyPieces {
