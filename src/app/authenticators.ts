@@ -23,6 +23,7 @@ import { createMtlsAuthenticator } from "../identity/mtls.ts";
 import { createOidcAuthenticator } from "../identity/oidc.ts";
 import type { SessionKeys } from "../identity/session-keys.ts";
 import { createSessionSet } from "../identity/session-set.ts";
+import type { RevocationTarget } from "../model/revocation.ts";
 import type { CertificateVerifier } from "../model/verifiers.ts";
 import { createDocumentFetcher } from "../platform/document-fetcher.ts";
 import { readFileBytes } from "../platform/files.ts";
@@ -99,6 +100,10 @@ function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
     jsonClient,
     documentFetcher,
     sessionKeys,
+    // Asked each time: the authority comes to be after the instruments.
+    revoke: async (target: RevocationTarget, expiresMs: number) => {
+      await instruments.ending.revoke?.(target, expiresMs);
+    },
   };
 }
 

@@ -13,6 +13,7 @@ import { createLocalMemory, type LocalMemory } from "../memory/local-memory.ts";
 import { Deadlines } from "../http/deadlines.ts";
 import { createRunningServices, type RunningServices } from "../http/running-services.ts";
 import type { Clock, Log, Timers, NameResolver } from "../model/ports.ts";
+import type { RevocationTarget } from "../model/revocation.ts";
 import type { SharedMemory } from "../model/shared-memory.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createNameResolver } from "../platform/name-resolver.ts";
@@ -51,6 +52,10 @@ export interface Instruments {
   readonly shared: SharedMemory;
   /** What browser sessions are sealed under where no key is configured. */
   readonly sessionKey: Uint8Array;
+  /** Takes away, everywhere, what ends by itself (a logout); set where the authority is in this process. */
+  readonly ending: {
+    revoke: ((target: RevocationTarget, expiresMs: number) => Promise<void>) | undefined;
+  };
   readonly newTraceparent: () => string;
 }
 
@@ -86,6 +91,7 @@ export function createInstruments(
     memory,
     shared: shared ?? memory,
     sessionKey: randomBytes(32),
+    ending: { revoke: undefined },
     workloadApis: createWorkloadApiPool({ clock, timers: systemTimers, log, metrics }),
     asked: createAskedPool(),
     apiKeys: createApiKeyDirectory({ metrics }),

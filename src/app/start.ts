@@ -88,6 +88,12 @@ export function stand(backing: Backing, instruments: Instruments, shared = false
   const standing = createStanding(backing, instruments);
   const unfollow = backing.follow(standing);
   const signing = backing.signing({ shared, standing });
+  const { revocations } = backing.registers ?? {};
+  if (revocations !== undefined) {
+    instruments.ending.revoke = async (target, expiresMs) => {
+      await revocations.revoke(target, { mode: "revoke", expiresMs, by: "sessions" });
+    };
+  }
   return {
     backing,
     standing,

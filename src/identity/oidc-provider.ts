@@ -25,11 +25,6 @@ export interface OidcProviderDeps {
   readonly readFile: (path: string) => Uint8Array;
 }
 
-const LIMITS = {
-  /** For one request to the provider; a person waits for it, and a hanging provider is given up. */
-  timeoutMs: 10_000,
-} as const;
-
 /** Throws ConfigError where the client's key cannot be used. Fetches nothing yet. */
 export function openProvider(
   options: OidcOptions & { readonly name: string },
@@ -50,7 +45,7 @@ export function openProvider(
       pushedRequests: options.par,
       userinfo: options.userinfo,
       clockSkewSeconds: options.clockSkew / 1000,
-      timeoutMs: LIMITS.timeoutMs,
+      timeoutMs: options.timeout,
       insecureHttp,
     },
     { ...deps, keys },

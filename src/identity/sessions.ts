@@ -249,7 +249,7 @@ class BrowserSessions implements Sessions {
     await this.#endAll({ by: "subject", subject }, nowMs);
     if (!this.#subjectIsSub) return;
     const target = { kind: "subject", authenticator: this.#name, subject } as const;
-    await this.#deps.revoke?.(target, nowMs + this.#options.absolute);
+    await this.#revoke(target, nowMs + this.#options.absolute);
   }
 
   verify(
@@ -722,8 +722,19 @@ class BrowserSessions implements Sessions {
     const ttl = Math.max(1, endsMs - nowMs);
     await this.#standing.end({ by: "id", id }, nowMs, ttl);
     await this.#store.forget(id);
-    const target = { kind: "id", authenticator: this.#name, id } as const;
-    await this.#deps.revoke?.(target, endsMs);
+    await this.#revoke({ kind: "id", authenticator: this.#name, id }, endsMs);
+  }
+
+  /** Where that fails, it has ended in this machine all the same. */
+  async #revoke(target: RevocationTarget, expiresMs: number): Promise<void> {
+    try {
+      await this.#deps.revoke?.(target, expiresMs);
+    } catch (error) {
+      this.#deps.log.error("an end of a session could not be told to proxies that follow", {
+        authenticator: this.#name,
+        error: asError(error),
+      });
+    }
   }
 
   async #endAll(end: SessionEnd, nowMs: number): Promise<void> {
