@@ -1,5 +1,8 @@
 /** Who shows or trusts what the SPIFFE Workload API brings needs one, and one that nobody uses is a mistake. */
+import { statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { workloadParts } from "../http/upstream-tls.ts";
+import { workloadAddress } from "../identity/workload-api-options.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
@@ -26,9 +29,30 @@ export function checkWorkloadApi(
 /** `ownOnly`: services are not known. */
 export function checkWorkloadApiWarnings(
   draft: Draft,
-  { ownOnly }: { readonly ownOnly: boolean },
+  { ownOnly, folder }: { readonly ownOnly: boolean; readonly folder: string },
 ): PathProblem[] {
-  if (ownOnly || draft.workloadApi === undefined || users(draft).length > 0) return [];
+  if (draft.workloadApi === undefined) return [];
+  return [
+    ...openFolder(workloadAddress(draft.workloadApi.address, (path) => resolve(folder, path))),
+    ...(ownOnly ? [] : unused(draft)),
+  ];
+}
+
+/** Who can put another socket in the place of the agent's hands us an identity and authorities of their own. */
+function openFolder(address: string): PathProblem[] {
+  if (!address.startsWith("unix:")) return [];
+  const folder = dirname(address.slice("unix:".length));
+  // Where there is none yet, the agent will make it.
+  const mode = statSync(folder, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o022) === 0) return [];
+  const message = `others can put a socket of theirs in the place of the agent's: ${folder} is open to them (mode ${(mode & 0o7777).toString(8).padStart(4, "0")})`;
+  return [
+    { path: ["workloadApi", "address"], message, remedy: "chmod go-w, and owned by the agent" },
+  ];
+}
+
+function unused(draft: Draft): PathProblem[] {
+  if (users(draft).length > 0) return [];
   const message = "nothing uses the Workload API";
   const remedy = "tls: { identity: workload-api } of a listener or service, or no workloadApi";
   return [{ path: ["workloadApi"], message, remedy }];
