@@ -13,6 +13,7 @@ import type { ListenerOptions } from "../http/listener-options.ts";
 import { listen } from "../http/listener.ts";
 import { createListenerTls, type ListenerTls } from "../http/listener-tls.ts";
 import { type AdjustableFailureBudget, createFailureBudget } from "../limits/failure-budget.ts";
+import type { RedisMemory } from "../memory/redis-memory.ts";
 import { ConfigError } from "../model/errors.ts";
 import { NO_REVOCATIONS, type Revocations } from "../model/revocation.ts";
 import { createDecisionIds } from "../platform/decision-id.ts";
@@ -28,6 +29,7 @@ import type { Standing } from "./authority/standing.ts";
 import { publishAuthorities } from "./authenticators.ts";
 import { buildSnapshot, openWorkloadApi, type RunningSnapshot } from "./build-snapshot.ts";
 import type { Instruments } from "./instruments.ts";
+import { openShared } from "./shared-memory.ts";
 import { reportCompleted } from "./report-completed.ts";
 import { ListenerSet, textOf } from "./listener-set.ts";
 import type { Prepared } from "./prepare.ts";
@@ -87,7 +89,11 @@ export async function startInstance(
   const written = prepared.loaded.config;
   const config = seated(written, seat);
   warnOfOpenFiles(config, instruments.log);
-  const snapshot = await buildSnapshot(prepared, instruments, signing);
+  const shared = openShared(config, instruments);
+  const snapshot = await buildSnapshot(prepared, instruments, signing).catch((error: unknown) => {
+    shared?.close();
+    throw error;
+  });
   const instance = seat.instance === undefined ? {} : { instance: seat.instance };
   const audit = await createAuditLog(config.audit, { ...instruments, ...instance });
   const parts = {
@@ -99,10 +105,11 @@ export async function startInstance(
     seat,
     standing,
     signing,
+    shared,
     prepared,
   };
   const running = new RunningInstance(parts);
-  await Promise.all([snapshot.start(), running.identify(config)]);
+  await Promise.all([snapshot.start(), running.identify(config), shared?.start()]);
   publishAuthorities(snapshot.authenticators(), instruments);
   try {
     await running.open(prepared.loaded.file);
@@ -120,6 +127,7 @@ const FIXED = [
   "authority",
   "assertions",
   "workloadApi",
+  "shared",
   "workers",
   "supervisor",
 ] as const;
@@ -133,6 +141,7 @@ interface Parts {
   readonly seat: Seat;
   readonly standing: Standing | undefined;
   readonly signing: AssertionSigning | undefined;
+  readonly shared: RedisMemory | undefined;
   readonly prepared: Prepared;
 }
 
@@ -144,6 +153,7 @@ class RunningInstance implements Instance {
   readonly #streams: Streams;
   readonly #standing: Standing | undefined;
   readonly #signing: AssertionSigning | undefined;
+  readonly #shared: RedisMemory | undefined;
   /** Of the listeners, which stay open while snapshots come and go. */
   readonly #workload: WorkloadSource | undefined;
   readonly gate: AdjustableGateDeps;
@@ -168,6 +178,7 @@ class RunningInstance implements Instance {
     this.#written = written;
     this.#standing = standing;
     this.#signing = signing;
+    this.#shared = parts.shared;
     this.#workload = openWorkloadApi(config, instruments);
     this.#stopProcessMetrics = registerProcessMetrics(instruments.metrics);
     const { clock, deadlines, log, metrics, requests } = instruments;
@@ -307,6 +318,7 @@ class RunningInstance implements Instance {
     void this.#hurry.promise.then(() => this.#set.close(0));
     await ended;
     this.#streams.close();
+    this.#shared?.close();
     this.#snapshot.close();
     this.#workload?.close();
     this.#stopProcessMetrics();

@@ -10,6 +10,7 @@ import { createTrustBundlePool, type TrustBundlePool } from "../identity/trust-b
 import { createTrustDirectory, type TrustDirectory } from "../identity/trust-directory.ts";
 import { createLimitPool, type CreateRateLimiter, type LimitPool } from "../limits/limit-pool.ts";
 import { createLocalMemory, type LocalMemory } from "../memory/local-memory.ts";
+import { SwitchedMemory } from "../memory/switched-memory.ts";
 import { Deadlines } from "../http/deadlines.ts";
 import { createRunningServices, type RunningServices } from "../http/running-services.ts";
 import type { Clock, Log, Timers, NameResolver } from "../model/ports.ts";
@@ -48,8 +49,8 @@ export interface Instruments {
   readonly limits: LimitPool;
   /** What this process remembers by itself; a supervisor also for its workers. */
   readonly memory: LocalMemory;
-  /** What it holds in common with others: its own memory where it is alone. */
-  readonly shared: SharedMemory;
+  /** What it holds in common with others: its own memory where it is alone, its supervisor's, or Redis. */
+  readonly shared: SwitchedMemory;
   /** What browser sessions are sealed under where no key is configured. */
   readonly sessionKey: Uint8Array;
   /** Takes away, everywhere, what ends by itself (a logout); set where the authority is in this process. */
@@ -89,7 +90,7 @@ export function createInstruments(
     trustBundles: createTrustBundlePool(),
     trust: createTrustDirectory(),
     memory,
-    shared: shared ?? memory,
+    shared: new SwitchedMemory(shared ?? memory),
     sessionKey: randomBytes(32),
     ending: { revoke: undefined },
     workloadApis: createWorkloadApiPool({ clock, timers: systemTimers, log, metrics }),

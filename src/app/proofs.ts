@@ -5,16 +5,20 @@ import type { ProofVerifier } from "../model/verifiers.ts";
 import type { Instruments } from "./instruments.ts";
 
 export function createProofs(
-  config: Pick<Config, "dpop" | "authority">,
+  config: Pick<Config, "dpop" | "authority" | "shared">,
   { shared, metrics }: Pick<Instruments, "shared" | "metrics">,
 ): ProofVerifier {
   const nonce = ruleOf(config);
   return createProofVerifier({ ...config.dpop, nonce }, { shared, metrics });
 }
 
-function ruleOf({ dpop, authority }: Pick<Config, "dpop" | "authority">): "off" | "required" {
+function ruleOf({
+  dpop,
+  authority,
+  shared,
+}: Pick<Config, "dpop" | "authority" | "shared">): "off" | "required" {
   if (dpop.nonce !== "auto") return dpop.nonce;
-  return hasSiblings(authority) ? "required" : "off";
+  return shared === undefined && hasSiblings(authority) ? "required" : "off";
 }
 
 /** Whether other proxies may serve the same callers. */

@@ -17,6 +17,7 @@ import { checkRoutes, checkSomeRoute } from "./check-routes.ts";
 import { checkServe } from "./check-serve.ts";
 import { checkServices } from "./check-services.ts";
 import { checkSessions } from "./check-sessions.ts";
+import { checkShared, checkSharedWarnings } from "./check-shared.ts";
 import { checkStore, checkStoreWarnings } from "./check-store.ts";
 import { checkTemplates } from "./check-templates.ts";
 import { checkTlsFiles, checkTlsWarnings } from "./check-tls.ts";
@@ -57,6 +58,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...(ownOnly ? [] : checkSessions(draft)),
     ...checkApiKeys(draft),
     ...(ownOnly ? [] : checkClients(draft)),
+    ...checkShared(draft, folder),
     ...checkAdmin(draft),
     ...checkAttributes(draft),
     ...checkAssertions(draft),
@@ -81,6 +83,7 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkPublishedSecrets(draft, expansion),
     ...checkIdentityWarnings(draft, folder),
     ...checkStoreWarnings(subject),
+    ...checkSharedWarnings(draft),
     ...checkWorkloadApiWarnings(draft, subject),
   ];
 }

@@ -10,6 +10,8 @@ import type { CredentialsOptions } from "../gate/credential-options.ts";
 import { mapAuthenticatorFiles } from "../identity/authenticator-options.ts";
 import { workloadAddress } from "../identity/workload-api-options.ts";
 import { mapListenerFiles, mapServiceFiles } from "../http/tls-options.ts";
+import { redisSocket, withRedisSocket } from "../memory/redis-url.ts";
+import type { SharedOptions } from "../memory/shared-options.ts";
 import type { Config, OwnConfig } from "./schema.ts";
 
 /** Of what a follower's own file says, and of the same parts of a whole configuration. */
@@ -33,6 +35,7 @@ export function resolveOwnPaths<T extends OwnConfig | Config>(config: T, folder:
             address: workloadAddress(config.workloadApi.address, (file) => resolve(folder, file)),
           },
         }),
+    ...(config.shared === undefined ? {} : { shared: resolveShared(config.shared, folder) }),
     supervisor: { ...config.supervisor, folder: resolve(folder, config.supervisor.folder) },
     audit: { ...config.audit, path: resolve(folder, config.audit.path) },
   };
@@ -70,6 +73,16 @@ function resolveAdmin(admin: AdminOptions, folder: string): AdminOptions {
     ...admin,
     ...(socket === undefined ? {} : { socket: resolve(folder, socket) }),
     ...(tls === undefined ? {} : { tls: mapListenerFiles(tls, (file) => resolve(folder, file)) }),
+  };
+}
+
+function resolveShared(shared: SharedOptions, folder: string): SharedOptions {
+  const { redis, ca } = shared;
+  const socket = redisSocket(redis);
+  return {
+    ...shared,
+    redis: socket === undefined ? redis : withRedisSocket(resolve(folder, socket)),
+    ...(ca === undefined ? {} : { ca: resolve(folder, ca) }),
   };
 }
 

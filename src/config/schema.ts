@@ -20,6 +20,7 @@ import { assertionsSchema } from "../keys/assertion-key-options.ts";
 import { workloadApiSchema } from "../identity/workload-api-options.ts";
 import { failureBudgetSchema } from "../limits/failure-budget.ts";
 import { sharedRateSchema } from "../limits/limit-options.ts";
+import { sharedSchema } from "../memory/shared-options.ts";
 import { attributesSchema, nameSchema } from "../model/options.ts";
 import { policyOptionsSchema } from "../policy/policy-options.ts";
 import {
@@ -76,6 +77,7 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe("Ways to know a caller, by name. Routes say which of them count."),
   dpop: dpopSchema,
+  shared: sharedSchema.optional(),
   services: z
     .record(nameSchema, serviceSchema)
     .describe("What permitted requests are forwarded to, by name."),

@@ -1,0 +1,36 @@
+/** What proxies hold in common, and what they should. */
+import { resolve } from "node:path";
+import { pemLabels } from "../crypto/pem.ts";
+import { readFileBytes } from "../platform/files.ts";
+import type { Draft } from "./draft.ts";
+import type { PathProblem } from "./issues.ts";
+
+/** A file of authorities that cannot be used. */
+export function checkShared({ config, own }: Draft, folder: string): PathProblem[] {
+  const ca = (config ?? own)?.shared?.ca;
+  const fault = ca === undefined ? undefined : fileFault(resolve(folder, ca));
+  if (fault === undefined) return [];
+  const message = `the file "${ca}" cannot be used: ${fault}`;
+  return [{ path: ["shared", "ca"], message, remedy: "a file in PEM" }];
+}
+
+function fileFault(file: string): string | undefined {
+  try {
+    const labels = pemLabels(readFileBytes(file).toString("latin1"));
+    return labels.includes("CERTIFICATE") ? undefined : "it holds no certificate";
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "unreadable";
+  }
+}
+
+/** A proof that was used at one proxy can be used at another where neither nonces nor a memory bind it. */
+export function checkSharedWarnings({ config }: Draft): PathProblem[] {
+  if (config?.dpop.nonce !== "off" || config.shared !== undefined) return [];
+  const { authority } = config;
+  const siblings =
+    authority !== undefined && ("feed" in authority || authority.serve !== undefined);
+  if (!siblings) return [];
+  const message = "a DPoP proof that was used at one proxy can be used once more at each other";
+  const remedy = "dpop.nonce auto or required, or shared.redis, so that proxies know of each other";
+  return [{ path: ["dpop", "nonce"], message, remedy }];
+}
