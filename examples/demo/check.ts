@@ -60,9 +60,8 @@ function ask(world: World, one: Case): Promise<Answer> {
 /** Each in a browser of their own, so that nobody is logged in before. */
 async function browse(world: World, one: Case, person: Person): Promise<Answer> {
   const page = await new Browser(person).open(new URL(`http://${world.proxy}${one.target}`));
-  if (page.response === undefined) throw new TypeError("a browser that stops nowhere");
-  const fields = Object.fromEntries(page.response.headers);
-  return { status: page.response.status, fields, body: page.body };
+  const fields = Object.entries(page.fields).map(([name, value]) => [name, String(value)]);
+  return { status: page.status, fields: Object.fromEntries(fields), body: page.body };
 }
 
 /** What the answer itself says: the problem's reason, or that it was let through. */
