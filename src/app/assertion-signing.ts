@@ -12,6 +12,7 @@ import type { AssertionSigner } from "../model/assertion.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { Clock } from "../model/ports.ts";
 import type { PublishedKey, Signer } from "../model/signing.ts";
+import type { PublishedRing } from "./authority/machine-ring.ts";
 import type { Instruments } from "./instruments.ts";
 
 export interface AssertionSigning extends AssertionSigner {
@@ -19,6 +20,8 @@ export interface AssertionSigning extends AssertionSigner {
   published(): readonly PublishedKey[];
   /** What workers are to sign with; undefined where the key does not leave this process. */
   readonly local: LocalKeys | undefined;
+  /** Tells it which configuration is to be served: a key that nobody needs is published by nobody. */
+  serves(config: Config): void;
   close(): void;
 }
 
@@ -29,16 +32,24 @@ export function signingAlone(
 ): AssertionSigning | undefined {
   if (assertions === undefined || authority !== undefined) return undefined;
   const { issuer, algorithm } = assertions;
-  return signingWith(issuer, createLocalKeys({ ...instruments, algorithm: () => algorithm }));
+  const local = createLocalKeys({ ...instruments, algorithm: () => algorithm });
+  return signingWith(issuer, { local, wanted() {}, close: () => local.close() });
 }
 
-export function signingWith(issuer: string, local: LocalKeys): AssertionSigning {
+export function signingWith(issuer: string, ring: PublishedRing): AssertionSigning {
+  const { local } = ring;
   return {
     issuer,
     local,
     current: () => local.current(),
     published: () => local.published(),
-    close: () => local.close(),
+    serves(config) {
+      const used = usesAssertions(config);
+      // Now and not with the first request: services fetch the set when they start.
+      if (used) local.current();
+      ring.wanted(used);
+    },
+    close: () => ring.close(),
   };
 }
 
@@ -68,6 +79,7 @@ export function signingByAuthority(
       return current;
     },
     published: () => [],
+    serves() {},
     close: end,
   };
 }
@@ -143,6 +155,9 @@ export class HandedSigning implements AssertionSigning {
     const nowMs = this.#clock.now();
     return this.#known.filter(({ removedMs }) => nowMs < removedMs);
   }
+
+  /** Its supervisor knows that as well. */
+  serves(): void {}
 
   close(): void {}
 }

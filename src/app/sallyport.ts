@@ -89,6 +89,7 @@ export async function startPrepared(
     await desk.close();
   };
   warnOf(prepared, log);
+  signing?.serves(prepared.loaded.config);
   const instance = await startInstance(prepared, instruments, { standing, signing }).catch(
     async (error: unknown) => {
       await end();
@@ -103,6 +104,7 @@ export async function startPrepared(
         const next = await prepare();
         warnOf(next, log);
         await instance.reload(next);
+        signing?.serves(next.loaded.config);
         await backing?.inForce(next, "asked");
         return instance.configHash;
       },

@@ -48,12 +48,17 @@ export interface LocalKey {
 }
 
 export interface LocalKeys {
-  /** The key for one signature; ask again for the next. Never throws: there is always one. */
+  /**
+   * The key for one signature; ask again for the next. Never throws: there is always one. The first is made
+   * when it is first asked for: until then nobody has said what it should be like.
+   */
   current(): Signer;
   /** All that are to be known now. */
   published(): readonly PublishedKey[];
   /** With private halves: those that may sign now or later. */
   keys(): readonly LocalKey[];
+  /** The same of all that are published, whether anybody knows them or not. */
+  all(): readonly LocalKey[];
   /** Called after what is used or published may have changed. Returns the function that ends it. */
   changed(listener: () => void): () => void;
   close(): void;
@@ -92,12 +97,12 @@ class ScheduledLocalKeys implements LocalKeys {
       rotateMs: LIMITS.rotateMs,
       lifetimeMs: 60_000,
     });
-    this.#look();
   }
 
   current(): Signer {
     const nowMs = this.#deps.clock.now();
-    if (this.#current === undefined || nowMs >= this.#untilMs || nowMs < this.#sinceMs) {
+    if (this.#callOff === undefined && !this.#closed) this.#look();
+    else if (this.#current === undefined || nowMs >= this.#untilMs || nowMs < this.#sinceMs) {
       this.#settle(nowMs);
     }
     if (this.#current === undefined) throw new TypeError("a ring without a key");
@@ -110,7 +115,12 @@ class ScheduledLocalKeys implements LocalKeys {
   }
 
   keys(): readonly LocalKey[] {
-    return this.#usable.map((held) => ({ key: held.key, published: publishedOf(held) }));
+    return this.#usable.map(localKey);
+  }
+
+  all(): readonly LocalKey[] {
+    const nowMs = this.#deps.clock.now();
+    return this.#held.filter((held) => isPublished(held, nowMs)).map(localKey);
   }
 
   changed(listener: () => void): () => void {
@@ -171,6 +181,10 @@ class ScheduledLocalKeys implements LocalKeys {
     });
     return { key, signs: true, ...times };
   }
+}
+
+function localKey(held: Held): LocalKey {
+  return { key: held.key, published: publishedOf(held) };
 }
 
 function kids(held: readonly Held[]): readonly string[] {

@@ -30,4 +30,6 @@ export interface PublishedKey {
   readonly retiredMs: number;
   /** It is published, and verifies, until here. */
   readonly removedMs: number;
+  /** The machine that signs with it; undefined: the authority does, or this process itself. */
+  readonly machine?: string | undefined;
 }

@@ -17,6 +17,8 @@ export const COLLECTIONS = [
   "workloads",
   /** When enrolled machines were last there. By itself, so that being seen is no change of a workload. */
   "last-seen",
+  /** Public keys that machines sign assertions with. */
+  "assertion-keys",
   /** Hashes of join tokens that can still be redeemed. */
   "join-tokens",
   /** Cut-offs and blocks. */

@@ -26,6 +26,7 @@ import {
   type EnrolmentEndpoint,
   type EnrolmentResponse,
 } from "../../src/authority/enrolment/enrolment-endpoint.ts";
+import { createMachineKeys } from "../../src/authority/enrolment/machine-keys.ts";
 import type { FeedCertifier } from "../../src/authority/feed/feed-signer.ts";
 import { type ProofKey, proofKeyOf } from "../../src/authority/enrolment/enrolment-proof.ts";
 import {
@@ -126,6 +127,8 @@ export class FixtureAuthority {
     this.enrolment = createEnrolment({ store, ca, clock, log, issuer: ISSUER });
     this.endpoint = createEnrolmentEndpoint({
       enrolment: this.enrolment,
+      machineKeys: createMachineKeys({ store }),
+      admission: this.admission,
       ca,
       clock,
       log,

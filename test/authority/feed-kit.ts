@@ -299,7 +299,12 @@ export class TestStream {
 
   settingsText(disabled: readonly string[] = []): string {
     const { keys, ca } = this.ground;
-    const shared = { keys: keys.published(), authorities: ca.roots(), bundles: [] };
+    const shared = {
+      keys: keys.published(),
+      machineKeys: [],
+      authorities: ca.roots(),
+      bundles: [],
+    };
     return writeSettings({ ...shared, disabled });
   }
 

@@ -2,7 +2,7 @@
  * The authority in this process: state, keys, the small CA and the registers over one store, opened in
  * the order in which they stand on each other and closed in the opposite one.
  */
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import {
   type AuthorityState,
@@ -10,6 +10,11 @@ import {
 } from "../../authority/state/authority-state.ts";
 import type { KeeperOptions } from "../../authority/authority-options.ts";
 import { createBundleRegister } from "../../authority/state/bundle-register.ts";
+import {
+  createMachineKeys,
+  OWN_PREFIX,
+  readMachineKeys,
+} from "../../authority/enrolment/machine-keys.ts";
 import { isKeptOut, readWorkload } from "../../authority/enrolment/workload-record.ts";
 import { authorityUrl } from "../../authority/enrolment/enrolment-token.ts";
 import { createWorkloadRegister } from "../../authority/enrolment/workload-register.ts";
@@ -23,6 +28,7 @@ import { entryOf } from "../../keys/revocation-document.ts";
 import { createRevocationRegister } from "../../keys/revocation-register.ts";
 import { ASSERTION_ISSUER_PATH } from "../../model/assertion.ts";
 import type { Sealer } from "../../crypto/seal.ts";
+import { SallyportError } from "../../model/errors.ts";
 import type { StoredDocument } from "../../model/store.ts";
 import { keepHouse } from "../../store/housekeeping.ts";
 import { openStore } from "../../store/open-store.ts";
@@ -81,6 +87,7 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
       entryOf: apiKeyEntryOf,
       macOf: (document) => readApiKeyMac(sealer, document),
     },
+    machineKeysOf: readMachineKeys,
   });
   ground.closers.add(() => state.close());
   await state.start();
@@ -97,6 +104,9 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
   const registers = { ...opened, revocations, apiKeys };
   const uses = createApiKeyUses({ ...instruments, store, has: (id) => state.hasApiKey(id) });
   ground.closers.add(() => uses.close());
+  const machineKeys = createMachineKeys({ store });
+  // Several authorities on one host do not share a document; a name that nobody can enrol under.
+  const own = `${OWN_PREFIX}${hostname()}.${randomUUID()}`.slice(0, 128);
   const { issuer, serve } = options;
   const serving = { issuer, registers, state, uses, instruments, closers };
   const feed = serve && (await openServing(serve, serving));
@@ -110,7 +120,15 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
       const name = `${issuer}${ASSERTION_ISSUER_PATH}`;
       // The authority's key leaves its process for nobody.
       return shared
-        ? signingWith(name, ringBeside(standing, instruments))
+        ? signingWith(
+            name,
+            ringBeside(standing, instruments, async ({ key, published }) => {
+              const { jwk, kid: thumbprint, algorithm } = key;
+              const proven = { jwk: jwk as Record<string, string>, thumbprint, algorithm };
+              const outcome = await machineKeys.publish(own, proven, published);
+              if (outcome !== "published") throw new SallyportError("store-failed", outcome);
+            }),
+          )
         : signingByAuthority(name, keys, instruments.clock);
     },
     inForce: (prepared, how) =>

@@ -12,6 +12,8 @@ import {
   type MachineIdentity,
   openMachineIdentity,
 } from "../../authority/enrolment/machine-identity.ts";
+import { publishKey } from "../../authority/enrolment/publish-key.ts";
+import type { LocalKey } from "../../keys/local-keys.ts";
 import { serveMachines } from "../../authority/feed/serve.ts";
 import type { LoadedOwn } from "../../config/load.ts";
 import { unpackBundle } from "../../config/unpack-bundle.ts";
@@ -84,8 +86,12 @@ export async function openFollowing(
       return await bundles.first;
     },
     serve: (reload) => bundles.serve(reload),
-    signing: ({ standing }) =>
-      signingWith(`${identity.issuer}${ASSERTION_ISSUER_PATH}`, ringBeside(standing, instruments)),
+    signing({ standing }) {
+      const publish = (key: LocalKey): Promise<void> =>
+        publishKey(identity, key, instruments.clock.now());
+      const name = `${identity.issuer}${ASSERTION_ISSUER_PATH}`;
+      return signingWith(name, ringBeside(standing, instruments, publish));
+    },
     inForce: () => Promise.resolve(),
     role: () => "proxy",
     feed: () => feedOf(consumers, authority.maxStaleness),

@@ -3,6 +3,7 @@ import type { ServeOptions } from "../../authority/authority-options.ts";
 import type { AuthorityState } from "../../authority/state/authority-state.ts";
 import { createEnrolmentEndpoint } from "../../authority/enrolment/enrolment-endpoint.ts";
 import { createEnrolment } from "../../authority/enrolment/enrolment.ts";
+import { createMachineKeys } from "../../authority/enrolment/machine-keys.ts";
 import { createFeedPublisher } from "../../authority/feed/feed-publisher.ts";
 import { createFeedServer, type FeedServer } from "../../authority/feed/feed-server.ts";
 import { bundleFor } from "../../authority/feed/feed-settings.ts";
@@ -32,7 +33,8 @@ export async function openServing(
   const { store, keys, ca, workloads, bundles } = registers;
   const publisher = createFeedPublisher({ ...instruments, state, keys, ca });
   closers.add(() => publisher.close());
-  const admission = admitFromRegister(createWorkloadAdmission({ ...instruments, store, issuer }));
+  const workloadAdmission = createWorkloadAdmission({ ...instruments, store, issuer });
+  const admission = admitFromRegister(workloadAdmission);
   const feed = createFeedServer({
     ...instruments,
     source: publisher,
@@ -60,6 +62,8 @@ export async function openServing(
   const enrolment = createEnrolmentEndpoint({
     ...instruments,
     enrolment: createEnrolment({ ...instruments, store, ca, issuer }),
+    machineKeys: createMachineKeys({ store }),
+    admission: workloadAdmission,
     ca,
     issuer,
   });

@@ -127,6 +127,7 @@ class Supervisor implements Sallyport {
     const { workers, file, prepare } = this.#options;
     const { config } = this.#prepared.loaded;
     const backing = this.#around.backed?.backing;
+    this.#signing?.serves(config);
     this.#slots = Array.from({ length: workers }, (_, index) => this.#slot(index + 1));
     this.#folder = await openRunFolder(config.supervisor.folder, (socket) => this.#greet(socket));
     if (this.#folder.abandoned) {
@@ -330,6 +331,7 @@ class Supervisor implements Sallyport {
     const of = this.#slots.length;
     await first.serve(parts, { revision, of, addresses: this.listeners });
     await this.#operators?.reload(next);
+    this.#signing?.serves(next.loaded.config);
     this.#prepared = next;
     this.#parts = parts;
     this.#revision = revision;

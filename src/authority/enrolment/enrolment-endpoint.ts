@@ -1,5 +1,5 @@
 /**
- * `GET /roots`, `POST /enrol` and `POST /renew`, free of transport: `serve.ts` hands over what it read
+ * `GET /roots`, `POST /enrol`, `POST /renew` and `POST /assertion-keys`, free of transport: `serve.ts` hands over what it read
  * and sends what comes back.
  *
  *     GET  /roots    the authority's roots in PEM. Nothing secret and nothing to be believed: a machine
@@ -8,6 +8,8 @@
  *     POST /enrol    application/jose: `sallyport-enrol+jwt`
  *     POST /renew    application/jose: `sallyport-renew+jwt` over mTLS with the certificate that it
  *                    replaces, or `sallyport-rotate+jwt` by the registered key
+ *     POST /assertion-keys
+ *                    application/jose: `sallyport-assertion-key+jwt` over mTLS, by a proxy
  *
  * Answers are JSON, refusals problem documents (RFC 9457) with a `code`. A token that is unknown, used,
  * late, ended or of a disabled machine gets one and the same answer. Failures are counted by address
@@ -17,11 +19,14 @@ import { readJws } from "../../crypto/jws.ts";
 import { networkOf } from "../../limits/failure-budget.ts";
 import { createGcra } from "../../limits/gcra.ts";
 import { SallyportError } from "../../model/errors.ts";
+import type { JsonObject } from "../../model/json.ts";
 import type { PeerTls } from "../../model/peer-tls.ts";
 import type { Clock, Log, Metrics } from "../../model/ports.ts";
 import { checkProof, PROOF_TYPES, readProof } from "./enrolment-proof.ts";
 import type { FeedCertifier } from "../feed/feed-signer.ts";
 import { endorseRoots } from "../feed/root-endorsement.ts";
+import { type KeyTimes, MACHINE_KEY_LIMITS, type MachineKeys } from "./machine-keys.ts";
+import type { WorkloadAdmission } from "./workload-admission.ts";
 import type { Enrolment, EnrolmentRefusal, Granted, Presented, Refused } from "./enrolment.ts";
 
 export const ENDPOINT_LIMITS = {
@@ -55,11 +60,17 @@ export interface EnrolmentEndpoint {
   roots(): EnrolmentResponse;
   enrol(request: EnrolmentRequest): Promise<EnrolmentResponse>;
   renew(request: EnrolmentRequest): Promise<EnrolmentResponse>;
+  /** Publishes a key that the machine signs assertions with. */
+  publish(request: EnrolmentRequest): Promise<EnrolmentResponse>;
   bodyTooLarge(): EnrolmentResponse;
 }
 
 export interface EnrolmentEndpointDeps {
   readonly enrolment: Enrolment;
+  /** Left out: nothing is published. */
+  readonly machineKeys?: MachineKeys | undefined;
+  /** Who may have something published. */
+  readonly admission?: WorkloadAdmission | undefined;
   readonly ca: FeedCertifier;
   readonly clock: Clock;
   readonly log: Log;
@@ -82,6 +93,8 @@ export const ENROLMENT_PROBLEMS = {
   "identity-superseded": [403, "The machine has another key by now"],
   "identity-expired": [403, "The machine's key has expired"],
   "key-not-new": [400, "A renewal needs a new key"],
+  "not-a-proxy": [403, "Only a proxy signs assertions"],
+  "too-many-keys": [507, "As many keys are published as can be"],
   contended: [503, "The machine is being changed; try again"],
   "too-many-failures": [429, "Too many failed attempts"],
   "store-unavailable": [503, "The authority's state cannot be reached"],
@@ -99,7 +112,11 @@ const RETRY_SECONDS: Partial<Record<EnrolmentProblem, number>> = {
 export type EnrolmentProblem = keyof typeof ENROLMENT_PROBLEMS;
 
 /** Everything that comes out of one verb: an identity, or why there is none. */
-type Outcome = Granted | Refused | { readonly problem: EnrolmentProblem; readonly detail?: string };
+type Outcome =
+  | Granted
+  | Refused
+  | { readonly published: string }
+  | { readonly problem: EnrolmentProblem; readonly detail?: string };
 
 export function createEnrolmentEndpoint(deps: EnrolmentEndpointDeps): EnrolmentEndpoint {
   const { enrolment, ca, clock, log, metrics, issuer } = deps;
@@ -113,7 +130,7 @@ export function createEnrolmentEndpoint(deps: EnrolmentEndpointDeps): EnrolmentE
 
   /** Counts, answers, and turns what fails unexpectedly into an answer as well. */
   async function guarded(
-    verb: "enrol" | "renew",
+    verb: "enrol" | "renew" | "publish",
     { address, contentType, body }: EnrolmentRequest,
     answer: () => Promise<Outcome>,
   ): Promise<EnrolmentResponse> {
@@ -134,8 +151,11 @@ export function createEnrolmentEndpoint(deps: EnrolmentEndpointDeps): EnrolmentE
     const code = codeOf(outcome);
     outcomes.with(verb, code).inc();
     // What is our own fault costs the caller nothing.
-    if (code === "granted" || ENROLMENT_PROBLEMS[code][0] >= 500) giveBack();
+    const good = code === "granted" || code === "published";
+    if (good || ENROLMENT_PROBLEMS[code][0] >= 500) giveBack();
+    if ("published" in outcome) return json(200, "application/json", outcome);
     if (code === "granted") return granted(outcome as Granted);
+    if (code === "published") throw new TypeError("what is published says so");
     const name = "refused" in outcome ? outcome.name : undefined;
     const detail = "detail" in outcome ? outcome.detail : undefined;
     if (code !== "too-many-failures") {
@@ -219,6 +239,33 @@ export function createEnrolmentEndpoint(deps: EnrolmentEndpointDeps): EnrolmentE
     return enrolment.renew(presented, proof.key, address);
   }
 
+  /** A key counts for the machine whose certificate shows that it asks, and for nobody else. */
+  async function publish({ body, peer }: EnrolmentRequest): Promise<Outcome> {
+    const { machineKeys, admission } = deps;
+    const nowMs = clock.now();
+    const refusal = peer?.refusal(nowMs);
+    if (refusal !== undefined && refusal !== "missing-certificate") {
+      return { problem: "certificate-refused", detail: `${refusal}: ${peer?.detail ?? ""}` };
+    }
+    if (peer?.certificate === undefined) return { problem: "certificate-required" };
+    if (machineKeys === undefined || admission === undefined) return { problem: "not-a-proxy" };
+    const admitted = await admission.admit(peer.certificate);
+    if (admitted.refused !== undefined) return { refused: `identity-${admitted.refused}` };
+    const { name, kind } = admitted;
+    if (kind !== "proxy") return { problem: "not-a-proxy", detail: `${name} is a ${kind}` };
+    const context = { type: PROOF_TYPES.assertionKey, audience: issuer, nowMs };
+    const proof = readProof(textOf(body), context);
+    if ("fault" in proof) return { problem: proof.fault, detail: proof.detail };
+    if (proof.claims["old"] !== peer.certificate.thumbprint) {
+      return { problem: "proof-invalid", detail: "it is meant for another certificate" };
+    }
+    const times = timesOf(proof.claims, nowMs);
+    if (times === undefined)
+      return { problem: "proof-invalid", detail: "times that none can have" };
+    const outcome = await machineKeys.publish(name, proof.key, times);
+    return outcome === "published" ? { published: proof.key.thumbprint } : { problem: outcome };
+  }
+
   return {
     roots: () => ({
       status: 200,
@@ -227,11 +274,25 @@ export function createEnrolmentEndpoint(deps: EnrolmentEndpointDeps): EnrolmentE
     }),
     enrol: (request) => guarded("enrol", request, () => enrol(request.body)),
     renew: (request) => guarded("renew", request, () => renew(request)),
+    publish: (request) => guarded("publish", request, () => publish(request)),
     bodyTooLarge: () => problem("body-too-large", { nowMs: clock.now(), retrySeconds: undefined }),
   };
 }
 
-function codeOf(outcome: Outcome): "granted" | EnrolmentProblem | EnrolmentRefusal {
+/** In their order, and not for longer than a key is taken for. */
+function timesOf(claims: JsonObject, nowMs: number): KeyTimes | undefined {
+  const { activeMs, retiredMs, removedMs } = claims;
+  if (typeof activeMs !== "number" || typeof retiredMs !== "number") return undefined;
+  if (typeof removedMs !== "number" || ![activeMs, retiredMs, removedMs].every(Number.isInteger)) {
+    return undefined;
+  }
+  const ordered = activeMs >= 0 && activeMs <= retiredMs && retiredMs <= removedMs;
+  const near = removedMs > nowMs && removedMs <= nowMs + MACHINE_KEY_LIMITS.lifeMs;
+  return ordered && near ? { activeMs, retiredMs, removedMs } : undefined;
+}
+
+function codeOf(outcome: Outcome): "granted" | "published" | EnrolmentProblem | EnrolmentRefusal {
+  if ("published" in outcome) return "published";
   if ("problem" in outcome) return outcome.problem;
   return "refused" in outcome ? outcome.refused : "granted";
 }

@@ -5,6 +5,9 @@
  *     sallyport-enrol+jwt    { aud, iat, jti, jwk, token }             by the new key
  *     sallyport-renew+jwt    { aud, iat, jti, jwk, old }               by the new key; `old`: see below
  *     sallyport-rotate+jwt   { aud, iat, jti, sub, proof }             by the old key; `proof`: the one above
+ *     sallyport-assertion-key+jwt
+ *                            { aud, iat, jti, jwk, old, activeMs, retiredMs, removedMs }
+ *                                                                     by the key that is to be published
  *
  * `old` names what is replaced, the certificate by `x5t#S256` or the key by its RFC 7638 thumbprint: a
  * proof that is moved to another machine's connection proves nothing there. Refuses keys other than
@@ -24,6 +27,7 @@ export const PROOF_TYPES = {
   enrol: "sallyport-enrol+jwt",
   renew: "sallyport-renew+jwt",
   rotate: "sallyport-rotate+jwt",
+  assertionKey: "sallyport-assertion-key+jwt",
 } as const;
 
 export const PROOF_LIMITS = {

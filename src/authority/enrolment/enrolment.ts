@@ -194,6 +194,8 @@ export function createEnrolment(deps: EnrolmentDeps): Enrolment {
         expect: tokenDocument.number,
       },
       workloadWrite(document, { ...rest, key: recorded }),
+      // Enrolled anew, perhaps because the machine before it is in other hands: it publishes its own.
+      { collection: "assertion-keys", id: token.name, body: undefined },
     ]);
     if (commit.conflict !== undefined) return undefined;
     log.info("workloads: a machine was enrolled", { name: granted.name, kind: granted.kind });

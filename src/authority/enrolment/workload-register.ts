@@ -171,7 +171,7 @@ export function createWorkloadRegister(deps: WorkloadRegisterDeps): WorkloadRegi
     reenrol(name, { by, expect, now = false }) {
       return invite(name, by, (edit) =>
         change(name, expect, (record, nowMs) => {
-          if (now) return edit(withoutKey(record), nowMs);
+          if (now) return withWrites(edit(withoutKey(record), nowMs), [endKeys(name)]);
           return record.disabled === undefined ? edit(record, nowMs) : { refused: "disabled" };
         }),
       );
@@ -185,7 +185,7 @@ export function createWorkloadRegister(deps: WorkloadRegisterDeps): WorkloadRegi
         const { invitation: _ended, ...rest } = record;
         // Who disabled it first, and why, stays.
         const disabled = record.disabled ?? { atMs: nowMs, by, reason };
-        return { record: { ...rest, disabled }, writes: endInvitation(record) };
+        return { record: { ...rest, disabled }, writes: [...endInvitation(record), endKeys(name)] };
       });
     },
     enable(name, { expect }) {
@@ -224,6 +224,16 @@ function endInvitation({ invitation }: WorkloadRecord): Write[] {
   return [{ collection: "join-tokens", id: invitation.token, body: undefined }];
 }
 
+/** What it signs assertions with verifies no more: who has the machine may have those keys. */
+function endKeys(name: string): Write {
+  return { collection: "assertion-keys", id: name, body: undefined };
+}
+
+function withWrites(edit: Edit, further: readonly Write[]): Edit {
+  if ("refused" in edit) return edit;
+  return { ...edit, writes: [...(edit.writes ?? []), ...further] };
+}
+
 async function remove(
   store: Store,
   name: string,
@@ -236,6 +246,7 @@ async function remove(
     const commit = await store.commit([
       { collection: "workloads", id: name, body: undefined, expect: document.number },
       { collection: "last-seen", id: name, body: undefined },
+      endKeys(name),
       ...endInvitation(readWorkload(document)),
     ]);
     if (commit.conflict === undefined) return { removed: true };

@@ -7,10 +7,13 @@
  * signed frame serves all and a relay has nothing to make.
  */
 import { createHash } from "node:crypto";
+import { algorithmProfile } from "../../crypto/algorithms.ts";
+import { jwkThumbprint } from "../../crypto/jwk.ts";
 import type { FeedChange } from "../../model/feed.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJson } from "../../model/json.ts";
 import { API_KEY_DIGEST } from "../../model/api-keys.ts";
 import { matchesName } from "../authority-options.ts";
+import { machineKey } from "../enrolment/machine-keys.ts";
 import {
   KEY_USES,
   type KeyUse,
@@ -28,6 +31,8 @@ export interface BundleAssignment {
 
 export interface FeedSettings {
   readonly keys: readonly PublishedKey[];
+  /** Those that machines sign assertions with. */
+  readonly machineKeys: readonly PublishedKey[];
   /** PEM, one certificate each. */
   readonly authorities: readonly string[];
   /** The first that matches counts. */
@@ -43,6 +48,8 @@ const LIMITS = {
   text: 384 * 1024,
   /** Five uses, each with one to come, one in use and one retired, and emergencies. */
   keys: 64,
+  /** As many as an authority keeps; a machine has one or two of them. */
+  machineKeys: 4000,
   /** One in use, one to come, one retired. */
   authorities: 8,
   /** Characters of one certificate in PEM. */
@@ -57,11 +64,17 @@ const LIMITS = {
 
 const BUNDLE = /^sha256-[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 
-export const NO_SETTINGS: FeedSettings = { keys: [], authorities: [], bundles: [], disabled: [] };
+export const NO_SETTINGS: FeedSettings = {
+  keys: [],
+  machineKeys: [],
+  authorities: [],
+  bundles: [],
+  disabled: [],
+};
 
 /** The text, the same for the same settings. Throws RangeError where it would be too large. */
 export function writeSettings(settings: FeedSettings): string {
-  const { keys, authorities, bundles, disabled, apiKeyMac } = settings;
+  const { keys, machineKeys, authorities, bundles, disabled, apiKeyMac } = settings;
   const text = JSON.stringify({
     keys: keys.map(({ kid, use, algorithm, jwk, activeMs, retiredMs, removedMs }) => ({
       kid,
@@ -72,6 +85,9 @@ export function writeSettings(settings: FeedSettings): string {
       retiredMs,
       removedMs,
     })),
+    // There may be a thousand, so what follows from the rest is left out. Nothing, where there is none:
+    // who follows may be of a version that knows of none.
+    ...(machineKeys.length > 0 && { machineKeys: machineKeys.map(machineKeyText) }),
     authorities,
     bundles: bundles.map(({ proxy, bundle }) => ({ proxy, bundle })),
     disabled: disabled.toSorted(),
@@ -94,14 +110,16 @@ export function readSettings(text: string): FeedSettings | undefined {
   }
   if (!isJsonObject(value)) return undefined;
   const keys = listOf(value["keys"], LIMITS.keys, keyOf);
+  const machineKeys = listOf(value["machineKeys"] ?? [], LIMITS.machineKeys, machineKeyOf);
   const authorities = listOf(value["authorities"], LIMITS.authorities, pemOf);
   const bundles = listOf(value["bundles"], LIMITS.bundles, assignmentOf);
   const disabled = listOf(value["disabled"], LIMITS.disabled, nameOf);
-  if (!keys || !authorities || !bundles || !disabled) return undefined;
+  if (!keys || !machineKeys || !authorities || !bundles || !disabled) return undefined;
   const { apiKeyMac } = value;
-  if (apiKeyMac === undefined) return { keys, authorities, bundles, disabled };
+  const read = { keys, machineKeys, authorities, bundles, disabled };
+  if (apiKeyMac === undefined) return read;
   const isMac = typeof apiKeyMac === "string" && API_KEY_DIGEST.test(apiKeyMac);
-  return isMac ? { keys, authorities, bundles, disabled, apiKeyMac } : undefined;
+  return isMac ? { ...read, apiKeyMac } : undefined;
 }
 
 /** `sha256-<base64url>` of the text. */
@@ -136,12 +154,16 @@ export function settingsNews(
 ): SettingsNews {
   const bundle = bundleFor(now, name) ?? "";
   return {
-    keys: same(before?.keys, now.keys) ? undefined : now.keys,
+    keys: same(allKeys(before), allKeys(now)) ? undefined : allKeys(now),
     authorities: same(before?.authorities, now.authorities) ? undefined : now.authorities,
     disabled: same(before?.disabled, now.disabled) ? undefined : now.disabled,
     apiKeyMac: before?.apiKeyMac === now.apiKeyMac ? undefined : (now.apiKeyMac ?? ""),
     bundle: before !== undefined && (bundleFor(before, name) ?? "") === bundle ? undefined : bundle,
   };
+}
+
+function allKeys(settings: FeedSettings | undefined): readonly PublishedKey[] | undefined {
+  return settings && [...settings.keys, ...settings.machineKeys];
 }
 
 function same(before: unknown, now: unknown): boolean {
@@ -177,6 +199,31 @@ function keyOf(value: JsonValue): PublishedKey | undefined {
   if (!isTime(activeMs) || !isTime(retiredMs) || !isTime(removedMs)) return undefined;
   const times = { activeMs, retiredMs, removedMs };
   return { kid, use: knownUse satisfies KeyUse, algorithm: knownAlgorithm, jwk, ...times };
+}
+
+/** Name, algorithm, the three times, and the members of the key that are not told by the algorithm. */
+function machineKeyText(key: PublishedKey): JsonValue {
+  const { machine = "", algorithm, activeMs, retiredMs, removedMs, jwk } = key;
+  const { x = "", y } = jwk;
+  const head = [machine, algorithm, activeMs, retiredMs, removedMs, x];
+  return y === undefined ? head : [...head, y];
+}
+
+function machineKeyOf(value: JsonValue): PublishedKey | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const [machine, algorithm, activeMs, retiredMs, removedMs, x, y, ...more] =
+    value as readonly JsonValue[];
+  const known = SIGNING_ALGORITHMS.find((one) => one === algorithm);
+  if (known === undefined || nameOf(machine) === undefined || more.length > 0) return undefined;
+  if (!isTime(activeMs) || !isTime(retiredMs) || !isTime(removedMs)) return undefined;
+  const { kty, crv } = algorithmProfile(known);
+  if (kty === undefined || crv === undefined || typeof x !== "string") return undefined;
+  const jwk: JsonObject = y === undefined ? { kty, crv, x } : { kty, crv, x, y };
+  // Its name is told by the key, so nobody can give it another.
+  const kid = jwkThumbprint(jwk);
+  if (kid === undefined) return undefined;
+  const times = { activeMs, retiredMs, removedMs };
+  return machineKey(machine as string, { algorithm: known, kid, jwk, ...times });
 }
 
 /** Whoever sent a private half by mistake must not see it spread. */

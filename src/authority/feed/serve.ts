@@ -140,12 +140,15 @@ function enrol(exchange: Exchange, endpoint: EnrolmentEndpoint): boolean {
   return true;
 }
 
-const VERBS: ReadonlyMap<string, "enrol" | "renew"> = new Map([
+type Verb = "enrol" | "renew" | "publish";
+
+const VERBS: ReadonlyMap<string, Verb> = new Map([
   ["/enrol", "enrol"],
   ["/renew", "renew"],
+  ["/assertion-keys", "publish"],
 ]);
 
-function receive(exchange: Exchange, endpoint: EnrolmentEndpoint, verb: "enrol" | "renew"): void {
+function receive(exchange: Exchange, endpoint: EnrolmentEndpoint, verb: Verb): void {
   readWholeBody(exchange, ENDPOINT_LIMITS.body, ({ bytes, fault }) => {
     if (fault === undefined) void answer(exchange, bytes, { endpoint, verb });
     else if (fault === "body-too-large") reply(exchange, endpoint.bodyTooLarge(), CLOSE);
@@ -156,7 +159,7 @@ function receive(exchange: Exchange, endpoint: EnrolmentEndpoint, verb: "enrol" 
 async function answer(
   exchange: Exchange,
   body: Buffer,
-  to: { readonly endpoint: EnrolmentEndpoint; readonly verb: "enrol" | "renew" },
+  to: { readonly endpoint: EnrolmentEndpoint; readonly verb: Verb },
 ): Promise<void> {
   const { peer } = exchange.connection;
   const contentType = getAllFields(exchange.head.fields, "content-type");

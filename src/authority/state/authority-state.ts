@@ -25,6 +25,7 @@ import {
   type SettingsNews,
   writeSettings,
 } from "../feed/feed-settings.ts";
+import { OWN_PREFIX } from "../enrolment/machine-keys.ts";
 import { unpackRevocations } from "./revocation-pack.ts";
 import { type RevocationPieces, KnownRevocations } from "./known-revocations.ts";
 
@@ -60,6 +61,8 @@ export interface AuthorityStateDeps {
         readonly macOf: (document: StoredDocument) => string;
       }
     | undefined;
+  /** What a document of `assertion-keys` says. Throws where it says nothing that can be read. */
+  readonly machineKeysOf?: ((document: StoredDocument) => readonly PublishedKey[]) | undefined;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly log: Log;
@@ -155,6 +158,9 @@ class StoreState implements AuthorityState {
   readonly #apiKeys = new ApiKeyTable();
   #apiKeyMac: string | undefined;
   readonly #disabled = new Map<string, string>();
+  readonly #machineKeys = new Map<string, readonly PublishedKey[]>();
+  /** When the first of them has to leave the settings. */
+  #keysDueMs = Infinity;
   readonly #observers = new Set<StateObserver>();
   readonly #endings: (() => void)[] = [];
   #epoch = "";
@@ -289,6 +295,7 @@ class StoreState implements AuthorityState {
       // Followers drop what has expired by themselves: it is in the entry.
       this.#table.sweep(this.#deps.clock.now(), LIMITS.sweepParts);
       this.#apiKeys.sweep(this.#deps.clock.now(), LIMITS.sweepParts);
+      if (this.#deps.clock.now() >= this.#keysDueMs) this.#settle();
       this.#schedule();
       void this.refresh();
     });
@@ -381,7 +388,16 @@ class StoreState implements AuthorityState {
       revocations.push(this.#entryOf(document));
     }
     const disabled = new Map<string, string>();
-    for await (const document of listed(store, "workloads")) this.#note(document, disabled);
+    const machines = new Set<string>();
+    for await (const document of listed(store, "workloads")) {
+      machines.add(document.id);
+      this.#note(document, disabled);
+    }
+    const machineKeys = new Map<string, readonly PublishedKey[]>();
+    for await (const document of listed(store, "assertion-keys")) {
+      // Those of a machine that is gone go with it, whatever the store still has.
+      if (isOwn(document.id) || machines.has(document.id)) this.#noteKeys(document, machineKeys);
+    }
     // Before the keys: whoever is told of one is told under what it was hashed.
     let mac: string | undefined;
     const apiKeys: ApiKeyEntry[] = [];
@@ -404,6 +420,8 @@ class StoreState implements AuthorityState {
     this.#apiKeyMac = mac;
     this.#disabled.clear();
     for (const [id, name] of disabled) this.#disabled.set(id, name);
+    this.#machineKeys.clear();
+    for (const [id, keys] of machineKeys) this.#machineKeys.set(id, keys);
     this.#writeSettings();
     for (const observer of this.#observers) observer.reset();
   }
@@ -421,7 +439,13 @@ class StoreState implements AuthorityState {
       number: some.at(-1)?.number ?? upTo,
     }));
     const workloads = documents.filter(({ collection }) => collection === "workloads");
-    for (const document of workloads) this.#note(document, this.#disabled);
+    for (const document of workloads) {
+      this.#note(document, this.#disabled);
+      if (document.body === undefined) this.#machineKeys.delete(document.id);
+    }
+    for (const document of documents) {
+      if (document.collection === "assertion-keys") this.#noteKeys(document, this.#machineKeys);
+    }
     for (const [index, { number, ...told }] of steps.entries()) {
       this.#number = index === steps.length - 1 ? upTo : number;
       this.#step(told);
@@ -501,6 +525,38 @@ class StoreState implements AuthorityState {
     else disabled.set(document.id, name);
   }
 
+  #noteKeys(document: StoredDocument, keys: Map<string, readonly PublishedKey[]>): void {
+    let told: readonly PublishedKey[] = [];
+    try {
+      if (document.body !== undefined) told = this.#deps.machineKeysOf?.(document) ?? [];
+    } catch (error) {
+      // Nobody is let in by them: services refuse what that one machine signs, and all else goes on.
+      this.#deps.log.error("the keys of a machine for assertions cannot be read", {
+        machine: document.id,
+        error: error instanceof Error ? error : new Error(String(error)),
+      });
+    }
+    if (told.length === 0) keys.delete(document.id);
+    else keys.set(document.id, told);
+  }
+
+  /** Of machines that are let in, as long as they verify. */
+  #publishedOfMachines(): readonly PublishedKey[] {
+    const nowMs = this.#deps.clock.now();
+    const published: PublishedKey[] = [];
+    let dueMs = Infinity;
+    for (const [id, keys] of this.#machineKeys) {
+      if (this.#disabled.has(id)) continue;
+      for (const key of keys) {
+        if (nowMs >= key.removedMs) continue;
+        published.push(key);
+        dueMs = Math.min(dueMs, key.removedMs);
+      }
+    }
+    this.#keysDueMs = dueMs;
+    return published;
+  }
+
   /** Takes up the settings of now, where they changed. */
   #settle(): void {
     if (this.#closed || !this.#writeSettings()) return;
@@ -509,8 +565,9 @@ class StoreState implements AuthorityState {
 
   #writeSettings(): boolean {
     const { keys, ca, bundles, log } = this.#deps;
-    const settings: FeedSettings = {
+    let settings: FeedSettings = {
       keys: keys.published(),
+      machineKeys: this.#publishedOfMachines(),
       authorities: ca.roots(),
       bundles: bundles?.assignments() ?? [],
       disabled: [...new Set(this.#disabled.values())],
@@ -518,7 +575,17 @@ class StoreState implements AuthorityState {
     };
     let text: string;
     try {
-      text = writeSettings(settings);
+      try {
+        text = writeSettings(settings);
+      } catch (error) {
+        if (settings.machineKeys.length === 0) throw error;
+        log.error("there are too many keys of machines for one frame: none of them is published", {
+          keys: settings.machineKeys.length,
+        });
+        // Who is disabled must be heard of, whatever becomes of assertions.
+        settings = { ...settings, machineKeys: [] };
+        text = writeSettings(settings);
+      }
     } catch (error) {
       log.error("the settings of the feed are too large: those before stay in force", {
         error: error instanceof Error ? error : new Error(String(error)),
@@ -531,6 +598,11 @@ class StoreState implements AuthorityState {
     this.settingsDigest = settingsDigest(text);
     return true;
   }
+}
+
+/** Of an authority's own workers, which nobody enrolled. */
+function isOwn(id: string): boolean {
+  return id.startsWith(OWN_PREFIX);
 }
 
 type Told = Omit<StateStep, "before">;
@@ -570,7 +642,7 @@ function bodyWeight({ body }: StoredDocument): number {
 
 async function* listed(
   store: Pick<Store, "list">,
-  collection: "revocations" | "workloads" | "api-keys",
+  collection: "revocations" | "workloads" | "api-keys" | "assertion-keys",
 ): AsyncGenerator<StoredDocument> {
   let after: string | undefined;
   for (;;) {
