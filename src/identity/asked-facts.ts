@@ -10,7 +10,7 @@
  *
  * Refuses to have more than a number of questions under way: the rest waits, and then fails.
  */
-import type { CredentialFacts, CredentialFailure, Verified } from "../model/facts.ts";
+import { type CredentialFacts, isFailure, type Verified } from "../model/facts.ts";
 import type { Clock, Counter, Log, Metrics, Timers } from "../model/ports.ts";
 import { Slots } from "./slots.ts";
 import type { TokenFault } from "./token-precheck.ts";
@@ -229,8 +229,7 @@ class Asked implements AskedFacts {
   }
 
   #knownInactive(credentialHash: string): boolean {
-    const until = this.#inactive.get(credentialHash);
-    if (until === undefined) return false;
+    const until = this.#inactive.get(credentialHash) ?? Number.NEGATIVE_INFINITY;
     if (this.#deps.clock.monotonic() < until) return true;
     this.#inactive.delete(credentialHash);
     return false;
@@ -238,7 +237,6 @@ class Asked implements AskedFacts {
 
   #rememberInactive(credentialHash: string): void {
     const { inactiveMs } = this.#options;
-    if (inactiveMs === 0) return;
     if (this.#inactive.size >= LIMITS.inactive) this.#inactive.delete(first(this.#inactive));
     this.#inactive.set(credentialHash, this.#deps.clock.monotonic() + inactiveMs);
   }
@@ -287,9 +285,7 @@ const SAID_LATELY: TokenFault = Object.freeze({
 });
 
 function withoutCost(result: Verified): Verified {
-  return "failure" in result && result.costly
-    ? ({ ...result, costly: false } satisfies CredentialFailure)
-    : result;
+  return isFailure(result) ? { ...result, costly: false } : result;
 }
 
 function always(): boolean {

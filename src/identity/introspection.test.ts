@@ -86,6 +86,7 @@ test("verify() gives the facts that the provider tells", async () => {
   const f = fixture();
   f.client.answer = { ...GOOD, roles: ["Reader"], jti: "t-1", cnf: { jkt: thumbprint } };
   const facts = await good(f);
+  assert.deepEqual(f.log.lines, []);
   const { valid, principal, confirmation, ...plain } = facts;
   assert.equal(valid(), true);
   assert.equal(principal.kind, "user");
@@ -463,4 +464,63 @@ test("a question goes out when another has ended", async () => {
   const settled = await Promise.all(results);
   assert.ok(settled.every((result) => !isFailure(result)));
   assert.equal(f.client.posted.length, 129);
+});
+
+test("what is known is told at once, whichever cache of facts has lost it", async () => {
+  const f = fixture();
+  const facts = await good(f);
+  const jws = undefined;
+  const { credentialHash } = facts;
+  assert.equal(f.authenticator.verify({ token: "opaque-1", jws, credentialHash }), facts);
+  assert.equal(f.client.posted.length, 1);
+});
+
+test("close() while the provider is asked: that it fails is no news any more", async () => {
+  const f = fixture();
+  const { promise, reject } = Promise.withResolvers<unknown>();
+  f.client.answer = () => promise;
+  const asking = f.bearer.verify("opaque-1");
+  f.authenticator.close();
+  reject(new SallyportError("fetch-failed", "too late"));
+  assert.equal(((await asking) as CredentialFailure).failure, "identity-unavailable");
+  assert.deepEqual(f.log.lines, []);
+  assert.equal(f.metrics.value("sallyport_provider_questions legacy failed"), 0);
+});
+
+test("a provider that is down is said once in ten seconds, and when it is back", async () => {
+  const f = fixture();
+  f.client.answer = down;
+  for (const elapsed of [0, 9999, 1]) {
+    f.clock.advance(elapsed);
+    await bad(f);
+  }
+  f.client.answer = GOOD;
+  await good(f);
+  f.client.answer = down;
+  await bad(f, "another");
+  const said = f.log.lines.map((line) => line.split(" ", 1)[0]);
+  assert.deepEqual(said, ["warn", "warn", "info", "warn"]);
+});
+
+test("a bounded number of answers is kept; the oldest goes first", async () => {
+  const f = fixture();
+  const facts = await good(f, "first");
+  for (let index = 1; index < 10_000; index++) await good(f, `token-${index}`);
+  assert.equal(facts.valid(), true);
+  await good(f, "one more");
+  assert.equal(facts.valid(), false);
+  assert.equal(f.timers.delays.length, 10_000, "and its timer with it");
+});
+
+test("a bounded number of inactive tokens is remembered; the oldest goes first", async () => {
+  const f = fixture();
+  f.client.answer = { active: false };
+  for (let index = 0; index < 10_000; index++) await bad(f, `token-${index}`);
+  await bad(f, "token-0");
+  assert.equal(f.client.posted.length, 10_000);
+  await bad(f, "one more");
+  await bad(f, "token-1");
+  assert.equal(f.client.posted.length, 10_001);
+  await bad(f, "token-0");
+  assert.equal(f.client.posted.length, 10_002);
 });

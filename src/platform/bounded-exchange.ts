@@ -1,29 +1,28 @@
 /**
- * One request of ours to somebody that the configuration names, and the JSON that comes back.
+ * One request of ours to somebody that the configuration names, and what comes back: documents, questions
+ * about tokens, token endpoints.
  *
- * Bounded in time (one deadline for the whole exchange, so that a trickling provider is cut off too)
- * and in size. Follows no redirect, asks for no compression, takes nothing but strict JSON labelled as
- * such, keeps nothing, and closes the connection. What went wrong is said by origin and path of the
- * URL and the rule; nothing that was sent or received is in it.
+ * Bounded in time (one deadline for the whole exchange, so that a trickling server is cut off too) and
+ * in size. Follows no redirect (where it leads was named by nobody, and what we send may be a secret),
+ * asks for no compression, keeps nothing, and closes the connection. What went wrong is said by origin
+ * and path of the URL and the rule; nothing that was sent or received is in it.
  */
 import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps, type RequestOptions } from "node:https";
 import { SallyportError } from "../model/errors.ts";
-import { type JsonValue, parseJsonBytes } from "../model/json.ts";
 import type { ServerTrust } from "../model/ports.ts";
 
 export interface Outgoing {
   readonly url: URL;
-  /** Left out: GET. */
-  readonly post?: { readonly type: string; readonly body: string } | undefined;
-  /** Beside those that every request has. */
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly method: "GET" | "POST";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
   /** PEM texts; what is left out is the runtime's. */
   readonly tls?: ExchangeTls | undefined;
   /** In place of the authorities in `tls`, and of the host of the URL. */
   readonly server?: ServerTrust | undefined;
-  /** Statuses that carry what was asked for. */
-  readonly accepted: readonly number[];
+  /** Why an answer is not read, by its head; undefined: it is. */
+  readonly refuse?: (status: number, headers: IncomingHttpHeaders) => string | undefined;
 }
 
 export interface ExchangeTls {
@@ -39,22 +38,17 @@ export interface ExchangeLimits {
 }
 
 export interface Exchanged {
-  readonly body: JsonValue;
+  readonly status: number;
   readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
 }
-
-/** `application/json`, `application/jwk-set+json`, … (RFC 6839 section 3.1), with any parameters. */
-const JSON_TYPE = /^application\/(?:[a-z0-9!#$&^_.+-]+\+)?json[ \t]*(?:;|$)/i;
 
 /** Rejects with SallyportError `fetch-failed`. */
 export function exchange(outgoing: Outgoing, limits: ExchangeLimits): Promise<Exchanged> {
-  const { url, post } = outgoing;
   return new Promise((resolve, reject) => {
     const fail = (rule: string, cause?: unknown): void => {
       settle();
-      reject(
-        new SallyportError("fetch-failed", `${url.origin}${url.pathname}: ${rule}`, { cause }),
-      );
+      reject(exchangeFault(outgoing.url, rule, cause));
     };
     const server = outgoing.server === undefined ? undefined : verified(outgoing.server);
     const sent = start({ ...outgoing, tls: { ...outgoing.tls, ...server?.options } }, reject);
@@ -69,7 +63,11 @@ export function exchange(outgoing: Outgoing, limits: ExchangeLimits): Promise<Ex
     };
     sent.on("error", (error) => fail(`the connection failed${codeOf(error)}`, error));
     sent.on("response", (response) => {
-      const refusal = server?.fault() ?? whyNotRead(response, outgoing.accepted, limits.maxBytes);
+      const { statusCode: status = 0, headers } = response;
+      const refusal =
+        server?.fault() ??
+        whyNotRead(response, limits.maxBytes) ??
+        outgoing.refuse?.(status, headers);
       if (refusal !== undefined) return fail(refusal);
       const chunks: Buffer[] = [];
       let bytes = 0;
@@ -82,16 +80,11 @@ export function exchange(outgoing: Outgoing, limits: ExchangeLimits): Promise<Ex
       response.on("close", () => fail("the connection closed within the answer"));
       response.on("end", () => {
         if (!response.complete) return fail("the connection closed within the answer");
-        try {
-          const body = parseJsonBytes(Buffer.concat(chunks));
-          settle();
-          resolve({ body, headers: response.headers });
-        } catch (error) {
-          fail("the answer is not strict JSON", error);
-        }
+        settle();
+        resolve({ status, headers, body: Buffer.concat(chunks) });
       });
     });
-    sent.end(post?.body);
+    sent.end(outgoing.body);
   });
 }
 
@@ -117,6 +110,11 @@ function verified({ ca, check }: ServerTrust): {
   };
 }
 
+/** What is said of an exchange that failed, or brought what is of no use. */
+export function exchangeFault(url: URL, rule: string, cause?: unknown): SallyportError {
+  return new SallyportError("fetch-failed", `${url.origin}${url.pathname}: ${rule}`, { cause });
+}
+
 /** Undefined where it cannot even begin: the runtime throws over a certificate or key that is none. */
 function start(
   outgoing: Outgoing,
@@ -125,26 +123,22 @@ function start(
   try {
     return open(outgoing);
   } catch (cause) {
-    const { origin, pathname } = outgoing.url;
     // What the runtime says of a key stays in the cause: logs print messages and codes.
     const rule = "our certificate, its key or the authorities cannot be used";
-    reject(new SallyportError("fetch-failed", `${origin}${pathname}: ${rule}`, { cause }));
+    reject(exchangeFault(outgoing.url, rule, cause));
     return undefined;
   }
 }
 
-function open({ url, post, headers, tls }: Outgoing): ReturnType<typeof requestHttp> {
+function open({ url, method, headers, body, tls }: Outgoing): ReturnType<typeof requestHttp> {
   const options = {
-    method: post === undefined ? "GET" : "POST",
+    method,
     // No agent: such requests are rare, and a kept connection would only go stale.
     agent: false,
     headers: {
-      accept: "application/json",
-      "accept-encoding": "identity",
-      ...(post === undefined
-        ? {}
-        : { "content-type": post.type, "content-length": Buffer.byteLength(post.body) }),
       ...headers,
+      "accept-encoding": "identity",
+      ...(body === undefined ? {} : { "content-length": Buffer.byteLength(body) }),
     },
   } as const;
   if (url.protocol !== "https:") return requestHttp(url, options);
@@ -152,19 +146,13 @@ function open({ url, post, headers, tls }: Outgoing): ReturnType<typeof requestH
   return requestHttps(url, { ...options, ...tls, rejectUnauthorized: true });
 }
 
-function whyNotRead(
-  response: IncomingMessage,
-  accepted: readonly number[],
-  maxBytes: number,
-): string | undefined {
-  const status = response.statusCode ?? 0;
+function whyNotRead({ statusCode: status = 0, headers }: IncomingMessage, maxBytes: number) {
   if (status >= 300 && status < 400) return `answered ${status}; redirects are not followed`;
-  if (!accepted.includes(status)) return `answered ${status}`;
-  if (!JSON_TYPE.test(response.headers["content-type"] ?? "")) return "the answer is not JSON";
-  const coding = response.headers["content-encoding"] ?? "identity";
-  if (coding.toLowerCase() !== "identity")
+  const coding = headers["content-encoding"] ?? "identity";
+  if (coding.toLowerCase() !== "identity") {
     return "the answer is compressed, which was not asked for";
-  const length = Number(response.headers["content-length"] ?? 0);
+  }
+  const length = Number(headers["content-length"] ?? 0);
   return length > maxBytes ? `the answer is larger than ${maxBytes} bytes` : undefined;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from "node:http";
 import type { DocumentFetcher } from "../model/ports.ts";
-import { exchange } from "./bounded-exchange.ts";
+import { exchangeJson } from "./json-exchange.ts";
 import { NO_CREDENTIALS, type OwnCredentials } from "./own-credentials.ts";
 
 /**
@@ -15,9 +15,11 @@ export function createDocumentFetcher(own: OwnCredentials = NO_CREDENTIALS): Doc
   return {
     async fetchJson(url, limits) {
       const { tls, headers } = own.current();
-      const server = limits.server === undefined ? undefined : { server: limits.server };
-      const outgoing = { url: new URL(url), tls, headers, accepted: [200], ...server };
-      const { body, headers: answered } = await exchange(outgoing, limits);
+      const { server } = limits;
+      const { body, headers: answered } = await exchangeJson(
+        { url: new URL(url), method: "GET", tls, headers, server, accepted: [200] },
+        limits,
+      );
       return { body, maxAgeSeconds: freshness(answered) };
     },
   };

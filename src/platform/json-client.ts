@@ -3,7 +3,7 @@
  * TokenReview, token endpoints. How such a request is bounded is in `bounded-exchange.ts`.
  */
 import type { JsonClient } from "../model/ports.ts";
-import { exchange } from "./bounded-exchange.ts";
+import { exchangeJson } from "./json-exchange.ts";
 import { NO_CREDENTIALS, type OwnCredentials } from "./own-credentials.ts";
 
 const FORM = "application/x-www-form-urlencoded";
@@ -13,16 +13,17 @@ export function createJsonClient(own: OwnCredentials = NO_CREDENTIALS): JsonClie
   return {
     async post(url, message, limits) {
       const { tls, headers } = own.current();
-      const post =
+      const [type, text] =
         "form" in message
-          ? { type: FORM, body: new URLSearchParams({ ...message.form }).toString() }
-          : { type: "application/json", body: JSON.stringify(message.json) };
-      const { body } = await exchange(
+          ? [FORM, new URLSearchParams({ ...message.form }).toString()]
+          : ["application/json", JSON.stringify(message.json)];
+      const { body } = await exchangeJson(
         {
           url: new URL(url),
-          post,
+          method: "POST",
+          headers: { "content-type": type, ...headers, ...message.headers },
+          body: text,
           tls,
-          headers: { ...headers, ...message.headers },
           accepted: message.accepted ?? [200],
         },
         limits,
