@@ -21,6 +21,8 @@ const LIMITS = {
   lifetimeMs: 90 * 86_400_000,
   /** A key that nobody would live to see expire at once is a mistake. */
   leastMs: 60_000,
+  /** Of a rotation of which nobody has said how long the former key is good for. */
+  usualSeconds: 86_400,
   /** Of a rotation: whoever has not changed over by then has forgotten it. */
   overlapSeconds: 90 * 86_400,
 } as const;
@@ -178,11 +180,11 @@ export const apiKeyOperations: readonly Operation[] = [
             .int()
             .min(0)
             .max(LIMITS.overlapSeconds)
-            .default(86_400)
+            .optional()
             .describe("How long the key before is good for, at most; a day when left out."),
           expires: z.iso.datetime({ offset: true }).optional().describe("When the new key ends."),
         })
-        .default({ overlapSeconds: 86_400 }),
+        .default({}),
       bodyOptional: true,
       conditional: true,
       idempotent: true,
@@ -190,7 +192,10 @@ export const apiKeyOperations: readonly Operation[] = [
       answers: made,
       problems: [404, 409, 422],
     },
-    async ({ params: { id }, body: { overlapSeconds, expires }, by, ifMatch }, deps) => {
+    async (
+      { params: { id }, body: { overlapSeconds = LIMITS.usualSeconds, expires }, by, ifMatch },
+      deps,
+    ) => {
       const register = registerOf(deps);
       const before = found(await register.get(id));
       const options = await optionsOf(before.authenticator, deps);

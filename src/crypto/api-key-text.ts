@@ -56,8 +56,15 @@ function base62(value: bigint, chars: number): string {
   return text;
 }
 
+/** As `base62`, with numbers: it is on the way of each key that is not known yet. */
 function checksum(text: string): string {
-  return base62(BigInt(crc32(text)), CHECK_CHARS);
+  let digits = "";
+  let rest = crc32(text);
+  for (let place = 0; place < CHECK_CHARS; place++) {
+    digits = ALPHABET.charAt(rest % 62) + digits;
+    rest = Math.floor(rest / 62);
+  }
+  return digits;
 }
 
 /** CRC-32 of IEEE 802.3 (polynomial 0xEDB88320, reflected), as in gzip: of ASCII text. */

@@ -156,6 +156,19 @@ test("facts count no more once the authority says something else of the key", ()
   assert.equal(facts.valid(), false);
 });
 
+test("a key that lets somebody in is noted as used, at most once a minute", () => {
+  const { directory, verify } = scene();
+  const facts = verify(text);
+  assert.ok(!isFailure(facts));
+  assert.deepEqual(directory.takeUses(), [], "not by being verified");
+  facts.used?.(NOW);
+  assert.deepEqual(directory.takeUses(), [{ id: GOOD.id, atMs: NOW }]);
+  facts.used?.(NOW + 59_999);
+  assert.deepEqual(directory.takeUses(), []);
+  facts.used?.(NOW + 60_000);
+  assert.deepEqual(directory.takeUses(), [{ id: GOOD.id, atMs: NOW + 60_000 }]);
+});
+
 test("without the MAC key no API key is good, and those that were are no more", () => {
   const { directory, verify } = scene();
   const facts = verify(text);

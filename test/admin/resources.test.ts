@@ -339,3 +339,56 @@ void test("bodies that are too large, of another type, no JSON or not wanted are
   const get = { door: "socket", method: "GET", body: "{}", headers } as const;
   assert.equal((await ask("/v1/status", get)).body.reason, "unexpected-body");
 });
+
+void test("an API key is shown once: neither its holder's retry nor anybody's look shows it again", async (t) => {
+  const { client, desks: made, ask } = await ground(t);
+  const body = { authenticator: "partners", owner: "acme" };
+  const first = await client.createApiKey({ body, idempotencyKey: "k" });
+  const { key, apiKey } = first.value;
+  assert.match(key, /^sp_[0-9A-Za-z]{49}$/);
+  await assert.rejects(
+    client.createApiKey({ body, idempotencyKey: "k" }),
+    problem(409, "shown-once"),
+  );
+  // The same key of another caller is another wish, and gets a key of its own.
+  const other = await ask("/v1/api-keys", {
+    method: "POST",
+    roles: ["Operator"],
+    body: JSON.stringify(body),
+    headers: { "idempotency-key": "k" },
+  });
+  assert.equal(other.status, 201);
+  assert.ok(!other.text.includes(key));
+  const changed = { body: { ...body, owner: "eve" }, idempotencyKey: "k" };
+  await assert.rejects(client.createApiKey(changed), problem(422, "key-reused"));
+  const { value, etag } = await client.getApiKey({ id: apiKey.id });
+  assert.deepEqual([value, etag], [apiKey, first.etag]);
+  const listed = await client.listApiKeys();
+  assert.equal(listed.value.apiKeys.length, 2);
+  const kept = await Promise.all(
+    (["api-keys", "idempotency", "mac-keys"] as const).map((one) =>
+      made.store.list(one, { limit: 100 }),
+    ),
+  );
+  assert.ok(!JSON.stringify([kept, value, listed.value]).includes(key.slice(3, 40)));
+});
+
+void test("an API key is changed only as it was read, and by its own rules", async (t) => {
+  const { client } = await ground(t);
+  const first = await client.createApiKey({ body: { authenticator: "partners", owner: "acme" } });
+  const { id } = first.value.apiKey;
+  const stale = { id, ifMatch: '"1"' };
+  await assert.rejects(client.rotateApiKey(stale), problem(412, "changed"));
+  await assert.rejects(client.revokeApiKey(stale), problem(412, "changed"));
+  await assert.rejects(client.removeApiKey(stale), problem(412, "changed"));
+  const next = await client.rotateApiKey({ id, ifMatch: first.etag });
+  assert.equal(next.value.former?.state, "replaced");
+  assert.equal(next.value.apiKey.replaces, id);
+  const again = await client.revokeApiKey({ id: next.value.apiKey.id, ifMatch: next.etag });
+  assert.equal(again.value.state, "revoked");
+  const rotated = client.rotateApiKey({ id: next.value.apiKey.id });
+  await assert.rejects(rotated, problem(409, "conflict"));
+  const past = { authenticator: "partners", owner: "a", expires: "2020-01-01T00:00:00Z" };
+  await assert.rejects(client.createApiKey({ body: past }), problem(400, "invalid-input"));
+  await assert.rejects(client.getApiKey({ id: "0".repeat(32) }), problem(404, "not-found"));
+});
