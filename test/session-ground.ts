@@ -115,7 +115,7 @@ export class SessionGround {
       { ...NO_TOKENS, ...tokens, claims },
       { nowMs: this.clock.now(), request: this.request(jar) },
     );
-    assert.ok("setCookies" in begun, JSON.stringify(begun));
+    assert.ok("setCookies" in begun, "a session that can be begun");
     jar.take(begun.setCookies);
     return jar;
   }
