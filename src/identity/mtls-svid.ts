@@ -38,25 +38,27 @@ export function svidOf({ extensions }: Certificate): SpiffeId | SvidFault {
   if (id.path === "") return { detail: "its SPIFFE ID has no path: it names the trust domain" };
   if (authority) return { detail: "it is the certificate of an authority" };
   // Section 4.3.
+  if (signsHandshakes !== true) return { detail: "its key usage has no digitalSignature" };
   if (signsCertificates === true) return { detail: "its key usage has keyCertSign" };
   if (signsLists === true) return { detail: "its key usage has cRLSign" };
-  if (signsHandshakes !== true) return { detail: "its key usage has no digitalSignature" };
   return id;
 }
 
 /** What is wrong with the certificates that sign on the path, the anchor last; undefined: nothing. */
 export function signersFault(signers: readonly Certificate[]): string | undefined {
   for (const [index, { subject, extensions }] of signers.entries()) {
-    const { uris, signsCertificates } = extensions;
+    const { uris, authority, signsCertificates } = extensions;
     const own = uris.filter((uri) => /^spiffe:/i.test(uri));
     // Section 3.2: a signing certificate names no workload. Else a workload that got one could sign.
     if (own.length > 0 && (uris.length > 1 || parseSpiffeId(own[0] ?? "")?.path !== "")) {
       return `${subject}: signs, and its SPIFFE ID is not that of a trust domain`;
     }
-    // Section 4.3. An anchor is trusted by the bundle, whatever it says of itself.
-    if (index < signers.length - 1 && signsCertificates !== true) {
+    // An anchor is trusted by the bundle, whatever else it says of itself.
+    if (index === signers.length - 1) continue;
+    if (!authority) return `${subject}: signs, and is no authority`;
+    // Section 4.3.
+    if (signsCertificates !== true)
       return `${subject}: signs, and its key usage has no keyCertSign`;
-    }
   }
   return undefined;
 }

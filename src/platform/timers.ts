@@ -48,6 +48,16 @@ export class ManualTimers implements Timers {
     return [...this.#waiting.values()].map((entry) => entry.ms);
   }
 
+  /** Runs the first of what waits whose delay is one of these. */
+  runFirst(which: (ms: number) => boolean): void {
+    for (const [id, { ms, run }] of this.#waiting) {
+      if (!which(ms)) continue;
+      this.#waiting.delete(id);
+      run();
+      return;
+    }
+  }
+
   /** Runs everything that waits now; what it asks for anew waits for the next call. */
   runAll(): void {
     const due = [...this.#waiting.values()];
