@@ -56,3 +56,17 @@ function overPlainHttp(draft: Draft, parts: readonly Part<OidcOptions>[]): PathP
         ],
   );
 }
+
+/** Another proxy hears of a logout here only by what both can reach. */
+export function checkSessionsWarnings(draft: Draft): PathProblem[] {
+  const { authority, config } = draft;
+  if (!isFollower(authority) || config === undefined || config.shared !== undefined) return [];
+  return draft.authenticators.filter(isOidc).map(({ name, path, options }) => ({
+    path,
+    message:
+      options.session.store === "memory"
+        ? `sessions of "${name}" are known to this proxy alone, and to no other one that follows`
+        : `a logout of "${name}" is heard of by this proxy alone, and by no other one that follows`,
+    remedy: "shared.redis, which they have in common",
+  }));
+}

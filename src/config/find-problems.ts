@@ -16,7 +16,7 @@ import { checkReferences } from "./check-references.ts";
 import { checkRoutes, checkSomeRoute } from "./check-routes.ts";
 import { checkServe } from "./check-serve.ts";
 import { checkServices } from "./check-services.ts";
-import { checkSessions } from "./check-sessions.ts";
+import { checkSessions, checkSessionsWarnings } from "./check-sessions.ts";
 import { checkShared, checkSharedWarnings } from "./check-shared.ts";
 import { checkStore, checkStoreWarnings } from "./check-store.ts";
 import { checkTemplates } from "./check-templates.ts";
@@ -82,6 +82,7 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkAuthorityWarnings(draft),
     ...checkPublishedSecrets(draft, expansion),
     ...checkIdentityWarnings(draft, folder),
+    ...checkSessionsWarnings(draft),
     ...checkStoreWarnings(subject),
     ...checkSharedWarnings(draft),
     ...checkWorkloadApiWarnings(draft, subject),

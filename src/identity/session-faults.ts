@@ -31,5 +31,5 @@ export function expired(detail: string): SessionFault {
 /** What cannot be known is refused; the cookie stays. Throws again what is no fault of the memory's. */
 export function memoryFailure(error: unknown): SessionFault {
   if (!isMemoryFault(error)) throw error;
-  return { failure: "identity-unavailable", detail: error.message };
+  return { failure: "memory-unavailable", detail: error.message };
 }

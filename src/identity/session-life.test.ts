@@ -301,7 +301,7 @@ test("where ends cannot be heard of for ten seconds, nothing that is known count
   other.clock.advance(1000);
   await other.turn(8);
   assert.ok(!facts.valid());
-  assert.equal(await other.reason(browser), "identity-unavailable");
+  assert.equal(await other.reason(browser), "memory-unavailable");
   broken = false;
   for (let turns = 0; turns < 100 && (await other.reason(browser)) !== undefined; turns++) {
     await other.turn();
@@ -317,7 +317,7 @@ for (const store of ["cookie", "memory"]) {
     const other = new SessionGround({ keys: KEYS, session: { store }, shared });
     const browser = await ground.login({ sub: "ada" });
     broken = true;
-    assert.equal(await other.reason(browser), "identity-unavailable");
+    assert.equal(await other.reason(browser), "memory-unavailable");
     broken = false;
     assert.equal(await other.subject(browser), "ada");
   });

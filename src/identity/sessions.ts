@@ -459,7 +459,7 @@ class BrowserSessions implements Sessions {
     const authenticator = this.#name;
     const result: CredentialFailure = { failure, detail, authenticator, costly: false };
     // What is no good is taken away, so that the browser can begin anew. What may be good again stays.
-    const stays = failure === "identity-unavailable";
+    const stays = failure === "identity-unavailable" || failure === "memory-unavailable";
     return { result, setCookies: stays ? NONE : this.#cookies.clear(names) };
   }
 

@@ -541,7 +541,7 @@ export const REASONS = {
     title: "It cannot be known whether this was used before",
     fault: "us",
     meaning:
-      "What remembers used DPoP proofs cannot be reached or has no room: the supervisor of the workers, or Redis (`shared.redis`). The log says which. Tokens without proofs are not affected.",
+      "What remembers used DPoP proofs and ended sessions cannot be reached or has no room: the supervisor of the workers, or Redis (`shared.redis`). The log says which. Tokens without proofs are not affected.",
   },
   "missing-certificate": {
     status: 403,
