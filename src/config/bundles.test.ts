@@ -422,6 +422,24 @@ test("checkConfig() points out a secret that would be published in clear", async
   );
 });
 
+test("checkConfig() points out a client's secret that would be published in clear", async (context) => {
+  for (const secret of ["s3cret-in-clear", '"${env:SECRET}"']) {
+    const asked = `  asked:
+    type: introspection
+    endpoint: https://login.example.com/introspect
+    client: { id: gateway, secret: ${secret} }
+services:`;
+    const there = ground(context, { parts: PARTS.replace("services:", asked) });
+    const { problems } = await checkConfig(there.authority, { env: ENV, clock: systemClock });
+    assert.deepEqual(
+      problems.map(({ message }) => message),
+      secret.startsWith('"')
+        ? []
+        : ['the client\'s secret of "asked" is written in clear and published to every proxy'],
+    );
+  }
+});
+
 test("loadOwn() refuses an identity that others can enter", async (context) => {
   const there = ground(context);
   mkdirSync(join(there.dir, "data", "identity"), { recursive: true, mode: 0o755 });

@@ -10,17 +10,33 @@ import type { Draft } from "./draft.ts";
 import { type Expansion, pathKey } from "./expand.ts";
 import type { PathProblem } from "./issues.ts";
 
-export function checkPublishedSecrets(draft: Draft, { written }: Expansion): PathProblem[] {
-  const { authority, routes } = draft;
+const REMEDY = "${env:NAME} or ${file:path}: what they stand for stays with each proxy";
+
+export function checkPublishedSecrets(draft: Draft, expansion: Expansion): PathProblem[] {
+  const { authority } = draft;
   if (!isKeeper(authority) || authority.serve === undefined) return [];
+  return [...secretsOfRoutes(draft, expansion), ...secretsOfClients(draft, expansion)];
+}
+
+/** Of authenticators that are clients of their provider. */
+function secretsOfClients({ authenticators }: Draft, { written }: Expansion): PathProblem[] {
+  return authenticators.flatMap(({ name, path, options }) => {
+    const at = [...path, "client", "secret"];
+    const secret = "client" in options ? options.client.secret : undefined;
+    if (secret === undefined || written.has(pathKey(at))) return [];
+    const message = `the client's secret of "${name}" is written in clear and published to every proxy`;
+    return [{ path: at, message, remedy: REMEDY }];
+  });
+}
+
+function secretsOfRoutes({ routes }: Draft, { written }: Expansion): PathProblem[] {
   return routes.flatMap((route) =>
     templatesOf(route.options).flatMap(({ path, template }) => {
       const at = [...route.path, ...path];
       const name = path.at(-1) ?? "";
       if (!isSecretName(name) || !isFixed(template) || written.has(pathKey(at))) return [];
       const message = `"${name}" is written in clear and published to every proxy of "${route.name}"`;
-      const remedy = "${env:NAME} or ${file:path}: what they stand for stays with each proxy";
-      return [{ path: at, message, remedy }];
+      return [{ path: at, message, remedy: REMEDY }];
     }),
   );
 }

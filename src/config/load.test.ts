@@ -166,6 +166,50 @@ test("loadConfig() never repeats what it put in, whatever is wrong with it", asy
   }
 });
 
+test("inspectConfig() looks into the files that authenticators name beside key sets", async (context) => {
+  const asking = `  asked:
+    type: introspection
+    endpoint: https://login.example.com/introspect
+    ca: ca.pem
+    client: { id: gateway, privateKey: client.key }
+  cluster:
+    type: kubernetes
+    audience: [sallyport]
+    apiServer: https://cluster.example:6443
+    tokenFile: token
+services:`;
+  const { dir, file } = folder(context, LEAST.replace("services:", asking));
+  const found = async () => {
+    const { problems, warnings } = await inspectConfig(file);
+    return [...problems, ...warnings].map(({ message }) => message);
+  };
+  assert.deepEqual(await found(), [
+    'the file "ca.pem" cannot be used: ENOENT',
+    'the file "client.key" cannot be used: ENOENT',
+    'the file "token" cannot be used: ENOENT',
+  ]);
+  const pem = (label: string): string => `-----BEGIN ${label}-----\nAA==\n-----END ${label}-----\n`;
+  writeFileSync(join(dir, "ca.pem"), "no PEM");
+  writeFileSync(join(dir, "client.key"), pem("PRIVATE KEY"), { mode: 0o644 });
+  writeFileSync(join(dir, "token"), "");
+  assert.deepEqual(await found(), [
+    'the file "ca.pem" cannot be used: it holds nothing in PEM',
+    'the file "token" cannot be used: it is empty',
+    'the secret file "client.key" is open to others (mode 0644)',
+  ]);
+  writeFileSync(join(dir, "ca.pem"), pem("CERTIFICATE"));
+  // Tokens of pods are open to all of the pod.
+  writeFileSync(join(dir, "token"), "abc", { mode: 0o644 });
+  assert.deepEqual(await found(), ['the secret file "client.key" is open to others (mode 0644)']);
+  const { loaded } = await inspectConfig(file);
+  const { asked, cluster } = loaded?.config.authenticators ?? {};
+  assert.ok(asked?.type === "introspection" && cluster?.type === "kubernetes");
+  assert.deepEqual(
+    [asked.ca, asked.client.privateKey, cluster.tokenFile],
+    [join(dir, "ca.pem"), join(dir, "client.key"), join(dir, "token")],
+  );
+});
+
 test("loadConfig() looks into key files", async (context) => {
   const { dir, file } = folder(context);
   for (const [text, fault] of [

@@ -73,8 +73,10 @@ export const kubernetesOptionsSchema = z
         "With `review`, while the API server cannot be asked. refuse: tokens are refused (503) once its last answer counts no more. serveFor: what it vouched for goes on for so long after that answer; new tokens are refused. refuse when left out.",
       ),
     timeout: duration({ min: "100ms", max: "1m" })
-      .prefault("5s")
-      .describe("With `review`: for each question as a whole, and for the wait before it."),
+      .optional()
+      .describe(
+        "With `review`: for each question as a whole, and for the wait before it. 5s when left out.",
+      ),
     insecureHttp: z
       .boolean()
       .default(false)
@@ -91,7 +93,7 @@ export const kubernetesOptionsSchema = z
     if (options.ca !== undefined && apiServer.startsWith("http:")) {
       issue(["ca"], "no ca with http:, which shows no certificate");
     }
-    for (const name of ["cache", "down"] as const) {
+    for (const name of ["cache", "down", "timeout"] as const) {
       if (!review && options[name] !== undefined) issue([name], `${name} with review: true`);
     }
     if (review && tokenFile === undefined && apiServer !== IN_POD.apiServer) {

@@ -197,6 +197,16 @@ const HOSTILE: readonly [what: string, token: string, reason: Reason, costly: bo
   ["an ID token", token({ at_hash: "x" }), "invalid-token-type", false],
   ["one without kubernetes.io", token({ "kubernetes.io": undefined }), "missing-claim", true],
   ["kubernetes.io as a text", token({ "kubernetes.io": "shop" }), "invalid-claim", true],
+  ["kubernetes.io as null", token({ "kubernetes.io": null }), "invalid-claim", true],
+  [
+    "a namespace that would make another account's subject",
+    token({
+      sub: "system:serviceaccount:shop:admin:checkout",
+      "kubernetes.io": { ...SOURCE, namespace: "shop:admin" },
+    }),
+    "invalid-claim",
+    true,
+  ],
   ["no namespace", withSource({ namespace: undefined }), "invalid-claim", true],
   ["a namespace that is none", withSource({ namespace: "shop:admin" }), "invalid-claim", true],
   ["no service account", withSource({ serviceaccount: undefined }), "missing-claim", true],
@@ -440,4 +450,16 @@ test("close() ends what was verified and reviewed", async () => {
     assert.equal((await bad(f, token({ jti: CANARY }))).failure, "identity-unavailable");
     if (review) assert.equal(facts.valid(), false);
   }
+});
+
+test("insecureHttp is warned about, and only where it is on", () => {
+  const plain = { apiServer: "http://cluster.example:8080", insecureHttp: true };
+  assert.match(fixture(plain).log.lines.join(), /^warn an insecure option is on .*insecureHttp/);
+  assert.deepEqual(fixture().log.lines, []);
+});
+
+test("verify() of what is no signed token is a mistake of ours", () => {
+  const { authenticator } = fixture();
+  const presented = { token: "opaque", jws: undefined, credentialHash: "x" };
+  assert.throws(() => authenticator.verify(presented), TypeError);
 });

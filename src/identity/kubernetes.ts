@@ -43,6 +43,8 @@ export interface KubernetesDeps {
   readonly jsonClient: (files: Files) => JsonClient;
 }
 
+const DEFAULT_TIMEOUT_MS = 5000;
+
 type Files = ReturnType<typeof kubernetesFiles>;
 type Named = KubernetesOptions & { readonly name: string };
 
@@ -171,10 +173,10 @@ interface Reviewed {
 
 /** The signature comes first: an API server is not bothered with what it has not signed. */
 function createReviewed(options: Named, deps: KubernetesDeps): Reviewed {
-  const { apiServer, audience, timeout } = options;
+  const { apiServer, audience, timeout = DEFAULT_TIMEOUT_MS } = options;
   const client = deps.jsonClient(kubernetesFiles(options));
   const review = createTokenReview({ apiServer, audience, timeoutMs: timeout }, client);
-  const create = (): AskedFacts => createAskedFacts(askedOptions(options), deps);
+  const create = (): AskedFacts => createAskedFacts(askedOptions({ ...options, timeout }), deps);
   const asked = deps.asked?.open(hashOptions(options), create) ?? create();
   const ask = (token: string, facts: Omit<CredentialFacts, "valid">, holds: () => boolean) =>
     asked.about(facts.credentialHash, async (): Promise<Told> => {
