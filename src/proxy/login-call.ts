@@ -32,6 +32,8 @@ export interface LoginOutcome extends OwnOutcome {
   readonly status?: number;
   readonly page?: Page;
   readonly location?: string;
+  /** What a page tells the next one of itself; nothing, when left out. */
+  readonly referrer?: "same-origin";
   readonly setCookies?: readonly string[];
   /** JSON, for those who are no browser. */
   readonly json?: object;

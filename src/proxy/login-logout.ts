@@ -32,6 +32,8 @@ async function showButton({ logins, own, gate }: LoginCall): Promise<LoginOutcom
   return {
     reason: "answered-by-proxy",
     status: 200,
+    // Without it the form's `Origin` would be `null`.
+    referrer: "same-origin",
     page: logoutPage("/.sallyport/logout", [...new Set(origins)]),
   };
 }

@@ -15,6 +15,10 @@ import { loginAddress } from "./login-start.ts";
 const HELPS: ReadonlySet<Reason> = new Set([
   "missing-credential",
   "session-expired",
+  // Its answer takes the cookie away; what is left is a browser without a session.
+  "invalid-session",
+  // All that was begun before may be revoked, so that people log in anew. Who is blocked ends in `login-loop`.
+  "credential-revoked",
   "step-up-required",
 ]);
 

@@ -11,6 +11,7 @@ import type { Gate } from "../gate/gate.ts";
 import { isOwnDenial, type OwnRequest } from "../gate/own.ts";
 import type { GateSnapshot } from "../gate/snapshot.ts";
 import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
+import type { RequestHead } from "../model/http.ts";
 import type { AuditLog } from "../model/records.ts";
 import type { Clock, Counter, Family, Log, Metrics } from "../model/ports.ts";
 import { type Reason, reasonInfo } from "../model/reason.ts";
@@ -21,6 +22,8 @@ import { callback } from "./login-callback.ts";
 import { loggedOut, logout } from "./login-logout.ts";
 import { failurePage } from "./login-pages.ts";
 import { startLogin } from "./login-start.ts";
+import { getField } from "../wire/fields.ts";
+import { isNavigation } from "../wire/navigation.ts";
 import { problemResponse } from "./problem.ts";
 
 export const OWN_PREFIX = "/.sallyport/";
@@ -39,14 +42,22 @@ interface Place {
   readonly endpoint: Endpoint;
   /** Whether the name of an authenticator follows. */
   readonly named: boolean;
+  /**
+   * Whether it is for a browser that goes to a page, and nobody else: an image or a frame of another site must
+   * begin no login (it would push others out, and cost the provider requests), nor a script of our own.
+   */
+  readonly forPeople: boolean;
 }
 
 const PLACES: ReadonlyMap<string, Place> = new Map<string, Place>([
-  ["login", { methods: ["GET"], endpoint: startLogin, named: false }],
-  ["callback", { methods: ["GET"], endpoint: callback, named: true }],
-  ["logout", { methods: ["GET", "POST"], endpoint: logout, named: false }],
-  ["logged-out", { methods: ["GET"], endpoint: loggedOut, named: false }],
-  ["backchannel-logout", { methods: ["POST"], endpoint: backchannelLogout, named: true }],
+  ["login", { methods: ["GET"], endpoint: startLogin, named: false, forPeople: true }],
+  ["callback", { methods: ["GET"], endpoint: callback, named: true, forPeople: true }],
+  ["logout", { methods: ["GET", "POST"], endpoint: logout, named: false, forPeople: false }],
+  ["logged-out", { methods: ["GET"], endpoint: loggedOut, named: false, forPeople: false }],
+  [
+    "backchannel-logout",
+    { methods: ["POST"], endpoint: backchannelLogout, named: true, forPeople: false },
+  ],
 ]);
 
 export interface LoginEndpoints {
@@ -79,6 +90,10 @@ export function createLoginEndpoints(deps: LoginDeps): LoginEndpoints {
       if (!(place.methods as readonly string[]).includes(head.method)) {
         return answered({ reason: "method-not-allowed" });
       }
+      if (place.forPeople && !mayBeNavigation(head)) {
+        const detail = "not a browser that goes to a page";
+        return answered({ reason: "cross-site-request", detail, authenticator: login?.name });
+      }
       const given = { own, exchange, gate, logins, deps, login };
       Promise.resolve()
         .then(() => place.endpoint(given))
@@ -105,6 +120,11 @@ function placeOf(
   }
   const login = name === undefined ? undefined : byName.get(name);
   return place.named && login === undefined ? undefined : { place, login };
+}
+
+/** Where a browser says nothing (Fetch Metadata), it may be one. */
+function mayBeNavigation(head: RequestHead): boolean {
+  return getField(head.fields, "sec-fetch-mode") === undefined || isNavigation(head);
 }
 
 /** The memory that workers share cannot be asked, or something is broken: nobody is logged in then. */
@@ -147,9 +167,9 @@ function responseTo(outcome: LoginOutcome, decisionId: string) {
   const fields = [
     "cache-control",
     "no-store",
-    // A callback's address holds a code. Our own forms have to say where they come from.
+    // A callback's address holds a code. Only our own form has to say where it comes from.
     "referrer-policy",
-    "same-origin",
+    outcome.referrer ?? "no-referrer",
     "sallyport-decision",
     decisionId,
     ...(page?.fields ?? []),

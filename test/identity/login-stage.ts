@@ -21,7 +21,7 @@ export interface LoginStage {
 const SECRET = "secret-of-the-client-canary";
 
 export async function startLoginStage(
-  extra: Partial<StageOptions> & { readonly roguery?: Roguery } = {},
+  extra: Partial<StageOptions> & { readonly roguery?: Roguery; readonly cookie?: string } = {},
 ): Promise<LoginStage> {
   const rogue = await startRogueProvider();
   Object.assign(rogue.roguery, extra.roguery);
@@ -32,7 +32,7 @@ export async function startLoginStage(
     label: "${name} & Co <b>"
     client: { id: ${ROGUE.clientId}, secret: "\${file:client.secret}" }
     principal: { kind: user }
-    session: { keys: [{ file: session.key }] }`;
+    session: { keys: [{ file: session.key }]${extra.cookie === undefined ? "" : `, cookie: ${extra.cookie}`} }`;
   const stage = await startStage({
     listener: "    serve: [login]",
     secrets: { "client.secret": SECRET, "session.key": randomBytes(32).toString("base64") },

@@ -71,7 +71,7 @@ test("every answer on the way is kept by nobody, and what it sets is out of reac
   const trail = await place.browser().go(`${APP}/app/x`);
   for (const shown of trail.filter(({ url }) => url.startsWith(`${APP}/.sallyport/`))) {
     assert.equal(shown.headers["cache-control"], "no-store");
-    assert.equal(shown.headers["referrer-policy"], "same-origin");
+    assert.equal(shown.headers["referrer-policy"], "no-referrer");
     for (const line of shown.headers["set-cookie"] ?? []) {
       assert.match(line, /^__Host-sallyport-.*; Path=\/; HttpOnly; Secure; SameSite=Lax$/);
     }
@@ -124,6 +124,46 @@ test("a browser is not sent to login on a route that takes none, nor for what a 
   const denied = await browser.visit(`${APP}/never/x`);
   assert.deepEqual([denied.status, problemOf(denied)], [403, "forbidden"]);
 });
+
+test("a session cookie that was changed is taken away: a browser logs in again, a script is told", async () => {
+  const browser = place.browser();
+  await browser.go(`${APP}/app/x`);
+  const name = "__Host-sallyport-people";
+  const good = browser.cookies.get(name) ?? "";
+  const changed = good.slice(0, -1) + (good.endsWith("A") ? "Q" : "A");
+  browser.cookies.set(name, changed);
+  const told = await browser.visit(`${APP}/app/x`, { headers: SCRIPT });
+  assert.deepEqual([told.status, problemOf(told)], [401, "invalid-session"]);
+  assert.ok(!browser.cookies.has(name));
+  browser.cookies.set(name, changed);
+  const trail = await browser.go(`${APP}/app/x`);
+  assert.deepEqual([trail[0]?.status, last(trail).status], [303, 200]);
+});
+
+const NOT_PEOPLE: readonly (readonly [string, Record<string, string>])[] = [
+  [
+    "an image of another site",
+    { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" },
+  ],
+  [
+    "a frame",
+    { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" },
+  ],
+  [
+    "a script of the same origin",
+    { "sec-fetch-site": "same-origin", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty" },
+  ],
+];
+
+for (const [who, headers] of NOT_PEOPLE) {
+  test(`login is not begun by ${who}, and the provider not asked`, async () => {
+    const browser = place.browser();
+    const shown = await browser.visit(`${APP}/.sallyport/login?return=/app/x`, { headers });
+    assert.equal(shown.status, 403);
+    assert.equal((await place.recordOf(shown))["reason"], "cross-site-request");
+    assert.equal(browser.cookies.size, 0);
+  });
+}
 
 const OPEN_REDIRECTS = [
   "https://evil.example/",
@@ -471,6 +511,7 @@ test("logout ends the session everywhere and goes on to the provider's", async (
   for (const [name, value] of browser.cookies) stolen.cookies.set(name, value);
   const button = await browser.visit(`${APP}/.sallyport/logout`);
   assert.equal(button.status, 200);
+  assert.equal(button.headers["referrer-policy"], "same-origin");
   assert.match(button.body, /<form method="post" action="\/.sallyport\/logout"><button>/);
   const policy = String(button.headers["content-security-policy"]);
   assert.ok(policy.includes(`form-action 'self' ${place.rogue.issuer} ${place.second.issuer};`));
@@ -589,4 +630,65 @@ test("no secret of a login is in the log, the audit log or the metrics", async (
     told,
     /sallyport_login_outcomes_total\{authenticator="people",outcome="logged-in"\} [1-9]/,
   );
+});
+
+test("a strict cookie is there on the page that the login leads to", async (t) => {
+  const strict = await startLoginStage({ cookie: "{ sameSite: strict }" });
+  t.after(() => strict.close());
+  const browser = strict.browser();
+  const shown = last(await browser.go(`${APP}/app/x?a=1&b=2`));
+  // A redirect would be a part of the way from the provider's site; a page of ours that goes on is not.
+  assert.equal(new URL(shown.url).pathname, "/.sallyport/callback/people");
+  assert.equal(shown.status, 200);
+  assert.match(shown.body, /<meta http-equiv="refresh" content="0;url=\/app\/x\?a=1&#38;b=2">/);
+  assert.match(
+    (shown.headers["set-cookie"] ?? []).join("\n"),
+    /__Host-sallyport-people=.*SameSite=Strict/,
+  );
+  assert.equal((await strict.recordOf(shown))["reason"], "logged-in");
+  assert.equal((await browser.visit(`${APP}/app/x`)).status, 200);
+});
+
+test("workers share what counts once, and any of them takes the browser back", async (t) => {
+  const many = await startLoginStage({ config: "workers: 2" });
+  t.after(() => many.close());
+  for (let round = 0; round < 6; round++) {
+    const browser = many.browser();
+    const back = await browser.until(`${APP}/app/x`, `${APP}/.sallyport/callback/`);
+    const kept = new Map(browser.cookies);
+    assert.equal((await browser.visit(back)).status, 303);
+    assert.equal((await browser.visit(`${APP}/app/x`)).status, 200);
+    const thief = many.browser();
+    for (const [name, value] of kept) thief.cookies.set(name, value);
+    assert.equal((await thief.visit(back)).status, 400, "once, whichever worker it comes to");
+  }
+  const browser = many.browser();
+  await browser.go(`${APP}/app/x`);
+  const form = new URLSearchParams({ logout_token: many.rogue.logoutToken({ sid: "sid-ada" }) });
+  const told = await browser.visit(`${APP}/.sallyport/backchannel-logout/people`, {
+    method: "POST",
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+    body: form.toString(),
+  });
+  assert.equal(told.status, 200);
+  for (let ask = 0; ask < 6; ask++) {
+    assert.equal((await browser.visit(`${APP}/app/x`, { headers: SCRIPT })).status, 401);
+  }
+});
+
+test("an address that fails again and again is answered before the provider is asked", async (t) => {
+  const small = await startLoginStage({
+    config: "limits: { failures: { burst: 3, perSecond: 0.01 } }",
+  });
+  t.after(() => small.close());
+  small.rogue.roguery.claims = (honest) => ({ ...honest, nonce: "another" });
+  const reasons: unknown[] = [];
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const shown = last(await small.browser().go(`${APP}/app/x`));
+    reasons.push((await small.recordOf(shown))["reason"]);
+  }
+  const wrong = "wrong-nonce";
+  assert.deepEqual(reasons, [wrong, wrong, wrong, "too-many-failures", "too-many-failures"]);
+  const asked = small.rogue.requests.filter(({ path }) => path === "/token");
+  assert.equal(asked.length, 3);
 });
