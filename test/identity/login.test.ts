@@ -656,8 +656,8 @@ test("workers share what counts once, and any of them takes the browser back", a
     const browser = many.browser();
     const back = await browser.until(`${APP}/app/x`, `${APP}/.sallyport/callback/`);
     const kept = new Map(browser.cookies);
-    assert.equal((await browser.visit(back)).status, 303);
-    assert.equal((await browser.visit(`${APP}/app/x`)).status, 200);
+    assert.equal((await browser.visit(back)).status, 303, "back from the provider");
+    assert.equal((await browser.visit(`${APP}/app/x`)).status, 200, "the session, anywhere");
     const thief = many.browser();
     for (const [name, value] of kept) thief.cookies.set(name, value);
     assert.equal((await thief.visit(back)).status, 400, "once, whichever worker it comes to");
@@ -671,8 +671,12 @@ test("workers share what counts once, and any of them takes the browser back", a
     body: form.toString(),
   });
   assert.equal(told.status, 200);
-  for (let ask = 0; ask < 6; ask++) {
-    assert.equal((await browser.visit(`${APP}/app/x`, { headers: SCRIPT })).status, 401);
+  // The other worker hears of it a moment later; from then on it is over everywhere.
+  const deadline = performance.now() + 10_000;
+  for (let over = 0; over < 12;) {
+    const { status } = await browser.visit(`${APP}/app/x`, { headers: SCRIPT });
+    over = status === 401 ? over + 1 : 0;
+    assert.ok(performance.now() < deadline, "still good at one of the workers");
   }
 });
 
