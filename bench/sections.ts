@@ -7,6 +7,7 @@ import type { BenchOptions } from "./options.ts";
 import { PEERS } from "./peers/all.ts";
 import { choosePeers } from "./peers/choose.ts";
 import type { Peer } from "./peers/peer.ts";
+import { runDpopBench } from "./dpop.ts";
 import { benchFleet } from "./fleet.ts";
 import { benchGrpc } from "./grpc.ts";
 import { benchHandshakes, TLS_PEERS } from "./handshakes.ts";
@@ -53,6 +54,9 @@ const HTTP2_MACHINE = "machine-http2";
 /** Those of the authority too. */
 const AUTHORITY_MACHINE = "machine-authority";
 
+/** Those of identities too. */
+const IDENTITY_MACHINE = "machine-identity";
+
 /** What every section with wrk in it needs. */
 const LOAD = [REQUIREMENTS.taskset, REQUIREMENTS.wrk, REQUIREMENTS.nginx, REQUIREMENTS.openssl];
 /** And those that speak HTTP/2. */
@@ -82,6 +86,13 @@ export const SECTIONS: readonly SectionPlan[] = [
     title: "A policy decision",
     requires: () => [REQUIREMENTS.taskset],
     run: () => runPolicyBench(),
+  },
+  {
+    name: "dpop",
+    machine: IDENTITY_MACHINE,
+    title: "A DPoP proof",
+    requires: () => [],
+    run: async () => await Promise.resolve(runDpopBench()),
   },
   {
     name: "routing",
