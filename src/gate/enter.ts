@@ -55,7 +55,13 @@ function withoutCredential(deciding: Deciding): StepResult {
     deciding.authn = LOCAL_AUTHN;
     return undefined;
   }
-  if (deciding.route?.anonymous !== true) return "missing-credential";
+  if (deciding.route?.anonymous !== true) {
+    const { certificate } = deciding.input.peer.tls ?? {};
+    if (certificate !== undefined && deciding.route?.further?.certificate !== undefined) {
+      deciding.detail = `${certificate.subject}: no authenticator of the route is for this certificate`;
+    }
+    return "missing-credential";
+  }
   deciding.principal = ANONYMOUS;
   deciding.authn = NO_AUTHN;
   return undefined;

@@ -196,7 +196,11 @@ export class ListenerTls implements TrustSource {
     const own = new Set(files?.anchors.map(({ thumbprint }) => thumbprint));
     const others = known.anchors.filter(({ thumbprint }) => !own.has(thumbprint));
     return {
-      choice: chooseCertificates(pairs, { ...shared, ca, secureOptions: NO_RESUMPTION }),
+      choice: chooseCertificates(pairs, {
+        ...shared,
+        ca,
+        secureOptions: NO_RESUMPTION,
+      }),
       trust: {
         anchors: [...(files?.anchors ?? []), ...others],
         lists: files?.lists,

@@ -418,6 +418,38 @@ test("verify() refuses once the time of the certificate is over, on the same con
   assert.equal(found.failure, "certificate-expired");
 });
 
+test("verify() looks again where the clock goes back behind what it found", (context) => {
+  const { mtls } = opened(context, SPIFFE);
+  const tls = shown(svid({ notBefore: new Date(NOW) }));
+  factsOf(mtls.verify(tls, NOW));
+  const found = mtls.verify(tls, NOW - 1);
+  assert.ok(found !== undefined && isFailure(found));
+  assert.equal(found.failure, "certificate-expired");
+});
+
+test("verify() takes a certificate that lives as long as maxLifetime allows", (context) => {
+  const { mtls } = opened(context, { ...SPIFFE, maxLifetime: "24h" });
+  const notBefore = new Date(NOW - 3_600_000);
+  const of = (ms: number) =>
+    mtls.verify(shown(svid({ notBefore, notAfter: new Date(notBefore.getTime() + ms) })), NOW);
+  factsOf(of(24 * 3_600_000));
+  const longer = of(24 * 3_600_000 + 1000);
+  assert.ok(longer !== undefined && isFailure(longer));
+});
+
+test("verify() says that nobody can be judged while there is no bundle", (context) => {
+  const { mtls } = opened(context, SPIFFE);
+  const tls = shown(svid());
+  const facts = factsOf(mtls.verify(tls, NOW));
+  mtls.close();
+  assert.equal(facts.valid(), false);
+  const found = mtls.verify(tls, NOW);
+  assert.ok(found !== undefined && isFailure(found));
+  assert.equal(found.failure, "identity-unavailable");
+  // It is no fault of the caller's.
+  assert.equal(found.costly, false);
+});
+
 test("createMtlsAuthenticator() refuses a bundle that is none", () => {
   for (const [text, rule] of [
     ["", /no certificate in PEM/],

@@ -156,10 +156,8 @@ function svidJudge({ name, principal, match }: Named, trustDomain: string): Judg
     principal(leaf, { certificates }) {
       const id = svidOf(leaf);
       if ("detail" in id) return id;
-      if (id.trustDomain !== trustDomain)
-        return { detail: "its SPIFFE ID is of another trust domain" };
       const detail = signersFault(certificates.slice(1));
-      return detail === undefined ? ids.principal(id) : { detail };
+      return detail === undefined ? ids.principal({ trustDomain, path: id.path }) : { detail };
     },
   };
 }

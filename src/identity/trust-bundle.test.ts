@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { corpora } from "../../test/corpora.ts";
 import { createRoot } from "../../test/certificates.ts";
 import { createJwtAuthority, spiffeBundle } from "../../test/spiffe.ts";
-import { readTrustBundle, sameAuthorities } from "./trust-bundle.ts";
+import { readBundleDocument, readTrustBundle, sameAuthorities } from "./trust-bundle.ts";
 
 const root = createRoot("Root", { uri: ["spiffe://prod.example"] });
 const other = createRoot("Other");
@@ -114,6 +114,19 @@ for (const [what, document, rule] of REFUSED) {
     assert.throws(() => read(document), rule);
   });
 }
+
+test("readBundleDocument() refuses what is no object", () => {
+  for (const document of [[], "x", null]) {
+    assert.throws(() => readBundleDocument(document, "prod.example"), /JSON object/);
+  }
+});
+
+test("readTrustBundle() takes a hundred authorities in PEM and no more", () => {
+  const of = (count: number) =>
+    readTrustBundle(Buffer.from(root.pem.repeat(count)), "prod.example").x509.length;
+  assert.equal(of(100), 100);
+  assert.throws(() => of(101), /at most 100/);
+});
 
 test("readTrustBundle() refuses two members of one name, and more bytes than the limit", () => {
   const twice = Buffer.from('{"keys":[],"keys":[]}');

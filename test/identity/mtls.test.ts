@@ -183,6 +183,9 @@ test("a federated trust domain is known by its own authenticator", async () => {
   assert.equal(lastDecision("/mesh/x").principal, "partners/spiffe://partner.example/shop");
   // Of a trust domain that the route does not list, it is as if there were no certificate.
   assert.equal((await ask("/payments/x", shop)).reason, "missing-credential");
+  await until(() =>
+    stage.auditText().includes("CN=svid: no authenticator of the route is for this certificate"),
+  );
 });
 
 test("an authority of one trust domain speaks for no other, though the listener trusts both", async () => {
