@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import test, { type TestContext } from "node:test";
+import { startEchoService, WebSocketClient } from "../../examples/websocket-service.ts";
 import { createRoot } from "../certificates.ts";
-import { startStage, type Stage } from "../e2e/stage.ts";
+import { type Stage, type StageOptions, startStage, until } from "../e2e/stage.ts";
 import {
   type IntrospectionProvider,
   type ProviderOptions,
@@ -19,6 +20,7 @@ const SECRET = "s: +3cr%t-CANARY";
 interface Ground {
   readonly stage: Stage;
   readonly provider: IntrospectionProvider;
+  readonly stageOptions: StageOptions;
 }
 
 interface GroundOptions {
@@ -27,6 +29,8 @@ interface GroundOptions {
   readonly client?: string;
   readonly more?: string;
   readonly secrets?: Readonly<Record<string, string>>;
+  readonly routes?: string;
+  readonly services?: string;
 }
 
 async function ground(t: TestContext, options: GroundOptions = {}): Promise<Ground> {
@@ -35,7 +39,7 @@ async function ground(t: TestContext, options: GroundOptions = {}): Promise<Grou
     ...options.provider,
   });
   t.after(() => provider.close());
-  const stage = await startStage({
+  const stageOptions = {
     authenticators: `
   legacy:
     type: introspection
@@ -46,7 +50,7 @@ async function ground(t: TestContext, options: GroundOptions = {}): Promise<Grou
 ${options.more ?? ""}`,
     routes: `  - { name: opaque, path: "/opaque/*", service: recorder, authenticate: [legacy] }
   - { name: elsewhere, path: "/elsewhere/*", service: recorder, authenticate: [legacy], audience: ["https://elsewhere.example"] }
-`,
+${options.routes ?? ""}`,
     policies: `
 @id("opaque")
 permit (
@@ -56,10 +60,12 @@ permit (
 ) when { context.scopes.contains("read") };
 `,
     secrets: { secret: SECRET, ...options.secrets },
-  });
+    services: options.services ?? "",
+  };
+  const stage = await startStage(stageOptions);
   t.after(() => stage.close());
   provider.tokens.set("good", told());
-  return { stage, provider };
+  return { stage, provider, stageOptions };
 }
 
 function told(more: object = {}): object {
@@ -115,6 +121,34 @@ test("tokens that nobody knows spend their sender's budget", async (t) => {
   const asked = g.provider.asked.length;
   assert.equal((await ask(g, "one-more")).status, 429);
   assert.equal(g.provider.asked.length, asked, "and nobody is asked beyond it");
+});
+
+test("a reload asks nobody anew", async (t) => {
+  const g = await ground(t);
+  assert.equal((await ask(g, "good")).status, 200);
+  const policies = `${g.stageOptions.policies}\n@id("more") forbid (principal, action, resource) when { context.path == "/x" };`;
+  await g.stage.reload({ ...g.stageOptions, policies });
+  assert.equal((await ask(g, "good")).status, 200);
+  assert.deepEqual(g.provider.asked, ["good"]);
+});
+
+test("an open stream goes on while its token does, and ends when the provider ends it", async (t) => {
+  const chat = await startEchoService({});
+  t.after(() => chat.close());
+  const g = await ground(t, {
+    more: "    cache: { max: 200ms, inactive: 0s }",
+    services: `  chat: { endpoints: ["http://${chat.address}"] }`,
+    routes: `  - { name: chat, path: "/chat/*", service: chat, authenticate: [legacy], upgrades: [websocket], lifetime: none }
+`,
+  });
+  const socket = await WebSocketClient.open(g.stage.proxy, "/chat/x", [
+    "Authorization: Bearer good",
+  ]);
+  const asked = (): number => g.provider.asked.length;
+  const before = asked();
+  await until(() => asked() >= before + 2);
+  g.provider.tokens.delete("good");
+  assert.deepEqual(await socket.ended, { code: 1008, reason: "inactive-token" });
 });
 
 const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
