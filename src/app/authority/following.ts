@@ -72,6 +72,8 @@ export async function openFollowing(
   );
   closers.add(() => follower.close());
   const uses = new ToldUses((told) => follower.report(told), instruments);
+  // Before the follower: it is told by way of it.
+  closers.add(() => uses.close());
   const { serve } = authority;
   const relay =
     serve &&

@@ -16,7 +16,7 @@ export class ToldUses {
   readonly #report: (uses: readonly ApiKeyUse[]) => Promise<void>;
   readonly #deps: { readonly timers: Timers; readonly log: Log };
   #waiting = new Map<string, number>();
-  #planned = false;
+  #callOff: (() => void) | undefined;
   #failing = false;
 
   constructor(
@@ -33,13 +33,18 @@ export class ToldUses {
       if (before === undefined && this.#waiting.size >= LIMITS.keys) continue;
       this.#waiting.set(id, Math.max(before ?? 0, atMs));
     }
-    if (this.#planned || this.#waiting.size === 0) return;
-    this.#planned = true;
-    this.#deps.timers.after(LIMITS.gatherMs, () => void this.#send());
+    if (this.#waiting.size === 0) return;
+    this.#callOff ??= this.#deps.timers.after(LIMITS.gatherMs, () => void this.#send());
+  }
+
+  /** Tells what waits, as far as that is possible now. Never rejects. */
+  async close(): Promise<void> {
+    this.#callOff?.();
+    if (this.#waiting.size > 0) await this.#send();
   }
 
   async #send(): Promise<void> {
-    this.#planned = false;
+    this.#callOff = undefined;
     const uses = [...this.#waiting].map(([id, atMs]) => ({ id, atMs }));
     this.#waiting = new Map();
     try {
