@@ -125,6 +125,44 @@ test("decide() lets nothing through that was revoked, blocked or lost sight of w
   }
 });
 
+test("decide() lets nothing through that its issuer ended while it waited", async () => {
+  for (const ended of [false, true]) {
+    const admitted = Promise.withResolvers<void>();
+    let now = false;
+    const more = { ended: () => now };
+    const world = fixture({ issuedAt: SECONDS - 100, admission: admitted.promise, more });
+    const pending = world.decide("good");
+    now = ended;
+    admitted.resolve();
+    const reason = ended ? "credential-revoked" : "permitted";
+    assert.equal(reasonOf(await pending), reason);
+    assert.equal(world.held.now, ended ? 0 : 1, "a denial holds no place");
+  }
+});
+
+test("decide() takes a credential that is for some services at those alone", async () => {
+  const world = fixture({ issuedAt: SECONDS - 100, more: { services: ["billing"] } });
+  assert.equal(reasonOf(await world.decide("good")), "permitted");
+  assert.equal(reasonOf(await world.decide("good", "/other")), "wrong-audience");
+  assert.match(world.records.at(-1)?.detail ?? "", /for other services/);
+  const nowhere = fixture({ issuedAt: SECONDS - 100, more: { services: [] } });
+  assert.equal(reasonOf(await nowhere.decide("good")), "wrong-audience");
+});
+
+test("decide() tells a credential of each request that it lets in, and of no other", async () => {
+  const used: number[] = [];
+  const more = { used: (nowMs: number) => void used.push(nowMs), services: ["billing"] };
+  const world = fixture({ issuedAt: SECONDS - 100, more });
+  await world.decide("good");
+  world.clock.advance(7);
+  await world.decide("good");
+  assert.deepEqual(used, [NOW, NOW + 7]);
+  await world.decide("good", "/other");
+  world.take({ kind: "id", authenticator: "corp", id: "t-1" }, "block");
+  await world.decide("good");
+  assert.equal(used.length, 2);
+});
+
 test("decide() keeps anonymous callers out of a blocked service, and of no other", async () => {
   const world = fixture({ issuedAt: undefined });
   world.take(TARGETS[3] as RevocationTarget, "revoke");
@@ -226,9 +264,11 @@ interface Given {
   readonly issuedAt: number | undefined;
   /** The limit of the route waits for it. */
   readonly admission?: Promise<void>;
+  /** What is known of the credential besides. */
+  readonly more?: Partial<CredentialFacts>;
 }
 
-function fixture({ issuedAt, admission }: Given) {
+function fixture({ issuedAt, admission, more }: Given) {
   const clock = new ManualClock(NOW);
   const silent = (): void => undefined;
   const log = { debug: silent, info: silent, warn: silent, error: silent };
@@ -240,7 +280,7 @@ function fixture({ issuedAt, admission }: Given) {
   list.heard(NOW);
   const records: DecisionRecord[] = [];
   const asked = { recalled: 0, verified: 0 };
-  const facts = factsOf(issuedAt);
+  const facts = { ...factsOf(issuedAt), ...more };
   const bearer: BearerVerifier = {
     recall(token) {
       asked.recalled += 1;
