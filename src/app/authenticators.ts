@@ -123,10 +123,11 @@ export function createWays(
   authenticators: Authenticators,
   { facts }: Pick<Instruments, "facts">,
 ): (names: readonly string[]) => Ways {
+  const prefixes = prefixesOf(authenticators);
   const bearers = once((names) => {
     const ways = named(names, authenticators);
     const tokens = ways.filter((one) => one.proves === "token");
-    return tokens.length === 0 ? undefined : createBearerSet(tokens, facts);
+    return tokens.length === 0 ? undefined : createBearerSet(tokens, facts, prefixes);
   });
   const further = once((names) => furtherWays(named(names, authenticators), names));
   return (names) => {
@@ -151,7 +152,7 @@ export function createWays(
       session: sessionOf(sessions),
       fields: [...fields].map(([name, tokens]) => ({
         name,
-        bearer: createBearerSet(tokens, facts),
+        bearer: createBearerSet(tokens, facts, prefixes),
       })),
       order: new Map(names.map((name, index) => [name, index])),
     };
@@ -219,6 +220,13 @@ function named(names: readonly string[], authenticators: Authenticators): readon
   const ways = names.flatMap((name) => authenticators.get(name) ?? []);
   if (ways.length !== names.length) throw new TypeError("an authenticator that is not there");
   return ways;
+}
+
+/** Of the API keys of any route. */
+function prefixesOf(authenticators: Authenticators): readonly string[] {
+  return [...authenticators.values()].flatMap((one) =>
+    one.proves === "token" && one.takes.by === "prefix" ? [one.takes.prefix] : [],
+  );
 }
 
 /** Makes one value for each list of names: there may be ten thousand routes and few such lists. */

@@ -210,6 +210,39 @@ test("a route's set gives the key to the authenticator of its prefix, and rememb
   assert.throws(() => createBearerSet([partners, same], cache), /prefix/);
 });
 
+test("a route's set shows no provider an API key of another route, be it mistyped", () => {
+  const { clock } = scene();
+  const metrics = recordedMetrics();
+  const cache = createFactsCache({}, { clock, metrics });
+  const shown: string[] = [];
+  const provider = {
+    name: "legacy",
+    proves: "token" as const,
+    takes: { by: "rest" as const, issuer: undefined },
+    configHash: "legacy",
+    vocabulary: { name: "legacy", kinds: [], attributes: {}, bareRoles: [] },
+    start: () => Promise.resolve(),
+    keys: () => undefined,
+    close: () => undefined,
+    verify: ({ token }: { readonly token: string }): Verified => {
+      shown.push(token);
+      return { failure: "inactive-token", detail: "", costly: true };
+    },
+  };
+  const set = createBearerSet([provider], cache, ["sp_", "ops_"]);
+  const reason = (token: string) => {
+    const result = set.verify(token);
+    return !(result instanceof Promise) && isFailure(result) ? result.failure : undefined;
+  };
+  assert.equal(reason(text), "unknown-credential");
+  assert.equal(reason(turned), "unknown-credential");
+  assert.equal(reason(madeEntry({ prefix: "ops_" }).text), "unknown-credential");
+  assert.deepEqual(shown, []);
+  const opaque = ["opaque", "sp_of-the-provider", madeEntry({ prefix: "other_" }).text];
+  for (const token of opaque) assert.equal(reason(token), "inactive-token");
+  assert.deepEqual(shown, opaque);
+});
+
 test("apiKeyMapper() says what a key may not have, before it is made", () => {
   const fault = apiKeyMapper(OPTIONS);
   const key = { subject: "ann", roles: [], groups: [] };

@@ -9,6 +9,7 @@
  * signed: a provider is not shown the tokens of another.
  */
 import { hash } from "node:crypto";
+import { apiKeyFault } from "../crypto/api-key-text.ts";
 import { readJws, type UnverifiedJws } from "../crypto/jws.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";
 import { type CredentialFacts, type CredentialFailure, isFailure } from "../model/facts.ts";
@@ -20,15 +21,19 @@ import type { FactsCache } from "./facts-cache.ts";
 
 export type BearerSet = BearerVerifier;
 
-/** Throws ConfigError where two authenticators would take the same tokens. */
+/**
+ * `prefixes`: of API keys on any route. What looks like one and is not this route's is shown to no
+ * provider. Throws ConfigError where two authenticators would take the same tokens.
+ */
 export function createBearerSet(
   authenticators: readonly TokenAuthenticator[],
   cache: FactsCache,
+  prefixes: readonly string[] = [],
 ): BearerSet {
   const problems = bearerSetProblems(authenticators);
   if (problems.length > 0) throw new ConfigError(problems);
   const configHashes = authenticators.map((one) => one.configHash);
-  const choose = createChoice(authenticators);
+  const choose = createChoice(authenticators, prefixes);
 
   function recallByHash(credentialHash: string): CredentialFacts | undefined {
     for (const configHash of configHashes) {
@@ -61,7 +66,10 @@ type Choice =
   | Pick<CredentialFailure, "failure" | "detail">;
 
 /** Whose token it is, by what stands in it; nothing of it is verified yet. */
-function createChoice(authenticators: readonly TokenAuthenticator[]): (token: string) => Choice {
+function createChoice(
+  authenticators: readonly TokenAuthenticator[],
+  foreign: readonly string[],
+): (token: string) => Choice {
   const of = <By extends Takes["by"]>(by: By) =>
     authenticators.flatMap((one) =>
       one.takes.by === by ? [{ one, takes: one.takes as Extract<Takes, { by: By }> }] : [],
@@ -80,6 +88,9 @@ function createChoice(authenticators: readonly TokenAuthenticator[]): (token: st
     if (prefixed !== undefined) return { authenticator: prefixed.one, jws: undefined };
     const jws = readJws(token);
     if ("fault" in jws) {
+      if (foreign.some((prefix) => looksLikeApiKey(token, prefix))) {
+        return refuse("unknown-credential", "an API key, which this route does not take");
+      }
       return rest === undefined
         ? refuse(jws.fault, jws.detail)
         : { authenticator: rest.one, jws: undefined };
@@ -99,6 +110,12 @@ function createChoice(authenticators: readonly TokenAuthenticator[]): (token: st
     if (issuer === undefined) return refuse("missing-claim", "claim iss is absent");
     return refuse("unknown-issuer", "no authenticator has its iss");
   };
+}
+
+/** A mistyped one, too: most of it is right. */
+function looksLikeApiKey(token: string, prefix: string): boolean {
+  const fault = apiKeyFault(token, prefix);
+  return fault === undefined || fault === "checksum";
 }
 
 /** Which authenticators cannot stand beside each other on one route. */
