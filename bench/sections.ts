@@ -22,6 +22,7 @@ import { runPolicyBench } from "./policy-report.ts";
 import type { Section } from "./report.ts";
 import { benchFollowing } from "./following.ts";
 import { benchPropagation } from "./propagation.ts";
+import { benchApiKeys } from "./api-keys.ts";
 import { benchRevocations } from "./revocations.ts";
 import { benchRouting } from "./routing.ts";
 import { benchThroughput } from "./throughput.ts";
@@ -112,6 +113,12 @@ export const SECTIONS: readonly SectionPlan[] = [
     title: "A million revocations in force",
     requires: () => [REQUIREMENTS.taskset],
     run: benchRevocations,
+  },
+  {
+    name: "api-keys",
+    title: "A million API keys",
+    requires: () => [REQUIREMENTS.taskset],
+    run: benchApiKeys,
   },
   {
     name: "propagation",

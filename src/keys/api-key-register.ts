@@ -85,7 +85,7 @@ export interface ApiKeyRegisterDeps {
 }
 
 const LIMITS = {
-  /** Some 300 MB in each process that serves. */
+  /** Some 500 MB in each process that serves. */
   keys: 2_000_000,
   /** Of one key, when others write it at the same time. */
   tries: 10,
