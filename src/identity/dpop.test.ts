@@ -324,6 +324,29 @@ test("verify() takes no proof again whose iat is as far ahead as is let through"
   }
 });
 
+test("verify() takes a proof to the last millisecond of its time, and not beyond", () => {
+  for (const [claims, reason] of [
+    [{ iat: seconds - 65 }, undefined],
+    [{ iat: seconds - 65.001 }, "stale-proof"],
+    [{ iat: seconds + 5 }, undefined],
+    [{ iat: seconds + 5.001 }, "stale-proof"],
+    [{ exp: seconds - 4.999 }, undefined],
+    [{ exp: seconds - 5 }, "stale-proof"],
+    [{ exp: seconds + 60, nbf: seconds - 60 }, undefined],
+    [{ nbf: seconds + 5 }, undefined],
+    [{ nbf: seconds + 5.001 }, "stale-proof"],
+  ] as const) {
+    const { verify, good } = ground();
+    assert.equal(reasonOf(verify(good({ claims }))), reason, JSON.stringify(claims));
+  }
+});
+
+test("verify() takes claims as long as they may be", () => {
+  const { verify, good } = ground();
+  const claims = { jti: "x".repeat(256), nonce: "n".repeat(256) };
+  assert.equal(reasonOf(verify(good({ claims }))), undefined);
+});
+
 test("verify() takes one jti again of another key, and in another proof of the same key never", () => {
   const { verify, good } = ground();
   const claims = { jti: "one" };
