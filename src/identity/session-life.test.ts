@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { remoteMemory } from "../../test/remote-memory.ts";
 import { Jar, NO_TOKENS, NOW_MS, requestOf, SessionGround } from "../../test/session-ground.ts";
 import { isFailure } from "../model/facts.ts";
+import type { JsonObject } from "../model/json.ts";
 
 const MINUTE = 60_000;
 const COOKIE = "__Host-sallyport-people";
@@ -355,4 +356,75 @@ test("a session without a claim that was declared since its login counts as over
     principal: { attributes: { tenant: { claim: "tenant", type: "string" } } },
   });
   assert.equal(await other.reason(browser), "session-expired");
+});
+
+test("read() and end() make nothing of a cookie that is none, and end() takes it away", async () => {
+  const ground = new SessionGround();
+  const browser = await ground.login({ sub: "ada" });
+  browser.cookies.set(COOKIE, `${browser.cookies.get(COOKIE)}AAAA`);
+  assert.equal(await ground.sessions.read(ground.request(browser), NOW_MS), undefined);
+  const ended = await ground.sessions.end(ground.request(browser), NOW_MS);
+  assert.equal(ended.session, undefined);
+  browser.take(ended.setCookies);
+  assert.equal(browser.header(), undefined);
+  assert.deepEqual(await ground.sessions.end(requestOf(undefined), NOW_MS), {
+    setCookies: [],
+    session: undefined,
+  });
+  assert.deepEqual(ground.revoked, []);
+});
+
+test("endBySubject() revokes no subject where principals are called otherwise than by the provider", async () => {
+  const ground = new SessionGround({ principal: { subject: "email" } });
+  const browser = await ground.login({ sub: "ada", email: "ada@example.com" });
+  const bystander = await ground.login({ sub: "bea", email: "ada" });
+  await ground.sessions.endBySubject("ada", ground.clock.now());
+  assert.equal(await ground.reason(browser), "session-expired");
+  assert.equal(await ground.subject(bystander), "ada");
+  assert.deepEqual(
+    ground.revoked.map(({ kind }) => kind),
+    ["id"],
+  );
+});
+
+test("begin() refuses a device that is named and not as declared", async () => {
+  const device = {
+    claim: "device",
+    attributes: { managed: { claim: "managed", type: "bool" } },
+  };
+  const ground = new SessionGround({ principal: { device } });
+  const begin = (claims: JsonObject) =>
+    ground.sessions.begin({ ...NO_TOKENS, claims }, { nowMs: NOW_MS });
+  const refused = await begin({ sub: "ada", device: "laptop" });
+  assert.ok("failure" in refused);
+  assert.equal(refused.failure, "missing-claim");
+  const known = await ground.facts(
+    await ground.login({ sub: "ada", device: "laptop", managed: true }),
+  );
+  assert.equal(known.device?.subject, "laptop");
+  assert.equal((await ground.facts(await ground.login({ sub: "ada" }))).device, undefined);
+});
+
+test("begin() rejects, and leaves no session, where the memory that would keep it cannot be reached", async () => {
+  const ground = new SessionGround();
+  const shared = remoteMemory(ground.shared, { refuses: "all" });
+  const broken = new SessionGround({ shared, session: { store: "memory" } });
+  await assert.rejects(
+    broken.sessions.begin({ ...NO_TOKENS, claims: { sub: "ada" } }, { nowMs: NOW_MS }),
+    { code: "memory-unavailable" },
+  );
+});
+
+test("end() rejects where nobody else would hear of it, and it has ended here all the same", async () => {
+  const inner = new SessionGround();
+  let broken = false;
+  const shared = remoteMemory(inner.shared, { refuses: () => broken });
+  const ground = new SessionGround({ shared });
+  const browser = await ground.login({ sub: "ada" });
+  await ground.subject(browser);
+  broken = true;
+  await assert.rejects(ground.sessions.end(ground.request(browser), NOW_MS), {
+    code: "memory-unavailable",
+  });
+  assert.equal(await ground.reason(browser), "session-expired");
 });

@@ -300,3 +300,46 @@ test("what cannot be told to others is given to the browser all the same", async
   assert.equal(await ground.subject(browser), "ada");
   assert.deepEqual(ground.refreshes, ["refresh-0", "refresh-1"]);
 });
+
+for (const outcome of ["ended", "unavailable"] as const) {
+  test(`who waits for another process's refresh hears that it is ${outcome}`, async () => {
+    const keys = [randomBytes(32)];
+    const told = Promise.withResolvers<RefreshOutcome>();
+    const session = { outage: "0s" };
+    const asking = new SessionGround({ keys, session, refresh: () => told.promise });
+    const waiting = new SessionGround({
+      keys,
+      session,
+      clock: asking.clock,
+      shared: asking.shared,
+      refresh: () => assert.fail("the other one asks"),
+    });
+    const browser = await asking.login({ sub: "ada" }, TOKENS);
+    asking.clock.advance(5 * MINUTE);
+    const one = asking.reason(browser.copy());
+    await asking.turn();
+    const other = waiting.reason(browser.copy());
+    await waiting.turn();
+    told.resolve({ outcome, detail: "no" });
+    const reason = outcome === "ended" ? "session-expired" : "identity-unavailable";
+    assert.equal(await one, reason);
+    await waiting.turn(3);
+    assert.equal(await other, reason);
+  });
+}
+
+test("a logout while a session is refreshed stands, whatever the refresh brings", async () => {
+  const provider = Promise.withResolvers<RefreshOutcome>();
+  const ground = new SessionGround({ refresh: () => provider.promise });
+  const browser = await ground.login({ sub: "ada" }, TOKENS);
+  ground.clock.advance(4 * MINUTE + 30_000);
+  await ground.subject(browser);
+  const copy = browser.copy();
+  await ground.sessions.end(ground.request(browser), ground.clock.now());
+  provider.resolve({
+    outcome: "refreshed",
+    tokens: { ...NO_TOKENS, claims: { sub: "ada" }, refreshToken: "refresh-1" },
+  });
+  await ground.turn(5);
+  assert.equal(await ground.reason(copy.copy()), "session-expired");
+});
