@@ -7,14 +7,9 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { Agent, createServer, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
-import { oidcOptionsSchema } from "../../src/identity/oidc-options.ts";
-import { createSessions } from "../../src/identity/sessions.ts";
-import { createLocalMemory } from "../../src/memory/local-memory.ts";
-import { systemClock } from "../../src/platform/clock.ts";
-import { systemTimers } from "../../src/platform/timers.ts";
 import { type Stage, startStage, until } from "../e2e/stage.ts";
-import { recordedLog, recordedMetrics } from "../ports.ts";
-import { Jar, NO_TOKENS } from "../session-ground.ts";
+import type { Jar } from "../session-ground.ts";
+import { sealSession } from "./sealed-session.ts";
 
 const KEY = randomBytes(32);
 const SECOND = 1000;
@@ -103,40 +98,13 @@ after(async () => {
 });
 
 /** A session whose access token expires then. */
-async function login(
+function login(
   subject: string,
   { expiresInMs, name = "people" }: { readonly expiresInMs: number; readonly name?: string },
 ): Promise<Jar> {
-  const options = oidcOptionsSchema.parse({
-    type: "oidc",
-    issuer: "http://127.0.0.1:9",
-    client: { id: "console", secret: "client-secret" },
-    principal: { kind: "user" },
-  });
-  const sessions = createSessions(
-    { ...options, name },
-    {
-      clock: systemClock,
-      timers: systemTimers,
-      log: recordedLog(),
-      metrics: recordedMetrics(),
-      shared: createLocalMemory({ clock: systemClock, timers: systemTimers }),
-      keys: [KEY],
-      provider: undefined,
-    },
-  );
-  const nowMs = Date.now() - 10 * SECOND;
   const expiresAt = (Date.now() + expiresInMs) / 1000;
-  const refreshToken = `refresh of ${subject}`;
-  const begun = await sessions.begin(
-    { ...NO_TOKENS, claims: { sub: subject }, refreshToken, expiresAt },
-    { nowMs },
-  );
-  sessions.close();
-  assert.ok("setCookies" in begun);
-  const jar = new Jar();
-  jar.take(begun.setCookies);
-  return jar;
+  const tokens = { refreshToken: `refresh of ${subject}`, expiresAt };
+  return sealSession({ key: KEY, subject, name, agoMs: 10 * SECOND, tokens });
 }
 
 interface Got {

@@ -6,23 +6,18 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, test } from "node:test";
-import { createSessions } from "../../src/identity/sessions.ts";
-import { oidcOptionsSchema } from "../../src/identity/oidc-options.ts";
-import { createLocalMemory } from "../../src/memory/local-memory.ts";
-import { systemClock } from "../../src/platform/clock.ts";
-import { systemTimers } from "../../src/platform/timers.ts";
 import { PROTOCOLS, openCaller, type Protocol } from "../e2e/protocols.ts";
 import { type AuditRecord } from "../e2e/judge.ts";
 import { startStage, until } from "../e2e/stage.ts";
 import { readResponses, valuesOf } from "../e2e/strict-http1.ts";
-import { recordedLog, recordedMetrics } from "../ports.ts";
-import { Jar, NO_TOKENS } from "../session-ground.ts";
+import { sealSession } from "./sealed-session.ts";
 
 const ORIGIN = "https://api.example";
 const KEY = randomBytes(32);
 const MINUTE = 60_000;
 
 const stage = await startStage({
+  listener: "    serve: [login]",
   secrets: { "session.key": KEY.toString("base64url") },
   authenticators: `  people:
     type: oidc
@@ -46,31 +41,7 @@ after(() => stage.close());
 
 /** What another replica would have given a browser, some time ago. */
 async function login(subject: string, agoMs = 0): Promise<string> {
-  const options = oidcOptionsSchema.parse({
-    type: "oidc",
-    issuer: "http://127.0.0.1:9",
-    client: { id: "console", secret: "client-secret" },
-    principal: { kind: "user" },
-  });
-  const sessions = createSessions(
-    { ...options, name: "people" },
-    {
-      clock: systemClock,
-      timers: systemTimers,
-      log: recordedLog(),
-      metrics: recordedMetrics(),
-      shared: createLocalMemory({ clock: systemClock, timers: systemTimers }),
-      keys: [KEY],
-      provider: undefined,
-    },
-  );
-  const tokens = { ...NO_TOKENS, claims: { sub: subject } };
-  const begun = await sessions.begin(tokens, { nowMs: Date.now() - agoMs });
-  sessions.close();
-  assert.ok("setCookies" in begun);
-  const jar = new Jar();
-  jar.take(begun.setCookies);
-  return jar.header() ?? "";
+  return (await sealSession({ key: KEY, subject, agoMs })).header() ?? "";
 }
 
 interface Answer {
