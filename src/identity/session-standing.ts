@@ -8,6 +8,7 @@
  * longer than a bound, nothing that is known counts.
  */
 import { hash } from "node:crypto";
+import { SallyportError } from "../model/errors.ts";
 import type { Clock, Log, Timers } from "../model/ports.ts";
 import type { SharedMemory } from "../model/shared-memory.ts";
 import type { SessionContent } from "./session-content.ts";
@@ -56,7 +57,7 @@ const LIMITS = {
   seconds: 4,
   /** How long the log keeps a line: twice what anybody reads. */
   logMs: 20_000,
-  /** Ends within one second that can be told; more than that and what is known counts no more. */
+  /** Ends within one second that can be told; a logout beyond them fails, and can be repeated. */
   lines: 5000,
   /** Without a successful look for so long, nothing that is known counts. */
   deafMs: 10_000,
@@ -91,6 +92,8 @@ class SharedStanding implements SessionStanding {
   /** Lines of the log that were read, with the second that they are of. */
   #read = new Map<string, number>();
   #heardAt: number;
+  /** The last line that this process wrote. */
+  #written = { second: 0, line: 0 };
   /** Whether anything was asked that had to be waited for: then there are others. */
   #remote = false;
   #polling = false;
@@ -142,12 +145,16 @@ class SharedStanding implements SessionStanding {
     const until = end.by === "id" ? Number.MAX_SAFE_INTEGER : nowMs;
     await shared.put(SPACES.ended, this.#prefix + digest, String(until), ttlMs);
     const second = Math.floor(nowMs / 1000);
-    for (let line = 0; line < LIMITS.lines; line++) {
+    // What this process has found taken stays taken; others may have taken more.
+    let line = this.#written.second === second ? this.#written.line + 1 : 0;
+    for (; line < LIMITS.lines; line++) {
       const key = this.#lineKey(second, line);
       if (!(await shared.claim(LOG, `${key}:claim`, LIMITS.logMs))) continue;
+      this.#written = { second, line };
       await shared.put(LOG, key, `${until} ${digest}`, LIMITS.logMs);
       return;
     }
+    throw new SallyportError("memory-full", "more sessions ended in a second than can be told");
   }
 
   hears(): boolean {

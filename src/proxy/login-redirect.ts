@@ -17,8 +17,8 @@ const HELPS: ReadonlySet<Reason> = new Set([
   "session-expired",
   // Its answer takes the cookie away; what is left is a browser without a session.
   "invalid-session",
-  // All that was begun before may be revoked, so that people log in anew. Who is blocked ends in `login-loop`.
-  "credential-revoked",
+  // Not `credential-revoked`: where another login is good, the gate takes the session for absent; who is blocked
+  // would be sent to a provider that still knows them, and back, until the loop is noticed.
   "step-up-required",
 ]);
 

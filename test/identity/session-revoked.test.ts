@@ -110,10 +110,10 @@ test("a logout is a revocation of that session, which proxies that follow hear o
   assert.equal((await ask(other)).status, 200);
   const added = (text: string): number =>
     text.split("\n").filter((line) => line.includes("people")).length;
-  let after_ = before;
-  for (let tries = 0; tries < 50 && added(after_) === added(before); tries++) {
-    after_ = await operator("list");
+  let listed = before;
+  for (let tries = 0; tries < 50 && added(listed) === added(before); tries++) {
+    listed = await operator("list");
   }
-  assert.equal(added(after_), added(before) + 1);
+  assert.equal(added(listed), added(before) + 1);
   await until(() => stage.records().some(({ reason }) => reason === "logged-out"));
 });
