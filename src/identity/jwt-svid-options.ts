@@ -1,7 +1,7 @@
 /** Options of an authenticator of type `jwt-svid`: JWT-SVIDs of one SPIFFE trust domain. */
 import { z } from "zod";
 import { duration } from "../model/options.ts";
-import { compileSpiffePath } from "./spiffe-path.ts";
+import { compileSpiffePath, whyNoPathPattern } from "./spiffe-path.ts";
 import { spiffeRuleSchema } from "./spiffe-match.ts";
 import { grantProblems, rulesOf, staticPrincipalShape } from "./static-principal-options.ts";
 import { trustBundleSchema, trustDomainSchema } from "./trust-options.ts";
@@ -62,7 +62,9 @@ export const jwtSvidOptionsSchema = z
   })
   .superRefine(({ match = [], principal }, context) => {
     for (const [index, rule] of match.entries()) {
-      const { names } = compileSpiffePath(rule.path);
+      // What is wrong with the path itself is said where it stands.
+      const names =
+        whyNoPathPattern(rule.path) === undefined ? compileSpiffePath(rule.path).names : [];
       for (const { name, message } of grantProblems(rule, principal.attributes, names)) {
         const path = ["match", index, "attributes", name];
         context.addIssue({ code: "custom", path, message });

@@ -8,7 +8,14 @@ import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect, type TLSSocket } from "node:tls";
 import test, { after, before } from "node:test";
-import { createRoot, OID, type TestCertificate } from "../certificates.ts";
+import {
+  createRoot,
+  der,
+  extension,
+  OID,
+  sequence,
+  type TestCertificate,
+} from "../certificates.ts";
 import { startStage, type Stage, until } from "../e2e/stage.ts";
 
 const edge = createRoot("Edge");
@@ -236,6 +243,24 @@ for (const [what, make] of BROKEN) {
     assert.deepEqual(answer, { status: 401, reason: "wrong-identity" });
   });
 }
+
+test("an intermediate that is constrained to other names makes no workloads of ours", async () => {
+  // RFC 5280 section 4.2.1.10: of URIs, the hosts that it may sign for.
+  const constrained = (host: string): TestCertificate => {
+    const subtrees = der(0xa0, sequence(der(0x86, Buffer.from(host, "ascii"))));
+    const constraints = extension("2.5.29.30", true, sequence(subtrees));
+    return prod.issue({ name: "Constrained", authority: true, extensions: [constraints] });
+  };
+  const right = constrained("prod.example");
+  const own = svid("spiffe://prod.example/payments/api", right);
+  assert.deepEqual(await ask("/mesh/x", own, { chain: [right] }), permitted);
+  const wrong = constrained("other.example");
+  const forged = svid("spiffe://prod.example/payments/api", wrong);
+  assert.deepEqual(await ask("/mesh/x", forged, { chain: [wrong] }), {
+    status: 403,
+    reason: "untrusted-certificate",
+  });
+});
 
 test("a device is known by a plain certificate", async () => {
   assert.deepEqual(await ask("/device/x", sensor), permitted);
