@@ -117,7 +117,8 @@ export function createProviderClient(
     };
     const client = {
       [clockSkew]: Math.round((deps.clock.now() - Date.now()) / 1000),
-      [clockTolerance]: options.clockSkewSeconds,
+      // Ours is exact, and comes first; its clock is read in whole seconds.
+      [clockTolerance]: options.clockSkewSeconds + 2,
     };
     const auth = await authenticate(metadata);
     const configuration = new Configuration(server, options.clientId, client, auth);

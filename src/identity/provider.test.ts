@@ -243,6 +243,8 @@ const ROGUERIES: readonly (readonly [string, (rogue: RogueProvider) => Roguery, 
     "wrong-issuer",
   ],
   ["aud is another client", () => claims({ aud: "another-client" }), "wrong-audience"],
+  ["aud is absent", () => claims({ aud: undefined }), "wrong-audience"],
+  ["aud is empty", () => claims({ aud: [] }), "wrong-audience"],
   [
     "aud names one more that nobody trusts",
     () => claims({ aud: [ROGUE.clientId, "other"], azp: ROGUE.clientId }),
@@ -460,6 +462,8 @@ test("redeem() trusts further audiences that are named, with azp", async (t) => 
   assert.equal(reasonOf(await login(place)), "tokens");
   place.rogue.roguery.claims = (honest) => ({ ...honest, aud });
   assert.equal(reasonOf(await login(place)), "wrong-authorized-party");
+  place.rogue.roguery.claims = (honest) => ({ ...honest, aud: ["project"], azp: ROGUE.clientId });
+  assert.equal(reasonOf(await login(place)), "wrong-audience", "trusted, but not us");
 });
 
 test("redeem() holds the provider to what was asked of the login", async (t) => {
@@ -475,6 +479,46 @@ test("redeem() holds the provider to what was asked of the login", async (t) => 
   ] as const) {
     place.rogue.roguery.claims = (honest) => ({ ...honest, ...changed });
     assert.equal(reasonOf(await login(place, demands)), reason, JSON.stringify(changed));
+  }
+});
+
+test("redeem() takes times up to the tolerance, and not beyond", async (t) => {
+  const place = await ground(t);
+  const demands = { acrValues: [], maxAgeSeconds: 60 };
+  const now = 1_790_000_000;
+  for (const [changed, outcome] of [
+    [{ iat: now + 30, nbf: now + 30 }, "tokens"],
+    [{ iat: now - 630 }, "tokens"],
+    [{ exp: now - 29 }, "tokens"],
+    [{ exp: now - 30 }, "token-expired"],
+    [{ auth_time: now - 90 }, "tokens"],
+    [{ auth_time: now - 91 }, "insufficient-login"],
+    [{ sub: "x".repeat(255) }, "tokens"],
+    [{ sub: "x".repeat(256) }, "invalid-claim"],
+  ] as const) {
+    place.rogue.roguery.claims = (honest) => ({ ...honest, ...changed });
+    assert.equal(reasonOf(await login(place, demands)), outcome, JSON.stringify(changed));
+  }
+});
+
+test("verifyLogoutToken() takes times up to the tolerance, and not beyond", async (t) => {
+  const { rogue, provider } = await ground(t);
+  const now = 1_790_000_000;
+  for (const [changed, outcome] of [
+    [{ iat: now + 30 }, "tokens"],
+    [{ iat: now - 630 }, "tokens"],
+    [{ exp: now - 29 }, "tokens"],
+    [{ exp: now - 30 }, "token-expired"],
+    [{ sid: "x".repeat(1024) }, "tokens"],
+    [{ sid: "x".repeat(1025) }, "invalid-logout-token"],
+    [{ sid: "" }, "invalid-logout-token"],
+  ] as const) {
+    const told = rogue.logoutToken({ sid: "s", ...changed });
+    assert.equal(
+      reasonOf(await provider.verifyLogoutToken(told)),
+      outcome,
+      JSON.stringify(changed),
+    );
   }
 });
 

@@ -75,10 +75,11 @@ export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
       const { logins } = snapshot;
       if (
         logins !== undefined &&
+        deps.login !== undefined &&
         head.target.startsWith(OWN_PREFIX) &&
         logins.listeners.has(connection.listener)
       ) {
-        return deps.login?.handle(exchange, { gate: snapshot.gate, logins });
+        return deps.login.handle(exchange, { gate: snapshot.gate, logins });
       }
       const input: GateInput = {
         head,
