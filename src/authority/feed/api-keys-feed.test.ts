@@ -144,6 +144,12 @@ test("an authority that does not know of keys vouches for nothing to who does", 
   const revoked = { ...ONE, entry: { ...ONE.entry, revoked: true } };
   await ground.store.commit([keeping(revoked)]);
   await again.consumer.until(() => again.consumer.apiKeys.get(ONE.id)?.revoked === true);
+  // What is known is kept while it is refused: it goes on from there at the next one.
+  assert.match(
+    again.metrics.render().body,
+    /sallyport_feed_refused_total\{reason="version"\} [1-9]/,
+  );
+  assert.equal(again.consumer.calls.filter((call) => call === "reset").length, 1);
   await again.follower.close();
   const alone = await ground.follower("edge-1", [old.url], { folder: follower.folder });
   await alone.follower.start();
