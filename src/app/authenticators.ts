@@ -176,14 +176,6 @@ export function certificatesOf(authenticators: Authenticators): CertificateVerif
   return certificateOf([...authenticators.values()].filter((one) => one.proves === "certificate"));
 }
 
-/** Fields in which callers prove who they are; a service is not shown them, whichever route it is on. */
-export function credentialFieldsOf(authenticators: Authenticators): ReadonlySet<string> {
-  const own = [...authenticators.values()].flatMap((one) =>
-    one.proves === "token" && one.field !== undefined ? [one.field] : [],
-  );
-  return new Set(["authorization", "dpop", ...own]);
-}
-
 /** From now on listeners verify callers by these. */
 export function publishAuthorities(
   authenticators: Authenticators,

@@ -8,6 +8,7 @@ import { buildRoute, type RouteDeps } from "./build-route.ts";
 const upstream = {} as Upstream;
 const deps = {
   config: {
+    authenticators: {},
     services: {
       one: serviceSchema.parse({ endpoints: ["http://127.0.0.1:1"], connectTimeout: "3s" }),
     },

@@ -34,8 +34,6 @@ export interface RouteDeps {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly challenges: (realm: readonly string[]) => Challenge;
   readonly instruments: Instruments;
-  /** Fields in which any authenticator takes credentials. */
-  readonly credentialFields: ReadonlySet<string>;
   readonly signing: AssertionSigner;
 }
 
@@ -105,7 +103,7 @@ function answers(
 
 function createPlan(
   options: RouteOptions,
-  { config, upstreams, instruments, signing, credentialFields }: RouteDeps,
+  { config, upstreams, instruments, signing }: RouteDeps,
 ): ForwardPlan {
   const name = options.service ?? "";
   const service = config.services[name];
@@ -130,7 +128,6 @@ function createPlan(
     ),
     response: responseRules(options),
     forwardCredentials: options.credentials === "forward",
-    credentialFields,
     ownCookies: hasSessions(config),
     connectTimeoutMs: options.connectTimeout ?? service.connectTimeout,
     responseTimeoutMs: options.responseTimeout,

@@ -31,7 +31,6 @@ import {
   type Authenticators,
   certificatesOf,
   createAuthenticators,
-  credentialFieldsOf,
   createWays,
   loginsOf,
   once,
@@ -90,8 +89,7 @@ export async function buildSnapshot(
   );
   const waysOf = createWays(authenticators, instruments);
   const challenges = once(([service = ""]) => createChallenge(service));
-  const credentialFields = credentialFieldsOf(authenticators);
-  const deps = { config, upstreams, challenges, instruments, signing, credentialFields };
+  const deps = { config, upstreams, challenges, instruments, signing };
   const forwards = new Map<GateRoute, ForwardRoute | RedirectRoute>();
   const close = (): void => {
     closeAuthenticators();

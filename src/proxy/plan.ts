@@ -25,8 +25,6 @@ export interface ForwardPlan {
   readonly identity?: IdentityFields | undefined;
   /** Whether the caller's credentials are passed on (`credentials: forward`). */
   readonly forwardCredentials: boolean;
-  /** Lower-case names of the fields in which callers prove who they are, on this route or on any other. */
-  readonly credentialFields: ReadonlySet<string>;
   /** Whether browsers may have cookies of ours, which services neither see nor set. */
   readonly ownCookies: boolean;
   readonly connectTimeoutMs: number;

@@ -42,7 +42,7 @@ for (const name of stripped) {
   });
 }
 
-for (const name of ["authorization", "dpop", "x-api-key"]) {
+for (const name of ["authorization", "dpop"]) {
   test(`requestFields() passes ${name} on only when the route forwards credentials, and took one`, () => {
     const sent = [name, "secret"];
     const plan = { forwardCredentials: true };
@@ -94,7 +94,6 @@ function built(
 ): string[] {
   const whole = {
     forwardCredentials: false,
-    credentialFields: new Set(["authorization", "dpop", "x-api-key"]),
     ownCookies: false,
     request: { ...headerRules(), remove: ["x-debug"] },
     ...plan,

@@ -18,7 +18,7 @@ export function createRequestFields(
 ): (permit: Permit) => string[] {
   const nameOf = createFieldNames(plan.request, (name) => mayPass(name, plan));
   const constant = [...plan.request.set, ...plan.request.add];
-  const { host, forwardCredentials, credentialFields, ownCookies } = plan;
+  const { host, forwardCredentials, ownCookies } = plan;
 
   return (permit) => {
     const { request } = permit;
@@ -31,7 +31,7 @@ export function createRequestFields(
       const kept = nameOf(name);
       if (kept === DROPPED) continue;
       // What the route does not list was ignored, not verified: it is no credential to pass on.
-      if (forwardCredentials && !permit.byToken && credentialFields.has(name)) continue;
+      if (forwardCredentials && !permit.byToken && CREDENTIAL_FIELDS.has(name)) continue;
       if (connectionOptions?.includes(name) === true && !isEndToEndName(name)) continue;
       if (name === "traceparent") {
         // Two of them, or a malformed one: a new trace begins here.
@@ -65,12 +65,15 @@ export function createRequestFields(
   };
 }
 
+/** In which a caller proves who it is, on any route; fields of API keys are removed by the plan. */
+const CREDENTIAL_FIELDS: ReadonlySet<string> = new Set(["authorization", "dpop"]);
+
 function mayPass(name: string, plan: ForwardPlan): boolean {
   return !(
     HOP_BY_HOP.has(name) ||
     name === "host" || // written anew from the canonical request
     name === "x-request-id" || // kept or made by the gate
-    (!plan.forwardCredentials && plan.credentialFields.has(name)) ||
+    (!plan.forwardCredentials && CREDENTIAL_FIELDS.has(name)) ||
     isIdentityName(name)
   );
 }
