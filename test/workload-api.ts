@@ -3,7 +3,7 @@
  * SPIRE's agent serves it, with identities that it issues itself; and all the ways in which it can go
  * wrong. It demands the header that a real one demands.
  */
-import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import {
   type Metadata,
   Server,
@@ -30,6 +30,7 @@ const METHODS = {
 } as const satisfies Record<string, AgentPart>;
 
 const HOUR_MS = 3_600_000;
+const TOKEN_KID = "tokens";
 
 export interface SvidOptions {
   readonly notBeforeMs?: number;
@@ -49,6 +50,7 @@ export interface IssuedSvid {
 export class TestTrustDomain {
   readonly name: string;
   authorities: readonly Buffer[] = [];
+  readonly #tokenKey = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
   #key: KeyObject;
 
   constructor(name: string) {
@@ -99,6 +101,23 @@ export class TestTrustDomain {
       certificatePem: pemText("CERTIFICATE", der),
       keyPem: privateKey.export({ type: "pkcs8", format: "pem" }),
     };
+  }
+
+  /** As an agent has it: a plain key set. */
+  get jwtBundle(): Buffer {
+    const jwk = createPublicKey(this.#tokenKey).export({ format: "jwk" });
+    return Buffer.from(JSON.stringify({ keys: [{ ...jwk, kid: TOKEN_KID }] }));
+  }
+
+  /** A JWT-SVID of five minutes. */
+  issueToken(path: string, audience: string): string {
+    const exp = Math.floor(Date.now() / 1000) + 300;
+    const part = (value: object): string =>
+      Buffer.from(JSON.stringify(value)).toString("base64url");
+    const claims = { sub: `${this.id}${path}`, aud: [audience], exp };
+    const signed = `${part({ alg: "ES256", kid: TOKEN_KID, typ: "JWT" })}.${part(claims)}`;
+    const key = { key: this.#tokenKey, dsaEncoding: "ieee-p1363" } as const;
+    return `${signed}.${sign("sha256", Buffer.from(signed), key).toString("base64url")}`;
   }
 
   #issueRoot(): Buffer {

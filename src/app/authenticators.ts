@@ -23,6 +23,7 @@ import { createMtlsAuthenticator } from "../identity/mtls.ts";
 import { createOidcAuthenticator } from "../identity/oidc.ts";
 import type { SessionKeys } from "../identity/session-keys.ts";
 import { createSessionSet } from "../identity/session-set.ts";
+import type { WorkloadSource } from "../identity/workload-source.ts";
 import type { RevocationTarget } from "../model/revocation.ts";
 import type { CertificateVerifier } from "../model/verifiers.ts";
 import { createDocumentFetcher } from "../platform/document-fetcher.ts";
@@ -39,9 +40,10 @@ export function createAuthenticators(
   options: Readonly<Record<string, AuthenticatorOptions>>,
   instruments: Instruments,
   sessionKeys: SessionKeys = () => [],
+  workload?: WorkloadSource,
 ): Authenticators {
   const made = new Map<string, Authenticator>();
-  const deps = depsOf(instruments, sessionKeys);
+  const deps = { ...depsOf(instruments, sessionKeys), workload };
   try {
     for (const [name, one] of Object.entries(options)) {
       made.set(name, create(name, one, deps));
@@ -61,7 +63,7 @@ type Options<T extends AuthenticatorOptions["type"]> = Extract<
   readonly name: string;
 };
 
-type Deps = ReturnType<typeof depsOf>;
+type Deps = ReturnType<typeof depsOf> & { readonly workload: WorkloadSource | undefined };
 
 const CREATE: {
   readonly [T in AuthenticatorOptions["type"]]: (options: Options<T>, deps: Deps) => Authenticator;

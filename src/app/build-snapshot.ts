@@ -76,7 +76,7 @@ export async function buildSnapshot(
   });
   const workload = openWorkloadApi(config, instruments);
   const authenticators = orClose(
-    () => createAuthenticators(config.authenticators, instruments, sessionKeys),
+    () => createAuthenticators(config.authenticators, instruments, sessionKeys, workload),
     () => workload?.close(),
   );
   const closeAuthenticators = (): void => {

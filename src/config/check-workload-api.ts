@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { workloadParts } from "../http/upstream-tls.ts";
-import { workloadAddress } from "../identity/workload-api-options.ts";
+import { WORKLOAD_API, workloadAddress } from "../identity/workload-api-options.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
@@ -54,7 +54,8 @@ function openFolder(address: string): PathProblem[] {
 function unused(draft: Draft): PathProblem[] {
   if (users(draft).length > 0) return [];
   const message = "nothing uses the Workload API";
-  const remedy = "tls: { identity: workload-api } of a listener or service, or no workloadApi";
+  const remedy =
+    "tls: { identity: workload-api } of a listener or service, bundle: workload-api of an authenticator, or no workloadApi";
   return [{ path: ["workloadApi"], message, remedy }];
 }
 
@@ -64,7 +65,7 @@ interface User {
   readonly published: boolean;
 }
 
-function users({ listeners, services, admin }: Draft): User[] {
+function users({ listeners, services, admin, authenticators }: Draft): User[] {
   const own = admin === undefined ? [] : [{ path: ["admin"], options: admin }];
   const shown = [...listeners, ...own].flatMap(({ path, options: { tls } }) =>
     tls?.identity === undefined ? [] : [{ path: [...path, "tls", "identity"], published: false }],
@@ -77,7 +78,12 @@ function users({ listeners, services, admin }: Draft): User[] {
           published: true,
         })),
   );
-  return [...shown, ...reached];
+  const verified = authenticators.flatMap(({ path, options }) =>
+    "bundle" in options && options.bundle === WORKLOAD_API
+      ? [{ path: [...path, "bundle"], published: true }]
+      : [],
+  );
+  return [...shown, ...verified, ...reached];
 }
 
 function serverKey({ serverId }: { readonly serverId?: unknown }): string {

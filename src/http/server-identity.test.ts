@@ -7,7 +7,8 @@ import { createServer, type TLSSocket } from "node:tls";
 import { createRoot, OID, type TestCertificate } from "../../test/certificates.ts";
 import { recordedLog, recordedMetrics } from "../../test/ports.ts";
 import { TestTrustDomain } from "../../test/workload-api.ts";
-import { type Certificate, parseCertificate } from "../crypto/certificate.ts";
+import { parseCertificate } from "../crypto/certificate.ts";
+import { createTrustBundle, type TrustBundle } from "../identity/trust-bundle.ts";
 import type { WorkloadPart, WorkloadSource, WorkloadSvid } from "../identity/workload-source.ts";
 import { systemClock } from "../platform/clock.ts";
 import { ManualTimers } from "../platform/timers.ts";
@@ -19,7 +20,7 @@ const ID = "spiffe://example.org/billing";
 /** What an agent would bring, as a test sets it. */
 class FakeWorkload implements WorkloadSource {
   own: WorkloadSvid | undefined;
-  readonly bundles = new Map<string, readonly Certificate[]>();
+  readonly bundles = new Map<string, TrustBundle>();
   readonly #watchers = new Set<(part: WorkloadPart) => void>();
 
   get watchers(): number {
@@ -28,11 +29,8 @@ class FakeWorkload implements WorkloadSource {
   svid(): WorkloadSvid | undefined {
     return this.own;
   }
-  x509Bundle(trustDomain: string): readonly Certificate[] | undefined {
-    return this.bundles.get(trustDomain);
-  }
-  jwtBundle(): undefined {
-    return undefined;
+  bundle(part: string, trustDomain: string): TrustBundle | undefined {
+    return part === "x509-bundles" ? this.bundles.get(trustDomain) : undefined;
   }
   want(): Promise<void> {
     return Promise.resolve();
@@ -80,10 +78,9 @@ class Ground {
   }
 
   trust(trustDomain: string, ...authorities: readonly TestCertificate[]): this {
-    this.workload.bundles.set(
-      trustDomain,
-      authorities.map(({ der }) => parseCertificate(der)),
-    );
+    const x509 = authorities.map(({ der }) => parseCertificate(der));
+    const bundle = createTrustBundle({ trustDomain, x509, jwt: new Map() });
+    this.workload.bundles.set(trustDomain, bundle);
     return this;
   }
 
@@ -210,12 +207,12 @@ test("whoever else answers gets no byte, and the log says who it was", async () 
     {
       who: "an address without an ID",
       certificate: root.issue({ name: "x", ...address }),
-      says: /no SVID: 0 URI names/,
+      says: /no SVID: it has 0 URIs/,
     },
     {
       who: "the ID beside another one",
       certificate: root.issue({ name: "x", uri: [ID, "spiffe://example.org/mailer"], ...address }),
-      says: /no SVID: 2 URI names/,
+      says: /no SVID: it has 2 URIs/,
     },
     {
       who: "an SVID for callers only",

@@ -7,7 +7,7 @@ import type { TLSSocket } from "node:tls";
 import { type Certificate, parseCertificate, SERVER_AUTH } from "../crypto/certificate.ts";
 import { checkStanding, findChain, isChainFault } from "../crypto/certificate-chain.ts";
 import { parseSpiffeId } from "../crypto/spiffe-id.ts";
-import { readSvidLeaf } from "../crypto/x509-svid.ts";
+import { signersFault, svidOf } from "../identity/mtls-svid.ts";
 import { SallyportError } from "../model/errors.ts";
 import { presentedBy } from "./presented.ts";
 import type { ServiceTlsOptions } from "./tls-options.ts";
@@ -41,14 +41,18 @@ export function createServerIdentity(
       if (own === undefined) return refusal("it showed no certificate");
       try {
         const leaf = parseCertificate(own);
-        const named = readSvidLeaf(leaf);
-        if (typeof named === "string") return refusal(`its certificate is no SVID: ${named}`);
-        if (!isWanted(named.id, named.trustDomain)) return refusal(`it is ${named.id}`);
+        const named = svidOf(leaf);
+        if ("detail" in named) return refusal(`its certificate is no SVID: ${named.detail}`);
+        const id = `spiffe://${named.trustDomain}${named.path}`;
+        if (!isWanted(id, named.trustDomain)) return refusal(`it is ${id}`);
         const trust = { anchors: anchors.get(named.trustDomain) ?? [], lists: undefined };
         const presented = others.map(parseCertificate);
         const found = findChain(leaf, { presented, trust, usage: SERVER_AUTH });
-        const standing = isChainFault(found) ? found : checkStanding(found, undefined, nowMs);
-        return isChainFault(standing) ? refusal(standing.detail) : undefined;
+        if (isChainFault(found)) return refusal(found.detail);
+        const standing = checkStanding(found, undefined, nowMs);
+        if (isChainFault(standing)) return refusal(standing.detail);
+        const signers = signersFault(found.certificates.slice(1));
+        return signers === undefined ? undefined : refusal(signers);
       } catch (error) {
         if (error instanceof SallyportError) return refusal(error.message);
         throw error;

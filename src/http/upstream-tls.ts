@@ -138,7 +138,7 @@ export class UpstreamTls {
     const { ca, certificate, key } = this.#options;
     const trust = ca === undefined ? undefined : readTrust({ ca }, readFile);
     const authoritiesOf = (trustDomain: string): readonly Certificate[] | undefined =>
-      trust?.anchors ?? workload?.x509Bundle(trustDomain);
+      trust?.anchors ?? workload?.bundle("x509-bundles", trustDomain)?.x509;
     const identity = createServerIdentity(this.#options, authoritiesOf);
     const svid = this.#options.identity === undefined ? undefined : workload?.svid();
     const issued = svid === undefined ? undefined : pairOfSvid(svid);

@@ -19,6 +19,7 @@ import {
 } from "./kubernetes-options.ts";
 import { claimWords } from "./principal-options.ts";
 import { bundleFile, mapBundleFiles, type TrustBundleOptions } from "./trust-options.ts";
+import { WORKLOAD_API } from "./workload-api-options.ts";
 
 /** One way to know a caller; `type` tells which. */
 export const authenticatorSchema = z.discriminatedUnion("type", [
@@ -135,7 +136,7 @@ const DESCRIPTIONS: {
 };
 
 function bundleFiles(bundle: TrustBundleOptions | undefined): readonly NamedFile[] {
-  if (bundle === undefined) return [];
+  if (bundle === undefined || bundle === WORKLOAD_API) return [];
   if (typeof bundle === "string") return bundlesAt({ bundle });
   const { ca, endpointBundle } = bundle;
   return bundlesAt({ ca, endpointBundle }, ["bundle"]);

@@ -30,7 +30,7 @@ export function createJwtSvidAuthenticator(
   deps: TrustBundleDeps,
 ): TokenAuthenticator {
   const { name, trustDomain } = options;
-  const bundles = openTrustBundle(options, deps);
+  const bundles = openTrustBundle({ ...options, part: "jwt-bundles" }, deps);
   const ids = createSpiffeMatch(name, options.principal, options.match);
   const precheck = createTokenPrecheck(
     { ...options, types: [...TYPES], insecureIdTokens: false },

@@ -169,7 +169,7 @@ function plainJudge({ name, principal, match }: Named): Judge {
 function openAuthorities(options: Named, deps: TrustBundleDeps): TrustBundleSource | undefined {
   const { name, trustDomain, bundle, ca } = options;
   if (trustDomain !== undefined && bundle !== undefined) {
-    return openTrustBundle({ name, trustDomain, bundle }, deps);
+    return openTrustBundle({ name, trustDomain, bundle, part: "x509-bundles" }, deps);
   }
   return ca === undefined
     ? undefined

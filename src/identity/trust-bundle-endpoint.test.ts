@@ -52,7 +52,7 @@ function ground(context: TestContext, options: GroundOptions = {}) {
   assert.ok(bundle !== undefined);
   const open = () =>
     openTrustBundle(
-      { name: "far", trustDomain: DOMAIN, bundle },
+      { name: "far", trustDomain: DOMAIN, bundle, part: "x509-bundles" },
       {
         clock,
         timers,

@@ -12,8 +12,13 @@ import {
 } from "./trust-bundle-source.ts";
 import { pemText } from "../crypto/issue-certificate.ts";
 import { bundleFile, endpointTrustDomain, type TrustBundleOptions } from "./trust-options.ts";
+import { WORKLOAD_API } from "./workload-api-options.ts";
+import { type BundlePart, createWorkloadBundleSource } from "./workload-bundle.ts";
+import type { WorkloadSource } from "./workload-source.ts";
 
 export interface TrustBundleDeps extends EndpointDeps, TrustFileDeps {
+  /** Of `bundle: workload-api`; closed by who opened it. */
+  readonly workload?: WorkloadSource | undefined;
   /** Where fetched bundles are shared; without it each authenticator has its own. */
   readonly trustBundles?: TrustBundlePool;
 }
@@ -24,10 +29,17 @@ export function openTrustBundle(
     readonly name: string;
     readonly trustDomain: string;
     readonly bundle: TrustBundleOptions;
+    /** What of it is used: the Workload API brings each half by itself. */
+    readonly part: BundlePart;
   },
   deps: TrustBundleDeps,
 ): TrustBundleSource {
-  const { name, trustDomain, bundle } = options;
+  const { name, trustDomain, bundle, part } = options;
+  if (bundle === WORKLOAD_API) {
+    const { workload } = deps;
+    if (workload === undefined) throw new TypeError("what the workload API brings, without one");
+    return createWorkloadBundleSource(workload, { trustDomain, part });
+  }
   if (typeof bundle === "string") {
     return createFileBundleSource({ name, file: bundleFile(bundle), trustDomain }, deps);
   }

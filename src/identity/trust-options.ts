@@ -3,6 +3,7 @@ import { z } from "zod";
 import { isTrustDomain, parseSpiffeId } from "../crypto/spiffe-id.ts";
 import { duration } from "../model/options.ts";
 import { whyNotFetched } from "./key-set-url.ts";
+import { WORKLOAD_API } from "./workload-api-options.ts";
 
 const LIMITS = {
   chars: 4096,
@@ -75,11 +76,11 @@ const endpointSchema = z
   .readonly();
 
 export const trustBundleSchema = z
-  .union([fileSchema, endpointSchema], {
-    error: "a file with the bundle, or a bundle endpoint: { url, profile, … }",
+  .union([z.literal(WORKLOAD_API), fileSchema, endpointSchema], {
+    error: "a file with the bundle, workload-api, or a bundle endpoint: { url, profile, … }",
   })
   .describe(
-    "What speaks for the trust domain: a file with a SPIFFE bundle (JSON) or with authorities in PEM, read again when it changes; or a bundle endpoint, asked again as the bundle's `spiffe_refresh_hint` says.",
+    "What speaks for the trust domain: a file with a SPIFFE bundle (JSON) or with authorities in PEM, read again when it changes; `workload-api`, for what the SPIFFE agent of the machine brings (`workloadApi`); or a bundle endpoint, asked again as the bundle's `spiffe_refresh_hint` says.",
   );
 
 export type TrustBundleOptions = z.output<typeof trustBundleSchema>;
@@ -100,6 +101,7 @@ export function mapBundleFiles(
   bundle: TrustBundleOptions,
   change: (file: string) => string,
 ): TrustBundleOptions {
+  if (bundle === WORKLOAD_API) return bundle;
   if (typeof bundle === "string") return change(bundleFile(bundle));
   const { ca, endpointBundle } = bundle;
   return {

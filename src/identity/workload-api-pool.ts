@@ -41,8 +41,7 @@ export function createWorkloadApiPool(
       let open = true;
       return {
         svid: () => source.svid(),
-        x509Bundle: (trustDomain) => source.x509Bundle(trustDomain),
-        jwtBundle: (trustDomain) => source.jwtBundle(trustDomain),
+        bundle: (part, trustDomain) => source.bundle(part, trustDomain),
         want: (part) => source.want(part),
         watch: (changed) => source.watch(changed),
         standing: () => source.standing(),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +15,8 @@ import {
   writeX509SvidResponse,
   type X509SvidMessage,
 } from "../wire/workload-api-messages.ts";
+import type { TrustBundle } from "./trust-bundle.ts";
+import { createWorkloadBundleSource } from "./workload-bundle.ts";
 import { createWorkloadApiPool, type WorkloadApiPool } from "./workload-api-pool.ts";
 import type { WorkloadPart, WorkloadSource } from "./workload-source.ts";
 
@@ -105,11 +108,11 @@ test("want() brings bundles of all trust domains, of X.509 and JWT apart", async
   agent.serveJwtBundles(new Map([[domain.id, Buffer.from('{"keys":[]}')]]));
   await Promise.all([source.want("x509-bundles"), source.want("jwt-bundles")]);
   assert.deepEqual(
-    source.x509Bundle("partner.example")?.map(({ der }) => der),
+    source.bundle("x509-bundles", "partner.example")?.x509.map(({ der }) => der),
     partner.authorities,
   );
-  assert.equal(source.x509Bundle("stranger.example"), undefined);
-  assert.deepEqual(source.jwtBundle("example.org")?.["keys"], []);
+  assert.equal(source.bundle("x509-bundles", "stranger.example"), undefined);
+  assert.deepEqual([...(source.bundle("jwt-bundles", "example.org")?.jwt.keys() ?? ["none"])], []);
   assert.equal(ground.standing("x509-bundles"), "current: 2 trust domains");
   // Nobody wanted an identity, so the agent was not asked for one.
   assert.equal(agent.opened.svid, 0);
@@ -276,7 +279,7 @@ test("a restart of the agent keeps the SVID, and all streams come back with the 
   await ground.says(/^not current \(.*: spiffe:/);
   await ground.says(/^not current \(.*: 1 trust domains$/, "x509-bundles");
   assert.notEqual(source.svid(), undefined);
-  assert.notEqual(source.x509Bundle("example.org"), undefined);
+  assert.notEqual(source.bundle("x509-bundles", "example.org"), undefined);
   const renewed = domain.issue("/proxy");
   agent.serve([renewed]);
   await agent.start();
@@ -320,6 +323,13 @@ function hostileSvids(domain: TestTrustDomain): readonly Hostile[] {
     const leaf = root.issue(options);
     const key = leaf.keys.privateKey.export({ type: "pkcs8", format: "der" });
     return { spiffeId: id, certificates: leaf.der, key, bundle: root.der, hint: "" };
+  };
+  const below = (options: { readonly uri: readonly string[] }): X509SvidMessage => {
+    const middle = root.issue({ name: "middle", authority: true, ...options });
+    const leaf = middle.issue({ name: "x", uri: [id] });
+    const key = leaf.keys.privateKey.export({ type: "pkcs8", format: "der" });
+    const certificates = Buffer.concat([leaf.der, middle.der]);
+    return { spiffeId: id, certificates, key, bundle: root.der, hint: "" };
   };
   const bad = Buffer.from("3003020101", "hex");
   const now = Date.now();
@@ -397,29 +407,54 @@ function hostileSvids(domain: TestTrustDomain): readonly Hostile[] {
     {
       sends: "an authority's certificate as ours",
       svids: [odd({ name: "x", uri: [id], authority: true })],
-      says: /it is an authority/,
+      says: /certificate of an authority/,
     },
     {
       sends: "a certificate without an ID",
       svids: [odd({ name: "x", dns: ["proxy.example.org"] })],
-      says: /0 URI names/,
+      says: /it has 0 URIs/,
     },
     {
       sends: "a certificate with two IDs",
       svids: [odd({ name: "x", uri: [id, "spiffe://example.org/admin"] })],
-      says: /2 URI names/,
+      says: /it has 2 URIs/,
     },
     {
       sends: "a certificate with another kind of URI",
       svids: [odd({ name: "x", uri: ["https://example.org/proxy"] })],
-      says: /its URI name is no SPIFFE ID/,
+      says: /its URI is no SPIFFE ID/,
     },
     {
       sends: "the ID of a trust domain",
       svids: [
         { ...odd({ name: "x", uri: ["spiffe://example.org"] }), spiffeId: "spiffe://example.org" },
       ],
-      says: /it names a trust domain/,
+      says: /it names the trust domain/,
+    },
+    {
+      sends: "a certificate whose key may not sign handshakes",
+      svids: [odd({ name: "x", uri: [id], keyUsage: [5, 0x20] })],
+      says: /no digitalSignature/,
+    },
+    {
+      sends: "a certificate without a key usage",
+      svids: [odd({ name: "x", uri: [id], keyUsage: null })],
+      says: /no digitalSignature/,
+    },
+    {
+      sends: "a certificate whose key may sign certificates",
+      svids: [odd({ name: "x", uri: [id], keyUsage: [2, 0x84] })],
+      says: /has keyCertSign/,
+    },
+    {
+      sends: "a certificate whose key may sign revocation lists",
+      svids: [odd({ name: "x", uri: [id], keyUsage: [1, 0x82] })],
+      says: /has cRLSign/,
+    },
+    {
+      sends: "a chain by way of a workload that may sign",
+      svids: [below({ uri: ["spiffe://example.org/ca"] })],
+      says: /signs, and its SPIFFE ID is not that of a trust domain/,
     },
     {
       sends: "a certificate for callers only",
@@ -502,6 +537,30 @@ test("what an agent sends that cannot be used is refused, each with its words, a
   assert.ok(!text.includes("\u001b"));
 });
 
+test("an SVID is taken by way of authorities between, and by a renewed root beside the one that has expired", async () => {
+  await using ground = new Ground();
+  const { agent, source } = ground;
+  const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const former = createRoot("root", { keys, notAfter: new Date(Date.now() - HOUR_MS) });
+  const renewed = createRoot("root", { keys });
+  const middle = renewed.issue({ name: "middle", authority: true });
+  const id = "spiffe://example.org/proxy";
+  const leaf = middle.issue({ name: "x", uri: [id] });
+  const message = {
+    spiffeId: id,
+    certificates: Buffer.concat([leaf.der, middle.der]),
+    key: leaf.keys.privateKey.export({ type: "pkcs8", format: "der" }),
+    bundle: Buffer.concat([former.der, renewed.der]),
+    hint: "",
+  };
+  await agent.start();
+  agent.push("svid", {
+    bytes: writeX509SvidResponse({ svids: [message], federatedBundles: new Map() }),
+  });
+  await source.want("svid");
+  assert.equal(source.svid()?.certificatePem, leaf.pem + middle.pem);
+});
+
 test("an identity other than the named one is refused", async () => {
   await using ground = new Ground({ id: "spiffe://example.org/proxy" });
   const { agent, domain, source } = ground;
@@ -524,7 +583,7 @@ test("a bundle for what is no trust domain refuses the message, one that cannot 
   for (const id of ["example.org", "spiffe://example.org/path", "spiffe://EXAMPLE.org", ""]) {
     send(new Map([[id, domain.bundle]]));
     await ground.says(/a bundle for what is no trust domain/, "x509-bundles");
-    assert.equal(source.x509Bundle("example.org")?.length, 1);
+    assert.equal(source.bundle("x509-bundles", "example.org")?.x509.length, 1);
     send(new Map([[domain.id, domain.bundle]]));
     ground.clock.advance(10_000);
     timers.runAll();
@@ -539,8 +598,8 @@ test("a bundle for what is no trust domain refuses the message, one that cannot 
       ]),
     );
     await ground.says(/^current: 1 trust domains/, "x509-bundles");
-    assert.equal(source.x509Bundle("partner.example"), undefined);
-    assert.equal(source.x509Bundle("example.org")?.length, 1);
+    assert.equal(source.bundle("x509-bundles", "partner.example"), undefined);
+    assert.equal(source.bundle("x509-bundles", "example.org")?.x509.length, 1);
     send(
       new Map([
         [domain.id, domain.bundle],
@@ -554,20 +613,76 @@ test("a bundle for what is no trust domain refuses the message, one that cannot 
   assert.ok(said.every((line) => line.includes("partner.example")));
 });
 
-test("JWT bundles that are no key sets are left out alone", async () => {
+test("JWT bundles are plain key sets; those that cannot be used are left out alone", async () => {
   await using ground = new Ground();
   const { agent, source } = ground;
   await agent.start();
-  const good = Buffer.from('{"keys":[]}');
+  const { publicKey } = generateKeyPairSync("ed25519");
+  const jwk = publicKey.export({ format: "jwk" });
+  const keys = [
+    { ...jwk, kid: "plain" },
+    { ...jwk, kid: "spiffe", use: "jwt-svid" },
+    { ...jwk, kid: "jose", use: "sig" },
+    { ...jwk, kid: "other", use: "x509-svid-to-come" },
+  ];
   const bundles = new Map([
-    ["spiffe://example.org", good],
+    ["spiffe://example.org", Buffer.from(JSON.stringify({ keys }))],
+    ["spiffe://empty.example", Buffer.from('{"keys":[]}')],
     ["spiffe://a.example", Buffer.from("[]")],
     ["spiffe://b.example", Buffer.from('{"keys":{}}')],
     ["spiffe://c.example", Buffer.from('{"keys":[],"keys":[]}')],
     ["spiffe://d.example", Buffer.from([0xff])],
+    ["spiffe://e.example", Buffer.from(JSON.stringify({ keys: [jwk] }))],
+    ["spiffe://f.example", Buffer.from('{"keys":["x"]}')],
   ]);
   agent.push("jwt-bundles", { bytes: writeJwtBundlesResponse(bundles) });
   await source.want("jwt-bundles");
-  assert.equal(ground.standing("jwt-bundles"), "current: 1 trust domains");
-  assert.deepEqual(source.jwtBundle("example.org")?.["keys"], []);
+  assert.equal(ground.standing("jwt-bundles"), "current: 2 trust domains");
+  const bundle = source.bundle("jwt-bundles", "example.org");
+  assert.deepEqual([...(bundle?.jwt.keys() ?? [])], ["plain", "spiffe", "jose"]);
+  assert.deepEqual(bundle?.x509, []);
+  const said = ground.log.lines.filter((line) => line.includes("nobody of it is let in"));
+  assert.equal(said.length, 6);
+});
+
+test("createWorkloadBundleSource() follows one trust domain, and tells of its changes alone", async () => {
+  await using ground = new Ground();
+  const { agent, domain, source } = ground;
+  const partner = new TestTrustDomain("partner.example");
+  await agent.start();
+  agent.serveBundles([domain, partner]);
+  const bundles = createWorkloadBundleSource(source, {
+    trustDomain: "example.org",
+    part: "x509-bundles",
+  });
+  const sees = (): TrustBundle | undefined => bundles.current;
+  assert.equal(sees(), undefined);
+  await bundles.start();
+  const first = sees();
+  assert.equal(first?.x509.length, 1);
+  assert.equal(bundles.figures().usable, 1);
+  const seen: (number | undefined)[] = [];
+  bundles.onChange(() => seen.push(sees()?.x509.length));
+  partner.rotate();
+  agent.serveBundles([domain, partner]);
+  await ground.until(() => source.bundle("x509-bundles", "partner.example")?.x509.length === 2);
+  assert.equal(sees(), first, "what was verified by it stands");
+  assert.deepEqual(seen, []);
+  domain.rotate();
+  agent.serveBundles([domain, partner]);
+  await ground.until(() => seen.length === 1);
+  // While the agent is away, what it said last holds.
+  agent.stop();
+  await ground.says(/^not current/, "x509-bundles");
+  assert.equal(sees()?.x509.length, 2);
+  agent.serveBundles([partner]);
+  await agent.start();
+  ground.timers.runAll();
+  await ground.until(() => seen.length === 2);
+  assert.deepEqual(seen, [2, undefined]);
+  bundles.close();
+  agent.serveBundles([domain]);
+  await ground.until(() => source.bundle("x509-bundles", "example.org") !== undefined);
+  assert.equal(sees(), undefined);
+  assert.equal(seen.length, 2);
 });

@@ -6,10 +6,8 @@
  * last good SVID serves until it expires, and then there is none. Bundles have no expiry: the last
  * ones serve while the agent is away, which is said in the log, by metrics and by readiness.
  */
-import type { Certificate } from "../crypto/certificate.ts";
 import { parseSpiffeId } from "../crypto/spiffe-id.ts";
 import { SallyportError } from "../model/errors.ts";
-import { isJsonObject, type JsonObject, type JsonValue, parseJsonBytes } from "../model/json.ts";
 import type { Clock, Counter, Log, Metrics, Timers } from "../model/ports.ts";
 import type { GrpcClient } from "../platform/grpc-client.ts";
 import {
@@ -19,10 +17,12 @@ import {
   readX509BundlesResponse,
   readX509SvidResponse,
 } from "../wire/workload-api-messages.ts";
+import { sameAuthorities, type TrustBundle } from "./trust-bundle.ts";
 import type { WorkloadApiOptions } from "./workload-api-options.ts";
-import type { WorkloadPart, WorkloadSource, WorkloadSvid } from "./workload-source.ts";
+import { readJwtHalf, readX509Half } from "./workload-bundle.ts";
+import type { BundlePart, WorkloadPart, WorkloadSource, WorkloadSvid } from "./workload-source.ts";
 import { type StreamOutcome, WorkloadStream } from "./workload-stream.ts";
-import { chooseSvid, readBundle } from "./workload-svid.ts";
+import { chooseSvid } from "./workload-svid.ts";
 
 const LIMITS = {
   /** Timers count to 2^31 ms; an SVID may live for longer. */
@@ -67,8 +67,10 @@ class WorkloadApi implements WorkloadSource {
   readonly #updatedMs = new Map<WorkloadPart, number>();
   readonly #updates: ReturnType<Metrics["counter"]>;
   #svid: WorkloadSvid | undefined;
-  #x509: ReadonlyMap<string, readonly Certificate[]> = new Map();
-  #jwt: ReadonlyMap<string, JsonObject> = new Map();
+  readonly #bundles: Record<BundlePart, ReadonlyMap<string, TrustBundle>> = {
+    "x509-bundles": new Map(),
+    "jwt-bundles": new Map(),
+  };
   #callOff: () => void = () => undefined;
 
   constructor(options: WorkloadApiOptions, deps: WorkloadApiDeps) {
@@ -86,12 +88,8 @@ class WorkloadApi implements WorkloadSource {
     return this.#svid;
   }
 
-  x509Bundle(trustDomain: string): readonly Certificate[] | undefined {
-    return this.#x509.get(trustDomain);
-  }
-
-  jwtBundle(trustDomain: string): JsonObject | undefined {
-    return this.#jwt.get(trustDomain);
+  bundle(part: BundlePart, trustDomain: string): TrustBundle | undefined {
+    return this.#bundles[part].get(trustDomain);
   }
 
   async want(part: WorkloadPart): Promise<void> {
@@ -150,10 +148,10 @@ class WorkloadApi implements WorkloadSource {
         this.#takeSvid(bytes);
         break;
       case "x509-bundles":
-        this.#x509 = this.#usable(part, readX509BundlesResponse(bytes), readBundle);
+        this.#bundles[part] = this.#usable(part, readX509BundlesResponse(bytes), readX509Half);
         break;
       case "jwt-bundles":
-        this.#jwt = this.#usable(part, readJwtBundlesResponse(bytes), readJwks);
+        this.#bundles[part] = this.#usable(part, readJwtBundlesResponse(bytes), readJwtHalf);
         break;
     }
     this.#updatedMs.set(part, this.#deps.clock.now());
@@ -164,12 +162,13 @@ class WorkloadApi implements WorkloadSource {
    * By the names of trust domains. One whose bundle cannot be used is left out, so that nobody of it is
    * believed: were the whole refused, a partner's broken bundle would stop the rotation of all others.
    */
-  #usable<T>(
-    part: WorkloadPart,
+  #usable(
+    part: BundlePart,
     bundles: BundlesResponse,
-    read: (bytes: Buffer, say: (detail: string) => SallyportError) => T,
-  ): ReadonlyMap<string, T> {
-    const made = new Map<string, T>();
+    read: (bytes: Buffer, trustDomain: string) => TrustBundle,
+  ): ReadonlyMap<string, TrustBundle> {
+    const before = this.#bundles[part];
+    const made = new Map<string, TrustBundle>();
     for (const [id, bytes] of bundles) {
       const named = parseSpiffeId(id);
       if (named === undefined || named.path !== "") {
@@ -177,7 +176,10 @@ class WorkloadApi implements WorkloadSource {
       }
       const { trustDomain } = named;
       try {
-        made.set(trustDomain, read(bytes, fault));
+        const next = read(bytes, trustDomain);
+        const known = before.get(trustDomain);
+        // The same reference, so that what was verified by it need not be verified again.
+        made.set(trustDomain, known !== undefined && sameAuthorities(known, next) ? known : next);
       } catch (error) {
         if (!(error instanceof SallyportError)) throw error;
         const fields = { part, trustDomain, fault: error.message };
@@ -273,8 +275,7 @@ class WorkloadApi implements WorkloadSource {
       const { spiffeId, notAfter } = this.#svid;
       return `${spiffeId} until ${new Date(notAfter).toISOString()}`;
     }
-    const domains = part === "x509-bundles" ? this.#x509 : this.#jwt;
-    return this.#updatedMs.has(part) ? `${domains.size} trust domains` : undefined;
+    return this.#updatedMs.has(part) ? `${this.#bundles[part].size} trust domains` : undefined;
   }
 
   #registerMetrics(metrics: Metrics): void {
@@ -299,18 +300,6 @@ class WorkloadApi implements WorkloadSource {
       () => Math.floor((this.#svid?.notAfter ?? 0) / 1000),
     );
   }
-}
-
-function readJwks(bytes: Buffer, say: (detail: string) => SallyportError): JsonObject {
-  let document: JsonValue;
-  try {
-    document = parseJsonBytes(bytes);
-  } catch {
-    throw say("a key set that is no strict JSON");
-  }
-  if (!isJsonObject(document) || !Array.isArray(document["keys"]))
-    throw say("a key set that is none");
-  return document;
 }
 
 function fault(detail: string): SallyportError {

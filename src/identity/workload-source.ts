@@ -2,8 +2,7 @@
  * What this machine's SPIFFE agent tells us: who we are, and whom other trust domains are verified by.
  * All of it changes while it is used; whoever holds on to it asks again, or is told.
  */
-import type { Certificate } from "../crypto/certificate.ts";
-import type { JsonObject } from "../model/json.ts";
+import type { TrustBundle } from "./trust-bundle.ts";
 
 /** Our own identity as it is now: verified, its key with it. Never logged. */
 export interface WorkloadSvid {
@@ -21,15 +20,19 @@ export interface WorkloadSvid {
 }
 
 /** What can be had of it; each comes by a stream of its own. */
-export type WorkloadPart = "svid" | "x509-bundles" | "jwt-bundles";
+export type WorkloadPart = "svid" | BundlePart;
+
+/** The halves of trust bundles. */
+export type BundlePart = "x509-bundles" | "jwt-bundles";
 
 export interface WorkloadSource {
   /** Undefined: there is none yet, or the last one has expired. */
   svid(): WorkloadSvid | undefined;
-  /** The authorities of a trust domain, by its name. Undefined: the agent knows no such domain. */
-  x509Bundle(trustDomain: string): readonly Certificate[] | undefined;
-  /** The JWT authorities of a trust domain, as a JWKS. */
-  jwtBundle(trustDomain: string): JsonObject | undefined;
+  /**
+   * What speaks for a trust domain, by its name: of the half that is asked for. Another content is another
+   * reference. Undefined: the agent knows no such domain, or has said nothing yet.
+   */
+  bundle(part: BundlePart, trustDomain: string): TrustBundle | undefined;
   /**
    * Asks the agent for this from now on; resolves when it has answered, well or not, or has taken too
    * long. Never rejects.

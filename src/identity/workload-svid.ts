@@ -8,9 +8,10 @@ import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { type Certificate, CLIENT_AUTH, SERVER_AUTH } from "../crypto/certificate.ts";
 import { checkStanding, findChain, isChainFault } from "../crypto/certificate-chain.ts";
 import { pemText } from "../crypto/issue-certificate.ts";
-import { readCertificateList, readSvidLeaf } from "../crypto/x509-svid.ts";
+import { readCertificateList } from "../crypto/x509-svid.ts";
 import { SallyportError } from "../model/errors.ts";
 import { parseSpiffeId } from "../crypto/spiffe-id.ts";
+import { signersFault, svidOf } from "./mtls-svid.ts";
 import type { WorkloadSvid } from "./workload-source.ts";
 import type { X509SvidMessage, X509SvidResponse } from "../wire/workload-api-messages.ts";
 
@@ -48,9 +49,10 @@ function checkSvid(message: X509SvidMessage, nowMs: number): WorkloadSvid {
   );
   const [leaf, ...presented] = chain;
   if (leaf === undefined) throw of("it has no certificate");
-  const named = readSvidLeaf(leaf);
-  if (typeof named === "string") throw of(named);
-  if (named.id !== spiffeId) throw of(`its certificate is that of ${named.id}`);
+  const named = svidOf(leaf);
+  if ("detail" in named) throw of(named.detail);
+  const [id] = leaf.extensions.uris;
+  if (id !== spiffeId) throw of(`its certificate is that of ${id}`);
   const key = privateKey(message.key, of);
   if (!publicPart(key).equals(leaf.spki)) throw of("its key is another one's");
   // Ours to callers and to services; an extended key usage, where there is one, has both (section 4.4).
@@ -60,6 +62,8 @@ function checkSvid(message: X509SvidMessage, nowMs: number): WorkloadSvid {
     if (isChainFault(found)) throw of(found.detail);
     const standing = checkStanding(found, undefined, nowMs);
     if (isChainFault(standing)) throw of(standing.detail);
+    const signers = signersFault(found.certificates.slice(1));
+    if (signers !== undefined) throw of(signers);
   }
   return Object.freeze({
     spiffeId,

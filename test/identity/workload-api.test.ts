@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseCertificate } from "../../src/crypto/certificate.ts";
+import { TestTrustDomain } from "../workload-api.ts";
 import { WorkloadStage } from "./workload-stage.ts";
 
 test("a caller and a service know the proxy by the SVID of its agent", async () => {
@@ -86,7 +87,7 @@ test("an agent that restarts is noticed and said, and the SVID from before serve
   stage.serve();
   await stage.agent.start();
   await stage.until("current", async () =>
-    /svid current: .*x509-bundles current: 1/.test((await stage.ready()).body),
+    /"status":"ready"[^]*svid current/.test((await stage.ready()).body),
   );
   assert.match(await stage.metrics(), /sallyport_workload_api_current\{part="svid"\} 1/);
 });
@@ -123,10 +124,29 @@ test("an authority that is replaced is trusted while both stand in the bundle, a
   const [before] = stage.domain.authorities;
   stage.domain.rotate();
   stage.serve();
+  stage.caller = stage.domain.issue("/caller");
   // The service still shows what the former authority issued.
-  assert.equal((await stage.ask()).status, 200);
+  await stage.until("trusted", async () => (await stage.ask()).status === 200);
   stage.domain.authorities = stage.domain.authorities.filter((one) => one !== before);
   stage.serve();
   await stage.until("refused", async () => (await stage.ask()).status === 502);
   assert.match(stage.log, /TLS to a service failed/);
+});
+
+test("callers are known by SVIDs of either kind, by the bundles of the agent", async () => {
+  await using stage = await new WorkloadStage().start();
+  assert.equal((await stage.ask()).status, 200);
+  const token = stage.domain.issueToken("/caller", "billing");
+  assert.equal((await stage.ask("/tokens/x", { token })).status, 200);
+  const stranger = new TestTrustDomain("example.org").issueToken("/caller", "billing");
+  const refused = await stage.ask("/tokens/x", { token: stranger });
+  assert.equal(refused.status, 401);
+  assert.match(refused.body, /"invalid-signature"/);
+  // The domain that signs certificates is replaced; who shows one of before is nobody any more.
+  const kept = await stage.connect();
+  assert.match(await kept.ask(), /^HTTP\/1\.1 200 /);
+  stage.agent.serveBundles([new TestTrustDomain("partner.example")]);
+  await stage.until("refused", async () => (await stage.ask()).status !== 200);
+  await assert.rejects(kept.ask(), /ended/);
+  kept.end();
 });

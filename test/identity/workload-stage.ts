@@ -51,7 +51,8 @@ export class WorkloadStage {
   readonly seen: string[] = [];
   /** Connections that the service accepted. */
   serviceConnections = 0;
-  readonly #caller: IssuedSvid = this.domain.issue("/caller");
+  /** What callers show. */
+  caller: IssuedSvid = this.domain.issue("/caller");
   /** Every authority that there ever was: whom callers and the service trust is not what is tried. */
   readonly #trusted: string[] = [];
   readonly #service: Server;
@@ -115,18 +116,21 @@ export class WorkloadStage {
       join(this.folder, "policies", "all.cedar"),
       '@id("all") permit (principal, action, resource);',
     );
-    writeFileSync(join(this.folder, "mesh-ca.pem"), this.domain.bundlePem);
     const written = `version: 1
 listeners:
   - name: mesh
     address: 127.0.0.1:0
-    tls: { identity: workload-api, clients: { mode: required, ca: mesh-ca.pem } }
+    tls: { identity: workload-api, clients: { mode: required, authenticators: [mesh] } }
 admin: { address: "127.0.0.1:0" }
 workloadApi: ${workloadApi}
+authenticators:
+  mesh: { type: mtls, trustDomain: example.org, bundle: workload-api }
+  tokens: { type: jwt-svid, trustDomain: example.org, bundle: workload-api, audience: [billing] }
 services:
   billing: { endpoints: ["https://127.0.0.1:${port}"], tls: ${serviceTls} }
 routes:
-  - { name: all, path: "/*", service: billing, authenticate: [anonymous] }
+  - { name: tokens, path: "/tokens/*", service: billing, authenticate: [tokens] }
+  - { name: all, path: "/*", service: billing, authenticate: [mesh] }
 policies: { enforce: [policies] }
 audit: { path: audit }
 ${config}
@@ -144,13 +148,14 @@ ${config}
     const issued = this.domain.issue(path, rest);
     this.agent.serve([issued]);
     this.agent.serveBundles([this.domain]);
+    this.agent.serveJwtBundles(new Map([[this.domain.id, this.domain.jwtBundle]]));
     return issued;
   }
 
   /** A connection that stays open, for requests one after the other; the text of each answer. */
   async connect(): Promise<{ readonly ask: () => Promise<string>; readonly end: () => void }> {
     const [host = "", port = ""] = this.addresses.mesh.split(":");
-    const { certificatePem: cert, keyPem: key } = this.#caller;
+    const { certificatePem: cert, keyPem: key } = this.caller;
     const ca = this.#trusted;
     const options = { host, port: Number(port), cert, key, ca };
     const socket = connect({ ...options, checkServerIdentity: () => undefined });
@@ -160,7 +165,10 @@ ${config}
         socket.write("POST /kept HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
         let text = "";
         while (!text.endsWith("billed")) {
-          const [chunk] = (await once(socket, "data")) as [Buffer];
+          const ended = once(socket, "close").then(() => {
+            throw new Error(`ended: ${text}`);
+          });
+          const [chunk] = (await Promise.race([once(socket, "data"), ended])) as [Buffer];
           text += chunk.toString();
         }
         return text;
@@ -172,7 +180,10 @@ ${config}
   /** One request as a caller with an SVID, over a connection of its own. */
   async ask(
     target = "/x",
-    { method = "GET" }: { readonly method?: string } = {},
+    {
+      method = "GET",
+      token,
+    }: { readonly method?: string; readonly token?: string | undefined } = {},
   ): Promise<Answer & { readonly shown: string }> {
     const [host = "", port = ""] = this.addresses.mesh.split(":");
     return await new Promise((resolve, reject) => {
@@ -181,8 +192,9 @@ ${config}
         port,
         path: target,
         method,
-        cert: this.#caller.certificatePem,
-        key: this.#caller.keyPem,
+        headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+        cert: this.caller.certificatePem,
+        key: this.caller.keyPem,
         ca: this.#trusted,
         checkServerIdentity: () => undefined,
         agent: false,
