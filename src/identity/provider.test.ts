@@ -493,6 +493,7 @@ test("redeem() takes times up to the tolerance, and not beyond", async (t) => {
     [{ exp: now - 30 }, "token-expired"],
     [{ auth_time: now - 90 }, "tokens"],
     [{ auth_time: now - 91 }, "insufficient-login"],
+    [{ at_hash: undefined }, "tokens"],
     [{ sub: "x".repeat(255) }, "tokens"],
     [{ sub: "x".repeat(256) }, "invalid-claim"],
   ] as const) {
