@@ -238,7 +238,8 @@ async function submitFrom(context: BrowserContext, site: string, method: string)
     form.method = ${JSON.stringify(method)};
     form.action = "${APP}/app/form";
     document.body.append(form);
-    form.submit();
+    // Later, so that this page has answered before it goes.
+    setTimeout(() => form.submit(), 0);
   `);
   const response = await answered;
   await page.close();
