@@ -21,7 +21,13 @@ export type AnswerCacheOptions = z.output<typeof answerCacheSchema>;
 export const downSchema = z.union(
   [
     z.literal("refuse"),
-    z.strictObject({ serveFor: duration({ min: "1s", max: "24h" }) }).readonly(),
+    z
+      .strictObject({
+        serveFor: duration({ min: "1s", max: "24h" }).describe(
+          "How long what the provider vouched for goes on while it cannot be asked, from its last answer on.",
+        ),
+      })
+      .readonly(),
   ],
   "refuse, or { serveFor: 10m }",
 );
