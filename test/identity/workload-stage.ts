@@ -164,7 +164,7 @@ ${config}
       async ask() {
         socket.write("POST /kept HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
         let text = "";
-        while (!text.endsWith("billed")) {
+        while (!text.endsWith("billed") && !/^HTTP\/1\.1 [45][^]*\r\n\r\n/.test(text)) {
           const ended = once(socket, "close").then(() => {
             throw new Error(`ended: ${text}`);
           });
