@@ -6,8 +6,8 @@ import type {
   RefreshOutcome,
   SessionProvider,
   SessionTokens,
-} from "../src/identity/session-provider.ts";
-import { createSessions, type Sessions } from "../src/identity/sessions.ts";
+} from "../src/identity/session/session-provider.ts";
+import { createSessions, type Sessions } from "../src/identity/session/sessions.ts";
 import { createLocalMemory } from "../src/memory/local-memory.ts";
 import { type CredentialFacts, isFailure } from "../src/model/facts.ts";
 import type { RequestHead } from "../src/model/http.ts";

@@ -2,7 +2,7 @@
  * Takes checks out of source files, one at a time, and runs the tests that import them: a change that
  * no test notices is printed, and the exit code is 1.
  *
- *   tools/with-runtime node tools/mutate.ts src/identity/dpop.ts [more files] [--tests FILE …]
+ *   tools/with-runtime node tools/mutate.ts src/identity/dpop/dpop.ts [more files] [--tests FILE …]
  *
  * Works on a copy; the tree is not touched. Tests run on Bun, which starts in a tenth of the time.
  * It knows no types and changes text: some changes mean the same as what they replace, so survivors

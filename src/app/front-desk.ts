@@ -9,7 +9,7 @@ import type { ExchangeHandler } from "../http/exchange.ts";
 import { listenerSchema } from "../http/listener-options.ts";
 import { listen, type Listener } from "../http/listener.ts";
 import { createListenerTls } from "../http/listener-tls.ts";
-import type { WorkloadSource } from "../identity/workload-source.ts";
+import type { WorkloadSource } from "../identity/spiffe/workload-source.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { openWorkloadApi } from "./build-snapshot.ts";
 import type { Instruments } from "./instruments.ts";

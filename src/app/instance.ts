@@ -18,7 +18,7 @@ import { ConfigError } from "../model/errors.ts";
 import { NO_REVOCATIONS, type Revocations } from "../model/revocation.ts";
 import { createDecisionIds } from "../platform/decision-id.ts";
 import { readFileBytes } from "../platform/files.ts";
-import type { WorkloadSource } from "../identity/workload-source.ts";
+import type { WorkloadSource } from "../identity/spiffe/workload-source.ts";
 import { createProxyHandler } from "../proxy/handler.ts";
 import { createLoginEndpoints } from "../proxy/login.ts";
 import { createWellKnown } from "../proxy/well-known.ts";

@@ -1,13 +1,19 @@
 /** What outlives a reload: clocks, log, metrics, caches, the audit log. One per process. */
 import { randomBytes } from "node:crypto";
-import { type AskedPool, createAskedPool } from "../identity/asked-pool.ts";
+import { type AskedPool, createAskedPool } from "../identity/asked/asked-pool.ts";
 import type { FactsCache } from "../identity/facts-cache.ts";
 import { createFactsCache } from "../identity/facts-cache.ts";
-import { createKeySetPool, type KeySetPool } from "../identity/key-set-pool.ts";
-import { createWorkloadApiPool, type WorkloadApiPool } from "../identity/workload-api-pool.ts";
+import { createKeySetPool, type KeySetPool } from "../identity/key-set/key-set-pool.ts";
+import {
+  createWorkloadApiPool,
+  type WorkloadApiPool,
+} from "../identity/spiffe/workload-api-pool.ts";
 import { type ApiKeyDirectory, createApiKeyDirectory } from "../keys/api-key-directory.ts";
-import { createTrustBundlePool, type TrustBundlePool } from "../identity/trust-bundle-pool.ts";
-import { createTrustDirectory, type TrustDirectory } from "../identity/trust-directory.ts";
+import {
+  createTrustBundlePool,
+  type TrustBundlePool,
+} from "../identity/spiffe/trust-bundle-pool.ts";
+import { createTrustDirectory, type TrustDirectory } from "../identity/spiffe/trust-directory.ts";
 import { createLimitPool, type CreateRateLimiter, type LimitPool } from "../limits/limit-pool.ts";
 import { createLocalMemory, type LocalMemory } from "../memory/local-memory.ts";
 import { SwitchedMemory } from "../memory/switched-memory.ts";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { dpopClient } from "../../test/identity/dpop-client.ts";
 import { recordedLog } from "../../test/ports.ts";
 import type { Config } from "../config/schema.ts";
-import { dpopSchema } from "../identity/dpop-options.ts";
+import { dpopSchema } from "../identity/dpop/dpop-options.ts";
 import { sharedSchema } from "../memory/shared-options.ts";
 import { createInstruments } from "./instruments.ts";
 import { createProofs } from "./proofs.ts";

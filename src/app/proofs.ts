@@ -1,6 +1,6 @@
 /** How proofs of possession are checked in this process: by the rules of all, with the memory that it has. */
 import type { Config } from "../config/schema.ts";
-import { createProofVerifier } from "../identity/dpop.ts";
+import { createProofVerifier } from "../identity/dpop/dpop.ts";
 import type { ProofVerifier } from "../model/verifiers.ts";
 import type { Instruments } from "./instruments.ts";
 

@@ -15,7 +15,7 @@ import {
   type NamedFile,
   type OwnFile,
 } from "../identity/authenticator-options.ts";
-import { checkBundleFile } from "../identity/trust-bundle-open.ts";
+import { checkBundleFile } from "../identity/spiffe/trust-bundle-open.ts";
 import { SallyportError } from "../model/errors.ts";
 import { parseJsonBytes } from "../model/json.ts";
 import { readFileBytes } from "../platform/files.ts";

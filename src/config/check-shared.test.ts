@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createRoot } from "../../test/certificates.ts";
-import { dpopSchema } from "../identity/dpop-options.ts";
+import { dpopSchema } from "../identity/dpop/dpop-options.ts";
 import { sharedSchema } from "../memory/shared-options.ts";
 import { checkShared, checkSharedWarnings } from "./check-shared.ts";
 import type { Draft } from "./draft.ts";

@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { workloadParts } from "../http/upstream-tls.ts";
-import { WORKLOAD_API, workloadAddress } from "../identity/workload-api-options.ts";
+import { WORKLOAD_API, workloadAddress } from "../identity/spiffe/workload-api-options.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";

@@ -7,7 +7,10 @@ import { type AdminOptions, adminSchema } from "../admin/admin-options.ts";
 import { type AuthorityOptions, authoritySchema } from "../authority/authority-options.ts";
 import { type RouteOptions, routeSchema } from "../gate/route-options.ts";
 import { type ListenerOptions, listenerSchema } from "../http/listener-options.ts";
-import { type WorkloadApiOptions, workloadApiSchema } from "../identity/workload-api-options.ts";
+import {
+  type WorkloadApiOptions,
+  workloadApiSchema,
+} from "../identity/spiffe/workload-api-options.ts";
 import { type PolicyOptions, policyOptionsSchema } from "../policy/policy-options.ts";
 import { check, type PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";

@@ -8,7 +8,7 @@ import {
 } from "../authority/authority-options.ts";
 import type { CredentialsOptions } from "../gate/credential-options.ts";
 import { mapAuthenticatorFiles } from "../identity/authenticator-options.ts";
-import { workloadAddress } from "../identity/workload-api-options.ts";
+import { workloadAddress } from "../identity/spiffe/workload-api-options.ts";
 import { mapListenerFiles, mapServiceFiles } from "../http/tls-options.ts";
 import { redisSocket, withRedisSocket } from "../memory/redis-url.ts";
 import type { SharedOptions } from "../memory/shared-options.ts";

@@ -15,9 +15,9 @@ import {
   type AuthenticatorOptions,
   authenticatorSchema,
 } from "../identity/authenticator-options.ts";
-import { dpopSchema } from "../identity/dpop-options.ts";
+import { dpopSchema } from "../identity/dpop/dpop-options.ts";
 import { assertionsSchema } from "../keys/assertion-key-options.ts";
-import { workloadApiSchema } from "../identity/workload-api-options.ts";
+import { workloadApiSchema } from "../identity/spiffe/workload-api-options.ts";
 import { failureBudgetSchema } from "../limits/failure-budget.ts";
 import { sharedRateSchema } from "../limits/limit-options.ts";
 import { sharedSchema } from "../memory/shared-options.ts";

@@ -9,7 +9,7 @@
 import { constants } from "node:crypto";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
 import { pemText } from "../crypto/issue-certificate.ts";
-import type { WorkloadSource } from "../identity/workload-source.ts";
+import type { WorkloadSource } from "../identity/spiffe/workload-source.ts";
 import type { Clock, Gauge, Log, Metrics, Timers } from "../model/ports.ts";
 import type { PeerTls } from "../model/peer-tls.ts";
 import { type CertificateChoice, chooseCertificates } from "./tls-certificates.ts";

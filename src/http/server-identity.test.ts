@@ -8,8 +8,12 @@ import { createRoot, OID, type TestCertificate } from "../../test/certificates.t
 import { recordedLog, recordedMetrics } from "../../test/ports.ts";
 import { TestTrustDomain } from "../../test/workload-api.ts";
 import { parseCertificate } from "../crypto/certificate.ts";
-import { createTrustBundle, type TrustBundle } from "../identity/trust-bundle.ts";
-import type { WorkloadPart, WorkloadSource, WorkloadSvid } from "../identity/workload-source.ts";
+import { createTrustBundle, type TrustBundle } from "../identity/spiffe/trust-bundle.ts";
+import type {
+  WorkloadPart,
+  WorkloadSource,
+  WorkloadSvid,
+} from "../identity/spiffe/workload-source.ts";
 import { systemClock } from "../platform/clock.ts";
 import { ManualTimers } from "../platform/timers.ts";
 import { serviceTlsSchema } from "./tls-options.ts";

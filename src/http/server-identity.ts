@@ -7,7 +7,7 @@ import type { TLSSocket } from "node:tls";
 import { type Certificate, parseCertificate, SERVER_AUTH } from "../crypto/certificate.ts";
 import { checkStanding, findChain, isChainFault } from "../crypto/certificate-chain.ts";
 import { parseSpiffeId } from "../crypto/spiffe-id.ts";
-import { signersFault, svidOf } from "../identity/mtls-svid.ts";
+import { signersFault, svidOf } from "../identity/spiffe/mtls-svid.ts";
 import { SallyportError } from "../model/errors.ts";
 import { presentedBy } from "./presented.ts";
 import type { ServiceTlsOptions } from "./tls-options.ts";

@@ -7,7 +7,7 @@ import { type Certificate, parseCertificate } from "../crypto/certificate.ts";
 import type { Trust } from "../crypto/certificate-chain.ts";
 import { pemBlocks, pemLabels } from "../crypto/pem.ts";
 import { readRevocationLists, type RevocationList } from "../crypto/revocation-list.ts";
-import type { WorkloadSvid } from "../identity/workload-source.ts";
+import type { WorkloadSvid } from "../identity/spiffe/workload-source.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { PairFiles } from "./tls-options.ts";
 

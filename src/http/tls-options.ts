@@ -1,7 +1,7 @@
 /** The options of TLS: certificates of a listener and whom it admits; how a service is verified. */
 import { z } from "zod";
 import { isTrustDomain, parseSpiffeId } from "../crypto/spiffe-id.ts";
-import { WORKLOAD_API } from "../identity/workload-api-options.ts";
+import { WORKLOAD_API } from "../identity/spiffe/workload-api-options.ts";
 import { nameSchema } from "../model/options.ts";
 
 const fileSchema = z.string().min(1, "a path").max(4096);

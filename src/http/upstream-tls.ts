@@ -7,7 +7,7 @@ import { isIP, Socket } from "node:net";
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { type Certificate } from "../crypto/certificate.ts";
 import { pemText } from "../crypto/issue-certificate.ts";
-import type { WorkloadPart, WorkloadSource } from "../identity/workload-source.ts";
+import type { WorkloadPart, WorkloadSource } from "../identity/spiffe/workload-source.ts";
 import type { Clock, Counter, Log, Metrics, Timers } from "../model/ports.ts";
 import { LimitedLog } from "./limited-log.ts";
 import { connectTcp } from "./sockets.ts";

@@ -4,7 +4,7 @@ import { API_KEY_PREFIX } from "../crypto/api-key-text.ts";
 import { duration } from "../model/options.ts";
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
 import { apiKeyAttributesSchema } from "./api-key-attributes.ts";
-import type { PrincipalOptions } from "./principal-options.ts";
+import type { PrincipalOptions } from "./claims/principal-options.ts";
 
 const LIMITS = {
   roles: 256,

@@ -13,7 +13,7 @@ import type { Clock, Metrics } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
 import { type ApiKeyOptions, apiKeyPrincipal } from "./api-key-options.ts";
 import type { PresentedToken, TokenAuthenticator } from "./authenticator.ts";
-import { type ClaimMapper, createClaimMapper, isClaimFault } from "./claims.ts";
+import { type ClaimMapper, createClaimMapper, isClaimFault } from "./claims/claims.ts";
 import { hashOptions } from "./config-hash.ts";
 
 const LIMITS = {

@@ -17,9 +17,9 @@ import {
   kubernetesOptionsSchema,
   mapKubernetesFiles,
 } from "./kubernetes-options.ts";
-import { claimWords } from "./principal-options.ts";
-import { bundleFile, mapBundleFiles, type TrustBundleOptions } from "./trust-options.ts";
-import { WORKLOAD_API } from "./workload-api-options.ts";
+import { claimWords } from "./claims/principal-options.ts";
+import { bundleFile, mapBundleFiles, type TrustBundleOptions } from "./spiffe/trust-options.ts";
+import { WORKLOAD_API } from "./spiffe/workload-api-options.ts";
 
 /** One way to know a caller; `type` tells which. */
 export const authenticatorSchema = z.discriminatedUnion("type", [

@@ -7,9 +7,9 @@ import type { UnverifiedJws } from "../crypto/jws.ts";
 import type { Verified } from "../model/facts.ts";
 import type { CertificateVerifier, SessionVerifier } from "../model/verifiers.ts";
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
-import type { KeySetFigures } from "./key-set.ts";
-import type { LoginAuthenticator } from "./login-authenticator.ts";
-import type { TrustBundleSource } from "./trust-bundle-source.ts";
+import type { KeySetFigures } from "./key-set/key-set.ts";
+import type { LoginAuthenticator } from "./provider/login-authenticator.ts";
+import type { TrustBundleSource } from "./spiffe/trust-bundle-source.ts";
 
 interface Named {
   readonly name: string;

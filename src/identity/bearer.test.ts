@@ -15,7 +15,7 @@ import { checkFacts } from "./checks.ts";
 import { createFactsCache } from "./facts-cache.ts";
 import { jwtOptionsSchema } from "./jwt-options.ts";
 import { createJwtAuthenticator } from "./jwt.ts";
-import { createKeySetPool } from "./key-set-pool.ts";
+import { createKeySetPool } from "./key-set/key-set-pool.ts";
 
 const NOW = 1_800_000_000;
 const CORP = "https://login.example.com";

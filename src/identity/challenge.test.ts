@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { REASONS, type Reason } from "../model/reason.ts";
 import { createChallenge } from "./challenge.ts";
-import { createDpopChallenge } from "./dpop-challenge.ts";
+import { createDpopChallenge } from "./dpop/dpop-challenge.ts";
 
 test("challenge without a credential has no error code", () => {
   assert.equal(createChallenge("billing")("missing-credential"), 'Bearer realm="billing"');

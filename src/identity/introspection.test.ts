@@ -7,7 +7,7 @@ import { isFailure, type CredentialFacts, type CredentialFailure } from "../mode
 import type { Reason } from "../model/reason.ts";
 import { ManualClock } from "../platform/clock.ts";
 import { ManualTimers } from "../platform/timers.ts";
-import { createAskedPool } from "./asked-pool.ts";
+import { createAskedPool } from "./asked/asked-pool.ts";
 import { createBearerSet } from "./bearer.ts";
 import { checkFacts } from "./checks.ts";
 import { createFactsCache } from "./facts-cache.ts";

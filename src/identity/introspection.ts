@@ -12,17 +12,17 @@ import { SallyportError } from "../model/errors.ts";
 import { isFailure, type Verified } from "../model/facts.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.ts";
 import type { Clock, JsonClient, Log, Metrics, Timers } from "../model/ports.ts";
-import { type AskedFacts, createAskedFacts, type Told } from "./asked-facts.ts";
-import { askedOptions } from "./asked-options.ts";
-import type { AskedPool } from "./asked-pool.ts";
+import { type AskedFacts, createAskedFacts, type Told } from "./asked/asked-facts.ts";
+import { askedOptions } from "./asked/asked-options.ts";
+import type { AskedPool } from "./asked/asked-pool.ts";
 import type { PresentedToken, TokenAuthenticator } from "./authenticator.ts";
 import { checkTimes } from "./checks.ts";
-import { readClaimFacts } from "./claim-facts.ts";
-import { createClaimMapper } from "./claims.ts";
-import { createClientAuthentication } from "./client-authentication.ts";
+import { readClaimFacts } from "./claims/claim-facts.ts";
+import { createClaimMapper } from "./claims/claims.ts";
+import { createClientAuthentication } from "./asked/client-authentication.ts";
 import { hashOptions } from "./config-hash.ts";
 import type { IntrospectionOptions } from "./introspection-options.ts";
-import { NO_EXPIRY, readRegisteredClaims } from "./registered-claims.ts";
+import { NO_EXPIRY, readRegisteredClaims } from "./claims/registered-claims.ts";
 import type { TokenFault } from "./token-precheck.ts";
 
 export interface IntrospectionDeps {

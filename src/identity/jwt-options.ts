@@ -5,8 +5,8 @@
 import { z } from "zod";
 import { ALGORITHMS } from "../crypto/algorithms.ts";
 import { duration } from "../model/options.ts";
-import { whyNotFetched } from "./key-set-url.ts";
-import { principalSchema } from "./principal-options.ts";
+import { whyNotFetched } from "./key-set/key-set-url.ts";
+import { principalSchema } from "./claims/principal-options.ts";
 
 const LIMITS = {
   /** URLs and audiences; no real one comes near. */

@@ -1,10 +1,10 @@
 /** Options of an authenticator of type `jwt-svid`: JWT-SVIDs of one SPIFFE trust domain. */
 import { z } from "zod";
 import { duration } from "../model/options.ts";
-import { compileSpiffePath, whyNoPathPattern } from "./spiffe-path.ts";
-import { spiffeRuleSchema } from "./spiffe-match.ts";
-import { grantProblems, rulesOf, staticPrincipalShape } from "./static-principal-options.ts";
-import { trustBundleSchema, trustDomainSchema } from "./trust-options.ts";
+import { compileSpiffePath, whyNoPathPattern } from "./spiffe/spiffe-path.ts";
+import { spiffeRuleSchema } from "./spiffe/spiffe-match.ts";
+import { grantProblems, rulesOf, staticPrincipalShape } from "./claims/static-principal-options.ts";
+import { trustBundleSchema, trustDomainSchema } from "./spiffe/trust-options.ts";
 
 const LIMITS = {
   /** URLs and audiences; no real one comes near. */

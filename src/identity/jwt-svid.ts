@@ -13,13 +13,13 @@ import type { CredentialFacts, CredentialFailure, Verified } from "../model/fact
 import { isFailure } from "../model/facts.ts";
 import type { PresentedToken, TokenAuthenticator } from "./authenticator.ts";
 import { hashOptions } from "./config-hash.ts";
-import { readActor, readConfirmation } from "./confirmation.ts";
+import { readActor, readConfirmation } from "./claims/confirmation.ts";
 import type { JwtSvidOptions } from "./jwt-svid-options.ts";
 import { mtlsWords } from "./mtls-options.ts";
-import { createSpiffeMatch } from "./spiffe-match.ts";
+import { createSpiffeMatch } from "./spiffe/spiffe-match.ts";
 import { createTokenPrecheck, type TokenFault } from "./token-precheck.ts";
-import { openTrustBundle, type TrustBundleDeps } from "./trust-bundle-open.ts";
-import type { TrustBundle } from "./trust-bundle.ts";
+import { openTrustBundle, type TrustBundleDeps } from "./spiffe/trust-bundle-open.ts";
+import type { TrustBundle } from "./spiffe/trust-bundle.ts";
 
 /** Section 2.3: `typ` is optional, and one of these where it is there. */
 const TYPES = ["JWT", "JOSE", "absent"] as const;

@@ -16,13 +16,13 @@ import {
 } from "../model/facts.ts";
 import type { Log } from "../model/ports.ts";
 import type { PresentedToken, TokenAuthenticator } from "./authenticator.ts";
-import { type ClaimFacts, readClaimFacts } from "./claim-facts.ts";
-import { createClaimMapper } from "./claims.ts";
+import { type ClaimFacts, readClaimFacts } from "./claims/claim-facts.ts";
+import { createClaimMapper } from "./claims/claims.ts";
 import { hashOptions } from "./config-hash.ts";
-import { openKeys, type JwtKeysDeps } from "./jwt-keys.ts";
+import { openKeys, type JwtKeysDeps } from "./key-set/jwt-keys.ts";
 import type { JwtOptions } from "./jwt-options.ts";
-import type { KeySetFigures, TrustedKey } from "./key-set.ts";
-import { findSigner } from "./signer.ts";
+import type { KeySetFigures, TrustedKey } from "./key-set/key-set.ts";
+import { findSigner } from "./key-set/signer.ts";
 import { createTokenPrecheck, type PlausibleToken, type TokenFault } from "./token-precheck.ts";
 
 export interface JwtAuthenticator extends TokenAuthenticator {

@@ -3,9 +3,9 @@ import { z } from "zod";
 import { ALGORITHMS } from "../crypto/algorithms.ts";
 import { duration } from "../model/options.ts";
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
-import { answerCacheSchema, downSchema, serveForFault } from "./asked-options.ts";
+import { answerCacheSchema, downSchema, serveForFault } from "./asked/asked-options.ts";
 import { keysSchema } from "./jwt-options.ts";
-import { whyNotFetched } from "./key-set-url.ts";
+import { whyNotFetched } from "./key-set/key-set-url.ts";
 
 const LIMITS = { chars: 2048, audience: 16, path: 4096 } as const;
 

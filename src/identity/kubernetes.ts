@@ -14,20 +14,20 @@ import {
   type Verified,
 } from "../model/facts.ts";
 import type { Clock, DocumentFetcher, JsonClient, Log, Metrics, Timers } from "../model/ports.ts";
-import { type AskedFacts, createAskedFacts, type Told } from "./asked-facts.ts";
-import { askedOptions } from "./asked-options.ts";
-import type { AskedPool } from "./asked-pool.ts";
+import { type AskedFacts, createAskedFacts, type Told } from "./asked/asked-facts.ts";
+import { askedOptions } from "./asked/asked-options.ts";
+import type { AskedPool } from "./asked/asked-pool.ts";
 import type { PresentedToken, TokenAuthenticator } from "./authenticator.ts";
-import { readConfirmation } from "./confirmation.ts";
+import { readConfirmation } from "./claims/confirmation.ts";
 import { hashOptions } from "./config-hash.ts";
 import { ABSENT_TYPE } from "./jwt-options.ts";
-import type { KeySetPool } from "./key-set-pool.ts";
-import { createRemoteKeySet, type KeySet, type TrustedKey } from "./key-set.ts";
-import { readServiceAccount } from "./kubernetes-claims.ts";
-import { createKubernetesKeySource } from "./kubernetes-keys.ts";
+import type { KeySetPool } from "./key-set/key-set-pool.ts";
+import { createRemoteKeySet, type KeySet, type TrustedKey } from "./key-set/key-set.ts";
+import { readServiceAccount } from "./kubernetes/kubernetes-claims.ts";
+import { createKubernetesKeySource } from "./kubernetes/kubernetes-keys.ts";
 import { kubernetesFiles, KUBERNETES_WORDS, type KubernetesOptions } from "./kubernetes-options.ts";
-import { createTokenReview } from "./kubernetes-review.ts";
-import { findSigner } from "./signer.ts";
+import { createTokenReview } from "./kubernetes/kubernetes-review.ts";
+import { findSigner } from "./key-set/signer.ts";
 import { createTokenPrecheck, type PlausibleToken, type TokenFault } from "./token-precheck.ts";
 
 export interface KubernetesDeps {

@@ -5,8 +5,8 @@
 import { z } from "zod";
 import { duration } from "../model/options.ts";
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
-import { compileSpiffePath, whyNoPathPattern } from "./spiffe-path.ts";
-import { spiffePathSchema } from "./spiffe-match.ts";
+import { compileSpiffePath, whyNoPathPattern } from "./spiffe/spiffe-path.ts";
+import { spiffePathSchema } from "./spiffe/spiffe-match.ts";
 import {
   type Grant,
   grantProblems,
@@ -14,8 +14,8 @@ import {
   rulesOf,
   staticPrincipalShape,
   staticWords,
-} from "./static-principal-options.ts";
-import { mapBundleFiles, trustBundleSchema, trustDomainSchema } from "./trust-options.ts";
+} from "./claims/static-principal-options.ts";
+import { mapBundleFiles, trustBundleSchema, trustDomainSchema } from "./spiffe/trust-options.ts";
 
 const LIMITS = {
   chars: 1024,

@@ -9,8 +9,8 @@ import type { Certificate } from "../crypto/certificate.ts";
 import { commonNames } from "../crypto/x509-name.ts";
 import type { Principal } from "../model/principal.ts";
 import { type CertificateRule, type MtlsOptions, namePatterns } from "./mtls-options.ts";
-import { compileNamePattern, type NameKind } from "./name-pattern.ts";
-import { type Fitting, staticPrincipal } from "./static-principal.ts";
+import { compileNamePattern, type NameKind } from "./claims/name-pattern.ts";
+import { type Fitting, staticPrincipal } from "./claims/static-principal.ts";
 
 const LIMITS = {
   /** Of the name of a principal, as other authenticators have it. */

@@ -18,11 +18,11 @@ import type { CertificateAuthenticator } from "./authenticator.ts";
 import { hashOptions } from "./config-hash.ts";
 import { type MtlsOptions, mtlsWords } from "./mtls-options.ts";
 import { createPlainMatch } from "./mtls-plain.ts";
-import { claimsTrustDomain, signersFault, svidOf } from "./mtls-svid.ts";
-import { createSpiffeMatch, type SpiffeRule } from "./spiffe-match.ts";
-import type { TrustBundle } from "./trust-bundle.ts";
-import { createFileBundleSource, type TrustBundleSource } from "./trust-bundle-source.ts";
-import { openTrustBundle, type TrustBundleDeps } from "./trust-bundle-open.ts";
+import { claimsTrustDomain, signersFault, svidOf } from "./spiffe/mtls-svid.ts";
+import { createSpiffeMatch, type SpiffeRule } from "./spiffe/spiffe-match.ts";
+import type { TrustBundle } from "./spiffe/trust-bundle.ts";
+import { createFileBundleSource, type TrustBundleSource } from "./spiffe/trust-bundle-source.ts";
+import { openTrustBundle, type TrustBundleDeps } from "./spiffe/trust-bundle-open.ts";
 
 export interface MtlsAuthenticator extends CertificateAuthenticator {
   /** Undefined where it has no authorities of its own. Listeners verify callers by it. */

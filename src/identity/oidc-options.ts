@@ -5,9 +5,9 @@
 import { z } from "zod";
 import { ALGORITHMS } from "../crypto/algorithms.ts";
 import { duration } from "../model/options.ts";
-import { whyNotFetched } from "./key-set-url.ts";
-import { principalSchema } from "./principal-options.ts";
-import { sessionSchema } from "./session-options.ts";
+import { whyNotFetched } from "./key-set/key-set-url.ts";
+import { principalSchema } from "./claims/principal-options.ts";
+import { sessionSchema } from "./session/session-options.ts";
 
 const LIMITS = {
   /** URLs, ids, secrets; no real one comes near. */

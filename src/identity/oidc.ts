@@ -4,13 +4,13 @@
  */
 import type { Log } from "../model/ports.ts";
 import type { SessionAuthenticator } from "./authenticator.ts";
-import { claimWords } from "./principal-options.ts";
+import { claimWords } from "./claims/principal-options.ts";
 import { hashOptions } from "./config-hash.ts";
 import type { OidcOptions } from "./oidc-options.ts";
-import type { LoginAuthenticator } from "./login-authenticator.ts";
-import { type OidcProviderDeps, openProvider, refresherOf } from "./oidc-provider.ts";
-import { createSessionSealer } from "./session-seal.ts";
-import { createSessions, type SessionsDeps } from "./sessions.ts";
+import type { LoginAuthenticator } from "./provider/login-authenticator.ts";
+import { type OidcProviderDeps, openProvider, refresherOf } from "./provider/oidc-provider.ts";
+import { createSessionSealer } from "./session/session-seal.ts";
+import { createSessions, type SessionsDeps } from "./session/sessions.ts";
 
 export interface OidcAuthenticator extends SessionAuthenticator {
   readonly login: LoginAuthenticator;

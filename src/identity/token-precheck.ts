@@ -12,7 +12,7 @@ import type { Clock } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
 import { checkTimes } from "./checks.ts";
 import { ABSENT_TYPE, type JwtOptions } from "./jwt-options.ts";
-import { readRegisteredClaims, type RegisteredClaims } from "./registered-claims.ts";
+import { readRegisteredClaims, type RegisteredClaims } from "./claims/registered-claims.ts";
 
 /** Why a token is refused. `detail` is for the operator and holds nothing of the token. */
 export interface TokenFault {

@@ -10,7 +10,7 @@ import type { StoredDocument } from "../model/store.ts";
 import { revocationDigest } from "./revocation-digest.ts";
 
 const LIMITS = {
-  /** As long as an id or a subject can be in a token that we take (`identity/registered-claims.ts`). */
+  /** As long as an id or a subject can be in a token that we take (`identity/claims/registered-claims.ts`). */
   name: 2048,
   /** What an operator says in a sentence or two, and who that was. */
   reason: 500,

@@ -2,7 +2,7 @@
 import type { OwnOutcome, OwnRequest } from "../gate/own.ts";
 import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
 import type { Exchange } from "../http/exchange.ts";
-import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
+import type { LoginAuthenticator } from "../identity/provider/login-authenticator.ts";
 import type { SharedMemory } from "../model/shared-memory.ts";
 import type { Page } from "./login-pages.ts";
 

@@ -3,8 +3,8 @@
  * that began, at the provider that it began with (mix-up: RFC 9700 section 4.4), and what it brings is verified
  * before a session begins, which is always a new one.
  */
-import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
-import type { ProviderTokens } from "../identity/provider.ts";
+import type { LoginAuthenticator } from "../identity/provider/login-authenticator.ts";
+import type { ProviderTokens } from "../identity/provider/provider.ts";
 import type { LoginCall, LoginOutcome } from "./login-call.ts";
 import { loggedInPage, onwardPage } from "./login-pages.ts";
 import { readReturn } from "./login-return.ts";

@@ -3,7 +3,7 @@
  * (OpenID Connect RP-Initiated Logout 1.0). Only a POST of a page of the same origin does that, so no link and no
  * image on another site logs anybody out; a GET shows the button.
  */
-import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
+import type { LoginAuthenticator } from "../identity/provider/login-authenticator.ts";
 import type { CanonicalRequest } from "../model/http.ts";
 import { getAllFields } from "../wire/fields.ts";
 import type { Endpoint, LoginCall, LoginOutcome } from "./login-call.ts";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { createRouter } from "../gate/router.ts";
 import type { GateRoute } from "../gate/snapshot.ts";
-import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
+import type { LoginAuthenticator } from "../identity/provider/login-authenticator.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { readReturn } from "./login-return.ts";
 

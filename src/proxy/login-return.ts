@@ -6,7 +6,7 @@
 import type { GateRoute } from "../gate/snapshot.ts";
 import type { Router } from "../gate/router.ts";
 import { canonicalPath, isPathFault } from "../wire/path.ts";
-import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
+import type { LoginAuthenticator } from "../identity/provider/login-authenticator.ts";
 
 export interface ReturnAddress {
   /** Canonical path, and the query as it was: begins with exactly one slash. */

@@ -3,7 +3,7 @@
  * session's cookie, or the route does not take what the login gives, and a provider that remembers the person
  * would send it around for ever. A count that the browser itself keeps, since only its own loop depends on it.
  */
-import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
+import type { LoginAuthenticator } from "../identity/provider/login-authenticator.ts";
 import type { Fields } from "../model/http.ts";
 import { parseCookies } from "../wire/cookies.ts";
 import { getAllFields } from "../wire/fields.ts";

@@ -3,8 +3,8 @@
  * asks of the login (step-up) comes along as `acr_values` and `max_age`; who takes that off the address logs in
  * with less, and the policy says the same again.
  */
-import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
-import type { LoginDemands } from "../identity/provider.ts";
+import type { LoginAuthenticator } from "../identity/provider/login-authenticator.ts";
+import type { LoginDemands } from "../identity/provider/provider.ts";
 import type { StepUp } from "../model/policy.ts";
 import type { Endpoint, LoginCall, LoginOutcome } from "./login-call.ts";
 import { originOf } from "./login-origin.ts";

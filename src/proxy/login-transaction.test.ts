@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
-import { createSessionSealer } from "../identity/session-seal.ts";
+import type { LoginAuthenticator } from "../identity/provider/login-authenticator.ts";
+import { createSessionSealer } from "../identity/session/session-seal.ts";
 import { countRound, isLoop } from "./login-rounds.ts";
 import {
   dropTransaction,

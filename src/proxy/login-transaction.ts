@@ -4,8 +4,8 @@
  * else knows: an answer that was begun in another browser finds no cookie here (login CSRF, session fixation).
  */
 import { hash, randomBytes } from "node:crypto";
-import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
-import type { LoginDemands, LoginSecrets } from "../identity/provider.ts";
+import type { LoginAuthenticator } from "../identity/provider/login-authenticator.ts";
+import type { LoginDemands, LoginSecrets } from "../identity/provider/provider.ts";
 import type { Fields } from "../model/http.ts";
 import { isJsonObject, parseJson, type JsonValue } from "../model/json.ts";
 import { parseCookies } from "../wire/cookies.ts";

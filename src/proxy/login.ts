@@ -10,7 +10,7 @@ import type { GateInput } from "../gate/decision.ts";
 import type { Gate } from "../gate/gate.ts";
 import { isOwnDenial, type OwnRequest } from "../gate/own.ts";
 import type { GateSnapshot } from "../gate/snapshot.ts";
-import type { LoginAuthenticator } from "../identity/login-authenticator.ts";
+import type { LoginAuthenticator } from "../identity/provider/login-authenticator.ts";
 import type { RequestHead } from "../model/http.ts";
 import type { AuditLog } from "../model/records.ts";
 import type { Clock, Counter, Family, Log, Metrics } from "../model/ports.ts";

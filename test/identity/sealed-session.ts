@@ -1,8 +1,8 @@
 /** Sessions as another replica with the same key would have given them to a browser, at a time that the test chooses. */
 import assert from "node:assert/strict";
 import { oidcOptionsSchema } from "../../src/identity/oidc-options.ts";
-import type { SessionTokens } from "../../src/identity/session-provider.ts";
-import { createSessions } from "../../src/identity/sessions.ts";
+import type { SessionTokens } from "../../src/identity/session/session-provider.ts";
+import { createSessions } from "../../src/identity/session/sessions.ts";
 import { createLocalMemory } from "../../src/memory/local-memory.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemTimers } from "../../src/platform/timers.ts";
