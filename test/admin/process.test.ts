@@ -67,6 +67,10 @@ authenticators:
     jwks: file:keys.json
     algorithms: [EdDSA]
     principal: { kind: user, roles: { claim: roles, allow: [Operator] } }
+  partners:
+    type: api-key
+    field: x-partner-key
+    principal: { kind: workload, roles: { allow: [Reader] }, attributes: { tenant: { type: string } } }
 services: { one: { endpoints: ["http://127.0.0.1:9"] } }
 routes:
   - name: all

@@ -13,6 +13,7 @@ import { ordinaryAnswer } from "./recording-service.ts";
 import { startStage } from "./stage.ts";
 import { readResponses } from "./strict-http1.ts";
 import { encode } from "./test-issuer.ts";
+import { dpopClient } from "../identity/dpop-client.ts";
 
 const CANARY = "canary-7f3a9c51d2e84b06";
 const NOWHERE = "http://127.0.0.1:1";
@@ -33,12 +34,44 @@ const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
   "overloaded", // needs a crowd
   "shutting-down", // needs an end of the proxy in the midst of it
   "upstream-tls", // needs a service with a certificate
+  "wrong-certificate", // needs a caller with one: test/identity/certificate-bound.test.ts
+  "wrong-identity", // test/identity/mtls.test.ts
+  "use-dpop-nonce", // needs nonces: test/identity/dpop.test.ts
+  "memory-unavailable", // needs a memory that is away: test/identity/dpop-redis.test.ts
+  "assertion-unavailable", // needs an authority without a key: test/identity/assertions.test.ts
+  "inactive-token", // needs a provider that is asked: test/identity/introspection.test.ts
+  "unknown-credential", // needs an authority: test/identity/api-keys.test.ts
+  // These need a provider that logs people in: test/identity/login.test.ts and sessions.test.ts.
+  "session-expired",
+  "session-too-large",
+  "cross-site-request",
+  "step-up-required",
+  "logged-in",
+  "logged-out",
+  "login-begun",
+  "login-refused",
+  "login-loop",
+  "insufficient-login",
+  "wrong-issuer",
+  "wrong-nonce",
+  "wrong-token-hash",
+  "wrong-authorized-party",
+  "wrong-subject",
+  "invalid-provider-answer",
+  "invalid-logout-token",
+  "replayed-logout-token",
 ]);
 
 const stage = await startStage({
   listener:
-    "    trustedProxies: [127.0.0.0/8]\n    limits: { bodyBytes: 1KiB, headTimeout: 300ms, headBytes: 8KiB, targetBytes: 2KiB }",
-  authenticators: `  silent:
+    "    serve: [login]\n    trustedProxies: [127.0.0.0/8]\n    limits: { bodyBytes: 1KiB, headTimeout: 300ms, headBytes: 8KiB, targetBytes: 2KiB }",
+  authenticators: `  people:
+    type: oidc
+    issuer: "${NOWHERE}"
+    client: { id: gate, secret: "\${file:password}" }
+    principal: { kind: user }
+    session: { cookie: { insecurePlaintext: true } }
+  silent:
     { type: jwt, issuer: "${NOWHERE}", audience: [a], algorithms: [ES256], principal: { kind: user } }
   strict:
     type: jwt
@@ -50,7 +83,9 @@ const stage = await startStage({
       kind: user
       attributes: { level: { claim: level, type: long } }`,
   services: `  nowhere: { endpoints: ["${NOWHERE}"] }`,
-  routes: `  - { name: silent, path: "/silent/*", service: recorder, authenticate: [silent] }
+  routes: `  - { name: people, path: "/people/*", service: recorder, authenticate: [people] }
+  - { name: bound, path: "/bound/*", service: recorder, authenticate: [test], confirmation: required }
+  - { name: silent, path: "/silent/*", service: recorder, authenticate: [silent] }
   - { name: strict, path: "/strict/*", service: recorder, authenticate: [strict] }
   - { name: nowhere, path: /nowhere, service: nowhere, authenticate: [anonymous] }
   - { name: slow, path: /slow, service: recorder, authenticate: [anonymous], responseTimeout: 100ms }
@@ -116,6 +151,25 @@ const [head = "", payload = "", signature = ""] = good.split(".");
 const token = (claimed: object, header?: object): string => stage.issuer.token(claimed, header);
 const tokens: string[] = [];
 
+const client = dpopClient();
+const bound = token({ ...claims, cnf: { jkt: client.thumbprint } });
+const target = { method: "GET", url: "https://api.example/guarded/x", token: bound };
+
+function proof(changes: Partial<Parameters<typeof client.proof>[0]> = {}): string {
+  return client.proof({ ...target, ...changes });
+}
+
+/** A request with a token in the scheme DPoP and its proof, which is a secret too. */
+function proven(bearer: string, dpop: string): string {
+  tokens.push(dpop);
+  const plain = secretive("GET /guarded/x", bearer, [`DPoP: ${dpop}`]);
+  return plain.replace("Authorization: Bearer", "Authorization: DPoP");
+}
+
+function withCookie(line: string, cookie = ""): string {
+  return secretive(line, "", cookie === "" ? [] : [`Cookie: ${cookie}`]);
+}
+
 /** A request that carries every kind of secret. */
 function secretive(line: string, bearer: string = good, more: readonly string[] = []): string {
   tokens.push(bearer);
@@ -139,6 +193,13 @@ function upgrade(key: string): string[] {
   const version = "Sec-WebSocket-Version: 13";
   return ["Connection: upgrade", "Upgrade: websocket", version, `Sec-WebSocket-Key: ${key}`];
 }
+
+/** It is good once, and that was now. */
+const used = proof();
+const first = await fetch(`http://${stage.proxy}/guarded/x`, {
+  headers: { authorization: `DPoP ${bound}`, dpop: used },
+});
+assert.equal(first.status, 200);
 
 const query = `?access_token=${CANARY}&password=${CANARY}`;
 const CASES: readonly [reason: Reason, bytes: string][] = [
@@ -178,7 +239,16 @@ const CASES: readonly [reason: Reason, bytes: string][] = [
     "invalid-claim",
     secretive("GET /strict/x", token({ iss: "https://strict.example", level: CANARY })),
   ],
-  ["missing-proof", secretive("GET /guarded/x", token({ ...claims, cnf: { jkt: CANARY } }))],
+  ["missing-proof", secretive("GET /guarded/x", bound)],
+  ["unbound-token", secretive("GET /bound/x", good)],
+  ["invalid-proof", proven(bound, CANARY)],
+  ["invalid-proof", proven(bound, proof({ claims: { htu: `https://${CANARY}.example/` } }))],
+  ["stale-proof", proven(bound, proof({ claims: { iat: now - 3600, secret: CANARY } }))],
+  ["wrong-proof-key", proven(bound, dpopClient("ES256", CANARY).proof(target))],
+  ["replayed-proof", proven(bound, used)],
+  ["invalid-session", withCookie("GET /people/x", `sallyport-people=${CANARY}`)],
+  ["unknown-login", withCookie(`GET /.sallyport/callback/people?code=${CANARY}&state=${CANARY}`)],
+  ["invalid-return-address", withCookie(`GET /.sallyport/login?return=https://${CANARY}.example/`)],
   ["identity-unavailable", secretive("GET /silent/x", token({ ...claims, iss: NOWHERE }))],
   [
     "invalid-body",
@@ -258,7 +328,8 @@ for (const { over, reason, bytes } of ALL) {
     answers += connection.text;
     const [answer] = readResponses(connection.text, ["GET"], true).messages;
     assert.equal(answer?.status, REASONS[reason].status);
-    if (answer.status >= 400) {
+    // Our own pages, for people who log in, are read by nobody else; the records have their reasons.
+    if (answer.status >= 400 && !answer.body.startsWith("<!doctype html>")) {
       assert.equal((JSON.parse(answer.body) as { reason: string }).reason, reason);
     }
   });
