@@ -3,8 +3,8 @@
  * rule 10). A request that changes something, or opens a WebSocket, on a session cookie has to come from
  * a page of the same origin, and has to say so.
  *
- * The origin is the listener's public one, or that of the host that was asked where the route names its
- * hosts. What Host says counts by itself only where the listener has no public origin: a browser sends a
+ * The origin is the listener's public one; where the route names its hosts, that of the host that was asked
+ * and no other. What Host says counts by itself only where the listener has no public origin: a browser sends a
  * cookie of ours to no other host than the one that set it, and no page can choose what Host says.
  */
 import type { CanonicalRequest } from "../model/http.ts";
@@ -25,7 +25,7 @@ export function crossSite(deciding: Deciding): StepResult {
   // Both where both are sent: a browser never contradicts itself.
   const same =
     sites.every((site) => site === "same-origin") &&
-    origins.every((origin) => origin === known || (asked && origin === originOf(request, known))) &&
+    origins.every((origin) => origin === (asked ? originOf(request, known) : known)) &&
     sites.length <= 1 &&
     origins.length <= 1 &&
     sites.length + origins.length > 0;

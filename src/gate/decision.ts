@@ -127,10 +127,10 @@ export class Permit {
     return this.#deciding.facts;
   }
 
-  /** Whether the caller showed a token that the route takes, in whatever field. */
-  get byToken(): boolean {
-    const { token, good } = this.#deciding;
-    return token !== undefined || good?.some(({ kind }) => kind === "api-key") === true;
+  /** How the caller's token came in Authorization; undefined where that field was not verified. */
+  get tokenScheme(): TokenScheme | undefined {
+    const { token, scheme } = this.#deciding;
+    return token === undefined ? undefined : scheme;
   }
 
   /** Fields that go out with the service's answer; undefined: none. */

@@ -82,8 +82,7 @@ function usedCredential(facts: CredentialFacts): readonly RecordedCredential[] {
 const authns = new Recurring<CredentialFacts, Authn>();
 
 function authnOf(facts: CredentialFacts, nowMs: number): Authn {
-  const since = facts.authenticatedAt ?? facts.issuedAt;
-  const ageSeconds = since === undefined ? 0 : Math.max(0, Math.floor(nowMs / 1000 - since));
+  const ageSeconds = ageOf(facts, nowMs);
   const known = authns.get(facts);
   if (known !== undefined && known.ageSeconds === ageSeconds) return known;
   const made: Authn = {
@@ -97,6 +96,15 @@ function authnOf(facts: CredentialFacts, nowMs: number): Authn {
   };
   if (authns.again(facts)) authns.keep(facts, made);
   return made;
+}
+
+/**
+ * Seconds since the person logged in, or since the credential was issued. A session says when it was
+ * begun, not when its provider last saw the person: without `auth_time` that is as long ago as can be.
+ */
+function ageOf({ kind, authenticatedAt, issuedAt }: CredentialFacts, nowMs: number): number {
+  const since = authenticatedAt ?? (kind === "oidc" ? 0 : issuedAt);
+  return since === undefined ? 0 : Math.max(0, Math.floor(nowMs / 1000 - since));
 }
 
 const NO_AUTHN: Authn = Object.freeze({

@@ -294,9 +294,9 @@ test("the Origin that counts is the listener's, not what Host says", async () =>
 for (const [name, given, allowed] of [
   ["a page of another host that the route names", { namesHost: true }, true],
   [
-    "the listener's own origin where the route names its hosts",
+    "a page of the listener's own origin, on a route of another host",
     { own: true, namesHost: true },
-    true,
+    false,
   ],
   ["a page of another host, over http", { namesHost: true, scheme: "http" }, false],
   ["a page of the host that was asked, on a listener without an origin", { bare: true }, true],

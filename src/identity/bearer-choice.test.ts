@@ -38,6 +38,16 @@ const WAYS: Readonly<Record<string, Takes>> = {
   rest: { by: "rest", issuer: "https://opaque.example" },
 };
 
+const DAMAGED: readonly (readonly [name: string, change: (text: string) => string])[] = [
+  ["with a part too many", (text) => `${text}.x`],
+  ["with padding", (text) => `${text}=`],
+  ["with a plus sign", (text) => `${text}+`],
+  ["with a character before it", (text) => `x${text}`],
+  ["without its signature", (text) => text.slice(0, text.lastIndexOf("."))],
+  ["that stands there twice", (text) => `${text}.${text}`],
+  ["with two parts too many", (text) => `${text}.x.y`],
+];
+
 const CHOICES: readonly [name: string, token: string, by: string, ways?: readonly string[]][] = [
   ["a prefix", "sp_abc", "keys"],
   [
@@ -60,12 +70,12 @@ const CHOICES: readonly [name: string, token: string, by: string, ways?: readonl
   [
     "the trust domain itself, which is nobody",
     signed({ sub: "spiffe://prod.example.org" }),
-    "rest",
+    "unknown-issuer",
   ],
   [
     "another trust domain that begins so",
     signed({ sub: "spiffe://prod.example.org.evil/a" }),
-    "rest",
+    "unknown-issuer",
   ],
   ["an opaque token", "opaque", "rest"],
   ["a signed token of the issuer that is asked", signed({ iss: "https://opaque.example" }), "rest"],
@@ -84,6 +94,32 @@ const CHOICES: readonly [name: string, token: string, by: string, ways?: readonl
     "missing-claim",
     ["corp", "mesh", "keys"],
   ],
+  [
+    "a signed token with a signature that is too long",
+    `${signed({ iss: "https://corp.example" })}xx`,
+    "corp",
+  ],
+  ...DAMAGED.map(([name, change]): [string, string, string] => [
+    `a signed token ${name}, which nobody is shown`,
+    change(signed({ iss: "https://corp.example", sub: "payments" })),
+    "malformed-credential",
+  ]),
+  [
+    "an encrypted token, which its provider can read",
+    "eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn",
+    "rest",
+  ],
+  [
+    "a JWT-SVID of a trust domain that nobody has",
+    signed({ sub: "spiffe://other.example/a" }),
+    "unknown-issuer",
+  ],
+  [
+    "a JWT-SVID where nobody takes any",
+    signed({ sub: "spiffe://prod.example.org/a" }),
+    "unknown-issuer",
+    ["corp", "rest"],
+  ],
   ["a prefix where nobody has it", "sp_abc", "malformed-credential", ["corp", "mesh"]],
 ];
 
@@ -98,7 +134,7 @@ for (const [name, token, by, ways = Object.keys(WAYS)] of CHOICES) {
     assert.equal(asked.length, by in WAYS ? 1 : 0, "one is asked, and no other");
     for (const presented of asked) {
       assert.equal(presented.token, token);
-      assert.equal(presented.jws === undefined, by === "keys" || token === "opaque");
+      assert.equal(presented.jws === undefined, by === "keys" || token.split(".").length !== 3);
     }
   });
 }

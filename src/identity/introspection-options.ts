@@ -20,7 +20,7 @@ export const introspectionOptionsSchema = z
     issuer: textSchema
       .optional()
       .describe(
-        "`iss` that answers must have, compared exactly. Signed tokens of this issuer are asked about too, unless a `jwt` authenticator of the route has it. Without it, only tokens that no issuer has signed are.",
+        "`iss` that answers must have, compared exactly. Signed tokens of this issuer are asked about too, so no `jwt` authenticator of the same issuer can stand beside it on a route. Left out, only tokens that no issuer has signed are asked about: for a provider that gives both kinds, leave it out and name a `jwt` authenticator too.",
       ),
     audience: z
       .array(textSchema, "a list of audiences")

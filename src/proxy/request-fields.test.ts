@@ -42,13 +42,19 @@ for (const name of stripped) {
   });
 }
 
-for (const name of ["authorization", "dpop"]) {
-  test(`requestFields() passes ${name} on only when the route forwards credentials, and took one`, () => {
+for (const [name, scheme, passes] of [
+  ["authorization", "bearer", true],
+  ["authorization", "dpop", true],
+  ["authorization", undefined, false],
+  ["dpop", "dpop", true],
+  ["dpop", "bearer", false],
+  ["dpop", undefined, false],
+] as const) {
+  test(`requestFields() ${passes ? "passes" : "keeps"} ${name} where the token came as ${String(scheme)}`, () => {
     const sent = [name, "secret"];
-    const plan = { forwardCredentials: true };
-    assert.equal(getField(built(sent, plan, undefined, true), name), "secret");
-    assert.equal(getField(built(sent, plan), name), undefined);
-    assert.equal(getField(built(sent, {}, undefined, true), name), undefined);
+    const forwarding = built(sent, { forwardCredentials: true }, undefined, scheme);
+    assert.equal(getField(forwarding, name), passes ? "secret" : undefined);
+    assert.equal(getField(built(sent, {}, undefined, scheme), name), undefined);
   });
 }
 
@@ -90,7 +96,7 @@ function built(
   fields: Fields,
   plan: Partial<ForwardPlan> = {},
   connectionOptions?: string[],
-  byToken = false,
+  tokenScheme?: "bearer" | "dpop",
 ): string[] {
   const whole = {
     forwardCredentials: false,
@@ -99,7 +105,7 @@ function built(
     ...plan,
   } as ForwardPlan;
   const permit = {
-    byToken,
+    tokenScheme,
     requestId: "request-1",
     decisionId: "decision-1",
     request: {

@@ -31,7 +31,7 @@ export function createRequestFields(
       const kept = nameOf(name);
       if (kept === DROPPED) continue;
       // What the route does not list was ignored, not verified: it is no credential to pass on.
-      if (forwardCredentials && !permit.byToken && CREDENTIAL_FIELDS.has(name)) continue;
+      if (forwardCredentials && CREDENTIAL_FIELDS.has(name) && !isVerified(name, permit)) continue;
       if (connectionOptions?.includes(name) === true && !isEndToEndName(name)) continue;
       if (name === "traceparent") {
         // Two of them, or a malformed one: a new trace begins here.
@@ -63,6 +63,10 @@ export function createRequestFields(
     );
     return result;
   };
+}
+
+function isVerified(name: string, { tokenScheme }: Permit): boolean {
+  return name === "dpop" ? tokenScheme === "dpop" : tokenScheme !== undefined;
 }
 
 /** In which a caller proves who it is, on any route; fields of API keys are removed by the plan. */
