@@ -153,10 +153,10 @@ const tokens: string[] = [];
 
 const client = dpopClient();
 const bound = token({ ...claims, cnf: { jkt: client.thumbprint } });
-const target = { method: "GET", url: "https://api.example/guarded/x", token: bound };
+const asked = { method: "GET", url: "https://api.example/guarded/x", token: bound };
 
 function proof(changes: Partial<Parameters<typeof client.proof>[0]> = {}): string {
-  return client.proof({ ...target, ...changes });
+  return client.proof({ ...asked, ...changes });
 }
 
 /** A request with a token in the scheme DPoP and its proof, which is a secret too. */
@@ -196,10 +196,10 @@ function upgrade(key: string): string[] {
 
 /** It is good once, and that was now. */
 const used = proof();
-const first = await fetch(`http://${stage.proxy}/guarded/x`, {
+const spent = await fetch(`http://${stage.proxy}/guarded/x`, {
   headers: { authorization: `DPoP ${bound}`, dpop: used },
 });
-assert.equal(first.status, 200);
+assert.equal(spent.status, 200);
 
 const query = `?access_token=${CANARY}&password=${CANARY}`;
 const CASES: readonly [reason: Reason, bytes: string][] = [
@@ -244,7 +244,7 @@ const CASES: readonly [reason: Reason, bytes: string][] = [
   ["invalid-proof", proven(bound, CANARY)],
   ["invalid-proof", proven(bound, proof({ claims: { htu: `https://${CANARY}.example/` } }))],
   ["stale-proof", proven(bound, proof({ claims: { iat: now - 3600, secret: CANARY } }))],
-  ["wrong-proof-key", proven(bound, dpopClient("ES256", CANARY).proof(target))],
+  ["wrong-proof-key", proven(bound, dpopClient("ES256", CANARY).proof(asked))],
   ["replayed-proof", proven(bound, used)],
   ["invalid-session", withCookie("GET /people/x", `sallyport-people=${CANARY}`)],
   ["unknown-login", withCookie(`GET /.sallyport/callback/people?code=${CANARY}&state=${CANARY}`)],
