@@ -58,6 +58,8 @@ export interface CertificateExtensions {
   readonly emails: readonly string[];
   /** Dotted or colon text. */
   readonly addresses: readonly string[];
+  /** Whether it restricts by what nobody here enforces: name or policy constraints, or what is critical and unknown. */
+  readonly asksMore: boolean;
 }
 
 export const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
@@ -144,7 +146,7 @@ export function extensionsOf(
 }
 
 function readExtensions(
-  found: ReadonlyMap<string, { readonly value: Buffer }>,
+  found: ReadonlyMap<string, { readonly critical: boolean; readonly value: Buffer }>,
 ): CertificateExtensions {
   const value = (id: string): Buffer | undefined => found.get(id)?.value;
   const constraints = readConstraints(value("2.5.29.19"));
@@ -157,8 +159,16 @@ function readExtensions(
     signsLists: bits === undefined ? undefined : bitOf(bits, 6),
     usages: readUsages(value("2.5.29.37")),
     ...readNames(value("2.5.29.17")),
+    asksMore: [...found].some(
+      ([id, { critical }]) => CONSTRAINTS.has(id) || (critical && !ENFORCED.has(id)),
+    ),
   };
 }
+
+/** Name constraints, policy constraints (RFC 5280 sections 4.2.1.10 and 4.2.1.11). */
+const CONSTRAINTS: ReadonlySet<string> = new Set(["2.5.29.30", "2.5.29.36"]);
+/** Key usage, subject alternative name, basic constraints, extended key usage. */
+const ENFORCED: ReadonlySet<string> = new Set(["2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.37"]);
 
 function readConstraints(
   value: Buffer | undefined,

@@ -58,3 +58,33 @@ test("verifyPeer() gives what was presented, its own first", () => {
   const none = svid(domain, "spiffe://prod.example/a/../b");
   assert.equal(peer(none, { anchors, lists: undefined }).certificate?.spiffeId, undefined);
 });
+
+/** `2.5.29.30`, name constraints: not critical, and enforced by nobody but the runtime. */
+const NAME_CONSTRAINTS = Buffer.from("300906035 51d1e04023000".replaceAll(" ", ""), "hex");
+
+test("verifyPeer() goes by the path that it found where the runtime followed another of the same name", () => {
+  const trust = { anchors, lists: undefined };
+  const objected = (leaf: TestCertificate, authorizationError: string, others: Buffer[] = []) => {
+    const presented = {
+      certificates: [leaf.der, ...others],
+      authorized: false,
+      authorizationError,
+    };
+    return verifyPeer(presented, { current: trust }, NOW).refusal(NOW);
+  };
+  assert.equal(objected(svid(domain), "CERT_SIGNATURE_FAILURE"), undefined);
+  assert.equal(objected(svid(domain), "PERMITTED_VIOLATION"), "untrusted-certificate");
+  const constrained = domain.issue({
+    name: "Constrained",
+    authority: true,
+    extensions: [NAME_CONSTRAINTS],
+  });
+  const below = svid(constrained);
+  assert.equal(
+    objected(below, "CERT_SIGNATURE_FAILURE", [constrained.der]),
+    "untrusted-certificate",
+    "what only the runtime enforces was not looked at",
+  );
+  const forged = createRoot("Domain").issue({ name: "svid", uri: ["spiffe://prod.example/a"] });
+  assert.equal(objected(forged, "CERT_SIGNATURE_FAILURE"), "untrusted-certificate");
+});

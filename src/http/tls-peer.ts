@@ -144,6 +144,7 @@ class VerifiedPeer implements PeerTls {
       ? (this.#unknowable(trust) ?? found)
       : checkStanding(found, listsFor(found, trust), nowMs);
     if ("reason" in standing || this.#objection === undefined) return standing;
+    if (!isChainFault(found) && isOfAnotherPath(this.#objection, found)) return standing;
     const detail = `${this.#leaf.subject}: ${this.#objection}`;
     return { reason: "untrusted-certificate", detail };
   }
@@ -200,4 +201,17 @@ function refused(thumbprint: string | undefined, detail: string): PeerTls {
     presented: [],
     refusal: () => "untrusted-certificate",
   };
+}
+
+/**
+ * The runtime follows the first authority whose name fits and says that its signature does not. One that
+ * bears the name of another (the root of a federated trust domain, whoever publishes it) would so shut that
+ * one's callers out. We have tried them all and checked each signature of the path that we found; what only
+ * the runtime enforces must not stand in it then.
+ */
+function isOfAnotherPath(objection: string, { certificates }: Chain): boolean {
+  return (
+    objection === "CERT_SIGNATURE_FAILURE" &&
+    certificates.every(({ extensions }) => !extensions.asksMore)
+  );
 }
