@@ -54,6 +54,8 @@ export interface GroundOptions {
   readonly shared?: SharedMemory;
   readonly clock?: ManualClock;
   readonly name?: string;
+  readonly issuer?: string;
+  readonly clientId?: string;
   readonly session?: object;
   readonly principal?: object;
   /** Answers of the provider; without it sessions are not refreshed. */
@@ -84,8 +86,8 @@ export class SessionGround {
     };
     const parsed = oidcOptionsSchema.parse({
       type: "oidc",
-      issuer: "https://login.example.com",
-      client: { id: "console", secret: "client-secret" },
+      issuer: options.issuer ?? "https://login.example.com",
+      client: { id: options.clientId ?? "console", secret: "client-secret" },
       principal: { kind: "user", roles: { claim: "roles" }, ...options.principal },
       session: options.session ?? {},
     });

@@ -9,6 +9,7 @@ import { hashOptions } from "./config-hash.ts";
 import type { OidcOptions } from "./oidc-options.ts";
 import type { LoginAuthenticator } from "./provider/login-authenticator.ts";
 import { type OidcProviderDeps, openProvider, refresherOf } from "./provider/oidc-provider.ts";
+import { sessionScope } from "./session/session-scope.ts";
 import { createSessionSealer } from "./session/session-seal.ts";
 import { createSessions, type SessionsDeps } from "./session/sessions.ts";
 
@@ -30,7 +31,7 @@ export function createOidcAuthenticator(
   const keys = sessionKeys(name);
   const provider = openProvider(options, deps);
   const sessions = createSessions(options, { ...deps, keys, provider: refresherOf(provider) });
-  const transactions = createSessionSealer(keys, `login ${name}`);
+  const transactions = createSessionSealer(keys, `login ${sessionScope(options)}`);
   return {
     name,
     proves: "session",

@@ -269,7 +269,7 @@ export const REASONS = {
     title: "The session cookie is not valid",
     fault: "caller",
     meaning:
-      "The session cookie is not whole, was changed, or was made for another authenticator; the detail says which. The answer takes it away, so that the next visit leads to login.",
+      "The session cookie is not whole, was changed, or was made for another authenticator, provider or client; the detail says which. The answer takes it away, so that the next visit leads to login.",
   },
   "session-too-large": {
     status: 500,

@@ -14,16 +14,25 @@ export interface SealedSession {
   readonly subject: string;
   /** Name of the authenticator; `people` when left out. */
   readonly name?: string;
+  /** Of the provider, as the proxy that shall take it names it. */
+  readonly issuer?: string;
   /** How long ago the person logged in. */
   readonly agoMs?: number;
   readonly tokens?: Partial<SessionTokens>;
 }
 
 export async function sealSession(given: SealedSession): Promise<Jar> {
-  const { key, subject, name = "people", agoMs = 0, tokens = {} } = given;
+  const {
+    key,
+    subject,
+    name = "people",
+    issuer = "http://127.0.0.1:9",
+    agoMs = 0,
+    tokens = {},
+  } = given;
   const options = oidcOptionsSchema.parse({
     type: "oidc",
-    issuer: "http://127.0.0.1:9",
+    issuer,
     client: { id: "console", secret: "client-secret" },
     principal: { kind: "user" },
   });

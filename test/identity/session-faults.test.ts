@@ -104,7 +104,8 @@ function login(
 ): Promise<Jar> {
   const expiresAt = (Date.now() + expiresInMs) / 1000;
   const tokens = { refreshToken: `refresh of ${subject}`, expiresAt };
-  return sealSession({ key: KEY, subject, name, agoMs: 10 * SECOND, tokens });
+  const issuer = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`;
+  return sealSession({ key: KEY, subject, name, issuer, agoMs: 10 * SECOND, tokens });
 }
 
 interface Got {

@@ -36,6 +36,7 @@ function world() {
     const heard: string[] = [];
     const standing = createSessionStanding({
       name,
+      scope: name,
       shared,
       clock,
       timers,
@@ -122,6 +123,7 @@ test("sessionStanding() remembers what was used and seen, and who has nobody bes
   const timers = new ManualTimers();
   const alone = createSessionStanding({
     name: "people",
+    scope: "people",
     shared: inner,
     clock,
     timers,
@@ -151,6 +153,7 @@ test("sessionStanding() fails an end that it cannot tell any more, rather than k
   const { inner, clock } = world();
   const standing = createSessionStanding({
     name: "people",
+    scope: "people",
     shared: { ...inner, since: 0, claim: () => false },
     clock,
     timers: new ManualTimers(),

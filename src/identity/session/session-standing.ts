@@ -41,7 +41,10 @@ export interface SessionStanding {
 }
 
 export interface SessionStandingDeps {
+  /** Of the authenticator, for the log. */
   readonly name: string;
+  /** Whose sessions: the same `sub` at another provider is another person. */
+  readonly scope: string;
   readonly shared: SharedMemory;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -102,7 +105,7 @@ class SharedStanding implements SessionStanding {
 
   constructor(deps: SessionStandingDeps) {
     this.#deps = deps;
-    this.#prefix = `${deps.name}:`;
+    this.#prefix = `${deps.scope}:`;
     this.#heardAt = deps.clock.monotonic();
   }
 

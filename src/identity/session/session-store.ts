@@ -26,7 +26,8 @@ export interface SessionStore {
 }
 
 export interface SessionStoreDeps {
-  readonly name: string;
+  /** Whose sessions: what another one kept is not found. */
+  readonly scope: string;
   readonly sealer: SessionSealer;
   readonly shared: SharedMemory;
 }
@@ -34,8 +35,8 @@ export interface SessionStoreDeps {
 const SPACE = "session-content";
 
 /** In the cookie. A refresh is published too: requests that carry the former cookie get the new one. */
-export function createCookieStore({ name, sealer, shared }: SessionStoreDeps): SessionStore {
-  const published = publishing({ name, sealer, shared });
+export function createCookieStore({ scope, sealer, shared }: SessionStoreDeps): SessionStore {
+  const published = publishing({ scope, sealer, shared });
   return {
     keep: (content) => sealer.seal(writeContent(content)),
     renewed: (content) => sealer.seal(writeContent(content)),
@@ -48,8 +49,8 @@ export function createCookieStore({ name, sealer, shared }: SessionStoreDeps): S
   };
 }
 
-export function createMemoryStore({ name, sealer, shared }: SessionStoreDeps): SessionStore {
-  const published = publishing({ name, sealer, shared });
+export function createMemoryStore({ scope, sealer, shared }: SessionStoreDeps): SessionStore {
+  const published = publishing({ scope, sealer, shared });
   return {
     keep: (content, ttlMs) =>
       settle(published.publish(content, ttlMs), () => sealer.seal(content.id)),
@@ -63,8 +64,8 @@ export function createMemoryStore({ name, sealer, shared }: SessionStoreDeps): S
   };
 }
 
-function publishing({ name, sealer, shared }: SessionStoreDeps) {
-  const keyOf = (id: string): string => `${name}:${id}`;
+function publishing({ scope, sealer, shared }: SessionStoreDeps) {
+  const keyOf = (id: string): string => `${scope}:${id}`;
   return {
     newest: (id: string) =>
       settle(shared.get(SPACE, keyOf(id)), (text): SessionContent | undefined => {

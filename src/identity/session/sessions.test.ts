@@ -3,10 +3,16 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { type Jar, NO_TOKENS, NOW_MS, SessionGround } from "../../../test/session-ground.ts";
 import { isFailure } from "../../model/facts.ts";
+import { sessionScope } from "./session-scope.ts";
 import { createSessionSealer } from "./session-seal.ts";
 
 const MINUTE = 60_000;
 const COOKIE = "__Host-sallyport-people";
+const SCOPE = sessionScope({
+  name: "people",
+  issuer: "https://login.example.com",
+  client: { id: "console" },
+});
 
 test("sessions() knows by its cookie whom a login began it for", async () => {
   const ground = new SessionGround();
@@ -94,6 +100,18 @@ test("sessions() seals under the first key: rotation by reload, with overlap", a
   assert.equal(await after.subject(browser), "ada");
 });
 
+test("sessions() go on when the same person is logged out at another provider or client", async () => {
+  const ground = new SessionGround({ keys: [key] });
+  const browser = await ground.login({ sub: "ada" }, { sid: "s" });
+  for (const elsewhere of [{ issuer: "https://staging.example.com" }, { clientId: "reports" }]) {
+    const others = new SessionGround({ keys: [key], shared: ground.shared, ...elsewhere });
+    await others.sessions.endBySubject("ada", NOW_MS);
+    await others.sessions.endBySid("s", NOW_MS);
+  }
+  const replica = new SessionGround({ keys: [key], shared: ground.shared });
+  assert.equal(await replica.subject(browser), "ada");
+});
+
 interface Hostile {
   readonly name: string;
   readonly change: (jar: Jar, ground: SessionGround) => void | Promise<void>;
@@ -162,6 +180,24 @@ const HOSTILE: readonly Hostile[] = [
     reason: "invalid-session",
     detail: /sealed for something else/,
   },
+  ...(
+    [
+      ["at another provider", { issuer: "https://staging.example.com" }],
+      ["as another client of the provider", { clientId: "reports" }],
+    ] as const
+  ).flatMap(([place, elsewhere]) =>
+    ["cookie", "memory"].map((store): Hostile => ({
+      name: `it was begun ${place} under the same key and name (${store})`,
+      session: { store },
+      change: async (jar, { shared }) => {
+        const others = new SessionGround({ keys: [key], session: { store }, shared, ...elsewhere });
+        const theirs = await others.login({ sub: "eve" }, { refreshToken: "theirs" });
+        edit(jar, () => theirs.cookies.get(COOKIE) ?? "");
+      },
+      reason: "invalid-session",
+      detail: /sealed for something else/,
+    })),
+  ),
   {
     name: "it is sealed for another kind of store under the same key",
     change: async (jar) => {
@@ -275,11 +311,11 @@ const HOSTILE: readonly Hostile[] = [
     name: "it is gone from the memory that it was kept in",
     session: { store: "memory" },
     change: (jar, { shared }) => {
-      const id = createSessionSealer([key], "session memory people").open(
+      const id = createSessionSealer([key], `session memory ${SCOPE}`).open(
         jar.cookies.get(COOKIE) ?? "",
       );
       assert.ok("plain" in id);
-      return shared.remove("session-content", `people:${id.plain}`);
+      return shared.remove("session-content", `${SCOPE}:${id.plain}`);
     },
     reason: "session-expired",
     detail: /not in the memory/,
@@ -292,7 +328,7 @@ const HOSTILE: readonly Hostile[] = [
   },
 ];
 
-const PURPOSE = "session cookie people";
+const PURPOSE = `session cookie ${SCOPE}`;
 
 for (const row of HOSTILE) {
   // What was known before must not hide it, and neither must knowing it.

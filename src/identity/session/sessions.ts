@@ -2,7 +2,7 @@
  * Browser sessions of one authenticator: begun by a login, known by a cookie, renewed while they are used, refreshed
  * ahead of what the provider's tokens last, and ended by a logout, by the provider, or by time.
  *
- * Refuses cookies that are not whole, not ours, or another authenticator's, sessions past their idle or absolute
+ * Refuses cookies that are not whole, not ours, or another authenticator's, provider's or client's, sessions past their idle or absolute
  * lifetime, those that were ended, and former cookies of a session once its browser has a newer one.
  */
 import type { CredentialFailure } from "../../model/facts.ts";
@@ -25,6 +25,7 @@ import { createSessionLookup } from "./session-lookup.ts";
 import { createSessionMerge } from "./session-merge.ts";
 import type { SessionProvider, SessionTokens } from "./session-provider.ts";
 import { createSessionRefresher, type Refreshed } from "./session-refresh.ts";
+import { sessionScope } from "./session-scope.ts";
 import { createSessionSealer } from "./session-seal.ts";
 import { settle } from "./session-settle.ts";
 import {
@@ -153,14 +154,16 @@ class BrowserSessions implements Sessions {
       sameSite: session.cookie.sameSite,
       insecure: session.cookie.insecurePlaintext,
     });
-    const sealer = createSessionSealer(deps.keys, `session ${session.store} ${name}`);
-    const storeDeps = { name, sealer, shared };
+    const scope = sessionScope(options);
+    const sealer = createSessionSealer(deps.keys, `session ${session.store} ${scope}`);
+    const storeDeps = { scope, sealer, shared };
     const store =
       session.store === "cookie" ? createCookieStore(storeDeps) : createMemoryStore(storeDeps);
     this.#store = store;
     const standing = createSessionStanding({
       ...deps,
       name,
+      scope,
       ended: (digest, untilMs) => {
         for (const one of this.#live.meant(digest, untilMs)) this.#over(one, "ended by a logout");
       },
