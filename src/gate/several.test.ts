@@ -32,6 +32,8 @@ const token = facts("corp", "jwt", { kind: "user" });
 const apiKey = facts("partners", "api-key", { kind: "workload", audience: undefined });
 
 const BAD: Verified = { failure: "invalid-signature", detail: "no", costly: true };
+const otherSession = facts("partners", "oidc", { kind: "user", audience: undefined });
+const PAGE = ["sec-fetch-mode", "navigate", "sec-fetch-dest", "document"];
 const STALE: Verified = { failure: "session-expired", detail: "idle", costly: false };
 
 test("the first in the route's order is the principal, and all that were good are on record", async () => {
@@ -75,6 +77,36 @@ const refusals: readonly [
     { session: { result: BAD, setCookies: [] } },
     {},
     "invalid-signature",
+  ],
+  [
+    "a bad session behind a good one",
+    { session: { result: session, others: [BAD], setCookies: [] } },
+    {},
+    "invalid-signature",
+  ],
+  [
+    "a bad session behind two good ones, for a browser that goes to a page",
+    { session: { result: session, others: [otherSession, BAD], setCookies: [] } },
+    { fields: PAGE },
+    "invalid-signature",
+  ],
+  [
+    "a session that has ended behind a good one, for a script",
+    { session: { result: session, others: [STALE], setCookies: [] } },
+    {},
+    "session-expired",
+  ],
+  [
+    "a session whose time is over behind a good one",
+    {
+      session: {
+        result: session,
+        others: [{ ...otherSession, expiresAt: NOW / 1000 - 1 }],
+        setCookies: [],
+      },
+    },
+    {},
+    "token-expired",
   ],
   ["a bad key beside the others", {}, { fields: ["x-api-key", "bad-key"] }, "invalid-signature"],
   [
@@ -140,6 +172,36 @@ test("a session that has ended counts as absent for a browser that goes to a pag
   const script = await fixture(ways).decide({ fields: ["sec-fetch-mode", "cors"] });
   assert.ok(isDenial(script) && script.denied === "session-expired");
   assert.deepEqual(script.answerFields, ["set-cookie", "gone=; Max-Age=0"]);
+});
+
+test("sessions of several authenticators: those that have ended count as absent for a browser that goes to a page", async () => {
+  for (const [result, others, principal] of [
+    [session, [otherSession], "people"],
+    [STALE, [otherSession], "partners"],
+    [session, [STALE], "people"],
+    [STALE, [STALE], undefined],
+  ] as const) {
+    const setCookies = ["one=1", "two=; Max-Age=0"];
+    const { decide } = fixture({ session: { result, others, setCookies } });
+    const outcome = await decide({ fields: PAGE });
+    if (isDenial(outcome)) assert.equal(outcome.denied, "missing-credential");
+    assert.equal(isDenial(outcome) ? undefined : outcome.principal.authenticator, principal);
+    assert.deepEqual(
+      outcome.answerFields,
+      setCookies.flatMap((line) => ["set-cookie", line]),
+    );
+  }
+});
+
+test("sessions of several authenticators: the second is looked at for revocation, too", async () => {
+  const revokedBy: Revocations["revokedBy"] = ({ authenticator }) =>
+    authenticator === "partners" ? "subject" : undefined;
+  const { decide } = fixture({
+    session: { result: session, others: [otherSession], setCookies: [] },
+    revocations: { ...NO_REVOCATIONS, revokedBy },
+  });
+  const outcome = await decide({ fields: PAGE });
+  assert.ok(isDenial(outcome) && outcome.denied === "credential-revoked");
 });
 
 /** What revocations say of the session: until when its logins are dead, or that it is blocked. */

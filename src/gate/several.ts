@@ -127,17 +127,25 @@ type Answer = Awaited<ReturnType<NonNullable<FurtherWays["session"]>["verify"]>>
 
 function takeSession(deciding: Deciding, answer: Answer, deps: GateDeps): StepResult {
   if (answer === undefined) return undefined;
-  const { result, setCookies } = answer;
+  const { result, others = NO_OTHERS, setCookies } = answer;
   for (const line of setCookies) answerWith(deciding, ["set-cookie", line]);
-  // A browser that goes somewhere with a session that has ended is one that has none.
-  if (isFailure(result) && result.failure === "session-expired" && navigates(deciding)) {
-    return undefined;
+  let counts = false;
+  for (let index = -1; index < others.length; index++) {
+    const one = index < 0 ? result : (others[index] as Verified);
+    if (isOver(deciding, one, deps) && navigates(deciding)) continue;
+    const refused = taken(deciding, one, { deps, kind: "session" });
+    if (refused !== undefined) return refused;
+    counts = true;
   }
-  if (!isFailure(result) && isCutOff(deciding, result, deps) && navigates(deciding)) {
-    return undefined;
-  }
-  const refused = taken(deciding, result, { deps, kind: "session" });
-  return refused ?? crossSite(deciding);
+  return counts ? crossSite(deciding) : undefined;
+}
+
+const NO_OTHERS: readonly Verified[] = Object.freeze([]);
+
+/** A browser that goes somewhere with a session that has ended is one that has none. */
+function isOver(deciding: Deciding, found: Verified, deps: GateDeps): boolean {
+  if (isFailure(found)) return found.failure === "session-expired";
+  return isCutOff(deciding, found, deps);
 }
 
 /**

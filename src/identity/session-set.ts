@@ -1,11 +1,9 @@
 /**
  * The authenticators of browser sessions that one route names. Each has cookies of its own name, so one
- * request may carry several sessions; the first in the route's order counts. For a browser that goes to a
- * page, one that has ended is as good as none, so the next is asked.
+ * request may carry several sessions. Every one of them is verified, and what each of them is worth is told: a bad
+ * one must not hide behind one that is good. Which of the good ones is the principal's is the route's to say.
  */
-import { isFailure } from "../model/facts.ts";
 import type { SessionAnswer, SessionVerifier } from "../model/verifiers.ts";
-import { isNavigation } from "../wire/navigation.ts";
 
 type Found = SessionAnswer | undefined;
 
@@ -14,26 +12,30 @@ export function createSessionSet(ways: readonly SessionVerifier[]): SessionVerif
   if (ways.length === 1 && only !== undefined) return only;
   return {
     verify(request, nowMs, stream) {
-      const from = (start: number, ended: Found): Found | Promise<Found> => {
+      const from = (start: number, before: Found): Found | Promise<Found> => {
+        let all = before;
         for (let index = start; index < ways.length; index++) {
+          const earlier = all;
           const found = (ways[index] as SessionVerifier).verify(request, nowMs, stream);
-          if (found instanceof Promise) return found.then((answer) => judge(answer, index, ended));
-          if (found !== undefined) return judge(found, index, ended);
+          if (found instanceof Promise) {
+            return found.then((answer) => from(index + 1, both(earlier, answer)));
+          }
+          all = both(earlier, found);
         }
-        return ended;
-      };
-      const judge = (found: Found, index: number, ended: Found): Found | Promise<Found> => {
-        if (found === undefined) return from(index + 1, ended);
-        const { result, setCookies } = found;
-        // What takes the ended ones away goes out whatever the next one is.
-        const merged =
-          ended === undefined
-            ? found
-            : { result, setCookies: [...ended.setCookies, ...setCookies] };
-        const over = isFailure(result) && result.failure === "session-expired";
-        return over && isNavigation(request.head) ? from(index + 1, merged) : merged;
+        return all;
       };
       return from(0, undefined);
     },
+  };
+}
+
+/** Lines of all go out, whatever becomes of the others. */
+function both(one: Found, other: Found): Found {
+  if (one === undefined) return other;
+  if (other === undefined) return one;
+  return {
+    result: one.result,
+    others: [...(one.others ?? []), other.result, ...(other.others ?? [])],
+    setCookies: [...one.setCookies, ...other.setCookies],
   };
 }

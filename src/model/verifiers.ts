@@ -26,9 +26,11 @@ export interface CertificateVerifier {
   verify(tls: PeerTls, nowMs: number): Verified | undefined;
 }
 
-/** What a request's session cookie is worth. */
+/** What the sessions of a request are worth. */
 export interface SessionAnswer {
   readonly result: Verified;
+  /** Of further sessions, where a request carries those of several authenticators. */
+  readonly others?: readonly Verified[];
   /** `set-cookie` lines that go out with the answer, whoever gives it. */
   readonly setCookies: readonly string[];
 }
