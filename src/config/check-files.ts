@@ -15,6 +15,7 @@ import {
   type NamedFile,
   type OwnFile,
 } from "../identity/authenticator-options.ts";
+import { CLIENT_KEY_REMEDY, readClientKey } from "../identity/provider/client-key.ts";
 import { checkBundleFile } from "../identity/spiffe/trust-bundle-open.ts";
 import { SallyportError } from "../model/errors.ts";
 import { parseJsonBytes } from "../model/json.ts";
@@ -53,6 +54,7 @@ const KINDS = {
   keys: { what: "key file", remedy: "a JWKS file with public keys", fault: keyFileFault },
   pem: { what: "file", remedy: "a file in PEM", fault: pemFault },
   "private-key": { what: "file", remedy: "a private key in PEM", fault: pemFault },
+  "client-key": { what: "file", remedy: CLIENT_KEY_REMEDY, fault: clientKeyFault },
   bundle: {
     what: "trust bundle",
     remedy: "a SPIFFE bundle (JSON), or authorities in PEM",
@@ -66,6 +68,18 @@ function pemFault(file: string): string | undefined {
   if (unreadable !== undefined) return unreadable;
   const labels = pemLabels(readFileBytes(file).toString("latin1"));
   return labels.length === 0 ? "it holds nothing in PEM" : undefined;
+}
+
+/** What a runtime's parser says of a private key is not ours to print. */
+function clientKeyFault(file: string): string | undefined {
+  const unreadable = readFault(file);
+  if (unreadable !== undefined) return unreadable;
+  try {
+    readClientKey(readFileBytes(file));
+    return undefined;
+  } catch {
+    return "it holds no private key that can be used";
+  }
 }
 
 function readFault(file: string): string | undefined {
@@ -132,7 +146,7 @@ export function checkSecretFiles(
   });
   const keys = draft.authenticators.flatMap(({ path, options }) =>
     authenticatorOwnFiles(options)
-      .filter(({ holds }) => holds === "private-key")
+      .filter(({ holds }) => holds === "private-key" || holds === "client-key")
       .map(({ at, value }) => ({ path: [...path, ...at], file: value })),
   );
   return [...expansion.files, ...named, ...keys].flatMap(({ path, file }) => {

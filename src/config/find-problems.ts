@@ -16,6 +16,7 @@ import { checkReferences } from "./check-references.ts";
 import { checkRoutes, checkSomeRoute } from "./check-routes.ts";
 import { checkServe } from "./check-serve.ts";
 import { checkServices } from "./check-services.ts";
+import { checkSessionKeys } from "./check-session-keys.ts";
 import { checkSessions, checkSessionsWarnings } from "./check-sessions.ts";
 import { checkShared, checkSharedWarnings } from "./check-shared.ts";
 import { checkStore, checkStoreWarnings } from "./check-store.ts";
@@ -65,6 +66,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkTemplates(draft),
     ...checkAuthenticatorFiles(draft, folder, { publicOnly: secretsElsewhere }),
     ...(secretsElsewhere ? [] : checkCredentialFiles(draft, folder)),
+    ...(secretsElsewhere ? [] : await checkSessionKeys(subject)),
     ...checkTlsFiles(draft, folder, { publicOnly: secretsElsewhere }),
     ...checkWorkloadApi(draft, expansion.value, { publicOnly: secretsElsewhere }),
     ...(ownOnly ? await checkIdentity(draft, folder) : []),

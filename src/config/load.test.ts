@@ -210,6 +210,75 @@ services:`;
   );
 });
 
+test("inspectConfig() finds keys of sessions and of their client that a proxy would not start with", async (context) => {
+  const login = `  people:
+    type: oidc
+    issuer: https://login.example.com
+    client: { id: console, privateKey: client.key }
+    principal: { kind: user }
+    session:
+      cookie: { insecurePlaintext: true }
+      keys:
+        - { file: session.key }
+        - { env: SESSION_KEY }
+        - { command: ["false"] }
+services:`;
+  const text = LEAST.replace("services:", login);
+  const { dir, file } = folder(
+    context,
+    text.replace('"127.0.0.1:0"', '"127.0.0.1:0", serve: [login]'),
+  );
+  const key = (byte: number): string => Buffer.alloc(32, byte).toString("base64url");
+  const put = (name: string, text: string, mode = 0o600): void => {
+    writeFileSync(join(dir, name), text);
+    chmodSync(join(dir, name), mode);
+  };
+  const line = LEAST.split("\n").indexOf("services:") + 1;
+  const found = async (sessionKey: string | undefined = key(2)) => {
+    const { problems, warnings } = await inspectConfig(file, { env: { SESSION_KEY: sessionKey } });
+    return [...problems, ...warnings].map((problem) =>
+      formatProblem(problem).replace(/^.*yaml:(\d+):\d+ {2}/, (_, at) => `+${Number(at) - line} `),
+    );
+  };
+  const pem = (name: "ed25519" | "x25519"): string =>
+    (name === "ed25519" ? generateKeyPairSync("ed25519") : generateKeyPairSync("x25519")).privateKey
+      .export({ type: "pkcs8", format: "pem" })
+      .toString();
+  const CLIENT = "a PEM file (PKCS #8) with an RSA, Ed25519, P-256, P-384 or P-521 key";
+  const MAKE = "32 bytes, made with: openssl rand -base64 32";
+  assert.deepEqual(await found(), [
+    `+3 the file "client.key" cannot be used: ENOENT  ${CLIENT}`,
+    `+8 session key: session.key cannot be read (ENOENT)  ${MAKE}`,
+  ]);
+  put("session.key", key(1));
+  for (const text of [
+    "no PEM",
+    pem("x25519"),
+    "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n",
+  ]) {
+    put("client.key", text);
+    assert.deepEqual(await found(), [
+      `+3 the file "client.key" cannot be used: it holds no private key that can be used  ${CLIENT}`,
+    ]);
+  }
+  put("client.key", pem("ed25519"), 0o644);
+  assert.deepEqual(await found(), [
+    '+3 the secret file "client.key" is open to others (mode 0644)  chmod 600',
+  ]);
+  put("client.key", pem("ed25519"));
+  assert.deepEqual(await found(), []);
+  put("session.key", key(1), 0o644);
+  assert.deepEqual(await found(), [
+    "+8 session key: session.key has mode 0644, so others could read it; chmod it to 0600  chmod 600",
+  ]);
+  put("session.key", "c2hvcnQ");
+  const [short = "", ...others] = await found();
+  assert.match(short, /^\+8 session key: session\.key is not a key/);
+  assert.deepEqual(others, []);
+  put("session.key", key(2));
+  assert.deepEqual(await found(), ["+9 the key of entry 2 stands there before  each key once"]);
+});
+
 test("loadConfig() looks into key files", async (context) => {
   const { dir, file } = folder(context);
   for (const [text, fault] of [

@@ -66,8 +66,8 @@ export interface NamedFile {
 }
 
 export interface OwnFile extends Omit<NamedFile, "holds"> {
-  /** A private key: nobody else should be able to read it. A token. Undefined: certificates. */
-  readonly holds: "private-key" | "token" | undefined;
+  /** A private key, or that of an `oidc` client: nobody else should be able to read it. A token. Undefined: certificates. */
+  readonly holds: "private-key" | "client-key" | "token" | undefined;
 }
 
 const DESCRIPTIONS: {
@@ -90,6 +90,13 @@ const DESCRIPTIONS: {
     tokens: () => undefined,
     audience: () => "none",
     files: () => [],
+    // Keys of sessions may come from elsewhere, and are looked at where that is known.
+    ownFiles: ({ client: { privateKey } }) =>
+      named({ privateKey }, ["client"]).map(({ at, value }) => ({
+        at,
+        value,
+        holds: "client-key" as const,
+      })),
     mapFiles: mapOidcFiles,
   },
   introspection: {

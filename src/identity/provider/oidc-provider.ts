@@ -8,7 +8,7 @@ import { keysSchema } from "../jwt-options.ts";
 import type { KeySetPool } from "../key-set/key-set-pool.ts";
 import type { OidcOptions } from "../oidc-options.ts";
 import { createProvider, type Provider } from "./provider.ts";
-import { readClientKey } from "./provider-client.ts";
+import { CLIENT_KEY_REMEDY, readClientKey } from "./client-key.ts";
 import type { ClientAuthentication } from "./provider-options.ts";
 import type { RefreshOutcome, SessionProvider } from "../session/session-provider.ts";
 
@@ -71,7 +71,7 @@ function authenticationOf(
         {
           file: privateKey,
           message: `the client's key of authenticator "${name}" cannot be used`,
-          remedy: "a PEM file (PKCS #8) with an RSA, Ed25519, P-256, P-384 or P-521 key",
+          remedy: CLIENT_KEY_REMEDY,
         },
       ],
       { cause },

@@ -6,7 +6,7 @@
  * comes back is shown to `examine` first, so that our checks give their reasons; the library then looks at it
  * again with its own.
  */
-import { createPrivateKey, type KeyObject, type webcrypto } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import {
   authorizationCodeGrant,
   allowInsecureRequests,
@@ -32,6 +32,7 @@ import { SallyportError } from "../../model/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonBytes } from "../../model/json.ts";
 import type { Clock } from "../../model/ports.ts";
 import type { SendOutgoing } from "../../platform/outgoing-http.ts";
+import { clientKeyParameters } from "./client-key.ts";
 import type { ProviderMetadata } from "./provider-metadata.ts";
 import type { ClientAuthentication, ProviderOptions } from "./provider-options.ts";
 import type { TokenFault } from "../token-precheck.ts";
@@ -333,35 +334,9 @@ function createAuthentication(given: ClientAuthentication): Authenticate {
 /** The key says the algorithm: RS256, ES256/384/512, Ed25519. Throws TypeError for any other. */
 async function importKey(key: KeyObject): Promise<CryptoKey> {
   const der = key.export({ type: "pkcs8", format: "der" });
-  return crypto.subtle.importKey("pkcs8", Uint8Array.from(der), parametersOf(key), false, ["sign"]);
-}
-
-type KeyParameters =
-  | webcrypto.RsaHashedImportParams
-  | webcrypto.EcKeyImportParams
-  | webcrypto.Algorithm;
-
-function parametersOf(key: KeyObject): KeyParameters {
-  if (key.asymmetricKeyType === "rsa") return { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
-  if (key.asymmetricKeyType === "ed25519") return { name: "Ed25519" };
-  const namedCurve = CURVES.get(key.asymmetricKeyDetails?.namedCurve ?? "");
-  if (key.asymmetricKeyType !== "ec" || namedCurve === undefined) {
-    throw new TypeError("a client's key is RSA, Ed25519, or EC on P-256, P-384 or P-521");
-  }
-  return { name: "ECDSA", namedCurve };
-}
-
-const CURVES: ReadonlyMap<string, string> = new Map([
-  ["prime256v1", "P-256"],
-  ["secp384r1", "P-384"],
-  ["secp521r1", "P-521"],
-]);
-
-/** Reads the PEM (PKCS #8) of a client's key. Throws Error where it is none that can be used. */
-export function readClientKey(pem: Uint8Array): KeyObject {
-  const key = createPrivateKey({ key: Buffer.from(pem), format: "pem" });
-  parametersOf(key);
-  return key;
+  return crypto.subtle.importKey("pkcs8", Uint8Array.from(der), clientKeyParameters(key), false, [
+    "sign",
+  ]);
 }
 
 function optional<N extends string>(name: N, value: string | undefined): { [K in N]?: string } {

@@ -19,7 +19,7 @@ import { ManualTimers } from "../../platform/timers.ts";
 import { createKeySetSource } from "../key-set/key-set-source.ts";
 import { createRemoteKeySet } from "../key-set/key-set.ts";
 import { createProvider, type LoginDemands, type Provider } from "./provider.ts";
-import { readClientKey } from "./provider-client.ts";
+import { readClientKey } from "./client-key.ts";
 import type { ProviderOptions } from "./provider-options.ts";
 
 const REDIRECT = "https://app.example.com/.sallyport/callback/people";

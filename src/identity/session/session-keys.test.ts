@@ -60,5 +60,14 @@ test("readSessionKeys() refuses a file that others can read", async () => {
   const open = join(folder, "open.key");
   writeFileSync(open, two.toString("base64url"));
   chmodSync(open, 0o644);
-  await assert.rejects(read([{ file: open }]), /mode 0644/);
+  await assert.rejects(read([{ file: open }]), (error) => {
+    assert.ok(error instanceof ConfigError);
+    assert.match(error.message, /mode 0644/);
+    // It is a good key, under which sessions are.
+    assert.deepEqual(
+      error.problems.map(({ remedy }) => remedy),
+      ["chmod 600"],
+    );
+    return true;
+  });
 });

@@ -37,10 +37,21 @@ async function readOne(
   try {
     return await readKey(source, deps);
   } catch (error) {
-    const cause = (error as Error).message.replace(/^keyEncryptionKey: /, "");
-    const message = `authenticators.${name}.session.keys: ${cause}`;
-    throw new ConfigError([{ message, remedy: "openssl rand -base64 32" }], { cause: error });
+    const { fault, remedy } = sessionKeyFault(error as Error);
+    const message = `authenticators.${name}.session.keys: ${fault}`;
+    throw new ConfigError([{ message, remedy }], { cause: error });
   }
+}
+
+/** What is said of a key that could not be read. A good key whose file is open to others need not be made anew. */
+export function sessionKeyFault({ message }: Error): {
+  readonly fault: string;
+  readonly remedy: string;
+} {
+  const fault = message.replace(/^keyEncryptionKey: /, "");
+  const isOpen = / has mode [0-7]{4}, /.test(fault);
+  const remedy = isOpen ? "chmod 600" : "32 bytes, made with: openssl rand -base64 32";
+  return { fault, remedy };
 }
 
 function isOidc(options: { readonly type: string }): options is OidcOptions {
