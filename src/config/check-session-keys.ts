@@ -19,9 +19,9 @@ interface Subject {
 }
 
 export async function checkSessionKeys(subject: Subject): Promise<PathProblem[]> {
-  const found = subject.draft.authenticators.map(({ path, options }) =>
+  const found = subject.draft.authenticators.map(async ({ path, options }) =>
     options.type === "oidc"
-      ? problemsOf(options.session.keys, [...path, "session", "keys"], subject)
+      ? await problemsOf(options.session.keys, [...path, "session", "keys"], subject)
       : [],
   );
   return (await Promise.all(found)).flat();

@@ -223,10 +223,10 @@ test("inspectConfig() finds keys of sessions and of their client that a proxy wo
         - { env: SESSION_KEY }
         - { command: ["false"] }
 services:`;
-  const text = LEAST.replace("services:", login);
+  const written = LEAST.replace("services:", login);
   const { dir, file } = folder(
     context,
-    text.replace('"127.0.0.1:0"', '"127.0.0.1:0", serve: [login]'),
+    written.replace('"127.0.0.1:0"', '"127.0.0.1:0", serve: [login]'),
   );
   const key = (byte: number): string => Buffer.alloc(32, byte).toString("base64url");
   const put = (name: string, text: string, mode = 0o600): void => {
@@ -241,9 +241,10 @@ services:`;
     );
   };
   const pem = (name: "ed25519" | "x25519"): string =>
-    (name === "ed25519" ? generateKeyPairSync("ed25519") : generateKeyPairSync("x25519")).privateKey
-      .export({ type: "pkcs8", format: "pem" })
-      .toString();
+    (name === "ed25519"
+      ? generateKeyPairSync("ed25519")
+      : generateKeyPairSync("x25519")
+    ).privateKey.export({ type: "pkcs8", format: "pem" });
   const CLIENT = "a PEM file (PKCS #8) with an RSA, Ed25519, P-256, P-384 or P-521 key";
   const MAKE = "32 bytes, made with: openssl rand -base64 32";
   assert.deepEqual(await found(), [

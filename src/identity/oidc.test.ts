@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { recordedLog, recordedMetrics } from "../../test/ports.ts";
-import { createLocalMemory } from "../memory/local-memory.ts";
 import { ManualClock } from "../platform/clock.ts";
 import { ManualTimers } from "../platform/timers.ts";
 import { createOidcAuthenticator } from "./oidc.ts";
@@ -29,7 +28,14 @@ function transactions({ name, issuer, id }: typeof OURS) {
       metrics: recordedMetrics(),
       fetcher: { fetchJson: nothing },
       send: nothing,
-      shared: createLocalMemory({ clock, timers }),
+      shared: {
+        claim: nothing,
+        agree: nothing,
+        get: nothing,
+        put: nothing,
+        remove: nothing,
+        since: 0,
+      },
       readFile: nothing,
       sessionKeys: () => [KEY],
     },
