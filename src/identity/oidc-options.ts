@@ -120,7 +120,9 @@ export const oidcOptionsSchema = z
       .max(LIMITS.acrValues, `at most ${LIMITS.acrValues}`)
       .readonly()
       .optional()
-      .describe("Authentication contexts that are asked for, the best first (`acr_values`)."),
+      .describe(
+        "Authentication contexts that are asked for, the best first (`acr_values`). Every login has to be one of them, also where a policy asks for a stronger one (`@step_up`): name here what policies ask for, too.",
+      ),
     clockSkew: duration({ min: "0s", max: "5m" })
       .prefault("30s")
       .describe("Tolerance on the times of ID tokens and logout tokens."),

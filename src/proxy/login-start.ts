@@ -1,7 +1,8 @@
 /**
  * `/.sallyport/login?return=…`: sends a browser to the provider, or shows which ones the route takes. What a policy
  * asks of the login (step-up) comes along as `acr_values` and `max_age`; who takes that off the address logs in
- * with less, and the policy says the same again.
+ * with less, and the policy says the same again. Whoever wrote the address can only add to what the authenticator
+ * is configured to ask for: a link with less, or with something else, makes no weaker login.
  */
 import type { LoginAuthenticator } from "../identity/provider/login-authenticator.ts";
 import type { LoginDemands } from "../identity/provider/provider.ts";
@@ -52,6 +53,10 @@ export const startLogin: Endpoint = (call) => {
   if (demands === undefined) {
     return { reason: "invalid-return-address", detail: "acr_values or max_age cannot be read" };
   }
+  if (demands === "unmeetable") {
+    const detail = "none of acr_values is among the acrValues of the authenticator";
+    return { reason: "insufficient-login", detail, authenticator: login.name };
+  }
   return send(call, { login, demands, address });
 };
 
@@ -100,19 +105,35 @@ async function send(
   };
 }
 
-/** The stronger of what the configuration asks of each login and what a policy asks of this one. */
-function readDemands(query: URLSearchParams, login: LoginAuthenticator): LoginDemands | undefined {
-  const { acrValues: standing = [], maxAge } = login.options;
-  const standingAge = maxAge === undefined ? undefined : maxAge / 1000;
-  const acrText = query.get("acr_values");
-  const acrValues = acrText === null ? standing : acrText.split(" ").filter((one) => one !== "");
-  if (acrValues.length > LIMITS.acrValues) return undefined;
-  if (!acrValues.every((one) => ACR.test(one))) return undefined;
-  const ageText = query.get("max_age");
-  if (ageText === null) return { acrValues, maxAgeSeconds: standingAge };
-  if (!/^[0-9]{1,8}$/.test(ageText) || Number(ageText) > LIMITS.maxAgeSeconds) return undefined;
-  const asked = Number(ageText);
-  return { acrValues, maxAgeSeconds: Math.min(asked, standingAge ?? asked) };
+/**
+ * What the configuration asks of each login, and what a policy asks of this one: both have to be met, so of the
+ * contexts only those do that are in both. `unmeetable`: no context is.
+ */
+export function readDemands(
+  query: URLSearchParams,
+  { options }: LoginAuthenticator,
+): LoginDemands | "unmeetable" | undefined {
+  const { acrValues: standing = [], maxAge } = options;
+  const asked = (query.get("acr_values") ?? "").split(" ").filter((one) => one !== "");
+  if (asked.length > LIMITS.acrValues || !asked.every((one) => ACR.test(one))) return undefined;
+  const maxAgeSeconds = readMaxAge(query, maxAge === undefined ? undefined : maxAge / 1000);
+  if (maxAgeSeconds === "unreadable") return undefined;
+  if (standing.length === 0 || asked.length === 0) {
+    return { acrValues: asked.length === 0 ? standing : asked, maxAgeSeconds };
+  }
+  const acrValues = asked.filter((one) => standing.includes(one));
+  return acrValues.length === 0 ? "unmeetable" : { acrValues, maxAgeSeconds };
+}
+
+/** The shorter of both. */
+function readMaxAge(
+  query: URLSearchParams,
+  standing: number | undefined,
+): number | "unreadable" | undefined {
+  const text = query.get("max_age");
+  if (text === null) return standing;
+  if (!/^[0-9]{1,8}$/.test(text) || Number(text) > LIMITS.maxAgeSeconds) return "unreadable";
+  return Math.min(Number(text), standing ?? Number(text));
 }
 
 const ACR = new RegExp(`^[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,${LIMITS.acrChars}}$`);

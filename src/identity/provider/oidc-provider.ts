@@ -45,6 +45,7 @@ export function openProvider(
       pushedRequests: options.par,
       userinfo: options.userinfo,
       clockSkewSeconds: options.clockSkew / 1000,
+      acrValues: options.acrValues ?? [],
       timeoutMs: options.timeout,
       insecureHttp,
     },

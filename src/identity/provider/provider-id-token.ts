@@ -13,6 +13,8 @@ export interface IdTokenRules {
   readonly clientId: string;
   readonly trustedAudiences: readonly string[];
   readonly clockSkewSeconds: number;
+  /** Of which each login has to be one, whatever else was asked of it; any when empty. */
+  readonly acrValues: readonly string[];
 }
 
 /** What this very login, or this very refresh, is about. */
@@ -83,6 +85,8 @@ export function checkIdToken(
     checkNonce(claims, expected) ??
     checkSubject(subject, expected) ??
     checkAccessTokenHash(claims, algorithm, expected) ??
+    checkAuthenticationTime(read.authenticatedAt, now + skew) ??
+    checkStandingContext(read.acr, rules, expected) ??
     checkContext(read, expected, skew)
   );
 }
@@ -116,6 +120,26 @@ function checkAccessTokenHash(
 function digestOf(algorithm: Algorithm): "sha256" | "sha384" | "sha512" {
   if (algorithm.endsWith("256")) return "sha256";
   return algorithm.endsWith("384") ? "sha384" : "sha512";
+}
+
+/** A login that is yet to come would be a recent one for ever, for `max_age` and for policies. */
+function checkAuthenticationTime(
+  authenticatedAt: number | undefined,
+  latest: number,
+): TokenFault | undefined {
+  if (authenticatedAt === undefined || authenticatedAt <= latest) return undefined;
+  return fault("invalid-claim", "auth_time lies in the future");
+}
+
+/** By configuration, of each login; a refresh need not say again how the person logged in (section 12.2). */
+function checkStandingContext(
+  acr: string | undefined,
+  { acrValues }: IdTokenRules,
+  { subject }: IdTokenExpected,
+): TokenFault | undefined {
+  if (acrValues.length === 0 || subject !== undefined) return undefined;
+  if (acr !== undefined && acrValues.includes(acr)) return undefined;
+  return fault("insufficient-login", "acr is none of those that the authenticator asks for");
 }
 
 /** 12 and 13. A provider may answer with less than was asked (section 5.5.1.1), so it is looked at. */

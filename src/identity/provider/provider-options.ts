@@ -32,6 +32,8 @@ export interface ProviderOptions {
   /** Whether userinfo is asked for claims that the ID token does not have. */
   readonly userinfo: boolean;
   readonly clockSkewSeconds: number;
+  /** Authentication contexts of which every login has to be one; any when empty. */
+  readonly acrValues: readonly string[];
   /** For each request to the provider as a whole. */
   readonly timeoutMs: number;
   readonly insecureHttp: boolean;

@@ -68,6 +68,7 @@ async function ground(t: TestContext, given: Partial<ProviderOptions> = {}): Pro
         pushedRequests: "auto",
         userinfo: false,
         clockSkewSeconds: 30,
+        acrValues: [],
         timeoutMs: 2000,
         insecureHttp: false,
         ...options,
@@ -257,6 +258,7 @@ const ROGUERIES: readonly (readonly [string, (rogue: RogueProvider) => Roguery, 
   ["iat lies ahead", () => claims({ iat: 1_790_000_031 }), "token-not-yet-valid"],
   ["iat is too long ago", () => claims({ iat: 1_789_999_369 }), "token-expired"],
   ["nbf lies ahead", () => claims({ nbf: 1_790_000_031 }), "token-not-yet-valid"],
+  ["auth_time lies ahead", () => claims({ auth_time: 1_790_000_031 }), "invalid-claim"],
   ["nonce is another login's", () => claims({ nonce: "another" }), "wrong-nonce"],
   ["nonce is absent", () => claims({ nonce: undefined }), "wrong-nonce"],
   ["sub is absent", () => claims({ sub: undefined }), "missing-claim"],
@@ -609,6 +611,29 @@ test("readClientKey() refuses a key that signs no assertion", () => {
   assert.throws(() => readClientKey(pem), TypeError);
 });
 
+test("redeem() takes only contexts that are configured, whatever was asked of this login", async (t) => {
+  const place = await ground(t, { acrValues: ["gold", "silver"] });
+  const asked = async (acr: string | undefined, acrValues: readonly string[]) => {
+    place.rogue.roguery.claims = (honest) => ({ ...honest, acr });
+    return reasonOf(await login(place, { acrValues, maxAgeSeconds: undefined }));
+  };
+  assert.equal(await asked("silver", []), "tokens");
+  assert.equal(await asked("bronze", []), "insufficient-login");
+  assert.equal(await asked(undefined, []), "insufficient-login");
+  assert.equal(await asked("bronze", ["bronze"]), "insufficient-login");
+  assert.equal(await asked("silver", ["gold"]), "insufficient-login");
+  assert.equal(await asked("gold", ["gold"]), "tokens");
+});
+
+test("refresh() need not say again how the person logged in", async (t) => {
+  const place = await ground(t, { acrValues: ["gold"] });
+  place.rogue.roguery.claims = (honest) => ({ ...honest, acr: "gold" });
+  const first = await login(place);
+  assert.ok(!("fault" in first));
+  place.rogue.roguery.claims = (honest) => ({ ...honest, acr: undefined });
+  assert.equal(reasonOf(await place.provider.refresh(first.refreshToken ?? "", "ada")), "tokens");
+});
+
 test("refresh() gives the next token and stays with its subject", async (t) => {
   const place = await ground(t);
   const first = await login(place);
@@ -643,6 +668,8 @@ test("refresh() refuses an ID token of somebody else, and tells a provider that 
   assert.equal(await refreshed(claims({ sub: "root" })), "wrong-subject");
   assert.equal(await refreshed(claims({ iss: "https://evil.example" })), "wrong-issuer");
   assert.equal(await refreshed(claims({ aud: "another-client" })), "wrong-audience");
+  assert.equal(await refreshed(claims({ auth_time: 1_790_000_031 })), "invalid-claim");
+  assert.equal(await refreshed(claims({ auth_time: 1_790_000_030 })), "tokens");
   assert.equal(
     await refreshed(answer({ $status: 503, error: "server_error" })),
     "identity-unavailable",
