@@ -3,6 +3,7 @@
  * has no identity yet. They are canonicalised as all others, refused where nothing can be recorded, and what
  * came of them is on record like every decision.
  */
+import type { CredentialFacts } from "../model/facts.ts";
 import type { CanonicalRequest } from "../model/http.ts";
 import type { Authn } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
@@ -34,6 +35,8 @@ export interface OwnRequest {
   readonly budgetSpent: boolean;
   /** Counts a failure that cost something against its sender. */
   charge(): void;
+  /** Whether that credential was taken away, wherever it would be presented. */
+  revoked(facts: CredentialFacts): boolean;
   /** Once: records what came of it. `audit-unavailable` where that cannot be recorded. */
   conclude(outcome: OwnOutcome): Denial;
 }
@@ -67,6 +70,7 @@ export function beginOwn(
     decisionId: deciding.id,
     budgetSpent: deps.budget.spent(address),
     charge: () => deps.budget.charge(address),
+    revoked: (facts) => deps.revocations.revokedBy(facts, undefined) !== undefined,
     conclude({ reason, detail, principal, authn }) {
       deciding.detail = detail;
       deciding.principal = principal;

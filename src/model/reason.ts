@@ -315,7 +315,7 @@ export const REASONS = {
     title: "The provider did not log you in",
     fault: "caller",
     meaning:
-      "The provider answered a login with an error (`access_denied`, …; the detail names it), or does not take the code or the refresh token (`invalid_grant`): used before, expired, revoked, another client's.",
+      "The provider answered a login with an error (`access_denied`, …; the detail names it), or does not take the code or the refresh token (`invalid_grant`): used before, expired, revoked, another client's. Also where a logout at the provider, or a revocation, came before the session that the login would have begun.",
   },
   "unknown-login": {
     status: 400,

@@ -51,7 +51,7 @@ export async function callback(call: LoginCall): Promise<LoginOutcome> {
     if (tokens.fault !== "identity-unavailable") own.charge();
     return refuse(tokens.fault, tokens.detail);
   }
-  const begun = await begin(call, login, tokens);
+  const begun = await begin(call, { login, tokens, sentMs: transaction.beganMs });
   if ("failure" in begun) return refuse(begun.failure, begun.detail);
   return {
     reason: "logged-in",
@@ -68,12 +68,24 @@ async function claim({ deps }: LoginCall, state: string): Promise<boolean> {
   return deps.shared.claim(SPACE, stateDigest(state), TRANSACTION_LIMITS.lifetimeMs);
 }
 
-async function begin({ own }: LoginCall, login: LoginAuthenticator, tokens: ProviderTokens) {
+async function begin(
+  { own }: LoginCall,
+  {
+    login,
+    tokens,
+    sentMs,
+  }: {
+    readonly login: LoginAuthenticator;
+    readonly tokens: ProviderTokens;
+    readonly sentMs: number;
+  },
+) {
   const { claims, idToken, refreshToken, expiresAt } = tokens;
   if (claims === undefined) throw new TypeError("a login without claims");
   const sid = typeof claims["sid"] === "string" ? claims["sid"] : undefined;
   const given = { claims, sid, idToken, refreshToken, expiresAt };
-  return login.sessions.begin(given, { nowMs: own.timeMs, request: own.request });
+  const { timeMs: nowMs, request, revoked } = own;
+  return login.sessions.begin(given, { nowMs, request, sentMs, revoked });
 }
 
 /** The address was checked when the login began; routes may have changed since. */

@@ -555,11 +555,12 @@ async function tell(token: string, name = "people"): Promise<Shown> {
 
 test("a provider ends the sessions that it names, once for each logout token", async () => {
   const browser = place.browser();
+  place.rogue.roguery.claims = (honest) => ({ ...honest, sid: "sid-once" });
   await browser.go(`${APP}/app/x`);
   const other = await tell(place.rogue.logoutToken({ sid: "sid-of-another" }));
   assert.equal(other.status, 200);
   assert.equal((await browser.visit(`${APP}/app/x`)).status, 200);
-  const token = place.rogue.logoutToken({ sid: "sid-ada" });
+  const token = place.rogue.logoutToken({ sid: "sid-once" });
   const done = await tell(token);
   assert.deepEqual([done.status, done.headers["cache-control"]], [200, "no-store"]);
   assert.equal((await place.recordOf(done))["reason"], "logged-out");
@@ -572,18 +573,35 @@ test("a provider ends the sessions that it names, once for each logout token", a
 
 test("a provider ends no sessions of another, and no token but its own does", async () => {
   const browser = place.browser();
+  place.rogue.roguery.claims = (honest) => ({ ...honest, sub: "cleo", sid: "sid-cleo" });
   await browser.go(`${APP}/app/x`);
-  const wrong = await tell(place.second.logoutToken({ sub: "ada" }));
+  const wrong = await tell(place.second.logoutToken({ sub: "cleo" }));
   assert.equal(wrong.status, 400);
-  const elsewhere = await tell(place.second.logoutToken({ sub: "ada" }), "partners");
+  const elsewhere = await tell(place.second.logoutToken({ sub: "cleo" }), "partners");
   assert.equal(elsewhere.status, 200);
   const none = await tell("");
   assert.equal((await place.recordOf(none))["reason"], "malformed-credential");
   assert.equal((await browser.visit(`${APP}/app/x`)).status, 200);
-  const mine = await tell(place.rogue.logoutToken({ sub: "ada" }));
+  const mine = await tell(place.rogue.logoutToken({ sub: "cleo" }));
   assert.equal(mine.status, 200);
   assert.equal((await browser.visit(`${APP}/app/x`, { headers: SCRIPT })).status, 401);
 });
+
+for (const early of [{ sid: "early-1" }, { sub: "early-2" }]) {
+  const [by] = Object.keys(early);
+  test(`a logout by ${by} that comes while its login is under way begins no session`, async () => {
+    const browser = place.browser();
+    place.rogue.roguery.claims = (honest) => ({ ...honest, sub: "early", sid: "early", ...early });
+    const back = await browser.until(`${APP}/app/x`, `${APP}/.sallyport/callback/`);
+    assert.equal((await tell(place.rogue.logoutToken(early))).status, 200);
+    const shown = await browser.visit(back);
+    const record = await place.recordOf(shown);
+    assert.deepEqual([shown.status, record["reason"]], [403, "login-refused"]);
+    assert.match(String(record["detail"]), /^the provider has /);
+    assert.ok(!browser.cookies.has("__Host-sallyport-people"));
+    assert.equal((await browser.visit(`${APP}/app/x`, { headers: SCRIPT })).status, 401);
+  });
+}
 
 const ODD: readonly (readonly [string, string, "GET" | "POST" | "PUT", number])[] = [
   ["nothing", "/.sallyport/", "GET", 404],

@@ -5,6 +5,7 @@ import { remoteMemory } from "../../../test/remote-memory.ts";
 import { Jar, NO_TOKENS, NOW_MS, requestOf, SessionGround } from "../../../test/session-ground.ts";
 import { isFailure } from "../../model/facts.ts";
 import type { JsonObject } from "../../model/json.ts";
+import type { SharedMemory } from "../../model/shared-memory.ts";
 
 const MINUTE = 60_000;
 const COOKIE = "__Host-sallyport-people";
@@ -245,10 +246,118 @@ test("endBySid() ends what that session of the provider's began, and nothing els
   await ground.sessions.endBySid("s1", ground.clock.now());
   assert.equal(await ground.reason(one), "session-expired");
   assert.equal(await ground.subject(other), "ada");
-  // A login after it is good, under the same session of the provider's.
+  // A login after it is good, under another session of the provider's.
   ground.clock.advance(1000);
-  assert.equal(await ground.subject(await ground.login({ sub: "ada" }, { sid: "s1" })), "ada");
+  assert.equal(await ground.subject(await ground.login({ sub: "ada" }, { sid: "s3" })), "ada");
 });
+
+const SECOND_MS = 1000;
+/** Logouts that came before the session, and whether a login begins one all the same. */
+const EARLY: readonly {
+  readonly name: string;
+  readonly ends: { readonly sid?: string; readonly subject?: string };
+  /** Milliseconds after the logout: of the session, of `iat`, of when the browser was sent. */
+  readonly at: readonly [now: number, iat: number, sent: number];
+  readonly begins: boolean;
+}[] = [
+  { name: "its sid was ended", ends: { sid: "s1" }, at: [9000, 9000, 8000], begins: false },
+  { name: "another sid was ended", ends: { sid: "s2" }, at: [9000, 9000, 8000], begins: true },
+  {
+    name: "its sid was ended long ago",
+    ends: { sid: "s1" },
+    at: [899_000, 899_000, 899_000],
+    begins: false,
+  },
+  { name: "iat is the cut-off", ends: { subject: "ada" }, at: [9000, 0, 8000], begins: false },
+  {
+    name: "iat is before the cut-off",
+    ends: { subject: "ada" },
+    at: [9000, -SECOND_MS, 8000],
+    begins: false,
+  },
+  {
+    name: "iat is after the cut-off",
+    ends: { subject: "ada" },
+    at: [9000, SECOND_MS, 8000],
+    begins: true,
+  },
+  {
+    name: "it was under way at the cut-off",
+    ends: { subject: "ada" },
+    at: [9000, 9000, -1],
+    begins: false,
+  },
+  { name: "another was logged out", ends: { subject: "bea" }, at: [9000, 0, -1], begins: true },
+];
+
+for (const { name, ends, at, begins } of EARLY) {
+  for (const absolute of ["12h", "10m"]) {
+    test(`begin() ${begins ? "begins" : "refuses"} a session of ${absolute} where ${name}`, async () => {
+      const session = { absolute, idle: "5m" };
+      const ground = new SessionGround({ session });
+      const { sessions, clock } = new SessionGround({
+        session,
+        shared: ground.shared,
+        clock: ground.clock,
+      });
+      const logoutMs = clock.now();
+      if (ends.sid !== undefined) await sessions.endBySid(ends.sid, logoutMs);
+      if (ends.subject !== undefined) await sessions.endBySubject(ends.subject, logoutMs);
+      const [nowMs = 0, iatMs, sentMs] = at.map((ms) => logoutMs + ms);
+      clock.advance(nowMs - logoutMs);
+      const claims = { sub: "ada", iat: (iatMs ?? 0) / 1000 };
+      const tokens = { ...NO_TOKENS, sid: "s1", claims };
+      const begun = await ground.sessions.begin(tokens, { nowMs, sentMs: sentMs ?? 0 });
+      assert.equal(
+        "failure" in begun ? begun.failure : "begun",
+        begins ? "begun" : "login-refused",
+      );
+      if ("failure" in begun) assert.match(begun.detail, /^the provider has /);
+    });
+  }
+}
+
+test("begin() asks revocations about the moment of the login, and refuses what they deny", async () => {
+  const ground = new SessionGround();
+  const asked: (number | undefined)[] = [];
+  const tokens = { ...NO_TOKENS, claims: { sub: "ada", iat: NOW_MS / 1000 - 2 } };
+  const begun = await ground.sessions.begin(tokens, {
+    nowMs: NOW_MS,
+    sentMs: NOW_MS - 5000,
+    revoked: ({ principal, issuedAt }) => {
+      asked.push(issuedAt);
+      return principal.subject === "ada";
+    },
+  });
+  assert.deepEqual(begun, { failure: "login-refused", detail: "revoked since the login" });
+  assert.deepEqual(asked, [NOW_MS / 1000 - 5]);
+});
+
+for (const by of ["endBySid", "endBySubject"] as const) {
+  test(`begin() refuses a session that ${by}() ended while it was kept`, async () => {
+    const inner = new SessionGround();
+    const other = new SessionGround({ shared: inner.shared, clock: inner.clock });
+    let ended = false;
+    const shared: SharedMemory = {
+      since: 0,
+      claim: (...given) => inner.shared.claim(...given),
+      agree: (...given) => inner.shared.agree(...given),
+      get: (...given) => inner.shared.get(...given),
+      remove: (...given) => inner.shared.remove(...given),
+      async put(...given) {
+        await inner.shared.put(...given);
+        if (ended) return;
+        ended = true;
+        await other.sessions[by](by === "endBySid" ? "s1" : "ada", NOW_MS);
+      },
+    };
+    const ground = new SessionGround({ session: { store: "memory" }, shared, clock: inner.clock });
+    const tokens = { ...NO_TOKENS, sid: "s1", claims: { sub: "ada" } };
+    const begun = await ground.sessions.begin(tokens, { nowMs: NOW_MS });
+    assert.ok(ended);
+    assert.equal("failure" in begun && begun.failure, "login-refused");
+  });
+}
 
 test("endBySubject() ends all of a person's, and revokes what was issued until now", async () => {
   const ground = new SessionGround({ keys: KEYS });

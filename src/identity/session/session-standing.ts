@@ -31,6 +31,11 @@ export type SessionEnd =
 
 export interface SessionStanding {
   of(content: SessionContent): Standing | Promise<Standing>;
+  /**
+   * Why a login that was issued then begins no session: the logout came first. The provider's session is over for
+   * good; of a person's logins those are that were issued until the cut-off.
+   */
+  overBefore(content: SessionContent, issuedMs: number): Promise<string | undefined>;
   used(id: string, usedMs: number, ttlMs: number): Promise<void>;
   seen(id: string, seen: { generation: number; atMs: number }, ttlMs: number): Promise<void>;
   /** Rejects where nobody else will hear of it. */
@@ -127,6 +132,19 @@ class SharedStanding implements SessionStanding {
     );
     if (answer instanceof Promise) this.#listen();
     return answer;
+  }
+
+  async overBefore({ sid, claims }: SessionContent, issuedMs: number): Promise<string | undefined> {
+    const untilOf = async (end: SessionEnd): Promise<string | undefined> =>
+      this.#deps.shared.get(SPACES.ended, this.#prefix + endDigest(end));
+    if (sid !== undefined && (await untilOf({ by: "sid", sid })) !== undefined) {
+      return "the provider has ended its session (sid) already";
+    }
+    const subject = claims["sub"];
+    if (typeof subject !== "string") return undefined;
+    const until = await untilOf({ by: "subject", subject });
+    if (until === undefined || issuedMs > Number(until)) return undefined;
+    return "the provider has logged the person out since the login";
   }
 
   async used(id: string, usedMs: number, ttlMs: number): Promise<void> {

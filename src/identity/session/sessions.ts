@@ -5,7 +5,7 @@
  * Refuses cookies that are not whole, not ours, or another authenticator's, provider's or client's, sessions past their idle or absolute
  * lifetime, those that were ended, and former cookies of a session once its browser has a newer one.
  */
-import type { CredentialFailure } from "../../model/facts.ts";
+import type { CredentialFacts, CredentialFailure } from "../../model/facts.ts";
 import type { CanonicalRequest, Fields } from "../../model/http.ts";
 import type { JsonObject } from "../../model/json.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
@@ -63,18 +63,26 @@ export interface Ended {
   readonly session: SessionSummary | undefined;
 }
 
+/** What a login is beside what it brought. */
+export interface SessionLogin {
+  readonly nowMs: number;
+  /** Of the browser that it is for, whose former session ends with that. */
+  readonly request?: SessionRequest;
+  /** When the browser was sent to the provider: a logout since then means this login too. Left out: now. */
+  readonly sentMs?: number;
+  /** Whether revocations deny a credential that was issued when the login was. */
+  readonly revoked?: (facts: CredentialFacts) => boolean;
+}
+
 /** A request as far as sessions are concerned. */
 export type SessionRequest = Pick<CanonicalRequest, "head">;
 
 export interface Sessions {
   /**
-   * Begins one. `request`: of the browser that it is for, whose former session ends with that.
+   * Begins one; `login-refused` where the provider or a revocation has ended it before it began.
    * Rejects only with SallyportError where the memory that it is kept in cannot be reached or is full.
    */
-  begin(
-    tokens: SessionBegin,
-    options: { readonly nowMs: number; readonly request?: SessionRequest },
-  ): Promise<Begun>;
+  begin(tokens: SessionBegin, login: SessionLogin): Promise<Begun>;
   /** The session that the request carries, if it is good. Changes nothing. */
   read(request: SessionRequest, nowMs: number): Promise<SessionSummary | undefined>;
   /** Ends the session that the request carries, everywhere. */
@@ -108,6 +116,9 @@ export interface SessionsDeps {
 
 /** After a refresh that failed. */
 const RETRY_MS = 5000;
+
+/** Longer than a login is let take: ten minutes on its way, ten for its ID token. */
+const LOGIN_MS = 1_800_000;
 
 const NONE: readonly string[] = Object.freeze([]);
 
@@ -197,12 +208,13 @@ class BrowserSessions implements Sessions {
     );
   }
 
-  async begin(
-    tokens: SessionBegin,
-    { nowMs, request }: { readonly nowMs: number; readonly request?: SessionRequest },
-  ): Promise<Begun> {
+  async begin(tokens: SessionBegin, login: SessionLogin): Promise<Begun> {
+    const { nowMs, request } = login;
     const content = this.#merge.begun(tokens, nowMs);
     if ("failure" in content) return content;
+    const issuedMs = issuedAt(tokens, login);
+    const over = await this.#standing.overBefore(content, issuedMs);
+    if (over !== undefined) return refusedLogin(over);
     const text = await this.#store.keep(content, this.#options.absolute);
     const carried = request === undefined ? undefined : this.#carried(request);
     const setCookies = this.#write(text, content, carried?.names ?? NONE);
@@ -214,8 +226,19 @@ class BrowserSessions implements Sessions {
     if (request !== undefined) await this.end(request, nowMs);
     const entered = this.#live.enter(content, text, nowMs);
     if ("failure" in entered) return entered;
+    const { live } = entered;
+    const { facts } = live;
+    const meanwhile =
+      login.revoked?.({ ...facts, issuedAt: Math.floor(issuedMs / 1000) }) === true
+        ? "revoked since the login"
+        : // From here on a logout finds it; one that came while it was kept did not.
+          ((await this.#standing.overBefore(content, issuedMs)) ?? live.ended);
+    if (meanwhile !== undefined) {
+      await this.#end(live, nowMs);
+      return refusedLogin(meanwhile);
+    }
     this.#count("begun");
-    return { setCookies, id: content.id, principal: entered.live.facts.principal };
+    return { setCookies, id: content.id, principal: facts.principal };
   }
 
   async read(request: SessionRequest, nowMs: number): Promise<SessionSummary | undefined> {
@@ -247,7 +270,7 @@ class BrowserSessions implements Sessions {
     await this.#endAll({ by: "subject", subject }, nowMs);
     if (!this.#subjectIsSub) return;
     const target = { kind: "subject", authenticator: this.#name, subject } as const;
-    await this.#revoke(target, nowMs + this.#options.absolute);
+    await this.#revoke(target, nowMs + this.#endKeptMs());
   }
 
   verify(
@@ -428,8 +451,13 @@ class BrowserSessions implements Sessions {
   async #endAll(end: SessionEnd, nowMs: number): Promise<void> {
     const meant = this.#live.meant(endDigest(end), nowMs);
     for (const live of meant) this.#over(live, "ended by its provider");
-    await this.#standing.end(end, nowMs, this.#options.absolute);
+    await this.#standing.end(end, nowMs, this.#endKeptMs());
     for (const live of meant) await this.#end(live, nowMs);
+  }
+
+  /** As long as a session that it means may live, or a login that it means may be under way. */
+  #endKeptMs(): number {
+    return Math.max(this.#options.absolute, LOGIN_MS);
   }
 
   #over(live: LiveSession, because: string): void {
@@ -479,6 +507,16 @@ class BrowserSessions implements Sessions {
       });
     });
   }
+}
+
+/** By the provider's clock or by ours, whichever is earlier: `iat` may be of a token that was made late. */
+function issuedAt({ claims }: SessionBegin, { nowMs, sentMs = nowMs }: SessionLogin): number {
+  const { iat } = claims;
+  return Math.min(nowMs, sentMs, typeof iat === "number" ? iat * 1000 : nowMs);
+}
+
+function refusedLogin(detail: string): SessionFault {
+  return { failure: "login-refused", detail };
 }
 
 function summaryOf({ content, facts }: LiveSession): SessionSummary {
