@@ -30,6 +30,8 @@ export interface RouteMatch<T> {
 export interface Router<T> {
   /** The routes at this host and path, or undefined (404). */
   find(host: string, path: string): RouteMatch<T> | undefined;
+  /** Whether a route is for this host, by name or by suffix, and not only for any. */
+  namesHost(host: string): boolean;
 }
 
 /** A pair of routes that could both win, as indexes into the list. */
@@ -54,6 +56,13 @@ export function createRouter<T>(
     leaf.add(route.methods ?? allMethods, route.value);
   }
   return {
+    namesHost(host) {
+      if (exact.has(host)) return true;
+      for (let dot = host.indexOf("."); dot > 0; dot = host.indexOf(".", dot + 1)) {
+        if (suffixes.has(host.slice(dot))) return true;
+      }
+      return false;
+    },
     find(host, path) {
       const own = exact.get(host);
       const found = own === undefined ? undefined : walk(own, path, 1);
