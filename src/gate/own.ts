@@ -36,7 +36,7 @@ export interface OwnRequest {
   /** Counts a failure that cost something against its sender. */
   charge(): void;
   /** Whether that credential was taken away, wherever it would be presented. */
-  revoked(facts: CredentialFacts): boolean;
+  readonly revoked: (facts: CredentialFacts) => boolean;
   /** Once: records what came of it. `audit-unavailable` where that cannot be recorded. */
   conclude(outcome: OwnOutcome): Denial;
 }

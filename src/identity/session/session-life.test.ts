@@ -317,6 +317,16 @@ for (const { name, ends, at, begins } of EARLY) {
   }
 }
 
+test("begin() leaves the former session of a browser alone where the login is refused", async () => {
+  const ground = new SessionGround();
+  const browser = await ground.login({ sub: "ada" }, { sid: "s1" });
+  await ground.sessions.endBySid("s2", NOW_MS);
+  const tokens = { ...NO_TOKENS, sid: "s2", claims: { sub: "ada" } };
+  const login = { nowMs: NOW_MS, request: ground.request(browser) };
+  assert.ok("failure" in (await ground.sessions.begin(tokens, login)));
+  assert.equal(await ground.subject(browser), "ada");
+});
+
 test("begin() asks revocations about the moment of the login, and refuses what they deny", async () => {
   const ground = new SessionGround();
   const asked: (number | undefined)[] = [];
