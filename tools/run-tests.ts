@@ -25,6 +25,8 @@ const runs: Record<string, string[]> = {
   node: [
     "--disable-warning=ExperimentalWarning",
     "--test",
+    // One fewer than there are cores, Node's default, is one on two: much of the time tests wait.
+    "--test-concurrency=2",
     "--test-timeout=120000",
     // What a test that failed left open would hold up all the others.
     "--test-force-exit",
