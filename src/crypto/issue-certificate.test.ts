@@ -85,6 +85,7 @@ test("issueCertificate() is read back by our own reader, and its signature verif
       uris: ["spiffe://example.org/edge/1"],
       emails: [],
       addresses: ["127.0.0.1", "0:0:0:0:0:0:0:1", "2001:db8:0:0:8:800:200c:417a"],
+      asksMore: false,
     });
     const { extensions } = authority;
     assert.deepEqual(
