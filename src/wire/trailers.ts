@@ -12,6 +12,7 @@ import { HOP_BY_HOP, isEndToEndName } from "./fields.ts";
 const FORBIDDEN: ReadonlySet<string> = new Set([
   "accept",
   "age",
+  "dpop", // a proof of possession: read in the head, and no service is shown it
   "expires",
   "location",
   "max-forwards",

@@ -18,7 +18,14 @@ test("readTrailerFields() gives what may be passed on, in order", () => {
 });
 
 test("readTrailerFields() drops what was needed before the body", () => {
-  const names = ["authorization", "content-type", "x-forwarded-for", "x_forwarded_for", "expect"];
+  const names = [
+    "authorization",
+    "dpop",
+    "content-type",
+    "x-forwarded-for",
+    "x_forwarded_for",
+    "expect",
+  ];
   assert.deepEqual(readTrailerFields(names.flatMap((name) => [name, "a"])), []);
 });
 
