@@ -5,6 +5,7 @@ import { duration } from "../model/options.ts";
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
 import { apiKeyAttributesSchema } from "./api-key-attributes.ts";
 import type { PrincipalOptions } from "./claims/principal-options.ts";
+import { bareRoleSchema } from "./claims/attribute-declarations.ts";
 
 const LIMITS = {
   roles: 256,
@@ -42,16 +43,7 @@ const principalSchema = z
     roles: z
       .strictObject({
         allow: z
-          .array(
-            z
-              .string()
-              .min(1)
-              .max(256)
-              .regex(
-                /^[^/]*$/,
-                "a role without '/': what has one belongs to the authenticator before it",
-              ),
-          )
+          .array(bareRoleSchema)
           .max(LIMITS.roles)
           .default([])
           .describe(

@@ -1,14 +1,17 @@
 /** Options that name claims: where they are and what type their values have. */
 import { z } from "zod";
-import type { AttributeType, AttributeValue } from "../../model/principal.ts";
+import {
+  attributeTypeSchema,
+  attributeValueSchema,
+  declarationsOf,
+  fitsItsType,
+  UNFIT_DEFAULT,
+} from "./attribute-declarations.ts";
 
 const LIMITS = {
   /** Names from the token down to a nested claim. */
   pathNames: 8,
   nameChars: 256,
-  attributes: 64,
-  /** Texts in a default of type `strings`. */
-  defaultItems: 256,
 } as const;
 
 const claimNameSchema = z.string().min(1).max(LIMITS.nameChars);
@@ -44,45 +47,19 @@ function isUrlName(text: string): boolean {
   return /^(?:https?:\/\/|urn:)/.test(text);
 }
 
-const TYPES = ["string", "bool", "long", "strings"] as const satisfies readonly AttributeType[];
-
-const IS_OF_TYPE: Readonly<Record<AttributeType, (value: AttributeValue) => boolean>> = {
-  string: (value) => typeof value === "string",
-  bool: (value) => typeof value === "boolean",
-  long: (value) => typeof value === "number",
-  strings: (value) => Array.isArray(value),
-};
-
 const declarationSchema = z
   .strictObject({
     claim: claimPathSchema.describe("The claim that holds the value."),
-    type: z
-      .enum(TYPES)
-      .describe("`string`, `bool`, `long` (64-bit whole number) or `strings` (set of texts)."),
-    default: z
-      .union([z.string(), z.boolean(), z.int(), z.array(z.string()).max(LIMITS.defaultItems)])
+    type: attributeTypeSchema,
+    default: attributeValueSchema
       .optional()
       .describe(
         "Used where the claim is absent or null. Without it such tokens are refused (401).",
       ),
   })
-  .refine(
-    (declared) => declared.default === undefined || IS_OF_TYPE[declared.type](declared.default),
-    { path: ["default"], error: "a value of the declared type" },
-  )
+  .refine(fitsItsType, UNFIT_DEFAULT)
   .readonly();
 
-export const attributeDeclarationsSchema = z
-  .record(
-    z
-      .string()
-      .regex(
-        /^[A-Za-z_][A-Za-z0-9_]{0,62}$/,
-        "an attribute name of letters, digits and '_' that does not begin with a digit",
-      ),
-    declarationSchema,
-  )
-  .refine((all) => Object.keys(all).length <= LIMITS.attributes, `at most ${LIMITS.attributes}`)
-  .readonly();
+export const attributeDeclarationsSchema = declarationsOf(declarationSchema);
 
 export type AttributeDeclarations = z.output<typeof attributeDeclarationsSchema>;

@@ -7,6 +7,7 @@ import {
   attributeDeclarationsSchema,
   claimPathSchema,
 } from "./claim-options.ts";
+import { bareRoleSchema } from "./attribute-declarations.ts";
 
 const LIMITS = {
   /** Roles that may be asserted without a prefix. */
@@ -47,17 +48,7 @@ const rolesSchema = z
   .strictObject({
     claim: claimPathSchema.describe("The claim that holds them: one text, or a list of texts."),
     allow: z
-      .array(
-        z
-          .string()
-          .min(1)
-          .max(256)
-          // Role::"corp/Reader" is what corp asserts; another authenticator must not say it for it.
-          .regex(
-            /^[^/]*$/,
-            "a role without '/': what has one belongs to the authenticator before it",
-          ),
-      )
+      .array(bareRoleSchema)
       .max(LIMITS.allowedRoles)
       .default([])
       .describe(

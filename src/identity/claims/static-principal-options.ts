@@ -5,49 +5,40 @@
 import { z } from "zod";
 import type { AttributeType, AttributeValue } from "../../model/principal.ts";
 import type { VocabularyAuthenticator } from "../../model/vocabulary.ts";
+import {
+  attributeNameSchema,
+  attributeTypeSchema,
+  bareRoleSchema,
+  declarationsOf,
+  fitsItsType,
+  isOfType,
+  UNFIT_DEFAULT,
+} from "./attribute-declarations.ts";
 
 const LIMITS = {
   /** Patterns of one authenticator: each is tried once for a connection or a token. */
   rules: 256,
   /** Roles or groups of one pattern. */
   names: 64,
-  attributes: 64,
   /** Texts in a value of type `strings`. */
   items: 256,
 } as const;
-
-const TYPES = ["string", "bool", "long", "strings"] as const satisfies readonly AttributeType[];
 
 const valueSchema = z.union(
   [z.string().max(4096), z.boolean(), z.int(), z.array(z.string().max(4096)).max(LIMITS.items)],
   "a text, true or false, a whole number, or a list of texts",
 );
 
-const attributeNameSchema = z
-  .string()
-  .regex(
-    /^[A-Za-z_][A-Za-z0-9_]{0,62}$/,
-    "an attribute name of letters, digits and '_' that does not begin with a digit",
-  );
-
 const declarationSchema = z
   .strictObject({
-    type: z
-      .enum(TYPES)
-      .describe("`string`, `bool`, `long` (64-bit whole number) or `strings` (set of texts)."),
+    type: attributeTypeSchema,
     default: valueSchema
       .optional()
       .describe(
         "Its value where no pattern that fits gives one. Without it such callers are refused (401).",
       ),
   })
-  .refine(
-    (declared) => declared.default === undefined || isOfType(declared.default, declared.type),
-    {
-      path: ["default"],
-      error: "a value of the declared type",
-    },
-  )
+  .refine(fitsItsType, UNFIT_DEFAULT)
   .readonly();
 
 /** `principal:`, without what names the caller. */
@@ -56,10 +47,7 @@ export const staticPrincipalShape = {
     .enum(["user", "workload", "device"])
     .default("workload")
     .describe("What its callers are; workload when left out."),
-  attributes: z
-    .record(attributeNameSchema, declarationSchema)
-    .refine((all) => Object.keys(all).length <= LIMITS.attributes, `at most ${LIMITS.attributes}`)
-    .readonly()
+  attributes: declarationsOf(declarationSchema)
     .prefault({})
     .describe("Typed attributes of the principal in policies, by name; always present there."),
 };
@@ -67,17 +55,7 @@ export const staticPrincipalShape = {
 /** What a pattern gives to those whom it fits. */
 export const grantShape = {
   roles: z
-    .array(
-      z
-        .string()
-        .min(1)
-        .max(256)
-        // Role::"corp/Reader" is what corp asserts; another authenticator must not say it for it.
-        .regex(
-          /^[^/]*$/,
-          "a role without '/': what has one belongs to the authenticator before it",
-        ),
-    )
+    .array(bareRoleSchema)
     .max(LIMITS.names)
     .readonly()
     .default([])
@@ -150,12 +128,6 @@ export function grantProblems(
     if (isOfType(value, declaration.type)) return [];
     return [{ name, message: `a value of the declared type ${declaration.type}` }];
   });
-}
-
-function isOfType(value: z.output<typeof valueSchema>, type: AttributeType): boolean {
-  if (type === "string") return typeof value === "string";
-  if (type === "bool") return typeof value === "boolean";
-  return type === "long" ? typeof value === "number" : Array.isArray(value);
 }
 
 /** What principals of these options can be, for the schema of policies. */
