@@ -6,7 +6,7 @@
  * `tools/with-runtime node|bun bench/policy.ts` prints the table.
  */
 import { compilePolicies } from "../src/policy/compile-policies.ts";
-import { officialPreparsed, type OfficialRequest } from "../src/policy/official-engine.ts";
+import { officialPreparsed, type OfficialRequest } from "../src/policy/official/official-engine.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { principalId, type Principal } from "../src/model/principal.ts";
 import type { PolicyRequest } from "../src/model/policy.ts";

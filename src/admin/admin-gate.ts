@@ -11,7 +11,7 @@ import { createRouter, pathParams, type RoutePattern } from "../gate/router.ts";
 import { ADMIN_ROUTE, adminAction, type AdminOperation } from "../model/admin-operations.ts";
 import type { Policies } from "../model/policy.ts";
 import { METHODS } from "../model/vocabulary.ts";
-import { localPrincipal, withLocalSocket } from "../policy/local-socket.ts";
+import { localPrincipal, withLocalSocket } from "../policy/decide/local-socket.ts";
 import { ADMIN_PLACES } from "./operations.ts";
 
 /** What the gate decides calls by; one for each door. */

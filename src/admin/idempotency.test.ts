@@ -4,7 +4,7 @@ import { recordedLog } from "../../test/ports.ts";
 import { createMemoryStore } from "../../test/store/memory.ts";
 import { SallyportError } from "../model/errors.ts";
 import { ManualClock } from "../platform/clock.ts";
-import { localPrincipal } from "../policy/local-socket.ts";
+import { localPrincipal } from "../policy/decide/local-socket.ts";
 import type { AdminDeps } from "./admin-deps.ts";
 import type { ApiAnswer } from "./call.ts";
 import { answerOnce, type Asked } from "./idempotency.ts";

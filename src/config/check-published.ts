@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { formatProblem, type Problem } from "../model/errors.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { verifyPolicies } from "../policy/compile-policies.ts";
-import { buildSchema } from "../policy/schema.ts";
+import { buildSchema } from "../policy/load/schema.ts";
 import { inspectConfig, type LoadedConfig, type LoadSources } from "./load.ts";
 import { unpackBundle } from "./unpack-bundle.ts";
 import { isMapping } from "./written.ts";

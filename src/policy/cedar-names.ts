@@ -10,7 +10,7 @@ import {
 } from "../model/admin-operations.ts";
 import { METHODS, READ_METHODS } from "../model/vocabulary.ts";
 import type { PrincipalKind } from "../model/principal.ts";
-import { EntityUid } from "./values.ts";
+import { EntityUid } from "./cedar/values.ts";
 
 export const NAMESPACE = "Sallyport";
 

@@ -8,12 +8,12 @@ import type { Problem } from "../model/errors.ts";
 import type { Policies } from "../model/policy.ts";
 import type { Clock } from "../model/ports.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
-import { compilePolicy, type CompiledPolicy } from "./compile-policy.ts";
-import { createGatePolicies } from "./gate-policies.ts";
-import type { LoadedPolicy, PolicyFile } from "./load-policies.ts";
-import { runOfficialTask } from "./official-thread.ts";
-import type { PolicyJson } from "./policy-json.ts";
-import { buildSchema } from "./schema.ts";
+import { compilePolicy, type CompiledPolicy } from "./cedar/compile-policy.ts";
+import { createGatePolicies } from "./decide/gate-policies.ts";
+import type { LoadedPolicy, PolicyFile } from "./load/load-policies.ts";
+import { runOfficialTask } from "./official/official-thread.ts";
+import type { PolicyJson } from "./cedar/policy-json.ts";
+import { buildSchema } from "./load/schema.ts";
 
 export interface PolicySource {
   /** In the order in which determining policies are to be listed. */

@@ -7,19 +7,19 @@
  * configuration does not have, and a set without any policy.
  */
 import { createHash } from "node:crypto";
-import { ADMIN, ADMIN_RESOURCE } from "../model/admin-operations.ts";
-import type { Problem } from "../model/errors.ts";
-import type { Vocabulary } from "../model/vocabulary.ts";
+import { ADMIN, ADMIN_RESOURCE } from "../../model/admin-operations.ts";
+import type { Problem } from "../../model/errors.ts";
+import type { Vocabulary } from "../../model/vocabulary.ts";
 import { restoreIntegers, withPlaceholders } from "./big-integers.ts";
-import { type ActionName, ACTIONS, ADMIN_ACTIONS, isAdminAction } from "./cedar-names.ts";
+import { type ActionName, ACTIONS, ADMIN_ACTIONS, isAdminAction } from "../cedar-names.ts";
 import {
   OFFICIAL_VERSION,
   officialParts,
   officialPolicyJson,
   officialValidate,
   type OfficialError,
-} from "./official-engine.ts";
-import { uidFromJson, type PolicyJson } from "./policy-json.ts";
+} from "../official/official-engine.ts";
+import { uidFromJson, type PolicyJson } from "../cedar/policy-json.ts";
 import { createReferenceCheck, type ReferenceFault } from "./policy-references.ts";
 import {
   createPlaces,
@@ -29,7 +29,7 @@ import {
   type Statement,
 } from "./policy-text.ts";
 import { withOnlyActions, type SchemaJson } from "./schema.ts";
-import { readStepUp, STEP_UP_ANNOTATION, STEP_UP_REMEDY } from "./step-up.ts";
+import { readStepUp, STEP_UP_ANNOTATION, STEP_UP_REMEDY } from "../step-up.ts";
 
 export interface PolicyFile {
   /** As the user named it; problems begin with it. */

@@ -2,20 +2,26 @@
  * A PolicyRequest as policies see it. Nothing is turned into a Cedar value before a policy reads it,
  * and header and query reads are noted for the record.
  */
-import type { Actor } from "../model/facts.ts";
-import type { Fields } from "../model/http.ts";
-import type { Authn, InputRead, PolicyRequest } from "../model/policy.ts";
-import type { Principal } from "../model/principal.ts";
-import { isIdentityName } from "../wire/identity-fields.ts";
-import { HEADERS, QUERY } from "./cedar-names.ts";
-import { Datetime } from "./datetime.ts";
-import type { Entity, Environment } from "./environment.ts";
-import { BAD_ADDRESS, EvaluationError } from "./evaluation-error.ts";
+import type { Actor } from "../../model/facts.ts";
+import type { Fields } from "../../model/http.ts";
+import type { Authn, InputRead, PolicyRequest } from "../../model/policy.ts";
+import type { Principal } from "../../model/principal.ts";
+import { isIdentityName } from "../../wire/identity-fields.ts";
+import { HEADERS, QUERY } from "../cedar-names.ts";
+import { Datetime } from "../cedar/datetime.ts";
+import type { Entity, Environment } from "../cedar/environment.ts";
+import { BAD_ADDRESS, EvaluationError } from "../cedar/evaluation-error.ts";
 import { parseFormQuery } from "./form-query.ts";
-import { parseIpAddress, type IpAddress } from "./ip-address.ts";
-import type { PlacedEntity } from "./policy-index.ts";
+import { parseIpAddress, type IpAddress } from "../cedar/ip-address.ts";
+import type { PlacedEntity } from "../cedar/policy-index.ts";
 import type { PrincipalView } from "./principal-view.ts";
-import { CedarRecord, CedarSet, EMPTY_RECORD, type EntityUid, type Value } from "./values.ts";
+import {
+  CedarRecord,
+  CedarSet,
+  EMPTY_RECORD,
+  type EntityUid,
+  type Value,
+} from "../cedar/values.ts";
 
 export interface RequestPlace {
   readonly view: PrincipalView;

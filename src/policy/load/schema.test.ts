@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import type { Vocabulary, VocabularyAuthenticator } from "../model/vocabulary.ts";
-import { officialSchemaText } from "./official-engine.ts";
+import type { Vocabulary, VocabularyAuthenticator } from "../../model/vocabulary.ts";
+import { officialSchemaText } from "../official/official-engine.ts";
 import { buildSchema, type SchemaJson } from "./schema.ts";
 
 const EMPTY: Vocabulary = { authenticators: [], services: [], routes: [] };

@@ -6,18 +6,18 @@ import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { corpora } from "../../test/corpora.ts";
-import { policyJsonOf } from "../../test/cedar-json.ts";
+import { corpora } from "../../../test/corpora.ts";
+import { policyJsonOf } from "../../../test/cedar-json.ts";
 import { createAuthorizer, type AuthorizationAnswer } from "./authorizer.ts";
 import type { EntityJson, ValueJson } from "./entity-store.ts";
 import {
   officialIsAuthorized,
   officialSchemaJson,
   type OfficialRequest,
-} from "./official-engine.ts";
+} from "../official/official-engine.ts";
 import type { EntityUidJson } from "./policy-json.ts";
-import { splitStatements } from "./policy-text.ts";
-import { parseWithIntegers } from "../../test/exact-json.ts";
+import { splitStatements } from "../load/policy-text.ts";
+import { parseWithIntegers } from "../../../test/exact-json.ts";
 
 interface CorpusCase {
   readonly policies: string;

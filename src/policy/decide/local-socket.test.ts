@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PolicyDecision, PolicyRequest } from "../model/policy.ts";
-import { ANONYMOUS } from "../model/principal.ts";
+import type { PolicyDecision, PolicyRequest } from "../../model/policy.ts";
+import { ANONYMOUS } from "../../model/principal.ts";
 import { LOCAL_SOCKET_POLICY, localPrincipal, withLocalSocket } from "./local-socket.ts";
 
 const REQUEST: PolicyRequest = {

@@ -6,10 +6,10 @@
  * Refuses attributes whose type differs between authenticators of one kind of principal, between
  * services, or between routes: a policy could then not be typed.
  */
-import { ADMIN, ADMIN_PARAMS, ADMIN_RESOURCE } from "../model/admin-operations.ts";
-import type { Problem } from "../model/errors.ts";
-import type { AttributeType, AttributeValue, PrincipalKind } from "../model/principal.ts";
-import type { Vocabulary } from "../model/vocabulary.ts";
+import { ADMIN, ADMIN_PARAMS, ADMIN_RESOURCE } from "../../model/admin-operations.ts";
+import type { Problem } from "../../model/errors.ts";
+import type { AttributeType, AttributeValue, PrincipalKind } from "../../model/principal.ts";
+import type { Vocabulary } from "../../model/vocabulary.ts";
 import {
   ACTIONS,
   ADMIN_ACTIONS,
@@ -18,7 +18,7 @@ import {
   PRINCIPAL_TYPES,
   READ,
   WRITE,
-} from "./cedar-names.ts";
+} from "../cedar-names.ts";
 
 /** Cedar's JSON schema format, as far as we use it. */
 export type SchemaJson = Readonly<Record<string, NamespaceJson>>;

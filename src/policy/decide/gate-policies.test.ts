@@ -7,17 +7,17 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { ANONYMOUS, principalId, type Principal } from "../model/principal.ts";
-import type { Policies, PolicyDecision, PolicyRequest } from "../model/policy.ts";
-import { METHODS, type Vocabulary } from "../model/vocabulary.ts";
-import { ACTIONS, ADMIN_ACTIONS } from "./cedar-names.ts";
-import { compilePolicy } from "./compile-policy.ts";
+import { ANONYMOUS, principalId, type Principal } from "../../model/principal.ts";
+import type { Policies, PolicyDecision, PolicyRequest } from "../../model/policy.ts";
+import { METHODS, type Vocabulary } from "../../model/vocabulary.ts";
+import { ACTIONS, ADMIN_ACTIONS } from "../cedar-names.ts";
+import { compilePolicy } from "../cedar/compile-policy.ts";
 import { createGatePolicies } from "./gate-policies.ts";
 import {
   officialIsAuthorized,
   officialPolicyJson,
   type OfficialAnswer,
-} from "./official-engine.ts";
+} from "../official/official-engine.ts";
 
 const VOCABULARY: Vocabulary = {
   authenticators: [

@@ -23,7 +23,7 @@ import {
   type Schema,
   type ValidationError,
 } from "@cedar-policy/cedar-wasm/nodejs";
-import type { EntityUidJson, PolicyJson, UidJson } from "./policy-json.ts";
+import type { EntityUidJson, PolicyJson, UidJson } from "../cedar/policy-json.ts";
 
 /** One error or warning. */
 export interface OfficialError {

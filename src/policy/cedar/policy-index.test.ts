@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { compilePolicy, type CompiledPolicy } from "./compile-policy.ts";
 import { Evaluation, idsInOrder } from "./evaluation.ts";
 import type { Environment } from "./environment.ts";
-import { officialPolicyJson } from "./official-engine.ts";
+import { officialPolicyJson } from "../official/official-engine.ts";
 import { PolicyIndex, type PlacedEntity } from "./policy-index.ts";
 import { EMPTY_RECORD, EntityUid } from "./values.ts";
 

@@ -2,12 +2,18 @@
  * A principal as policies see it. Principals are frozen and shared by all requests that carry the same
  * credential, so this is made once for each.
  */
-import { principalId, type AttributeValue, type Principal } from "../model/principal.ts";
-import { PRINCIPAL_TYPES, sallyportUid } from "./cedar-names.ts";
-import type { Entity } from "./environment.ts";
-import type { IndexedPrincipal } from "./evaluation.ts";
-import { canonicalLong } from "./long.ts";
-import { CedarRecord, CedarSet, EMPTY_RECORD, type EntityUid, type Value } from "./values.ts";
+import { principalId, type AttributeValue, type Principal } from "../../model/principal.ts";
+import { PRINCIPAL_TYPES, sallyportUid } from "../cedar-names.ts";
+import type { Entity } from "../cedar/environment.ts";
+import type { IndexedPrincipal } from "../cedar/evaluation.ts";
+import { canonicalLong } from "../cedar/long.ts";
+import {
+  CedarRecord,
+  CedarSet,
+  EMPTY_RECORD,
+  type EntityUid,
+  type Value,
+} from "../cedar/values.ts";
 
 export interface PrincipalView {
   readonly uid: EntityUid;

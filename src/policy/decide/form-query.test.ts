@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { BAD_QUERY } from "./evaluation-error.ts";
+import { BAD_QUERY } from "../cedar/evaluation-error.ts";
 import { parseFormQuery } from "./form-query.ts";
 
 void test("parseFormQuery() decodes names and values and keeps repeated ones in order", () => {

@@ -4,10 +4,10 @@
  * keys, change the policies and restart the process, so a rule against them would only keep out the
  * operator who has to undo a mistake. It is recorded by its id like any other.
  */
-import { LOCAL_AUTHENTICATOR } from "../model/admin-operations.ts";
-import type { Policies, PolicyDecision } from "../model/policy.ts";
-import type { Principal } from "../model/principal.ts";
-import { isAdminAction } from "./cedar-names.ts";
+import { LOCAL_AUTHENTICATOR } from "../../model/admin-operations.ts";
+import type { Policies, PolicyDecision } from "../../model/policy.ts";
+import type { Principal } from "../../model/principal.ts";
+import { isAdminAction } from "../cedar-names.ts";
 
 /** What `determining` has. Ids of policies in files cannot begin with `sallyport:`. */
 export const LOCAL_SOCKET_POLICY = "sallyport:local-socket";

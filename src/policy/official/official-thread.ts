@@ -3,10 +3,10 @@
  * synchronous, never gives memory back, and does not survive a text that is nested too deeply.
  */
 import { Worker } from "node:worker_threads";
-import { SallyportError, type Problem } from "../model/errors.ts";
-import { nextMessage } from "../platform/thread-message.ts";
-import type { LoadedPolicy, LoadTask } from "./load-policies.ts";
-import type { SchemaJson } from "./schema.ts";
+import { SallyportError, type Problem } from "../../model/errors.ts";
+import { nextMessage } from "../../platform/thread-message.ts";
+import type { LoadedPolicy, LoadTask } from "../load/load-policies.ts";
+import type { SchemaJson } from "../load/schema.ts";
 
 export type ThreadTask =
   | ({ readonly kind: "load" } & LoadTask)

@@ -11,9 +11,9 @@ import {
   generatedCase,
   quoted,
   type GeneratedCase,
-} from "../../test/cedar-arbitraries.ts";
-import { policyJsonOf } from "../../test/cedar-json.ts";
-import { rawInteger } from "../../test/exact-json.ts";
+} from "../../../test/cedar-arbitraries.ts";
+import { policyJsonOf } from "../../../test/cedar-json.ts";
+import { rawInteger } from "../../../test/exact-json.ts";
 import { createAuthorizer, type AuthorizationAnswer } from "./authorizer.ts";
 import { parseDatetime } from "./datetime.ts";
 import { parseDuration } from "./duration.ts";
@@ -22,7 +22,7 @@ import {
   officialPolicyJson,
   officialTemplateJson,
   type OfficialRequest,
-} from "./official-engine.ts";
+} from "../official/official-engine.ts";
 import { uidFromJson, type PolicyJson, type SlotName } from "./policy-json.ts";
 
 const runs = Number(process.env["SALLYPORT_ORACLE_RUNS"] ?? "300");

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { restoreIntegers, withPlaceholders } from "./big-integers.ts";
-import { officialPolicyJson } from "./official-engine.ts";
+import { officialPolicyJson } from "../official/official-engine.ts";
 import { createPlaces, offsetOfByte, splitStatements } from "./policy-text.ts";
 
 void test("splitStatements() is not led astray by comments, strings and escapes", () => {

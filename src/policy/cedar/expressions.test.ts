@@ -4,10 +4,10 @@
  */
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { policyJsonOf } from "../../test/cedar-json.ts";
+import { policyJsonOf } from "../../../test/cedar-json.ts";
 import { createAuthorizer } from "./authorizer.ts";
 import type { EntityJson } from "./entity-store.ts";
-import { officialIsAuthorized } from "./official-engine.ts";
+import { officialIsAuthorized } from "../official/official-engine.ts";
 
 const ENTITIES: EntityJson[] = [
   {

@@ -1,5 +1,5 @@
 /** Turns one policy of the official engine's JSON into its scope, for the index, and its condition. */
-import type { StepUp } from "../model/policy.ts";
+import type { StepUp } from "../../model/policy.ts";
 import { compileExpression } from "./compile-expression.ts";
 import type { Environment, Evaluate } from "./environment.ts";
 import { asBoolean } from "./operators.ts";
@@ -10,7 +10,7 @@ import {
   type ScopeJson,
   type SlotName,
 } from "./policy-json.ts";
-import { readStepUp, STEP_UP_ANNOTATION } from "./step-up.ts";
+import { readStepUp, STEP_UP_ANNOTATION } from "../step-up.ts";
 import type { EntityUid } from "./values.ts";
 
 /** What the head of a policy asks of principal, action or resource. */

@@ -5,8 +5,8 @@
  * Refuses (BAD_QUERY) a stray `%`, and escapes that are not valid UTF-8: the lenient readings of these
  * differ between services, and a policy must not decide on another value than the service sees.
  */
-import { decodeQueryPart } from "../wire/query.ts";
-import { BAD_QUERY } from "./evaluation-error.ts";
+import { decodeQueryPart } from "../../wire/query.ts";
+import { BAD_QUERY } from "../cedar/evaluation-error.ts";
 
 /** Decoded name to its values, in the order of the query. Empty pairs are skipped. */
 export function parseFormQuery(query: string): ReadonlyMap<string, readonly string[]> {

@@ -4,7 +4,7 @@
  * survives, and comes out as `{ __long: digits }`. The official parser has checked the original text
  * before, range included.
  */
-import type { ExpressionJson, PolicyJson } from "./policy-json.ts";
+import type { ExpressionJson, PolicyJson } from "../cedar/policy-json.ts";
 import type { Statement } from "./policy-text.ts";
 
 /** Placeholder (positive) to the digits that it stands for. */

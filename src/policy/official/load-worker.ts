@@ -3,7 +3,7 @@
  * so that the receiving thread is never held up for long), and is terminated by who started it.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { loadPolicies, type LoadedPolicy, type LoadResult } from "./load-policies.ts";
+import { loadPolicies, type LoadedPolicy, type LoadResult } from "../load/load-policies.ts";
 import { officialSchemaText } from "./official-engine.ts";
 import type { ThreadMessage, ThreadTask } from "./official-thread.ts";
 

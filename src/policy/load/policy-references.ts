@@ -3,10 +3,10 @@
  * but not which routes, services, roles and authenticators there are. A misspelt one would be a
  * `forbid` that never applies.
  */
-import { ADMIN_RESOURCE } from "../model/admin-operations.ts";
-import { principalId, ANONYMOUS } from "../model/principal.ts";
-import type { Vocabulary } from "../model/vocabulary.ts";
-import { NAMESPACE } from "./cedar-names.ts";
+import { ADMIN_RESOURCE } from "../../model/admin-operations.ts";
+import { principalId, ANONYMOUS } from "../../model/principal.ts";
+import type { Vocabulary } from "../../model/vocabulary.ts";
+import { NAMESPACE } from "../cedar-names.ts";
 import type { Statement, Token } from "./policy-text.ts";
 
 export interface ReferenceFault {

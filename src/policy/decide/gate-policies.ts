@@ -3,11 +3,11 @@
  * deny more: a `forbid` that errs denies, because it might have applied, and a `permit` whose scope
  * names no admin action does not count for the admin API (`countsForAdmin`).
  */
-import type { Policies, PolicyDecision, PolicyRequest, StepUp } from "../model/policy.ts";
-import type { Principal } from "../model/principal.ts";
-import type { Vocabulary } from "../model/vocabulary.ts";
-import { Recurring } from "../model/recurring.ts";
-import { ADMIN } from "../model/admin-operations.ts";
+import type { Policies, PolicyDecision, PolicyRequest, StepUp } from "../../model/policy.ts";
+import type { Principal } from "../../model/principal.ts";
+import type { Vocabulary } from "../../model/vocabulary.ts";
+import { Recurring } from "../../model/recurring.ts";
+import { ADMIN } from "../../model/admin-operations.ts";
 import {
   ACTIONS,
   ADMIN_ACTIONS,
@@ -17,16 +17,16 @@ import {
   READ,
   sallyportUid,
   WRITE,
-} from "./cedar-names.ts";
-import { type CompiledPolicy, countsForAdmin } from "./compile-policy.ts";
-import type { Entity } from "./environment.ts";
-import { Evaluation, idsInOrder } from "./evaluation.ts";
-import { PolicyIndex, type PlacedEntity, type PolicyGroup } from "./policy-index.ts";
+} from "../cedar-names.ts";
+import { type CompiledPolicy, countsForAdmin } from "../cedar/compile-policy.ts";
+import type { Entity } from "../cedar/environment.ts";
+import { Evaluation, idsInOrder } from "../cedar/evaluation.ts";
+import { PolicyIndex, type PlacedEntity, type PolicyGroup } from "../cedar/policy-index.ts";
 import { attributesRecord, createPrincipalView, type PrincipalView } from "./principal-view.ts";
 import { RequestEnvironment } from "./request-environment.ts";
-import { stepUpOf } from "./step-up.ts";
-import { routeAttributes } from "./schema.ts";
-import { EMPTY_RECORD, type CedarRecord } from "./values.ts";
+import { stepUpOf } from "../step-up.ts";
+import { routeAttributes } from "../load/schema.ts";
+import { EMPTY_RECORD, type CedarRecord } from "../cedar/values.ts";
 
 export interface GatePoliciesOptions {
   readonly policies: readonly CompiledPolicy[];
