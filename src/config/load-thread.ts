@@ -5,8 +5,8 @@
 import { Worker } from "node:worker_threads";
 import { ConfigError, type Problem, SallyportError } from "../model/errors.ts";
 import { nextMessage } from "../platform/thread-message.ts";
+import type { PolicyFile } from "../policy/policy-source.ts";
 import type { LoadedConfig, LoadSources } from "./load.ts";
-import type { PolicyFile } from "./policy-files.ts";
 import type { PublishedBundle } from "./publish.ts";
 import { deepFreeze } from "./resolve-paths.ts";
 import type { Config } from "./schema.ts";

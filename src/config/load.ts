@@ -13,6 +13,7 @@ import type { FollowerOptions } from "../authority/authority-options.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { readFileBytes } from "../platform/files.ts";
+import type { PolicyFile } from "../policy/policy-source.ts";
 import { WORDS } from "./compose.ts";
 import { isPublisherOnly, isServed } from "./check-authority.ts";
 import { createDraft, type Draft } from "./draft.ts";
@@ -20,7 +21,7 @@ import { expand, type ExpandSources, type Expansion, pathKey } from "./expand.ts
 import { findProblems, findWarnings, type Subject } from "./find-problems.ts";
 import type { PathProblem } from "./issues.ts";
 import type { Path } from "./place.ts";
-import { type PolicyFile, readPolicyFiles } from "./policy-files.ts";
+import { readPolicyFiles } from "./policy-files.ts";
 import { publish, type PublishedBundle } from "./publish.ts";
 import { type ConfigSource, isFollowersFile, readSource } from "./read-source.ts";
 import { deepFreeze, resolveOwnPaths, resolvePaths } from "./resolve-paths.ts";

@@ -6,6 +6,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { readFileBytes } from "../platform/files.ts";
+import type { PolicyFile } from "../policy/policy-source.ts";
 import type { PathProblem } from "./issues.ts";
 
 const LIMITS = {
@@ -14,12 +15,6 @@ const LIMITS = {
   /** Files; each costs a read at every reload. */
   files: 10_000,
 } as const;
-
-export interface PolicyFile {
-  /** Relative to the configuration, with `/`. */
-  readonly name: string;
-  readonly text: string;
-}
 
 export function readPolicyFiles(
   enforce: readonly string[],

@@ -12,6 +12,7 @@ import { isKeeper, matchesName, type ProxyOptions } from "../authority/authority
 import { ANONYMOUS_NAME, type RouteOptions } from "../gate/route-options.ts";
 import { SallyportError } from "../model/errors.ts";
 import { readFileBytes } from "../platform/files.ts";
+import type { PolicyFile } from "../policy/policy-source.ts";
 import {
   type Bundle,
   BUNDLE_LIMITS,
@@ -21,7 +22,6 @@ import {
   encodeBundle,
 } from "./bundle.ts";
 import type { PathProblem } from "./issues.ts";
-import type { PolicyFile } from "./policy-files.ts";
 import { publicFiles } from "./public-files.ts";
 import type { Config } from "./schema.ts";
 import { NO_WORDS } from "./vocabulary.ts";

@@ -79,7 +79,7 @@ export interface StepUp {
 
 /** A compiled, immutable set of policies. */
 export interface Policies {
-  /** `sha256-<base64url>` over the policies and the schema. */
+  /** `sha256-<base64url>` over the policies, their data and the words that they can use. */
   readonly hash: string;
   decide(request: PolicyRequest): PolicyDecision;
 }

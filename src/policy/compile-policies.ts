@@ -10,16 +10,11 @@ import type { Clock } from "../model/ports.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { compilePolicy, type CompiledPolicy } from "./cedar/compile-policy.ts";
 import { createGatePolicies } from "./decide/gate-policies.ts";
-import type { LoadedPolicy, PolicyFile } from "./load/load-policies.ts";
+import type { LoadedPolicy } from "./load/load-policies.ts";
 import { runOfficialTask } from "./official/official-thread.ts";
+import type { PolicySource } from "./policy-source.ts";
 import type { PolicyJson } from "./cedar/policy-json.ts";
 import { buildSchema } from "./load/schema.ts";
-
-export interface PolicySource {
-  /** In the order in which determining policies are to be listed. */
-  readonly files: readonly PolicyFile[];
-  readonly vocabulary: Vocabulary;
-}
 
 export interface CompileDeps {
   readonly clock: Pick<Clock, "monotonic">;

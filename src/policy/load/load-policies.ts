@@ -6,14 +6,12 @@
  * apply, templates (no file can link them), a missing or repeated `@id`, names of what the
  * configuration does not have, and a set without any policy.
  */
-import { createHash } from "node:crypto";
 import { ADMIN, ADMIN_RESOURCE } from "../../model/admin-operations.ts";
 import type { Problem } from "../../model/errors.ts";
-import type { Vocabulary } from "../../model/vocabulary.ts";
+import { encodePolicyBundle } from "../bundle/policy-bundle.ts";
 import { restoreIntegers, withPlaceholders } from "./big-integers.ts";
 import { type ActionName, ACTIONS, ADMIN_ACTIONS, isAdminAction } from "../cedar-names.ts";
 import {
-  OFFICIAL_VERSION,
   officialParts,
   officialPolicyJson,
   officialValidate,
@@ -29,17 +27,10 @@ import {
   type Statement,
 } from "./policy-text.ts";
 import { withOnlyActions, type SchemaJson } from "./schema.ts";
+import type { PolicyFile, PolicySource } from "../policy-source.ts";
 import { readStepUp, STEP_UP_ANNOTATION, STEP_UP_REMEDY } from "../step-up.ts";
 
-export interface PolicyFile {
-  /** As the user named it; problems begin with it. */
-  readonly name: string;
-  readonly text: string;
-}
-
-export interface LoadTask {
-  readonly files: readonly PolicyFile[];
-  readonly vocabulary: Vocabulary;
+export interface LoadTask extends PolicySource {
   readonly schema: SchemaJson;
 }
 
@@ -59,7 +50,7 @@ export interface LoadResult {
   readonly warnings: readonly Problem[];
   /** In the order of the files; empty when there are problems. */
   readonly policies: readonly LoadedPolicy[];
-  /** `sha256-<base64url>` over schema, vocabulary and policies. */
+  /** Of the files and the words: the policy bundle is known by it. */
   readonly hash: string;
 }
 
@@ -191,7 +182,7 @@ class Load {
     return {
       problems: inOrder(this.#problems, this.#task.files),
       warnings: inOrder(this.#warnings, this.#task.files),
-      hash: this.#hash(),
+      hash: encodePolicyBundle(this.#task).hash,
       policies: failed
         ? []
         : this.#parsed.map(({ id, text, file, statement }) => ({
@@ -324,17 +315,6 @@ class Load {
   #reportOfficial(errors: readonly OfficialError[], file: SourceFile, start: number): void {
     const text = file.text.slice(start);
     for (const error of errors) this.#problems.push(officialProblem(error, { file, text, start }));
-  }
-
-  #hash(): string {
-    const hash = createHash("sha256");
-    const exact = (_name: string, value: unknown): unknown =>
-      typeof value === "bigint" ? `${String(value)}n` : value;
-    hash.update(
-      JSON.stringify([OFFICIAL_VERSION, this.#task.schema, this.#task.vocabulary], exact),
-    );
-    hash.update(JSON.stringify(this.#parsed.map(({ statement }) => statement.text)));
-    return `sha256-${hash.digest("base64url")}`;
   }
 }
 

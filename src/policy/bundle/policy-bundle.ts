@@ -1,0 +1,83 @@
+/**
+ * Everything that decisions are made by, as one value that is known by the hash of its bytes: the files
+ * as they were written (policies and their data) and the words that they could use. Decision records name
+ * it, so that a decision can be made again by what was in force then; whoever was told the hash can take
+ * the bytes from anybody.
+ *
+ * Refuses bytes of another hash, of another format, or that are no bundle.
+ */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { SallyportError } from "../../model/errors.ts";
+import { parseJsonBytes } from "../../model/json.ts";
+import type { Vocabulary } from "../../model/vocabulary.ts";
+import type { PolicySource } from "../policy-source.ts";
+
+export interface PolicyBundle {
+  /** `sha256-<base64url>` of the bytes. */
+  readonly hash: string;
+  readonly bytes: Uint8Array;
+}
+
+const LIMITS = {
+  /** Bytes: 100 000 entities and 10 000 policies have some 20 MB. */
+  bytes: 64 * 1024 * 1024,
+  /** Levels of nesting; those of a vocabulary are fewer. */
+  depth: 32,
+} as const;
+
+const contentSchema = z.strictObject({
+  /** Of this format; another version may have another. */
+  format: z.literal(1),
+  files: z.array(z.strictObject({ name: z.string(), text: z.string() })).readonly(),
+  /** Written by us and known by its hash: its shape is not asked again. */
+  vocabulary: z.record(z.string(), z.unknown()),
+});
+
+/** The order of `files` counts, and so does that of the words: both decide how a decision is written. */
+export function encodePolicyBundle({ files, vocabulary }: PolicySource): PolicyBundle {
+  const named = files.map(({ name, text }) => ({ name, text }));
+  const text = JSON.stringify({ format: 1, files: named, vocabulary }, writeLong);
+  const bytes = new TextEncoder().encode(text);
+  return { hash: hashOf(bytes), bytes };
+}
+
+/** Throws SallyportError `policy-invalid` for bytes that are not those of this hash, or no bundle. */
+export function decodePolicyBundle({ hash, bytes }: PolicyBundle): PolicySource {
+  if (bytes.length > LIMITS.bytes) throw refused(`it has ${bytes.length} bytes`);
+  if (hashOf(bytes) !== hash) throw refused("its bytes are not those of its hash");
+  let value: unknown;
+  try {
+    value = readLongs(parseJsonBytes(bytes, { maxDepth: LIMITS.depth }));
+  } catch (error) {
+    throw refused((error as Error).message, error);
+  }
+  const result = contentSchema.safeParse(value);
+  if (!result.success) throw refused("it is none that this version knows", result.error);
+  const { files, vocabulary } = result.data;
+  return { files, vocabulary: vocabulary as unknown as Vocabulary };
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return `sha256-${createHash("sha256").update(bytes).digest("base64url")}`;
+}
+
+/** JSON has no integers of 64 bits: they stand as `{"$long": "…"}`; no name of a word begins so. */
+function writeLong(_name: string, value: unknown): unknown {
+  return typeof value === "bigint" ? { $long: String(value) } : value;
+}
+
+function readLongs(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(readLongs);
+  const entries = Object.entries(value);
+  const [only] = entries;
+  if (entries.length === 1 && only?.[0] === "$long" && typeof only[1] === "string") {
+    return BigInt(only[1]);
+  }
+  return Object.fromEntries(entries.map(([name, one]) => [name, readLongs(one)]));
+}
+
+function refused(why: string, cause?: unknown): SallyportError {
+  return new SallyportError("policy-invalid", `a policy bundle cannot be used: ${why}`, { cause });
+}
