@@ -2,13 +2,38 @@
  * `npm test [-- FILE…]`: every test on Node and on Bun (the same files, `node:test` in both), side by
  * side. Node's output comes as it is made, Bun's once both have ended.
  * SALLYPORT_RUNTIME=node|bun runs one of them. Ends non-zero if either fails.
+ *
+ * Many tests talk to processes and wait for them, on a machine that runs others beside. Where few files
+ * fail, they are run once more, alone, and that counts; they are named in the last lines either way.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, createReadStream, globSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, globSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
+
+const LIMITS = {
+  /** Files that are run once more: more than these do not fail by being disturbed. */
+  again: 6,
+} as const;
+
+const RUNTIMES = ["node", "bun"] as const;
+type Runtime = (typeof RUNTIMES)[number];
+
+interface Run {
+  readonly runtime: Runtime;
+  readonly files: readonly string[];
+  /** Nothing runs beside it. */
+  readonly alone: boolean;
+  /** Where the output goes; left out: as it is made. */
+  readonly output?: string;
+}
+
+interface Outcome {
+  readonly passed: boolean;
+  /** Those in which a test failed, as far as the runner says. */
+  readonly failed: readonly string[];
+}
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const named = process.argv.slice(2);
@@ -20,71 +45,126 @@ const files =
         { cwd: root },
       ).toSorted();
 const only = process.env["SALLYPORT_RUNTIME"];
-
-const runs: Record<string, string[]> = {
-  node: [
-    "--disable-warning=ExperimentalWarning",
-    "--test",
-    // One fewer than there are cores, Node's default, is one on two: much of the time tests wait.
-    "--test-concurrency=2",
-    "--test-timeout=120000",
-    // What a test that failed left open would hold up all the others.
-    "--test-force-exit",
-    ...files,
-  ],
-  // 5 s, Bun's default, is too short for the corpus tests on a busy machine.
-  bun: [
-    "test",
-    "--timeout=120000",
-    ...files.map((file) => (file.startsWith(".") || file.startsWith("/") ? file : `./${file}`)),
-  ],
-};
-
-const chosen = Object.entries(runs).filter(([runtime]) => only === undefined || only === runtime);
-const [first, second] = chosen;
-if (first === undefined) {
+const chosen = RUNTIMES.filter((runtime) => only === undefined || only === runtime);
+if (chosen.length === 0) {
   console.error(`SALLYPORT_RUNTIME is node or bun, not ${only}`);
   process.exit(2);
 }
+
 const folder = mkdtempSync(join(tmpdir(), "sallyport-tests-"));
 try {
-  const results = [start(first, "inherit")];
-  if (second !== undefined) results.push(startLater(second, join(folder, "output")));
-  process.exitCode = (await Promise.all(results)).every(Boolean) ? 0 : 1;
-  if (second !== undefined) {
-    announce(second[0]);
-    await pipeline(createReadStream(join(folder, "output")), process.stdout, { end: false });
-  }
+  process.exitCode = (await testAll(chosen)) ? 0 : 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Whether it passed. */
-async function start(
-  [runtime, args]: readonly [string, string[]],
-  output: "inherit" | number,
-): Promise<boolean> {
-  if (output === "inherit") announce(runtime);
-  const child = spawn(`${root}/tools/with-runtime`, [runtime, ...args], {
-    cwd: root,
-    stdio: ["inherit", output, output],
-  });
-  const passed = (await ended(child)) === 0;
-  if (!passed) console.error(`# ${runtime}: failed`);
+async function testAll(runtimes: readonly Runtime[]): Promise<boolean> {
+  const first = await Promise.all(
+    runtimes.map((runtime, index) =>
+      run({
+        runtime,
+        files,
+        alone: false,
+        ...(index === 0 ? {} : { output: join(folder, "output") }),
+      }),
+    ),
+  );
+  if (runtimes.length > 1) console.log(readFileSync(join(folder, "output"), "utf8"));
+  const lines: string[] = [];
+  let passed = true;
+  for (const [index, runtime] of runtimes.entries()) {
+    const { good, says } = await settle(runtime, first[index] as Outcome);
+    passed &&= good;
+    lines.push(`# ${runtime}: ${says}`);
+  }
+  console.log(`\n${lines.join("\n")}`);
   return passed;
 }
 
-async function startLater(run: readonly [string, string[]], path: string): Promise<boolean> {
-  const output = openSync(path, "w");
+async function settle(
+  runtime: Runtime,
+  { passed, failed }: Outcome,
+): Promise<{ readonly good: boolean; readonly says: string }> {
+  if (passed) return { good: true, says: "passed" };
+  const list = failed.join(" ");
+  if (failed.length === 0) return { good: false, says: "failed, and no file is named" };
+  if (failed.length > LIMITS.again) return { good: false, says: `failed: ${list}` };
+  console.log(`\n# ${runtime}: failed beside others, and is run once more, alone: ${list}`);
+  const again = await run({ runtime, files: failed, alone: true });
+  return again.passed
+    ? { good: true, says: `passed; unsteady, since only alone: ${list}` }
+    : { good: false, says: `failed, alone too: ${again.failed.join(" ")}` };
+}
+
+async function run({ runtime, files: some, alone, output }: Run): Promise<Outcome> {
+  if (output === undefined) console.log(`\n# ${runtime}: ${some.length} test files`);
+  const report = join(folder, `${runtime}-${alone ? "alone" : "all"}`);
+  const target =
+    output === undefined && runtime === "node" ? "inherit" : openSync(output ?? report, "w");
+  const args = runtime === "node" ? nodeArgs(some, { alone, report }) : bunArgs(some);
   try {
-    return await start(run, output);
+    const child = spawn(`${root}/tools/with-runtime`, [runtime, ...args], {
+      cwd: root,
+      stdio: ["inherit", target, target],
+    });
+    const passed = (await ended(child)) === 0;
+    if (runtime === "node") return { passed, failed: linesOf(report) };
+    const text = readFileSync(output ?? report, "utf8");
+    if (output === undefined) console.log(text);
+    return { passed, failed: failedInBun(text) };
   } finally {
-    closeSync(output);
+    if (target !== "inherit") closeSync(target);
   }
 }
 
-function announce(runtime: string): void {
-  console.log(`\n# ${runtime}: ${files.length} test files`);
+function nodeArgs(
+  some: readonly string[],
+  { alone, report }: { readonly alone: boolean; readonly report: string },
+): string[] {
+  return [
+    "--disable-warning=ExperimentalWarning",
+    "--test",
+    // One fewer than there are cores, Node's default, is one on two: much of the time tests wait.
+    `--test-concurrency=${alone ? 1 : 2}`,
+    "--test-timeout=120000",
+    // What a test that failed left open would hold up all the others.
+    "--test-force-exit",
+    "--test-reporter=spec",
+    "--test-reporter-destination=stdout",
+    "--test-reporter=./tools/failed-files-reporter.ts",
+    `--test-reporter-destination=${report}`,
+    ...some,
+  ];
+}
+
+function bunArgs(some: readonly string[]): string[] {
+  return [
+    "test",
+    // 5 s, Bun's default, is too short for the corpus tests on a busy machine.
+    "--timeout=120000",
+    ...some.map((file) => (file.startsWith(".") || file.startsWith("/") ? file : `./${file}`)),
+  ];
+}
+
+function linesOf(path: string): string[] {
+  return readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
+}
+
+/** Bun names a file, then each of its tests. */
+function failedInBun(text: string): string[] {
+  const failed = new Set<string>();
+  let file: string | undefined;
+  for (const line of text.split("\n")) {
+    if (/^\S+\.test\.ts:$/.test(line)) file = line.slice(0, -1);
+    else if (isBunFault(line) && file !== undefined) failed.add(file);
+  }
+  return [...failed];
+}
+
+function isBunFault(line: string): boolean {
+  return line.startsWith("(fail)") || line.startsWith("# Unhandled error between tests");
 }
 
 function ended(child: ChildProcess): Promise<number | null> {
