@@ -3,7 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { parseYaml } from "../src/config/yaml.ts";
+import { parseYaml } from "../src/wire/document/yaml.ts";
 import { ERROR_CODES } from "../src/model/errors.ts";
 import { REASONS } from "../src/model/reason.ts";
 import { editorSchema } from "./docs/editor-schema.ts";

@@ -8,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { expand } from "../config/expand.ts";
-import { parseYaml } from "../config/yaml.ts";
+import { parseYaml } from "../wire/document/yaml.ts";
 import { type AdminClient, createAdminClient } from "./admin-client.ts";
 import { AdminCallError, type AdminPlace, createAdminTransport } from "./admin-transport.ts";
 

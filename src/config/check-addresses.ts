@@ -1,7 +1,7 @@
 /** Two things cannot be bound to one address. Port 0 is a new port each time. */
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 
 interface Bound {
   readonly label: string;

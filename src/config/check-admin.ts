@@ -4,8 +4,8 @@ import { ANONYMOUS_NAME } from "../gate/route-options.ts";
 import { cidrContains, parseAddress, parseCidr } from "../wire/address.ts";
 import { checkAccepted } from "./check-authenticators.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 
 export function checkAdmin(draft: Draft): PathProblem[] {
   const { admin } = draft;

@@ -1,6 +1,6 @@
 /** API keys are the authority's: without one there is nobody who makes any, and none is ever good. */
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 
 /** Asked only of a whole that is valid: an authority that is written wrongly is told of as such. */
 export function checkApiKeys({ config, authenticators }: Draft): PathProblem[] {

@@ -5,8 +5,8 @@ import { authenticatorWords, tokensOf } from "../identity/authenticator-options.
 import { ASSERTION_ISSUER_PATH } from "../model/assertion.ts";
 import { suggest } from "../model/suggest.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 
 export function checkAssertions(draft: Draft): PathProblem[] {
   const used = usesOf(draft);

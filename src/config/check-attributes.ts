@@ -3,8 +3,8 @@ import type { AttributeType } from "../model/principal.ts";
 import { authenticatorWords } from "../identity/authenticator-options.ts";
 import { attributeType } from "./vocabulary.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 
 export function checkAttributes(draft: Draft): PathProblem[] {
   const problems: PathProblem[] = [];

@@ -7,8 +7,8 @@ import {
 } from "../identity/authenticator-options.ts";
 import { sameTokens } from "../identity/bearer.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 
 export function checkAuthenticators(draft: Draft): PathProblem[] {
   return draft.routes.flatMap(({ name, path, options }) =>

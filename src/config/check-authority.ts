@@ -1,10 +1,10 @@
 /** The authority beside the rest: where it may stand alone, and whether what it names is there. */
 import { isKeeper, matchesName } from "../authority/authority-options.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 import { suggest } from "../model/suggest.ts";
-import { mappingAt, valueAt } from "./written.ts";
+import { mappingAt, valueAt } from "../wire/document/written.ts";
 
 /** `value`: the expanded document, of which a part that is not valid counts as written. */
 export function checkAuthority(draft: Draft, value: unknown): PathProblem[] {

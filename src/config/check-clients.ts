@@ -3,8 +3,8 @@ import type { ListenerTlsOptions } from "../http/tls-options.ts";
 import { certificatesOf } from "../identity/authenticator-options.ts";
 import { suggest } from "../model/suggest.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 
 /** `clients.authenticators` that are not there, or have no authorities. */
 export function checkClients(draft: Draft): PathProblem[] {

@@ -22,7 +22,7 @@ import { parseJsonBytes } from "../model/json.ts";
 import { readFileBytes } from "../platform/files.ts";
 import type { Draft } from "./draft.ts";
 import type { Expansion } from "./expand.ts";
-import type { PathProblem } from "./issues.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 
 /** Files of authenticators that cannot be read, or hold something else than they should. */
 export function checkAuthenticatorFiles(

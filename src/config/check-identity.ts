@@ -8,8 +8,8 @@ import {
 } from "../authority/enrolment/machine-identity-folder.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 
 const IDENTITY: Path = ["authority", "identity"];
 

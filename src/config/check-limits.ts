@@ -3,8 +3,8 @@ import { authenticatorWords } from "../identity/authenticator-options.ts";
 import { ANONYMOUS_NAME } from "../gate/route-options.ts";
 import type { LimitBy } from "../limits/limit-options.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 import { suggest } from "../model/suggest.ts";
 
 export function checkLimits(draft: Draft): PathProblem[] {

@@ -2,7 +2,7 @@
 import { ANONYMOUS_NAME } from "../gate/route-options.ts";
 import { ADMIN_ROUTE, LOCAL_AUTHENTICATOR } from "../model/admin-operations.ts";
 import type { Draft, WrittenName } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 
 export function checkNames({ names }: Draft): PathProblem[] {
   return [

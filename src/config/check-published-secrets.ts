@@ -7,8 +7,9 @@ import { isKeeper } from "../authority/authority-options.ts";
 import { placeholders, type Template } from "../gate/template.ts";
 import { templatesOf } from "../gate/transform-options.ts";
 import type { Draft } from "./draft.ts";
-import { type Expansion, pathKey } from "./expand.ts";
-import type { PathProblem } from "./issues.ts";
+import type { Expansion } from "./expand.ts";
+import { pathKey } from "../wire/document/place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 
 const REMEDY = "${env:NAME} or ${file:path}: what they stand for stays with each proxy";
 

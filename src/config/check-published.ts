@@ -12,7 +12,7 @@ import { verifyPolicies } from "../policy/compile-policies.ts";
 import { buildSchema } from "../policy/load/schema.ts";
 import { inspectConfig, type LoadedConfig, type LoadSources } from "./load.ts";
 import { unpackBundle } from "./unpack-bundle.ts";
-import { isMapping } from "./written.ts";
+import { isMapping } from "../wire/document/written.ts";
 
 /** Nothing of it can be wrong. */
 const LEAST = `version: 1

@@ -1,7 +1,7 @@
 /** Names that refer to something have to refer to what is there. */
 import { ANONYMOUS_NAME } from "../gate/route-options.ts";
 import type { Draft, WrittenName } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 import { suggest } from "../model/suggest.ts";
 
 export function checkReferences({ names }: Draft): PathProblem[] {

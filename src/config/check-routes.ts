@@ -4,8 +4,8 @@
  */
 import { findConflicts } from "../gate/router.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import { valueAt } from "./written.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import { valueAt } from "../wire/document/written.ts";
 
 const LIMITS = {
   /** Overlaps that are listed: a thousand copies of one route make half a million pairs. */

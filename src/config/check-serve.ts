@@ -3,7 +3,7 @@
  * may lie under our paths, which would otherwise be shadowed without a word.
  */
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 
 /** What listeners with `serve` answer themselves, now or in a version to come. */
 const OWN_PATHS = [

@@ -1,6 +1,6 @@
 /** What has to hold within a service beside each option by itself. */
 import type { Draft, Part } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 import type { ServiceOptions } from "./schema.ts";
 
 export function checkServices(draft: Draft): PathProblem[] {

@@ -9,8 +9,8 @@ import { SallyportError } from "../model/errors.ts";
 import { readKey } from "../platform/key-source.ts";
 import { systemTimers } from "../platform/timers.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 
 interface Subject {
   readonly draft: Draft;

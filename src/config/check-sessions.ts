@@ -2,7 +2,7 @@
 import { isFollower, isKeeper } from "../authority/authority-options.ts";
 import type { OidcOptions } from "../identity/oidc-options.ts";
 import type { Draft, Part } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 
 export function checkSessions(draft: Draft): PathProblem[] {
   const parts = draft.authenticators.filter(isOidc);

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { pemLabels } from "../crypto/pem.ts";
 import { readFileBytes } from "../platform/files.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 
 /** A file of authorities that cannot be used. */
 export function checkShared({ config, own }: Draft, folder: string): PathProblem[] {

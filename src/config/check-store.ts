@@ -11,9 +11,9 @@ import { lookAtSqliteFile } from "../store/sqlite-file.ts";
 import { readPostgresUrl } from "../store/postgres-options.ts";
 import { parseStoreUrl } from "../store/store-url.ts";
 import type { Draft } from "./draft.ts";
-import { type Expansion, pathKey } from "./expand.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { Expansion } from "./expand.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import { type Path, pathKey } from "../wire/document/place.ts";
 import { resolveStore } from "./resolve-paths.ts";
 
 interface StoreSubject {

@@ -4,7 +4,7 @@ import { placeholders } from "../gate/template.ts";
 import { templatesOf } from "../gate/transform-options.ts";
 import { authenticatorWords } from "../identity/authenticator-options.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 import { suggest } from "../model/suggest.ts";
 
 export function checkTemplates(draft: Draft): PathProblem[] {

@@ -5,8 +5,8 @@ import { type ReadFile, readPair, readTrust } from "../http/tls-material.ts";
 import { certificatePairs, type ListenerTlsOptions, type PairFiles } from "../http/tls-options.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 
 /** Files that cannot be read, hold something else, or do not belong together. */
 export function checkTlsFiles(

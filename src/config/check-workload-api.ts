@@ -4,9 +4,9 @@ import { dirname, resolve } from "node:path";
 import { workloadParts } from "../http/upstream-tls.ts";
 import { WORKLOAD_API, workloadAddress } from "../identity/spiffe/workload-api-options.ts";
 import type { Draft } from "./draft.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
-import { isMapping } from "./written.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
+import { isMapping } from "../wire/document/written.ts";
 
 const REMEDY = "workloadApi: { address: unix:/path/to/agent.sock } at the top";
 

@@ -4,10 +4,10 @@
  */
 import { filePrefix } from "../identity/authenticator-options.ts";
 import type { BundleContent } from "./bundle.ts";
-import type { PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 import { type UnpackedBundle, unpackedFile } from "./unpack-bundle.ts";
-import { isMapping, valueAt } from "./written.ts";
+import { isMapping, valueAt } from "../wire/document/written.ts";
 
 /** What comes over the feed. All other keys are the proxy's own. */
 export const PUBLISHED_KEYS = [

@@ -12,8 +12,8 @@ import {
   workloadApiSchema,
 } from "../identity/spiffe/workload-api-options.ts";
 import { type PolicyOptions, policyOptionsSchema } from "../policy/policy-options.ts";
-import { check, type PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import { check, type PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 import {
   type AuthenticatorOptions,
   authenticatorSchema,
@@ -26,7 +26,7 @@ import {
   type ServiceOptions,
   serviceSchema,
 } from "./schema.ts";
-import { isMapping } from "./written.ts";
+import { isMapping } from "../wire/document/written.ts";
 
 /** A named part of the configuration and where it stands. */
 export interface Part<T> {

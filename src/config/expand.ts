@@ -8,7 +8,7 @@
  *
  * What was put in may be a secret: `redact` takes it out of any text again.
  */
-import type { Path } from "./place.ts";
+import { type Path, pathKey } from "../wire/document/place.ts";
 
 const LIMITS = {
   /** Bytes of a file that a text takes in: keys and passwords, not data. */
@@ -40,11 +40,6 @@ export interface Expansion {
   readonly written: ReadonlyMap<string, string>;
   /** Takes what was put in out of a text, leaving the expression in its place. */
   readonly redact: (text: string) => string;
-}
-
-/** One text for a path, for use as a key. */
-export function pathKey(path: Path): string {
-  return JSON.stringify(path);
 }
 
 /** `base`: where the value stands, as problems name it. */

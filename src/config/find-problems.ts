@@ -25,7 +25,7 @@ import { checkTlsFiles, checkTlsWarnings } from "./check-tls.ts";
 import { checkWorkloadApi, checkWorkloadApiWarnings } from "./check-workload-api.ts";
 import type { Draft } from "./draft.ts";
 import type { Expansion } from "./expand.ts";
-import type { PathProblem } from "./issues.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 
 export interface Subject {
   readonly draft: Draft;

@@ -7,7 +7,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { readFileBytes } from "../platform/files.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
-import type { PathProblem } from "./issues.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 
 const LIMITS = {
   /** Bytes of one file; a policy is a page, and 10 000 of them in one file fit. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { z } from "zod";
 import { publicFiles } from "./public-files.ts";
 import { configSchema } from "./schema.ts";
-import { alternatives, definitionOf, shapeOf, unwrap } from "./schema-walk.ts";
+import { alternatives, definitionOf, shapeOf, unwrap } from "../wire/document/schema-walk.ts";
 
 /** Whose file travels with a bundle. */
 const PUBLIC = [

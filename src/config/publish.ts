@@ -21,12 +21,12 @@ import {
   digestOf,
   encodeBundle,
 } from "./bundle.ts";
-import type { PathProblem } from "./issues.ts";
+import type { PathProblem } from "../wire/document/issues.ts";
 import { publicFiles } from "./public-files.ts";
 import type { Config } from "./schema.ts";
 import { NO_WORDS } from "./vocabulary.ts";
 import { type Chosen, wordsBeside } from "./words.ts";
-import { mappingAt, valueAt } from "./written.ts";
+import { mappingAt, valueAt } from "../wire/document/written.ts";
 
 const LIMITS = {
   /** Bytes of all bundles together: they are held in memory, and stored in one commit. */

@@ -6,10 +6,10 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { ConfigError, type Problem, SallyportError } from "../model/errors.ts";
 import { composed, followsFeed, isPublished, misplacedKeys, ownParts } from "./compose.ts";
-import { lineIndex, locate, type Path } from "./place.ts";
+import { lineIndex, locate, type Path } from "../wire/document/place.ts";
 import { readUnpacked, type UnpackedBundle } from "./unpack-bundle.ts";
-import { pathText } from "./written.ts";
-import { parseYaml } from "./yaml.ts";
+import { pathText } from "../wire/document/written.ts";
+import { parseYaml } from "../wire/document/yaml.ts";
 
 const LIMITS = {
   /** Bytes of the file: 30 000 routes. */

@@ -3,7 +3,7 @@
  * values of a request, beside the `${env:NAME}` and `${file:path}` that stand for values of this place
  * everywhere.
  */
-import type { Path } from "./place.ts";
+import type { Path } from "../wire/document/place.ts";
 
 /** Below `routes[]`; `*` is any one key. */
 const PLACES: readonly (readonly string[])[] = [

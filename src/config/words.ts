@@ -12,10 +12,10 @@ import { attributesSchema } from "../model/options.ts";
 import { pathParams } from "../gate/router.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
 import type { BundleContent } from "./bundle.ts";
-import { check, type PathProblem } from "./issues.ts";
-import type { Path } from "./place.ts";
+import { check, type PathProblem } from "../wire/document/issues.ts";
+import type { Path } from "../wire/document/place.ts";
 import type { Config } from "./schema.ts";
-import { isMapping, mappingAt, valueAt } from "./written.ts";
+import { isMapping, mappingAt, valueAt } from "../wire/document/written.ts";
 import { NO_WORDS, type Words } from "./vocabulary.ts";
 
 const authenticatorSchema = z

@@ -1,6 +1,11 @@
 /** docs/configuration.md: every key of `sallyport.yaml`, in the words of the schemas themselves. */
 import type { z } from "zod";
-import { alternatives, definitionOf, shapeOf, unwrap } from "../../src/config/schema-walk.ts";
+import {
+  alternatives,
+  definitionOf,
+  shapeOf,
+  unwrap,
+} from "../../src/wire/document/schema-walk.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { descriptionOf, type Row, rowsOf, typeOf } from "./describe-schema.ts";
 

@@ -1,6 +1,11 @@
 /** Says in words what a zod schema takes: for the configuration reference. */
 import { z } from "zod";
-import { alternatives, definitionOf, shapeOf, unwrap } from "../../src/config/schema-walk.ts";
+import {
+  alternatives,
+  definitionOf,
+  shapeOf,
+  unwrap,
+} from "../../src/wire/document/schema-walk.ts";
 
 type Schema = z.core.$ZodType;
 

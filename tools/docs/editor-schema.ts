@@ -1,6 +1,6 @@
 /** docs/sallyport.schema.json: what editors complete and underline in `sallyport.yaml`. */
 import { z } from "zod";
-import { definitionOf } from "../../src/config/schema-walk.ts";
+import { definitionOf } from "../../src/wire/document/schema-walk.ts";
 import { configSchema, ownSchema } from "../../src/config/schema.ts";
 
 /**

@@ -7,8 +7,8 @@
  */
 import { METHODS } from "../../model/vocabulary.ts";
 import { parsePathPattern } from "../../gate/path-pattern.ts";
-import { lineIndex } from "../../config/place.ts";
-import { parseYaml } from "../../config/yaml.ts";
+import { lineIndex } from "../../wire/document/place.ts";
+import { parseYaml } from "../../wire/document/yaml.ts";
 import { ConfigError } from "../../model/errors.ts";
 import { type StarterOperation, type StarterRoute, starterName } from "./plan.ts";
 

@@ -10,6 +10,11 @@ export interface Place {
 
 export type Path = readonly (string | number)[];
 
+/** One text for a path, for use as a key. */
+export function pathKey(path: Path): string {
+  return JSON.stringify(path);
+}
+
 /** Offset of what stands at `path`: of its key where it has one; of the closest parent where it is absent. */
 export function locate(root: Place, path: Path): number {
   let place = root;

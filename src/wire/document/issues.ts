@@ -1,9 +1,9 @@
 /** Turns what zod finds into problems that say what was written and what would be right. */
 import type { z } from "zod";
-import { pathKey } from "./expand.ts";
-import type { Path } from "./place.ts";
+
+import { type Path, pathKey } from "./place.ts";
 import { alternativesAt, keysAt, shapeOf } from "./schema-walk.ts";
-import { suggest } from "../model/suggest.ts";
+import { suggest } from "../../model/suggest.ts";
 import { valueAt } from "./written.ts";
 
 /** A problem at a path of the document; `load` adds file, line and column. */
@@ -21,6 +21,8 @@ export interface IssueContext {
   readonly value: unknown;
   /** What was written where something was expanded; by `pathKey` of the whole path. */
   readonly written: ReadonlyMap<string, string>;
+  /** What the whole document is called; the configuration, when left out. */
+  readonly whole?: string;
 }
 
 /** Checks a value; the output, or its problems. */
@@ -132,7 +134,9 @@ function whatIsWrong(path: Path, context: IssueContext): string {
   const whole = [...context.base, ...path];
   const name = whole.findLast((step) => typeof step === "string");
   const subject = typeof path.at(-1) === "number" ? `an item of "${name}"` : `"${name}"`;
-  if (name === undefined) return "the configuration is not a mapping of keys to values";
+  if (name === undefined) {
+    return `${context.whole ?? "the configuration"} is not a mapping of keys to values`;
+  }
   if (value === undefined) return `${subject} is missing`;
   return `${subject} cannot be ${context.written.get(pathKey(whole)) ?? show(value)}`;
 }

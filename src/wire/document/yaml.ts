@@ -43,8 +43,13 @@ export interface YamlDocument {
   readonly problems: readonly YamlProblem[];
 }
 
+export interface YamlOptions {
+  /** What an empty document is told to begin with. */
+  readonly begin?: string;
+}
+
 /** Never throws for what the text holds: problems are a part of the answer. */
-export function parseYaml(text: string): YamlDocument {
+export function parseYaml(text: string, { begin = "version: 1" }: YamlOptions = {}): YamlDocument {
   let documents: Document.Parsed[];
   try {
     const parsed = parseAllDocuments(text, {
@@ -63,7 +68,7 @@ export function parseYaml(text: string): YamlDocument {
   }
   const [first, second] = documents;
   if (first?.contents === undefined || first.contents === null) {
-    return broken({ offset: 0, message: "the file is empty", remedy: "begin with: version: 1" });
+    return broken({ offset: 0, message: "the file is empty", remedy: `begin with: ${begin}` });
   }
   const problems: YamlProblem[] = untilLost([...first.errors, ...first.warnings]).map((error) => ({
     offset: error.pos[0],
