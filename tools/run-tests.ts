@@ -51,6 +51,8 @@ if (chosen.length === 0) {
   process.exit(2);
 }
 
+// Node compiles what it runs once and not in each of a thousand processes: half of what a start costs.
+process.env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules/.cache/compile");
 const folder = mkdtempSync(join(tmpdir(), "sallyport-tests-"));
 try {
   process.exitCode = (await testAll(chosen)) ? 0 : 1;
