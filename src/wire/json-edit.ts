@@ -50,6 +50,15 @@ export function editJson(
   return { text: root.toText() };
 }
 
+/**
+ * Says what stands at a place as it was written; undefined where nothing does. For a text that has been
+ * read strictly: a number's digits are lost once it is a double.
+ */
+export function openJsonText(text: string): (pointer: JsonPointer) => string | undefined {
+  const root = new Value(text.trim());
+  return (pointer) => find(root, pointer)?.toText();
+}
+
 const BLOCKED: JsonEditFault = {
   fault: "a value stands where an edit needs an object, or an array has no such place",
 };
