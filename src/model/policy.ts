@@ -1,6 +1,7 @@
 import type { Actor } from "./facts.ts";
 import type { Fields } from "./http.ts";
-import type { Principal } from "./principal.ts";
+import type { AttributeValue, Principal } from "./principal.ts";
+import type { RpcCall } from "./rpc.ts";
 
 /** How the caller was authenticated; `context.authn` in policies. */
 export interface Authn {
@@ -46,6 +47,10 @@ export interface PolicyRequest {
   readonly device?: Principal | undefined;
   /** Who acts for the principal. */
   readonly actor?: Actor | undefined;
+  /** Declared values of its JSON body; undefined where it has none or the route does not look into it. */
+  readonly body?: Readonly<Record<string, AttributeValue>> | undefined;
+  /** What its body asks for, on routes of JSON-RPC and MCP. */
+  readonly rpc?: RpcCall | undefined;
 }
 
 /** An input outside the record's fixed fields that an evaluation read. */

@@ -1,4 +1,5 @@
 import type { AttributeType, AttributeValue, PrincipalKind } from "./principal.ts";
+import type { RpcProtocol } from "./rpc.ts";
 
 /**
  * The words that policies can use, as the configuration declares them. `policy/` turns it into a
@@ -37,6 +38,15 @@ export interface VocabularyRoute {
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   /** Names of `{name}` segments. */
   readonly params: readonly string[];
+  /** What policies see of its bodies; left out: nothing. */
+  readonly inspect?: VocabularyInspection | undefined;
+}
+
+export interface VocabularyInspection {
+  /** Declared values; present where the body has them. */
+  readonly body: Readonly<Record<string, AttributeType>>;
+  /** Left out: its bodies are not read as JSON-RPC. */
+  readonly rpc?: RpcProtocol | undefined;
 }
 
 /**

@@ -37,7 +37,11 @@ export type ReadJsonFields = (document: JsonValue, text: string) => JsonFields;
 /** Compiles the places into one tree, so that each object on the way is looked at once. */
 export function createJsonFields(fields: readonly JsonField[]): ReadJsonFields {
   const root = new Place("");
-  for (const field of fields) root.add(field);
+  for (const field of fields) {
+    let place = root;
+    for (const token of field.at) place = place.within(token);
+    place.fields.push(field);
+  }
   return (document, text) => {
     const reading: Reading = { text, values: Object.create(null), written: undefined };
     const fault = read(root, document, reading);
@@ -58,19 +62,16 @@ class Place {
     this.pointer = pointer;
   }
 
-  add(field: JsonField): void {
-    let place: Place = this;
-    for (const token of field.at) {
-      let next = place.inner.get(token);
-      if (next === undefined) {
-        const escaped = token.replaceAll("~", "~0").replaceAll("/", "~1");
-        next = new Place(`${place.pointer}/${escaped}`);
-        place.inner.set(token, next);
-        place.folded.add(foldedName(token));
-      }
-      place = next;
+  /** The place of that name within it, made where it is new. */
+  within(token: string): Place {
+    let next = this.inner.get(token);
+    if (next === undefined) {
+      const escaped = token.replaceAll("~", "~0").replaceAll("/", "~1");
+      next = new Place(`${this.pointer}/${escaped}`);
+      this.inner.set(token, next);
+      this.folded.add(foldedName(token));
     }
-    place.fields.push(field);
+    return next;
   }
 }
 
@@ -129,20 +130,15 @@ const TYPE_NAMES: Readonly<Record<AttributeType, string>> = {
 };
 
 function typed(field: JsonField, value: JsonValue, reading: Reading): AttributeValue | undefined {
-  switch (field.type) {
-    case "string":
-      return isText(value) ? value : undefined;
-    case "bool":
-      return typeof value === "boolean" ? value : undefined;
-    case "long":
-      return typeof value === "number" || typeof value === "bigint"
-        ? integerAt(field.at, reading)
-        : undefined;
-    case "strings":
-      return Array.isArray(value) && value.length <= JSON_FIELD_LIMITS.items && value.every(isText)
-        ? value
-        : undefined;
+  const { type, at } = field;
+  if (type === "string") return isText(value) ? value : undefined;
+  if (type === "bool") return typeof value === "boolean" ? value : undefined;
+  if (type === "strings") {
+    const few = Array.isArray(value) && value.length <= JSON_FIELD_LIMITS.items;
+    return few && value.every(isText) ? value : undefined;
   }
+  const isNumber = typeof value === "number" || typeof value === "bigint";
+  return isNumber ? integerAt(at, reading) : undefined;
 }
 
 /** Some read a text only up to NUL: a rule about the whole of it would not be about what they see. */

@@ -35,7 +35,13 @@ const VOCABULARY: Vocabulary = {
   routes: [
     { name: "billing", service: "billing", attributes: {}, params: ["id"] },
     { name: "invoices", service: "billing", attributes: { public: true, tier: 3 }, params: [] },
-    { name: "orders", service: "orders", attributes: {}, params: ["id"] },
+    {
+      name: "orders",
+      service: "orders",
+      attributes: {},
+      params: ["id"],
+      inspect: { body: { amount: "long", tags: "strings" }, rpc: "mcp" },
+    },
   ],
   admin: { attributes: { public: false } },
 };
@@ -283,6 +289,10 @@ const CONDITIONS = [
   'context.time > datetime("2020-01-01")',
   'context.scopes.containsAny(["read"])',
   "context.authn.age < 60 && !context.authn.bound",
+  "context has body && context.body has amount && context.body.amount > 1000",
+  'context.body.tags.contains("a")',
+  'context has rpc && context.rpc has tool && context.rpc.tool == "read"',
+  'context.rpc.kind == "notification"',
   'context.authn.acr == "2"',
   'action in [Sallyport::Action::"write", Sallyport::Action::"GET"]',
   'principal in [Sallyport::Role::"Admin", Sallyport::Group::"corp/staff"]',
@@ -375,6 +385,18 @@ const request: fc.Arbitrary<PolicyRequest> = fc.record({
     amr: fc.subarray(["pwd"]),
     bound: fc.boolean(),
   }),
+  body: fc.option(
+    fc.record(
+      { amount: fc.constantFrom(1, 1001, 5_000_000_000), tags: fc.subarray(["a", "b"]) },
+      { requiredKeys: [] },
+    ),
+    { nil: undefined },
+  ),
+  rpc: fc.constantFrom<PolicyRequest["rpc"]>(
+    undefined,
+    { protocol: "mcp", kind: "request", method: "tools/call", tool: "read" },
+    { protocol: "mcp", kind: "notification", method: "notifications/initialized" },
+  ),
 });
 
 void test("decide() agrees with the official engine over the request written out", async () => {
@@ -483,6 +505,8 @@ function writtenOut(one: PolicyRequest): Parameters<typeof officialIsAuthorized>
         bound: one.authn.bound,
         ...(one.authn.acr === undefined ? {} : { acr: one.authn.acr }),
       },
+      ...(one.body === undefined ? {} : { body: one.body }),
+      ...(one.rpc === undefined ? {} : { rpc: { ...one.rpc } }),
     },
     entities: [
       {

@@ -6,6 +6,7 @@ import type { Actor } from "../../model/facts.ts";
 import type { Fields } from "../../model/http.ts";
 import type { Authn, InputRead, PolicyRequest } from "../../model/policy.ts";
 import type { Principal } from "../../model/principal.ts";
+import { RPC_NAMES, type RpcCall } from "../../model/rpc.ts";
 import { isIdentityName } from "../../wire/identity-fields.ts";
 import { HEADERS, QUERY } from "../cedar-names.ts";
 import { Datetime } from "../cedar/datetime.ts";
@@ -14,7 +15,7 @@ import { BAD_ADDRESS, EvaluationError } from "../cedar/evaluation-error.ts";
 import { parseFormQuery } from "./form-query.ts";
 import { parseIpAddress, type IpAddress } from "../cedar/ip-address.ts";
 import type { PlacedEntity } from "../cedar/policy-index.ts";
-import type { PrincipalView } from "./principal-view.ts";
+import { attributesRecord, type PrincipalView } from "./principal-view.ts";
 import {
   CedarRecord,
   CedarSet,
@@ -111,7 +112,7 @@ const CONTEXT_NAMES = [
 ] as const;
 
 /** Those that are there or not. */
-const OPTIONAL_NAMES = ["workload", "device", "actor"] as const;
+const OPTIONAL_NAMES = ["workload", "device", "actor", "body", "rpc"] as const;
 
 class RequestContext extends CedarRecord {
   readonly #request: PolicyRequest;
@@ -120,6 +121,8 @@ class RequestContext extends CedarRecord {
   #params: CedarRecord | undefined;
   #authn: CedarRecord | undefined;
   #actor: CedarRecord | undefined;
+  #body: CedarRecord | undefined;
+  #rpc: CedarRecord | undefined;
   readonly #viewOf: RequestPlace["viewOf"];
 
   constructor(request: PolicyRequest, viewOf: RequestPlace["viewOf"]) {
@@ -157,6 +160,10 @@ class RequestContext extends CedarRecord {
         return request.device && this.#viewOf(request.device).uid;
       case "actor":
         return request.actor && (this.#actor ??= actorRecord(request.actor));
+      case "body":
+        return request.body && (this.#body ??= attributesRecord(request.body));
+      case "rpc":
+        return request.rpc && (this.#rpc ??= rpcRecord(request.rpc));
       default:
         return undefined;
     }
@@ -276,5 +283,17 @@ function actorRecord(actor: Actor): CedarRecord {
   ]);
   if (issuer !== undefined) entries.set("issuer", issuer);
   if (clientId !== undefined) entries.set("clientId", clientId);
+  return new CedarRecord(entries);
+}
+
+function rpcRecord(call: RpcCall): CedarRecord {
+  const entries = new Map<string, Value>([
+    ["protocol", call.protocol],
+    ["kind", call.kind],
+  ]);
+  for (const name of RPC_NAMES) {
+    const value = call[name];
+    if (value !== undefined) entries.set(name, value);
+  }
   return new CedarRecord(entries);
 }

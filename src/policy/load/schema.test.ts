@@ -2,7 +2,7 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { Vocabulary, VocabularyAuthenticator } from "../../model/vocabulary.ts";
 import { officialSchemaText } from "../official/official-engine.ts";
-import { buildSchema, type SchemaJson } from "./schema.ts";
+import { buildSchema, type RecordTypeJson, type SchemaJson } from "./schema.ts";
 
 const EMPTY: Vocabulary = { authenticators: [], services: [], routes: [] };
 
@@ -107,4 +107,49 @@ void test("buildSchema() refuses numbers that are no 64-bit integers", () => {
     const services = [{ name: "s", attributes: { weight: value } }];
     assert.equal(buildSchema({ ...EMPTY, services }).problems?.length, 1, String(value));
   }
+});
+
+void test("buildSchema() knows of bodies what routes declare, as something that may be absent", () => {
+  const route = { service: "s", attributes: {}, params: [] };
+  const context = (routes: Vocabulary["routes"]) => {
+    const type = schemaOf({ routes })["Sallyport"]?.commonTypes["RequestContext"] as RecordTypeJson;
+    return type.attributes as Record<string, RecordTypeJson & { required: boolean }>;
+  };
+  const plain = context([{ name: "a", ...route }]);
+  assert.deepEqual([plain["body"], plain["rpc"]], [undefined, undefined]);
+  const inspect = { body: { amount: "long" } } as const;
+  const { body, rpc } = context([
+    { name: "a", ...route, inspect },
+    { name: "b", ...route, inspect: { body: { amount: "long", tags: "strings" } } },
+  ]);
+  assert.equal(rpc, undefined);
+  assert.equal(body?.required, false);
+  assert.deepEqual(body.attributes, {
+    amount: { type: "Long", required: false },
+    tags: { type: "Set", element: { type: "String" }, required: false },
+  });
+  const speaking = context([{ name: "a", ...route, inspect: { body: {}, rpc: "mcp" } }]);
+  assert.deepEqual(Object.keys(speaking["rpc"]?.attributes ?? {}).toSorted(), [
+    "kind",
+    "method",
+    "prompt",
+    "protocol",
+    "resource",
+    "tool",
+  ]);
+});
+
+void test("buildSchema() refuses a value of bodies with two types, naming both routes", () => {
+  const route = { service: "s", attributes: {}, params: [] };
+  const { problems } = buildSchema({
+    ...EMPTY,
+    routes: [
+      { name: "a", ...route, inspect: { body: { amount: "long" } } },
+      { name: "b", ...route, inspect: { body: { amount: "string" } } },
+    ],
+  });
+  assert.deepEqual(
+    problems?.map(({ message }) => message),
+    ["attribute 'amount' of a body is a long in route 'a' and a string in route 'b'"],
+  );
 });

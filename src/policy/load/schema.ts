@@ -4,11 +4,13 @@
  * applies.
  *
  * Refuses attributes whose type differs between authenticators of one kind of principal, between
- * services, or between routes: a policy could then not be typed.
+ * services, or between routes, and values of bodies whose type differs between routes: a policy could
+ * then not be typed.
  */
 import { ADMIN, ADMIN_PARAMS, ADMIN_RESOURCE } from "../../model/admin-operations.ts";
 import type { Problem } from "../../model/errors.ts";
 import type { AttributeType, AttributeValue, PrincipalKind } from "../../model/principal.ts";
+import { RPC_NAMES } from "../../model/rpc.ts";
 import type { Vocabulary } from "../../model/vocabulary.ts";
 import {
   ACTIONS,
@@ -101,8 +103,10 @@ export function buildSchema(vocabulary: Vocabulary): SchemaResult {
     Query: { tags: STRINGS },
     Headers: { tags: STRINGS },
   };
+  const inspected = inspectedTypes(vocabulary, shape);
   if (problems.length > 0) return { problems: distinct(problems) };
-  const commonTypes = { RequestContext: contextType(vocabulary) as TypeJson };
+  const context = contextType(vocabulary, inspected);
+  const commonTypes = { RequestContext: context as TypeJson };
   return { schema: { [NAMESPACE]: { commonTypes, entityTypes, actions: actionTypes() } } };
 }
 
@@ -214,7 +218,43 @@ function distinct(problems: readonly Problem[]): Problem[] {
   return [...new Map(problems.map((problem) => [problem.message, problem])).values()];
 }
 
-function contextType(vocabulary: Vocabulary): RecordTypeJson {
+/** What routes look at in bodies. Names that no route declares stay unknown, so that a typing error is one. */
+function inspectedTypes(
+  { routes }: Vocabulary,
+  shape: (owners: readonly Owner[]) => RecordTypeJson,
+): RecordTypeJson["attributes"] {
+  const inspecting = routes.filter(({ inspect }) => inspect !== undefined);
+  if (inspecting.length === 0) return {};
+  const declared = shape(
+    inspecting.map(({ name, inspect }) => ({
+      name: `route '${name}'`,
+      kind: "body",
+      attributes: inspect?.body ?? {},
+    })),
+  );
+  // What one request has of it another may leave out.
+  const attributes = Object.fromEntries(
+    Object.entries(declared.attributes).map(([name, type]) => [name, { ...type, ...OPTIONAL }]),
+  );
+  const body = { type: "Record", attributes, ...OPTIONAL } as const;
+  const speaking = inspecting.some(({ inspect }) => inspect?.rpc !== undefined);
+  return speaking ? { body, rpc: { ...RPC_TYPE, ...OPTIONAL } } : { body };
+}
+
+const OPTIONAL = { required: false } as const;
+const RPC_TYPE: RecordTypeJson = {
+  type: "Record",
+  attributes: {
+    protocol: { ...STRING, required: true },
+    kind: { ...STRING, required: true },
+    ...Object.fromEntries(RPC_NAMES.map((name) => [name, { ...STRING, ...OPTIONAL }])),
+  },
+};
+
+function contextType(
+  vocabulary: Vocabulary,
+  inspected: RecordTypeJson["attributes"],
+): RecordTypeJson {
   const params = new Set([...vocabulary.routes.flatMap((route) => route.params), ...ADMIN_PARAMS]);
   const required = { required: true } as const;
   const optional = { required: false } as const;
@@ -262,6 +302,7 @@ function contextType(vocabulary: Vocabulary): RecordTypeJson {
         },
         ...optional,
       },
+      ...inspected,
     },
   };
 }
