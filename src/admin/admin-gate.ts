@@ -9,7 +9,7 @@ import type { FurtherWays, GateSnapshot, GateRoute } from "../gate/snapshot.ts";
 import type { BearerVerifier } from "../model/verifiers.ts";
 import { createRouter, pathParams, type RoutePattern } from "../gate/router.ts";
 import { ADMIN_ROUTE, adminAction, type AdminOperation } from "../model/admin-operations.ts";
-import type { Policies } from "../model/policy.ts";
+import type { Policies, ShadowPolicies } from "../model/policy.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { localPrincipal, withLocalSocket } from "../policy/decide/local-socket.ts";
 import { ADMIN_PLACES } from "./operations.ts";
@@ -23,6 +23,8 @@ export interface AdminSnapshots {
 
 export interface AdminGateParts {
   readonly policies: Policies;
+  /** The candidate set; not asked about the socket, whose permit no policy can change. */
+  readonly shadow?: ShadowPolicies | undefined;
   /** Of `admin.authenticate`; undefined where it is left out. */
   readonly bearer: BearerVerifier | undefined;
   /** The other ways of `admin.authenticate`. */
@@ -33,7 +35,7 @@ export interface AdminGateParts {
 }
 
 export function createAdminSnapshots(parts: AdminGateParts): AdminSnapshots {
-  const { policies, bearer, further, audience, uid } = parts;
+  const { policies, shadow, bearer, further, audience, uid } = parts;
   const named = bearer !== undefined || further !== undefined;
   const snapshot = (who: Who, decide: Policies): GateSnapshot => ({
     router: createRouter(adminGateRoutes({ ...who, audience }), METHODS),
@@ -41,7 +43,7 @@ export function createAdminSnapshots(parts: AdminGateParts): AdminSnapshots {
     policies: decide,
   });
   return {
-    address: named ? snapshot({ bearer, further }, policies) : undefined,
+    address: named ? { ...snapshot({ bearer, further }, policies), shadow } : undefined,
     socket: snapshot({ bearer: undefined, local: localPrincipal(uid) }, withLocalSocket(policies)),
   };
 }

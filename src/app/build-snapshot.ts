@@ -3,10 +3,11 @@
  * found here, before anything is in force.
  */
 import { type AdminSnapshots, createAdminSnapshots } from "../admin/admin-gate.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { RouteOptions } from "../gate/route-options.ts";
 import { createRouter, pathParams } from "../gate/router.ts";
-import type { GateRoute } from "../gate/snapshot.ts";
+import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
 import type { Upstream } from "../http/exchange.ts";
 import type { Records, RunningService } from "../http/running-services.ts";
 import { createUpstream } from "../http/service.ts";
@@ -19,10 +20,11 @@ import { readSessionKeys } from "../identity/session/session-keys.ts";
 import type { AssertionSigner } from "../model/assertion.ts";
 import type { WorkloadPart, WorkloadSource } from "../identity/spiffe/workload-source.ts";
 import { ConfigError } from "../model/errors.ts";
-import type { Policies } from "../model/policy.ts";
+import type { Policies, ShadowPolicies } from "../model/policy.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { readFileBytes } from "../platform/files.ts";
-import { compileVerified } from "../policy/compile-policies.ts";
+import { compileVerified, type VerifiedPolicies } from "../policy/compile-policies.ts";
+import { createShadowPolicies } from "../policy/decide/shadow-policies.ts";
 import type { ForwardRoute } from "../proxy/forward-route.ts";
 import type { LoginSnapshot } from "../proxy/login-call.ts";
 import type { ProxySnapshot, RedirectRoute } from "../proxy/handler.ts";
@@ -59,16 +61,13 @@ export interface RunningSnapshot extends ProxySnapshot {
 
 /** Throws ConfigError with every problem. */
 export async function buildSnapshot(
-  { loaded, policies }: Prepared,
+  { loaded, policies, shadow }: Prepared,
   instruments: Instruments,
   signing: AssertionSigner = NOBODY_SIGNS,
 ): Promise<RunningSnapshot> {
   const { config } = loaded;
-  const compiled = await compileVerified(policies, loaded.vocabulary, instruments);
-  if (compiled.problems !== undefined) throw new ConfigError(compiled.problems);
-  for (const { message, remedy } of compiled.warnings) {
-    instruments.log.warn("policies", { finding: message, remedy });
-  }
+  const enforced = await compile(policies, loaded, instruments);
+  const candidate = await compileShadow(shadow, loaded, instruments);
   const sessionKeys = await readSessionKeys(config.authenticators, {
     env: process.env,
     timers: instruments.timers,
@@ -107,12 +106,16 @@ export async function buildSnapshot(
   const routes = orClose(() => config.routes.map(build), close);
   return {
     configHash: loaded.hash,
-    admin: orClose(() => adminSnapshots(config, compiled.policies, waysOf), close),
+    admin: orClose(
+      () => adminSnapshots(config, { policies: enforced, shadow: candidate }, waysOf),
+      close,
+    ),
     authenticators: () => authenticators,
     gate: {
       router: createRouter(routes, METHODS),
       anyPathParameters: config.routes.some((route) => route.pathParameters === "allow"),
-      policies: compiled.policies,
+      policies: enforced,
+      shadow: candidate,
       certificates: certificatesOf(authenticators),
       proofs: createProofs(config, instruments),
       origins: publicOrigins(config),
@@ -138,6 +141,32 @@ export async function buildSnapshot(
   };
 }
 
+/** Throws ConfigError. */
+async function compile(
+  verified: VerifiedPolicies,
+  { vocabulary }: Pick<LoadedConfig, "vocabulary">,
+  { clock, log }: Pick<Instruments, "clock" | "log">,
+): Promise<Policies> {
+  const compiled = await compileVerified(verified, vocabulary, { clock });
+  if (compiled.problems !== undefined) throw new ConfigError(compiled.problems);
+  for (const { message, remedy } of compiled.warnings) {
+    log.warn("policies", { finding: message, remedy });
+  }
+  return compiled.policies;
+}
+
+async function compileShadow(
+  verified: VerifiedPolicies | undefined,
+  loaded: LoadedConfig,
+  instruments: Instruments,
+): Promise<ShadowPolicies | undefined> {
+  if (verified === undefined) return undefined;
+  const candidate = await compile(verified, loaded, instruments);
+  const { hash } = candidate;
+  instruments.log.info("candidate policies are asked beside those in force", { shadow: hash });
+  return createShadowPolicies(candidate);
+}
+
 /** The client of the agent; undefined where there is none. It asks for nothing yet. */
 export function openWorkloadApi(
   { workloadApi }: Pick<Config, "workloadApi">,
@@ -156,14 +185,14 @@ function usedParts({ services }: Config): readonly WorkloadPart[] {
 
 function adminSnapshots(
   { admin }: Config,
-  policies: Policies,
+  decided: Pick<GateSnapshot, "policies" | "shadow">,
   waysOf: (names: readonly string[]) => Ways,
 ): AdminSnapshots | undefined {
   if (admin === undefined) return undefined;
   const { authenticate = [], audience } = admin;
   const { bearer, further } = waysOf(authenticate);
   return createAdminSnapshots({
-    policies,
+    ...decided,
     bearer,
     further,
     audience,

@@ -395,5 +395,6 @@ export function createGateDeps(
     decided: (route, reason, milliseconds, grpc) =>
       requests.decided(route, reason, milliseconds, grpc),
     unbound: (route) => requests.unbound(route),
+    shadowed: (outcome) => requests.shadowed(outcome),
   };
 }

@@ -4,11 +4,14 @@ import type { LoadedConfig } from "../config/load.ts";
 import { loadConfigInThread } from "../config/load-thread.ts";
 import { ConfigError } from "../model/errors.ts";
 import { type VerifiedPolicies, verifyPolicies } from "../policy/compile-policies.ts";
+import type { PolicySource } from "../policy/policy-source.ts";
 
 /** A configuration with policies that passed every check. */
 export interface Prepared {
   readonly loaded: LoadedConfig;
   readonly policies: VerifiedPolicies;
+  /** The candidate set, which has to pass as well; undefined where there is none. */
+  readonly shadow: VerifiedPolicies | undefined;
 }
 
 /**
@@ -22,25 +25,36 @@ export function createPreparer(
   file: string,
   { bundle }: { readonly bundle?: () => string | undefined } = {},
 ): () => Promise<Prepared> {
-  let known: { readonly of: string; readonly policies: VerifiedPolicies } | undefined;
+  const enforced = createVerifier();
+  const candidate = createVerifier();
   return async () => {
     const loaded = await loadConfigInThread(file, { env: process.env, bundle: bundle?.() });
-    const of = digestOf(loaded);
-    if (known?.of === of) return { loaded, policies: known.policies };
-    const { policyFiles: files, vocabulary } = loaded;
-    const result = await verifyPolicies({ files, vocabulary });
+    const { policyFiles, shadowFiles, vocabulary } = loaded;
+    const policies = await enforced({ files: policyFiles, vocabulary });
+    const shadow = shadowFiles && (await candidate({ files: shadowFiles, vocabulary }));
+    return { loaded, policies, shadow };
+  };
+}
+
+/** Throws ConfigError. */
+function createVerifier(): (source: PolicySource) => Promise<VerifiedPolicies> {
+  let known: { readonly of: string; readonly policies: VerifiedPolicies } | undefined;
+  return async (source) => {
+    const of = digestOf(source);
+    if (known?.of === of) return known.policies;
+    const result = await verifyPolicies(source);
     if (result.problems !== undefined) throw new ConfigError(result.problems);
     known = { of, policies: result.verified };
-    return { loaded, policies: result.verified };
+    return result.verified;
   };
 }
 
 /** Of all that the engine is given. */
-function digestOf({ policyFiles, vocabulary }: LoadedConfig): string {
+function digestOf({ files, vocabulary }: PolicySource): string {
   const hash = createHash("sha256");
   const exact = (_name: string, value: unknown): unknown =>
     typeof value === "bigint" ? `${String(value)}n` : value;
-  for (const { name, text } of policyFiles) {
+  for (const { name, text } of files) {
     hash.update(`${name.length}:${name}${text.length}:`).update(text);
   }
   return hash.update(JSON.stringify(vocabulary, exact)).digest("base64url");

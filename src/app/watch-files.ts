@@ -33,8 +33,7 @@ export function watchFiles(
   let taken: string | undefined;
   let last: string | undefined;
 
-  const seenNow = (): Promise<string> =>
-    stampOf([file, ...config().policies.enforce], POLICY_SUFFIX);
+  const seenNow = (): Promise<string> => stampOf([file, ...policyPaths(config())], POLICY_SUFFIX);
 
   async function look(): Promise<void> {
     const seen = await seenNow();
@@ -66,4 +65,8 @@ export function watchFiles(
       clearTimeout(timer);
     },
   };
+}
+
+function policyPaths({ policies }: Config): readonly string[] {
+  return [...policies.enforce, ...(policies.shadow ?? [])];
 }

@@ -61,6 +61,7 @@ export const K = {
   route: literal(',"route":'),
   scopes: literal(',"scopes":'),
   service: literal(',"service":'),
+  shadow: literal(',"shadow":{"bundle":'),
   status: literal(',"status":'),
   stream: literal(',"stream":'),
   time: literal(',"time":'),

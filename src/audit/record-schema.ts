@@ -74,6 +74,19 @@ const readSchema = z.strictObject({
 
 const truncatedSchema = z.record(z.string(), z.strictObject({ bytes: count, hash: text }));
 
+const shadowSchema = z.strictObject({
+  bundle: text,
+  determining: texts,
+  reason: z.enum([
+    "permitted",
+    "no-permit",
+    "forbidden",
+    "policy-error",
+    "step-up-required",
+    "internal-error",
+  ]),
+});
+
 /** A decision as it is read back. What was left out because it was empty is empty again. */
 export const decisionSchema = z.strictObject({
   action: text.optional(),
@@ -105,6 +118,7 @@ export const decisionSchema = z.strictObject({
   route: text.optional(),
   scopes: texts,
   service: text.optional(),
+  shadow: shadowSchema.optional(),
   stream: text.optional(),
   time,
   truncated: truncatedSchema.default({}),

@@ -12,7 +12,7 @@
  */
 import type { Actor } from "../model/facts.ts";
 import type { PeerCertificate } from "../model/peer-tls.ts";
-import type { Authn, InputRead } from "../model/policy.ts";
+import type { Authn, InputRead, ShadowDecision } from "../model/policy.ts";
 import type { AttributeValue, Principal } from "../model/principal.ts";
 import type { CompletionRecord, DecisionRecord, RecordedCredential } from "../model/records.ts";
 import { Recurring } from "../model/recurring.ts";
@@ -210,6 +210,7 @@ export class Serializer {
       writeRecurring(lines, record.scopes, this.#lists, writeList);
     }
     if (record.service !== undefined) lines.raw(this.#services.member(record.service));
+    if (record.shadow !== undefined) this.#writeShadow(lines, record.shadow);
     if (record.stream !== undefined) lines.raw(K.stream).quoted(record.stream);
     lines.raw(K.time).text(this.#time(record.timeMs));
     this.#cuts.write(lines);
@@ -251,6 +252,12 @@ export class Serializer {
       lines.raw(K.readKind).quoted(read.kind).raw(K.readName).quoted(read.name).raw(K.close);
     }
     lines.raw(K.closeList);
+  }
+
+  #writeShadow(lines: Lines, { bundle, determining, reason }: ShadowDecision): void {
+    lines.raw(K.shadow).quoted(bundle);
+    if (determining.length > 0) this.#writeDetermining(lines, determining);
+    lines.raw(this.#reasons.member(reason)).raw(K.close);
   }
 
   #writeHashes(lines: Lines, read: InputRead): void {

@@ -58,6 +58,11 @@ const contentSchema = z
     dpop: mappingSchema.optional(),
     limits: mappingSchema,
     policies: z.array(z.strictObject({ name: z.string(), text: z.string() }).readonly()).readonly(),
+    /** The candidate set, where there is one; absent otherwise, so that earlier proxies can read the rest. */
+    shadow: z
+      .array(z.strictObject({ name: z.string(), text: z.string() }).readonly())
+      .readonly()
+      .optional(),
     words: wordsSchema,
     /** Places of the parts above whose value is a path, and the file that belongs there. */
     links: z

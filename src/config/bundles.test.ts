@@ -168,6 +168,7 @@ test("a bundle of all gives a proxy what the authority was told, and its own fil
   assert.deepEqual(config.limits, from.config.limits);
   assert.deepEqual(loaded.vocabulary, from.vocabulary);
   assert.deepEqual(loaded.policyFiles, from.policyFiles);
+  assert.equal(loaded.shadowFiles, undefined);
   // Secret files are the proxy's own; public ones came along.
   const moved = JSON.stringify(from.config.routes).replaceAll("/authority/", "/proxy/");
   assert.equal(JSON.stringify(config.routes), moved);
@@ -187,6 +188,23 @@ test("a bundle of all gives a proxy what the authority was told, and its own fil
   assert.equal(config.audit.path, join(there.dir, "data", "audit"));
   assert.equal(loaded.bundle, bundleFor(from.published, "inner")?.bundle.hash);
   assert.deepEqual(loaded.published, []);
+});
+
+test("a candidate set travels with the words that only it speaks, and is absent where there is none", async (context) => {
+  const parts = PARTS.replace("enforce: [policies]", "enforce: [policies], shadow: [candidate]");
+  const there = ground(context, { keeper: SERVING, parts });
+  const candidate = join(there.authority, "..", "candidate");
+  mkdirSync(candidate);
+  const text = '@id("all") permit (principal, action, resource == Sallyport::Route::"stock");';
+  writeFileSync(join(candidate, "c.cedar"), text);
+  const { from, loaded } = await follow(there, "edge-1");
+  assert.deepEqual(loaded.shadowFiles, [{ name: "candidate/c.cedar", text }]);
+  assert.deepEqual(loaded.shadowFiles, from.shadowFiles);
+  assert.notEqual(loaded.policyFiles, from.shadowFiles);
+  assert.ok(loaded.vocabulary.routes.some(({ name }) => name === "stock"));
+  const other = ground(context, { keeper: SERVING });
+  const without = await loadConfig(other.authority, { env: ENV });
+  assert.ok(!Buffer.from(without.published[0]?.bundle.bytes ?? []).includes('"shadow"'));
 });
 
 test("a bundle of some services has their routes, authenticators and rates, redirects, and all words", async (context) => {

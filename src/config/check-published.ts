@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { formatProblem, type Problem } from "../model/errors.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { verifyPolicies } from "../policy/compile-policies.ts";
+import type { PolicyFile } from "../policy/policy-source.ts";
 import { buildSchema } from "../policy/load/schema.ts";
 import { inspectConfig, type LoadedConfig, type LoadSources } from "./load.ts";
 import { unpackBundle } from "./unpack-bundle.ts";
@@ -67,9 +68,13 @@ async function problemsOf(
   if (loaded === undefined) return problems;
   // The words say the same, as they should: then so does every answer about the policies.
   if (saysTheSame(loaded.vocabulary, authority.vocabulary)) return [];
-  const { policyFiles: files, vocabulary } = loaded;
-  const result = await verifyPolicies({ files, vocabulary });
-  return result.problems ?? [];
+  const { policyFiles, shadowFiles, vocabulary } = loaded;
+  const problemsIn = async (files: readonly PolicyFile[]): Promise<readonly Problem[]> =>
+    (await verifyPolicies({ files, vocabulary })).problems ?? [];
+  return [
+    ...(await problemsIn(policyFiles)),
+    ...(shadowFiles === undefined ? [] : await problemsIn(shadowFiles)),
+  ];
 }
 
 /** Routes that no policy names are left out of what a proxy gets, where the schema does not change by it. */

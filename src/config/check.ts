@@ -9,6 +9,7 @@ import type { Problem } from "../model/errors.ts";
 import type { Clock } from "../model/ports.ts";
 import { compilePolicies } from "../policy/compile-policies.ts";
 import { checkPublished } from "./check-published.ts";
+import type { PolicyFile } from "../policy/policy-source.ts";
 import { inspectConfig, type LoadedConfig, type LoadedOwn, type LoadSources } from "./load.ts";
 import { bundlesFolder, newestBundle } from "./unpack-bundle.ts";
 
@@ -40,15 +41,25 @@ export async function checkConfig(file: string, deps: CheckDeps): Promise<CheckR
   }
   // Policies are named as the person who asks would name them.
   const folder = dirname(file);
-  const named = loaded.policyFiles.map(({ name, text }) => ({
-    name: loaded.bundle === undefined ? join(folder, name) : `bundle ${loaded.bundle}: ${name}`,
-    text,
-  }));
-  const { vocabulary } = loaded;
-  const result = await compilePolicies({ files: named, vocabulary }, deps);
+  const named = (files: readonly PolicyFile[]): PolicyFile[] =>
+    files.map(({ name, text }) => ({
+      name: loaded.bundle === undefined ? join(folder, name) : `bundle ${loaded.bundle}: ${name}`,
+      text,
+    }));
+  const { vocabulary, policyFiles, shadowFiles } = loaded;
+  const result = await compilePolicies({ files: named(policyFiles), vocabulary }, deps);
+  const shadow =
+    shadowFiles === undefined
+      ? undefined
+      : await compilePolicies({ files: named(shadowFiles), vocabulary }, deps);
   const published = await checkPublished(file, loaded, deps);
   return {
-    problems: [...warnings, ...(result.problems ?? result.warnings), ...published],
+    problems: [
+      ...warnings,
+      ...(result.problems ?? result.warnings),
+      ...(shadow?.problems ?? shadow?.warnings ?? []),
+      ...published,
+    ],
     loaded,
   };
 }

@@ -25,6 +25,7 @@ export type LoadMessage =
       readonly file: string;
       readonly config: Omit<Config, "routes">;
       readonly policyFiles: readonly PolicyFile[];
+      readonly shadowFiles: readonly PolicyFile[] | undefined;
       readonly words: Words;
       readonly bundle: string | undefined;
       readonly published: readonly PublishedBundle[];

@@ -21,7 +21,7 @@ import { expand, type ExpandSources, type Expansion } from "./expand.ts";
 import { findProblems, findWarnings, type Subject } from "./find-problems.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 import { type Path, pathKey } from "../wire/document/place.ts";
-import { readPolicyFiles } from "./policy-files.ts";
+import { readPolicyFiles, readShadowFiles } from "./policy-files.ts";
 import { publish, type PublishedBundle } from "./publish.ts";
 import { type ConfigSource, isFollowersFile, readSource } from "./read-source.ts";
 import { deepFreeze, resolveOwnPaths, resolvePaths } from "./resolve-paths.ts";
@@ -38,6 +38,8 @@ export interface LoadedConfig {
   readonly config: Config;
   readonly vocabulary: Vocabulary;
   readonly policyFiles: readonly PolicyFile[];
+  /** The candidate set that is asked beside them, with the same data; undefined where there is none. */
+  readonly shadowFiles: readonly PolicyFile[] | undefined;
   /** Hash of the bundle that it was composed with; undefined where no feed is followed. */
   readonly bundle: string | undefined;
   /** What it publishes to proxies, in the order of `authority.proxies`. */
@@ -152,6 +154,7 @@ interface Parts {
   readonly expansion: Expansion;
   readonly draft: Draft;
   readonly policyFiles: readonly PolicyFile[];
+  readonly shadowFiles: readonly PolicyFile[] | undefined;
   /** Of the words that came with a bundle. */
   readonly spoken: Expansion;
   readonly words: Words;
@@ -175,15 +178,20 @@ function readParts(
     bundle === undefined
       ? readPolicyFiles(draft.policies?.enforce ?? [], folder)
       : { files: bundle.content.policies, problems: [] };
+  const shadow =
+    bundle === undefined
+      ? readShadowFiles(draft.policies?.shadow, folder)
+      : { files: bundle.content.shadow, problems: [] };
   const spoken = expand(bundle?.content.words ?? NO_WORDS, reading, [WORDS]);
   const beside = readWords(spoken.value, { base: [WORDS], written: spoken.written });
   return {
     expansion,
     draft,
     policyFiles: policies.files,
+    shadowFiles: shadow.files,
     spoken,
     words: beside.words,
-    problems: [...problems, ...policies.problems, ...beside.problems],
+    problems: [...problems, ...policies.problems, ...shadow.problems, ...beside.problems],
   };
 }
 
@@ -201,12 +209,18 @@ function concludeOwn(
 /** The last step can find something wrong as well: what is to be published is read here. */
 function concludeWhole(
   source: ConfigSource,
-  { draft, policyFiles, words: beside }: Parts,
+  { draft, policyFiles, shadowFiles, words: beside }: Parts,
   { place, warnings }: { readonly place: Placing; readonly warnings: readonly Problem[] },
 ): Inspection {
   const { written, folder, bundle } = source;
   if (draft.config === undefined) throw new TypeError("nothing is wrong, and nothing was read");
-  const { published, problems } = publish({ written, config: draft.config, policyFiles, folder });
+  const { published, problems } = publish({
+    written,
+    config: draft.config,
+    policyFiles,
+    shadowFiles,
+    folder,
+  });
   if (problems.length > 0)
     return { loaded: undefined, problems: sorted(place(problems)), warnings };
   const whole = resolvePaths(draft.config, folder);
@@ -218,13 +232,26 @@ function concludeWhole(
     config,
     vocabulary: createVocabulary(config, words),
     policyFiles,
+    shadowFiles: withSameData(shadowFiles, policyFiles),
     bundle: bundle?.hash,
     published,
     warnings,
-    hash: hashOf(source, policyFiles),
+    hash: hashOf(
+      source,
+      shadowFiles === undefined ? policyFiles : [...policyFiles, ...shadowFiles],
+    ),
     shown: JSON.stringify(shownConfig(written)),
   });
   return { loaded, words, problems: [], warnings };
+}
+
+/** A candidate is other policies about the same entities. */
+function withSameData(
+  shadowFiles: readonly PolicyFile[] | undefined,
+  policyFiles: readonly PolicyFile[],
+): readonly PolicyFile[] | undefined {
+  if (shadowFiles === undefined) return undefined;
+  return [...shadowFiles, ...policyFiles.filter(({ name }) => !name.endsWith(".cedar"))];
 }
 
 /**

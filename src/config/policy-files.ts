@@ -16,16 +16,29 @@ const LIMITS = {
   files: 10_000,
 } as const;
 
+/** Of the candidate set, where there is one. */
+export function readShadowFiles(
+  shadow: readonly string[] | undefined,
+  folder: string,
+): {
+  readonly files: readonly PolicyFile[] | undefined;
+  readonly problems: readonly PathProblem[];
+} {
+  if (shadow === undefined) return { files: undefined, problems: [] };
+  return readPolicyFiles(shadow, folder, "shadow");
+}
+
 export function readPolicyFiles(
   enforce: readonly string[],
   folder: string,
+  key: "enforce" | "shadow" = "enforce",
 ): { readonly files: readonly PolicyFile[]; readonly problems: readonly PathProblem[] } {
   const files: PolicyFile[] = [];
   // A file that two entries name counts once.
   const seen = new Set<string>();
   const problems: PathProblem[] = [];
   for (const [index, written] of enforce.entries()) {
-    const path = ["policies", "enforce", index];
+    const path = ["policies", key, index];
     const found = listFiles(resolve(folder, written));
     if ("message" in found) {
       problems.push({ path, message: `"${written}" ${found.message}`, remedy: found.remedy });

@@ -47,6 +47,7 @@ export interface PublishSource {
   /** What became of it; its paths as they are written. */
   readonly config: Config;
   readonly policyFiles: readonly PolicyFile[];
+  readonly shadowFiles: readonly PolicyFile[] | undefined;
   readonly folder: string;
 }
 
@@ -136,7 +137,7 @@ function createBundle(
     readonly files: readonly FileAt[];
   },
 ): Bundle {
-  const { written, config, policyFiles } = source;
+  const { written, config, policyFiles, shadowFiles } = source;
   const chosen = choose(config, selection.services);
   const files = selection.files.filter(
     ({ at: [section = "", name = ""] }) => section !== "services" || chosen.services.has(name),
@@ -151,7 +152,12 @@ function createBundle(
     ...writtenDpop(written),
     limits: chosenLimits(written, chosen.rates),
     policies: policyFiles.map(({ name, text }) => ({ name, text })),
-    words: wordsBeside(source, chosen),
+    ...(shadowFiles && { shadow: shadowFiles.map(({ name, text }) => ({ name, text })) }),
+    // What only the candidate speaks of has to be known as well.
+    words: wordsBeside(
+      { ...source, policyFiles: [...policyFiles, ...(shadowFiles ?? [])] },
+      chosen,
+    ),
     ...carried(files),
   };
   return encodeBundle(content);

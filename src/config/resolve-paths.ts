@@ -63,6 +63,9 @@ export function resolvePaths(config: Config, folder: string): Config {
     policies: {
       ...config.policies,
       enforce: config.policies.enforce.map((path) => resolve(folder, path)),
+      ...(config.policies.shadow && {
+        shadow: config.policies.shadow.map((path) => resolve(folder, path)),
+      }),
     },
   };
 }

@@ -1,9 +1,10 @@
 /** Step: asks the compiled policies about this principal, action, resource and context. */
 import type { Fields, RequestHead } from "../model/http.ts";
+import type { PolicyRequest } from "../model/policy.ts";
 import type { Deciding } from "./decision.ts";
-import type { StepResult } from "./step.ts";
+import type { GateDeps, StepResult } from "./step.ts";
 
-export function authorize(deciding: Deciding): StepResult {
+export function authorize(deciding: Deciding, deps: Pick<GateDeps, "shadowed">): StepResult {
   const { request, route, principal, authn } = deciding;
   if (
     request === undefined ||
@@ -13,7 +14,8 @@ export function authorize(deciding: Deciding): StepResult {
   ) {
     throw new TypeError("authorize comes after identify");
   }
-  deciding.policy = deciding.snapshot.policies.decide({
+  const { policies, shadow } = deciding.snapshot;
+  const asked: PolicyRequest = {
     principal,
     action: route.action ?? request.method,
     route: route.name,
@@ -30,8 +32,16 @@ export function authorize(deciding: Deciding): StepResult {
     workload: deciding.workload,
     device: deciding.device,
     actor: deciding.facts?.actor,
-  });
-  return deciding.policy.reason === "permitted" ? undefined : deciding.policy.reason;
+  };
+  const decision = policies.decide(asked);
+  deciding.policy = decision;
+  if (shadow !== undefined) {
+    // After the decision, of which it sees nothing but the answer: it can change nothing.
+    const { outcome, difference } = shadow.compare(asked, decision);
+    deciding.shadow = difference;
+    deps.shadowed?.(outcome);
+  }
+  return decision.reason === "permitted" ? undefined : decision.reason;
 }
 
 /**

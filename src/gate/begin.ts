@@ -28,6 +28,7 @@ export function begin(input: GateInput, snapshot: GateSnapshot, deps: GateDeps):
     authn: undefined,
     credentials: NO_CREDENTIALS,
     policy: undefined,
+    shadow: undefined,
     admission: undefined,
     answerFields: undefined,
     detail: undefined,

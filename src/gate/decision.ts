@@ -5,7 +5,7 @@
 import type { CredentialFacts } from "../model/facts.ts";
 import type { CanonicalRequest, Fields, Peer, RequestHead, TrustProxy } from "../model/http.ts";
 import type { Admission } from "../limits/route-limits.ts";
-import type { Authn, PolicyDecision, StepUp } from "../model/policy.ts";
+import type { Authn, PolicyDecision, ShadowDecision, StepUp } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Reason } from "../model/reason.ts";
 import type { RecordedCredential, Taken } from "../model/records.ts";
@@ -60,6 +60,8 @@ export interface Deciding {
   authn: Authn | undefined;
   credentials: readonly RecordedCredential[];
   policy: PolicyDecision | undefined;
+  /** What the candidate set would have done, where it is something else. */
+  shadow: ShadowDecision | undefined;
   /** What the route's limits said; undefined where it has none, or was not asked yet. */
   admission: Admission | undefined;
   /** Fields that go out with the answer, whoever gives it: name, value, name, value, … */

@@ -39,6 +39,7 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
     determining: policy?.determining ?? NONE,
     erroring: policy?.erroring ?? NONE,
     reads: policy?.reads ?? NO_READS,
+    shadow: deciding.shadow,
     bundle: deciding.snapshot.policies.hash,
   });
 }

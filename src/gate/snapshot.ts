@@ -4,7 +4,7 @@
  */
 import type { ConfirmationRule } from "./confirmation-rule.ts";
 import type { RouteLimits } from "../limits/route-limits.ts";
-import type { Policies } from "../model/policy.ts";
+import type { Policies, ShadowPolicies } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
 import type {
   BearerVerifier,
@@ -62,6 +62,8 @@ export interface GateSnapshot {
   /** Whether any route lets `;` through; then paths with it reach the router, and the route decides. */
   readonly anyPathParameters: boolean;
   readonly policies: Policies;
+  /** A candidate that is asked beside them, and only recorded and counted. */
+  readonly shadow?: ShadowPolicies | undefined;
   /** All authenticators of certificates: what a connection proves is told to policies on every route. */
   readonly certificates?: CertificateVerifier | undefined;
   /** Undefined where proofs of possession cannot be checked: what needs one is refused. */

@@ -1,5 +1,6 @@
 /** What every step of the decision has in common: what it is given and what it answers. */
 import type { Clock, Log } from "../model/ports.ts";
+import type { ShadowOutcome } from "../model/policy.ts";
 import type { Reason } from "../model/reason.ts";
 import type { AuditLog } from "../model/records.ts";
 import type { Revocations } from "../model/revocation.ts";
@@ -28,6 +29,8 @@ export interface GateDeps {
   ) => void;
   /** Told of each token that is bound to nobody, on routes that say `confirmation: report`. Undefined: nobody counts. */
   readonly unbound?: (route: string) => void;
+  /** Told how a candidate set of policies would have decided, where there is one. Undefined: nobody counts. */
+  readonly shadowed?: (outcome: ShadowOutcome) => void;
 }
 
 /** Undefined to go on, or the reason to deny. */

@@ -82,6 +82,32 @@ export interface StepUp {
   readonly maxAgeSeconds: number | undefined;
 }
 
+/** What a candidate set of policies would have done where it is not what was done. */
+export interface ShadowDecision {
+  /** Of the candidate, as `Policies.hash`. */
+  readonly bundle: string;
+  /** `internal-error`: it could not be evaluated, which says nothing of what it would have decided. */
+  readonly reason: PolicyDecision["reason"] | "internal-error";
+  readonly determining: readonly string[];
+}
+
+/** How a candidate's answer stands to the one that counted. */
+export type ShadowOutcome = "same" | "would-permit" | "would-deny" | "error";
+
+export interface ShadowAnswer {
+  readonly outcome: ShadowOutcome;
+  /** Undefined where both permit or both deny. */
+  readonly difference: ShadowDecision | undefined;
+}
+
+/** A candidate set that is asked beside the one in force, and changes nothing. */
+export interface ShadowPolicies {
+  /** As `Policies.hash`. */
+  readonly hash: string;
+  /** `decision`: what the set in force said of the same request. Never throws. */
+  compare(request: PolicyRequest, decision: PolicyDecision): ShadowAnswer;
+}
+
 /** A compiled, immutable set of policies. */
 export interface Policies {
   /** `sha256-<base64url>` over the policies, their data and the words that they can use. */

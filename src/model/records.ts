@@ -1,5 +1,5 @@
 import type { RequestHead } from "./http.ts";
-import type { InputRead } from "./policy.ts";
+import type { InputRead, ShadowDecision } from "./policy.ts";
 import type { PeerCertificate } from "./peer-tls.ts";
 import type { Principal } from "./principal.ts";
 import type { Reason } from "./reason.ts";
@@ -67,6 +67,8 @@ export interface DecisionRecord {
   readonly erroring: readonly string[];
   /** Headers and query values that policy read; the writer hashes the values. */
   readonly reads: readonly InputRead[];
+  /** What a candidate set of policies would have done, where it is something else. */
+  readonly shadow?: ShadowDecision | undefined;
   /** Hash of the snapshot's policies. */
   readonly bundle: string;
 }

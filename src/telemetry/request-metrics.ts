@@ -9,6 +9,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Counter, Family, Histogram, Metrics } from "../model/ports.ts";
 import { GRPC_STATUS } from "../model/grpc-status.ts";
+import type { ShadowOutcome } from "../model/policy.ts";
 import { reasonInfo, type Reason } from "../model/reason.ts";
 import type { CompletionRecord } from "../model/records.ts";
 
@@ -39,6 +40,8 @@ export interface RequestMetrics {
   decided(route: string | undefined, reason: Reason, gateMs: number, grpc?: boolean): void;
   /** A token that is bound to nobody was taken on a route that reports them. */
   unbound(route: string): void;
+  /** A candidate set of policies was asked beside the one in force. */
+  shadowed(outcome: ShadowOutcome): void;
   /** A permitted request has ended. */
   completed(route: string | undefined, outcome: CompletedRequest): void;
 }
@@ -47,6 +50,7 @@ export interface RequestMetrics {
 export function createRequestMetrics(metrics: Metrics): RequestMetrics {
   const families = registerFamilies(metrics);
   const routes = new Map<string | undefined, RouteHandles>();
+  const shadows = new Map<ShadowOutcome, Counter>();
   const permitted = families.gate.with("permit");
   const denied = families.gate.with("deny");
 
@@ -72,6 +76,9 @@ export function createRequestMetrics(metrics: Metrics): RequestMetrics {
     unbound(route) {
       families.unbound.with(route).inc();
     },
+    shadowed(outcome) {
+      remembered(shadows, outcome, () => families.shadows.with(outcome)).inc();
+    },
     completed(route, outcome) {
       const handles = handlesOf(route);
       const reason = outcome.end === "complete" ? "permitted" : outcome.end;
@@ -89,6 +96,7 @@ interface Families {
   readonly calls: Family<Counter>;
   readonly decisions: Family<Counter>;
   readonly unbound: Family<Counter>;
+  readonly shadows: Family<Counter>;
   readonly gate: Family<Histogram>;
   readonly upstream: Family<Histogram>;
   readonly received: Family<Counter>;
@@ -127,6 +135,11 @@ function registerFamilies(metrics: Metrics): Families {
       "sallyport_unbound_tokens",
       "Tokens that are bound to no key and no certificate, on routes with `confirmation: report`: what `required` would refuse.",
       labels,
+    ),
+    shadows: metrics.counter(
+      "sallyport_shadow_decisions",
+      "Decisions of the candidate policies (`policies.shadow`) beside those in force: the same answer, one that would permit what was denied or deny what was permitted, or none because they could not be evaluated.",
+      ["outcome"],
     ),
     gate: metrics.histogram("sallyport_gate_seconds", "How long the gate took to decide.", {
       buckets: GATE_BUCKETS,

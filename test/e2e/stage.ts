@@ -33,6 +33,8 @@ export interface StageOptions {
   readonly routes?: string;
   /** Cedar text beside the stage's own. */
   readonly policies?: string;
+  /** Cedar text of a candidate set beside those in force. */
+  readonly shadow?: string;
   /** YAML at top level. */
   readonly config?: string;
   /** Where the admin API answers the command line, in the stage's folder. */
@@ -156,6 +158,10 @@ function writeFolder(
   mkdirSync(join(folder, "policies"), { recursive: true });
   writeFileSync(join(folder, "jwks.json"), JSON.stringify(issuer.jwks), { mode: 0o600 });
   writeFileSync(join(folder, "policies", "stage.cedar"), POLICIES + (options.policies ?? ""));
+  if (options.shadow !== undefined) {
+    mkdirSync(join(folder, "shadow"), { recursive: true });
+    writeFileSync(join(folder, "shadow", "candidate.cedar"), options.shadow);
+  }
   for (const [name, text] of Object.entries(options.secrets ?? {})) {
     writeFileSync(join(folder, name), text, { mode: 0o600 });
   }
@@ -186,7 +192,7 @@ routes:
 ${options.routes ?? ""}
   - { name: guarded, path: "/guarded/*", service: recorder, authenticate: [test] }
 ${options.catchAll === false ? "" : CATCH_ALL}
-policies: { enforce: [policies] }
+policies: { enforce: [policies]${options.shadow === undefined ? "" : ", shadow: [shadow]"} }
 audit:
   path: audit
   durability: strict

@@ -56,7 +56,7 @@ export async function openOperatorGate(
   };
 }
 
-function withoutTraffic({ loaded, policies }: Prepared): Prepared {
+function withoutTraffic({ loaded, ...policies }: Prepared): Prepared {
   const config = { ...loaded.config, routes: [], services: {} };
-  return { loaded: { ...loaded, config }, policies };
+  return { loaded: { ...loaded, config }, ...policies };
 }

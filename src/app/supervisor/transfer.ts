@@ -15,44 +15,54 @@ const LIMITS = {
 type Part =
   | { readonly routes: Prepared["loaded"]["config"]["routes"] }
   | { readonly policies: Prepared["policies"]["policies"] }
+  | { readonly shadow: Prepared["policies"]["policies"] }
   | { readonly rest: Prepared };
 
 /** Each text is one piece. */
-export function encodePrepared({ loaded, policies }: Prepared): string[] {
+export function encodePrepared({ loaded, policies, shadow }: Prepared): string[] {
   const parts: Part[] = [];
   const { routes } = loaded.config;
   for (let from = 0; from < routes.length; from += LIMITS.items) {
     parts.push({ routes: routes.slice(from, from + LIMITS.items) });
   }
-  for (let from = 0; from < policies.policies.length; from += LIMITS.items) {
-    parts.push({ policies: policies.policies.slice(from, from + LIMITS.items) });
-  }
+  for (const some of pieces(policies.policies)) parts.push({ policies: some });
+  for (const some of pieces(shadow?.policies ?? [])) parts.push({ shadow: some });
   const rest: Prepared = {
     // The policies' text has done its work; their checked form goes in its place. How the store is
     // reached, and what it is sealed with, is nothing that a process that serves has to know.
     loaded: {
       ...loaded,
       policyFiles: [],
+      shadowFiles: undefined,
       published: [],
       shown: "{}",
       config: { ...loaded.config, routes: [], authority: undefined },
     },
     policies: { ...policies, policies: [] },
+    shadow: shadow && { ...shadow, policies: [] },
   };
   parts.push({ rest });
   return parts.map((part) => serialize(part).toString("base64"));
+}
+
+function* pieces<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let from = 0; from < all.length; from += LIMITS.items) {
+    yield all.slice(from, from + LIMITS.items);
+  }
 }
 
 /** Puts pieces together again. */
 export class PreparedReader {
   #routes: Prepared["loaded"]["config"]["routes"] = [];
   #policies: Prepared["policies"]["policies"][number][] = [];
+  #shadow: Prepared["policies"]["policies"][number][] = [];
   #rest: Prepared | undefined;
 
   add(text: string): void {
     const part = deserialize(Buffer.from(text, "base64")) as Part;
     if ("routes" in part) for (const route of part.routes) this.#routes.push(route);
     else if ("policies" in part) for (const one of part.policies) this.#policies.push(one);
+    else if ("shadow" in part) for (const one of part.shadow) this.#shadow.push(one);
     else this.#rest = part.rest;
   }
 
@@ -60,13 +70,15 @@ export class PreparedReader {
   take(): Prepared {
     const rest = this.#rest;
     if (rest === undefined) throw new TypeError("a configuration that is not whole");
-    const { loaded, policies } = rest;
+    const { loaded, policies, shadow } = rest;
     const whole: Prepared = {
       loaded: freezePrepared({ ...loaded, config: { ...loaded.config, routes: this.#routes } }),
       policies: { ...policies, policies: this.#policies },
+      shadow: shadow && { ...shadow, policies: this.#shadow },
     };
     this.#routes = [];
     this.#policies = [];
+    this.#shadow = [];
     this.#rest = undefined;
     return whole;
   }
