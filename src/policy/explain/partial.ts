@@ -1,0 +1,221 @@
+/**
+ * What policies decide where part of the request is not known: yes or no only where nothing that the
+ * unknown may be could change it, else `depends`, with the clauses on which it depends. Decides as the gate
+ * does: a `forbid` that errs denies (gate-policies.ts).
+ */
+import type { Scope } from "../cedar/compile-policy.ts";
+import type { Environment } from "../cedar/environment.ts";
+import type { EntityUid } from "../cedar/values.ts";
+import type { Clause, ClausedPolicy, ConditionClause, ScopeClause } from "./clauses.ts";
+import {
+  asOutcome,
+  evaluatePartly,
+  MAY,
+  type PartialEvaluation,
+  type PartialOptions,
+} from "./partial-expression.ts";
+import { UnknownRead } from "./unknown.ts";
+
+/** What became of one clause, by itself. `true`: it holds. */
+export type Holds = "true" | "false" | "error" | "depends";
+
+export interface ClauseOutcome {
+  readonly clause: Clause;
+  /** `not-reached`: a clause before it did not hold, whatever the unknown is. */
+  readonly holds: Holds | "not-reached";
+  /** Which error, where it is certain. */
+  readonly error?: string | undefined;
+  /** Names of the unknown on which it depends. */
+  readonly on: readonly string[];
+}
+
+export interface PolicyOutcome {
+  readonly policy: ClausedPolicy;
+  /** `true`: it applies. */
+  readonly applies: Holds;
+  /** Bits of MAY: each outcome that is possible. */
+  readonly may: number;
+  readonly clauses: readonly ClauseOutcome[];
+}
+
+export interface PartialDecision {
+  readonly decision: "permit" | "deny" | "depends";
+  /** Undefined where it is not certain. */
+  readonly reason: "permitted" | "no-permit" | "forbidden" | "policy-error" | undefined;
+  /** Ids of those that make it for certain; others may join them. */
+  readonly determining: readonly string[];
+  /** Those that may apply or not, and would count. */
+  readonly depends: readonly PolicyOutcome[];
+}
+
+/**
+ * Decides about one request. `policies` are those that have a say about its action
+ * (`countsForAdmin`); their order does not matter.
+ */
+export function decidePartly(
+  policies: readonly ClausedPolicy[],
+  environment: Environment,
+  options: PartialOptions = {},
+): PartialDecision {
+  const run = { environment, options };
+  const outcomes = policies
+    .map((policy) => outcomeOf(policy, run))
+    .filter(({ may }) => may !== MAY.false)
+    .toSorted((left, right) => left.policy.order - right.policy.order);
+  const permits = outcomes.filter(
+    ({ policy, may }) => policy.effect === "permit" && may & MAY.true,
+  );
+  const forbids = outcomes.filter(({ policy }) => policy.effect === "forbid");
+  // One that applies or errs, whichever: it denies.
+  const denying = forbids.filter(({ may }) => (may & MAY.false) === 0);
+  if (denying.length > 0) return denial(forbids, denying);
+  if (permits.length === 0) {
+    const reason = forbids.length === 0 ? "no-permit" : undefined;
+    return { decision: "deny", reason, determining: [], depends: forbids };
+  }
+  const certain = permits.filter(({ may }) => may === MAY.true);
+  const open = [...permits.filter(({ may }) => may !== MAY.true), ...forbids];
+  if (forbids.length > 0 || certain.length === 0) {
+    return { decision: "depends", reason: undefined, determining: [], depends: open };
+  }
+  return { decision: "permit", reason: "permitted", determining: idsOf(certain), depends: open };
+}
+
+/** What became of a policy, clause by clause. */
+export function outcomeOf(policy: ClausedPolicy, run: PartialEvaluation): PolicyOutcome {
+  const clauses: ClauseOutcome[] = [];
+  let may = 0;
+  let reached = true;
+  for (const clause of policy.clauses) {
+    if (!reached) {
+      clauses.push({ clause, holds: "not-reached", on: [] });
+      continue;
+    }
+    const outcome = clauseOutcome(clause, run);
+    clauses.push({ clause, holds: holdsOf(outcome.may), error: outcome.error, on: outcome.on });
+    may |= outcome.may & (MAY.false | MAY.error);
+    reached = (outcome.may & MAY.true) !== 0;
+  }
+  if (reached) may |= MAY.true;
+  return { policy, applies: holdsOf(may), may, clauses };
+}
+
+interface Outcome {
+  /** `true`: the clause holds. */
+  readonly may: number;
+  readonly error?: string | undefined;
+  readonly on: readonly string[];
+}
+
+/** Whether one clause holds, whatever the others do. */
+export function clauseOutcome(clause: Clause, run: PartialEvaluation): Outcome {
+  if (!isCondition(clause)) {
+    return scopeOutcome(clause, run.environment);
+  }
+  const possible = evaluatePartly(clause.expression, run);
+  const outcome = asOutcome(possible);
+  const error = outcome === MAY.error ? (possible.error?.message ?? WRONG_TYPE) : undefined;
+  const on = isOne(outcome) ? [] : [...new Set(possible.on)];
+  if (clause.kind === "when") return { may: outcome, error, on };
+  const swapped = (outcome & MAY.error) | flip(outcome);
+  return { may: swapped, error, on };
+}
+
+function isCondition(clause: Clause): clause is ConditionClause {
+  return clause.kind === "when" || clause.kind === "unless";
+}
+
+/** What a condition that is no boolean comes to. */
+const WRONG_TYPE = "a value has the wrong type";
+
+function flip(outcome: number): number {
+  return (outcome & MAY.true ? MAY.false : 0) | (outcome & MAY.false ? MAY.true : 0);
+}
+
+function isOne(may: number): boolean {
+  return (may & (may - 1)) === 0;
+}
+
+function holdsOf(may: number): Holds {
+  if (may === MAY.true) return "true";
+  if (may === MAY.false) return "false";
+  return may === MAY.error ? "error" : "depends";
+}
+
+function scopeOutcome({ scope, kind }: ScopeClause, environment: Environment): Outcome {
+  if (scope.kind === "all") return { may: MAY.true, on: [] };
+  try {
+    const uid = environment[kind];
+    const ancestors = (): ReadonlySet<string> => environment.entity(uid)?.ancestors ?? NO_ANCESTORS;
+    return inScope(scope, { key: uid.key, type: uid.type, ancestors });
+  } catch (error) {
+    if (!(error instanceof UnknownRead)) throw error;
+    const { entity, name } = error.unknown;
+    if (entity === undefined) return { may: EITHER, on: [name] };
+    return inScope(scope, { name, type: entity.type, ancestors: () => entity.data.ancestors });
+  }
+}
+
+const NO_ANCESTORS: ReadonlySet<string> = new Set();
+const EITHER = MAY.true | MAY.false;
+
+interface Placed {
+  readonly type: string;
+  /** Undefined: it may be any of its type. */
+  readonly key?: string;
+  /** Of one whose key is not known. */
+  readonly name?: string;
+  readonly ancestors: () => ReadonlySet<string>;
+}
+
+function inScope(scope: Exclude<Scope, { kind: "all" }>, placed: Placed): Outcome {
+  if (scope.kind === "is")
+    return { may: scope.type === placed.type ? MAY.true : MAY.false, on: [] };
+  if (scope.kind === "is-in" && scope.type !== placed.type) return { may: MAY.false, on: [] };
+  if (scope.kind === "equals") return isItself(scope.uid, placed);
+  const targets = scope.kind === "in" ? scope.uids : [scope.uid];
+  const outcomes = targets.map((target) => isInside(target, placed));
+  const certain = outcomes.find(({ may }) => may === MAY.true);
+  return certain ?? outcomes.find(({ may }) => may === EITHER) ?? { may: MAY.false, on: [] };
+}
+
+function isItself(target: EntityUid, { key, type, name = type }: Placed): Outcome {
+  if (key !== undefined) return { may: key === target.key ? MAY.true : MAY.false, on: [] };
+  return target.type === type ? { may: EITHER, on: [name] } : { may: MAY.false, on: [] };
+}
+
+function isInside(target: EntityUid, placed: Placed): Outcome {
+  const itself = isItself(target, placed);
+  if (itself.may === MAY.true) return itself;
+  try {
+    return placed.ancestors().has(target.key) ? { may: MAY.true, on: [] } : itself;
+  } catch (error) {
+    if (!(error instanceof UnknownRead)) throw error;
+    return { may: EITHER, on: [error.unknown.name] };
+  }
+}
+
+/** A forbid that applies for certain says more than one that may as well err. */
+function denial(
+  forbids: readonly PolicyOutcome[],
+  denying: readonly PolicyOutcome[],
+): PartialDecision {
+  const applying = denying.filter(({ may }) => may === MAY.true);
+  const depends = forbids.filter((one) => !applying.includes(one));
+  if (applying.length > 0) {
+    return { decision: "deny", reason: "forbidden", determining: idsOf(applying), depends };
+  }
+  const certain = forbids.every(({ may }) => may === MAY.error);
+  const reason = certain ? "policy-error" : undefined;
+  const determining = idsOf(denying.filter(({ may }) => may === MAY.error));
+  return {
+    decision: "deny",
+    reason,
+    determining: certain ? determining : [],
+    depends: certain ? [] : forbids,
+  };
+}
+
+function idsOf(outcomes: readonly PolicyOutcome[]): readonly string[] {
+  return outcomes.map(({ policy }) => policy.id);
+}
