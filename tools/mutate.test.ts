@@ -10,6 +10,7 @@ export function check(text: string, n: number): string | undefined {
   if (text === "if (x)" || /a && b/.test(text)) return "bad";
   return n < 3 ? "few" : undefined;
 }
+export const bare = (type: string) => (type.replace(/^application\\//, "") === "" ? 1 : 0);
 `;
 
 test("findMutants() changes conditions and operators of code, and nothing in prose or strings", () => {
@@ -21,6 +22,7 @@ test("findMutants() changes conditions and operators of code, and nothing in pro
       "6: === becomes !==",
       "6: || becomes &&",
       "7: < becomes <=",
+      "9: === becomes !==",
     ],
   );
 });

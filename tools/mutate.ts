@@ -81,7 +81,7 @@ function blankStrings(source: string): string {
   const blank = (all: string): string => all.replaceAll(/[^\n]/g, " ");
   return source
     .replaceAll(/\/\*[\s\S]*?\*\//g, blank)
-    .replaceAll(/(?<![:"'`\w])\/\/.*$/gm, blank)
+    .replaceAll(/(?<![:"'`\\\w])\/\/.*$/gm, blank)
     .replaceAll(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'/g, blank)
     .replaceAll(
       /(?<=[(,=:?&|!] ?)\/(?![*/ ])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+\/[a-z]*/g,
@@ -119,7 +119,7 @@ function testsOf(file: string): string[] {
   const seen = new Set([file]);
   for (const one of seen) {
     // Through the wiring every end-to-end test imports everything; those are named with --tests.
-    if (one.startsWith("src/app/") || one.startsWith("src/cli/")) continue;
+    if (/^src\/(?:admin|app|cli|config)\//.test(one)) continue;
     for (const importer of importers.get(one) ?? []) seen.add(importer);
   }
   return [...seen].filter((one) => one.endsWith(".test.ts") && one.startsWith("src/"));
@@ -180,10 +180,21 @@ async function survives(copy: string, { file, mutant, tests }: Job): Promise<boo
   const before = readFileSync(place, "utf8");
   writeFileSync(place, mutant.text);
   try {
-    return await passes(copy, tests);
+    for (const part of inTurns(file, tests)) {
+      if (part.length > 0 && !(await passes(copy, part))) return false;
+    }
+    return true;
   } finally {
     writeFileSync(place, before);
   }
+}
+
+/** Most changes are noticed beside the file, in a tenth of the time that all tests take. */
+function inTurns(file: string, tests: readonly string[]): string[][] {
+  const beside = tests.filter((one) => posix.dirname(one) === posix.dirname(file));
+  const others = tests.filter((one) => !beside.includes(one));
+  const slow = others.filter((one) => one.startsWith("test/"));
+  return [beside, others.filter((one) => !slow.includes(one)), ...slow.map((one) => [one])];
 }
 
 function passes(copy: string, tests: readonly string[]): Promise<boolean> {

@@ -57,7 +57,8 @@ function issuers({ config, authenticators }: Draft): PathProblem[] {
   });
 }
 
-function attributes({ authenticators }: Draft, used: readonly Use[]): PathProblem[] {
+function attributes({ authenticators, whole }: Draft, used: readonly Use[]): PathProblem[] {
+  if (!whole.authenticators) return [];
   const known = new Set(
     authenticators.flatMap(({ options }) => Object.keys(authenticatorWords(options).attributes)),
   );

@@ -1,6 +1,6 @@
 /** Whom listeners ask for a certificate, and whether somebody is there to know them by it. */
 import type { ListenerTlsOptions } from "../http/tls-options.ts";
-import { certificatesOf } from "../identity/authenticator-options.ts";
+import { type AuthenticatorOptions, certificatesOf } from "../identity/authenticator-options.ts";
 import { suggest } from "../model/suggest.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
@@ -33,16 +33,28 @@ export function checkClients(draft: Draft): PathProblem[] {
   );
 }
 
-/** Certificates that no listener asks for. */
+/** Authenticators whose callers no listener would take a certificate from. */
 export function checkClientsWarnings(draft: Draft): PathProblem[] {
-  if (draft.listeners.length === 0 || askers(draft).length > 0) return [];
+  if (draft.listeners.length === 0 || !draft.whole.listeners) return [];
+  const asking = askers(draft);
   return draft.authenticators.flatMap(({ name, path, options }) => {
     if (certificatesOf(options) === undefined) return [];
-    const message = `nobody can be known by "${name}": no listener asks callers for a certificate`;
-    return [
-      { path, message, remedy: `tls.clients: { mode: optional, authenticators: [${name}] }` },
-    ];
+    // Which of their certificates an authority of the listener's own vouches for is not known here.
+    if (asking.some(({ clients }) => clients.ca !== undefined)) return [];
+    if (asking.some(({ clients }) => clients.authenticators?.includes(name))) return [];
+    const why =
+      asking.length === 0
+        ? "no listener asks callers for a certificate"
+        : "no listener that asks for certificates trusts its authorities";
+    const message = `nobody can be known by "${name}": ${why}`;
+    return [{ path, message, remedy: trustRemedy(name, options) }];
   });
+}
+
+/** One without authorities of its own can only know whom a listener's `ca` has let in. */
+function trustRemedy(name: string, options: AuthenticatorOptions): string {
+  const own = options.type !== "mtls" || options.bundle !== undefined || options.ca !== undefined;
+  return `tls.clients: { mode: optional, ${own ? `authenticators: [${name}]` : "ca: FILE"} }`;
 }
 
 function askers({ listeners, admin }: Draft): readonly {

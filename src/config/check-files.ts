@@ -16,7 +16,8 @@ import {
   type OwnFile,
 } from "../identity/authenticator-options.ts";
 import { CLIENT_KEY_REMEDY, readClientKey } from "../identity/provider/client-key.ts";
-import { checkBundleFile } from "../identity/spiffe/trust-bundle-open.ts";
+import type { BundlePart } from "../identity/spiffe/trust-bundle.ts";
+import { usableInBundle } from "../identity/spiffe/trust-bundle-open.ts";
 import { SallyportError } from "../model/errors.ts";
 import { parseJsonBytes } from "../model/json.ts";
 import { readFileBytes } from "../platform/files.ts";
@@ -58,7 +59,12 @@ const KINDS = {
   bundle: {
     what: "trust bundle",
     remedy: "a SPIFFE bundle (JSON), or authorities in PEM",
-    fault: bundleFault,
+    fault: (file: string) => bundleFault(file, "x509-bundles"),
+  },
+  "jwt-bundle": {
+    what: "trust bundle",
+    remedy: "a SPIFFE bundle (JSON) with keys of use jwt-svid",
+    fault: (file: string) => bundleFault(file, "jwt-bundles"),
   },
   token: { what: "file", remedy: "a file with a token", fault: readFault },
 } as const;
@@ -90,9 +96,31 @@ function readFault(file: string): string | undefined {
   }
 }
 
-function bundleFault(file: string): string | undefined {
+/** A trust domain may have taken back all that spoke for it, so that is no reason not to run. */
+export function checkBundleWarnings(draft: Draft, folder: string): PathProblem[] {
+  return draft.authenticators.flatMap(({ name, path, options }) =>
+    authenticatorFiles(options).flatMap(({ at, value, holds }): PathProblem[] => {
+      if (holds === undefined) return [];
+      const part = holds === "bundle" ? "x509-bundles" : "jwt-bundles";
+      if (!isEmptyBundle(resolve(folder, value), part)) return [];
+      const what = holds === "bundle" ? "authorities of X.509-SVIDs" : "keys of JWT-SVIDs";
+      const message = `nobody can be known by "${name}": the trust bundle "${value}" has no ${what}`;
+      return [{ path: [...path, ...at], message, remedy: `a bundle with ${what}` }];
+    }),
+  );
+}
+
+function isEmptyBundle(file: string, part: BundlePart): boolean {
   try {
-    checkBundleFile(readFileBytes(file));
+    return usableInBundle(readFileBytes(file), part) === 0;
+  } catch {
+    return false; // it is a problem already
+  }
+}
+
+function bundleFault(file: string, part: BundlePart): string | undefined {
+  try {
+    usableInBundle(readFileBytes(file), part);
     return undefined;
   } catch (error) {
     if (error instanceof SallyportError) return error.message;

@@ -20,8 +20,8 @@ export function checkServe(draft: Draft): PathProblem[] {
 }
 
 /** Nobody can begin a session, and a browser that needs one would be told so in a document. */
-function withoutLogin({ listeners, authenticators }: Draft): PathProblem[] {
-  if (listeners.length === 0) return [];
+function withoutLogin({ listeners, authenticators, whole }: Draft): PathProblem[] {
+  if (listeners.length === 0 || !whole.listeners) return [];
   if (listeners.some(({ options }) => options.serve.includes("login"))) return [];
   return authenticators
     .filter(({ options }) => options.type === "oidc")
@@ -32,7 +32,11 @@ function withoutLogin({ listeners, authenticators }: Draft): PathProblem[] {
     }));
 }
 
-function withoutProvider({ authenticators }: Draft, serving: Draft["listeners"]): PathProblem[] {
+function withoutProvider(
+  { authenticators, whole }: Draft,
+  serving: Draft["listeners"],
+): PathProblem[] {
+  if (!whole.authenticators) return [];
   if (authenticators.some(({ options }) => options.type === "oidc")) return [];
   const logins = serving.filter(({ options }) => options.serve.includes("login"));
   return logins.map(({ path }) => ({
@@ -40,6 +44,24 @@ function withoutProvider({ authenticators }: Draft, serving: Draft["listeners"])
     message: "there is nobody to log in at",
     remedy: "an authenticator of type oidc; or no login in serve",
   }));
+}
+
+/** Without an origin OAuth clients are told nothing, and without a signer there are no keys to show. */
+export function checkServeWarnings({ listeners, config }: Draft): PathProblem[] {
+  if (config === undefined) return [];
+  if (config.authority !== undefined || config.assertions !== undefined) return [];
+  return listeners.flatMap(({ path, options: { serve, publicOrigin } }) => {
+    if (!serve.includes("well-known") || publicOrigin !== undefined) return [];
+    return [
+      {
+        path: [...path, "serve"],
+        message:
+          "well-known has nothing to show here: the listener has no publicOrigin, and nobody signs",
+        remedy:
+          "publicOrigin, for what OAuth clients are told of routes; or no well-known in serve",
+      },
+    ];
+  });
 }
 
 function shadowed({ routes }: Draft): PathProblem[] {

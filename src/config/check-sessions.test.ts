@@ -34,6 +34,7 @@ function draft({
     listeners: [{ name: "edge", path: ["listeners", 0], options: listener }],
     authority,
     config: { workers, shared },
+    whole: { listeners: true, authenticators: true },
   } as unknown as Draft;
 }
 

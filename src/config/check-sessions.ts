@@ -42,7 +42,7 @@ function overPlainHttp(draft: Draft, parts: readonly Part<OidcOptions>[]): PathP
   const secure = draft.listeners.some(({ options: { tls, publicOrigin } }) =>
     publicOrigin === undefined ? tls !== undefined : publicOrigin.startsWith("https:"),
   );
-  if (secure || draft.listeners.length === 0) return [];
+  if (secure || draft.listeners.length === 0 || !draft.whole.listeners) return [];
   return parts.flatMap(({ name, path, options }) =>
     options.session.cookie.insecurePlaintext
       ? []

@@ -53,6 +53,7 @@ function openFolder(address: string): PathProblem[] {
 
 function unused(draft: Draft): PathProblem[] {
   if (users(draft).length > 0) return [];
+  if (!draft.whole.authenticators || !draft.whole.listeners) return [];
   const message = "nothing uses the Workload API";
   const remedy =
     "tls: { identity: workload-api } of a listener or service, bundle: workload-api of an authenticator, or no workloadApi";

@@ -47,6 +47,11 @@ export interface Draft {
   readonly limits: LimitsOptions | undefined;
   /** Names as they are written, also in parts that are not valid. */
   readonly names: WrittenNames;
+  /**
+   * Whether every listener, and every authenticator, that is written is valid. What there is none of among
+   * those that are may be meant by one that is not, which has problems of its own.
+   */
+  readonly whole: { readonly listeners: boolean; readonly authenticators: boolean };
   /** Keys as they are written in each route, before defaults are filled in; none where it is no mapping. */
   readonly routeKeys: readonly ReadonlySet<string>[];
   /** The whole, when all of it is valid. */
@@ -87,11 +92,13 @@ export function createDraft(
   // What passed as a whole needs no second look at its parts.
   const read = <T extends z.ZodType>(schema: T, part: unknown): z.output<T> | undefined =>
     valid === undefined ? schema.safeParse(part).data : (part as z.output<T>);
+  const listeners = listed("listeners", raw["listeners"], (part) => read(listenerSchema, part));
+  const authenticators = keyed("authenticators", raw["authenticators"], (part) =>
+    read(authenticatorSchema, part),
+  );
   const draft: Draft = {
-    listeners: listed("listeners", raw["listeners"], (part) => read(listenerSchema, part)),
-    authenticators: keyed("authenticators", raw["authenticators"], (part) =>
-      read(authenticatorSchema, part),
-    ),
+    listeners,
+    authenticators,
     services: keyed("services", raw["services"], (part) => read(serviceSchema, part)),
     routes: listed("routes", raw["routes"], (part) => read(routeSchema, part)),
     admin: raw["admin"] === undefined ? undefined : read(adminSchema, raw["admin"]),
@@ -101,12 +108,20 @@ export function createDraft(
     policies: ownOnly ? undefined : read(policyOptionsSchema, raw["policies"]),
     limits: ownOnly ? undefined : read(limitsSchema, raw["limits"]),
     names: writtenNames(raw),
+    whole: {
+      listeners: listeners.length === countOf(raw["listeners"]),
+      authenticators: authenticators.length === countOf(raw["authenticators"]),
+    },
     routeKeys: routeKeys(value),
     config,
     own,
   };
   const found = whole ?? alone;
   return { draft, problems: found !== undefined && "problems" in found ? found.problems : [] };
+}
+
+function countOf(section: unknown): number {
+  return typeof section === "object" && section !== null ? Object.keys(section).length : 0;
 }
 
 function listed<T extends { readonly name: string }>(

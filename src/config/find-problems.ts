@@ -7,14 +7,21 @@ import { checkAttributes } from "./check-attributes.ts";
 import { checkAuthenticators } from "./check-authenticators.ts";
 import { checkClients, checkClientsWarnings } from "./check-clients.ts";
 import { checkAuthority, checkAuthorityWarnings } from "./check-authority.ts";
-import { checkAuthenticatorFiles, checkCredentialFiles, checkSecretFiles } from "./check-files.ts";
+import {
+  checkAuthenticatorFiles,
+  checkBundleWarnings,
+  checkCredentialFiles,
+  checkSecretFiles,
+} from "./check-files.ts";
+import { checkConfirmationWarnings } from "./check-confirmation.ts";
 import { checkIdentity, checkIdentityWarnings } from "./check-identity.ts";
+import { checkInsecureWarnings } from "./check-insecure.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkNames } from "./check-names.ts";
 import { checkPublishedSecrets } from "./check-published-secrets.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRoutes, checkSomeRoute } from "./check-routes.ts";
-import { checkServe } from "./check-serve.ts";
+import { checkServe, checkServeWarnings } from "./check-serve.ts";
 import { checkServices } from "./check-services.ts";
 import { checkSessionKeys } from "./check-session-keys.ts";
 import { checkSessions, checkSessionsWarnings } from "./check-sessions.ts";
@@ -80,7 +87,11 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkSecretFiles(draft, expansion, folder),
     ...checkTlsWarnings(draft, folder, { publicOnly: secretsElsewhere }),
     ...checkAdminWarnings(draft),
+    ...checkBundleWarnings(draft, folder),
     ...checkClientsWarnings(draft),
+    ...checkConfirmationWarnings(draft),
+    ...checkInsecureWarnings(draft),
+    ...checkServeWarnings(draft),
     ...checkAuthorityWarnings(draft),
     ...checkPublishedSecrets(draft, expansion),
     ...checkIdentityWarnings(draft, folder),

@@ -217,7 +217,7 @@ test("inspectConfig() finds keys of sessions and of their client that a proxy wo
     client: { id: console, privateKey: client.key }
     principal: { kind: user }
     session:
-      cookie: { insecurePlaintext: true }
+      idle: 1h
       keys:
         - { file: session.key }
         - { env: SESSION_KEY }
@@ -226,7 +226,10 @@ services:`;
   const written = LEAST.replace("services:", login);
   const { dir, file } = folder(
     context,
-    written.replace('"127.0.0.1:0"', '"127.0.0.1:0", serve: [login]'),
+    written.replace(
+      '"127.0.0.1:0"',
+      '"127.0.0.1:0", publicOrigin: "https://app.example.com", serve: [login]',
+    ),
   );
   const key = (byte: number): string => Buffer.alloc(32, byte).toString("base64url");
   const put = (name: string, text: string, mode = 0o600): void => {

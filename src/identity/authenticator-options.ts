@@ -61,8 +61,8 @@ interface Description<Options> {
 export interface NamedFile {
   readonly at: readonly string[];
   readonly value: string;
-  /** A SPIFFE bundle, or authorities in PEM; other files are known by their place. */
-  readonly holds?: "bundle";
+  /** A SPIFFE bundle, or authorities in PEM; for JWT-SVIDs a bundle only. Other files are known by their place. */
+  readonly holds?: "bundle" | "jwt-bundle";
 }
 
 export interface OwnFile extends Omit<NamedFile, "holds"> {
@@ -137,7 +137,10 @@ const DESCRIPTIONS: {
     words: mtlsWords,
     tokens: ({ trustDomain }) => ({ by: "trust-domain", trustDomain }),
     audience: ({ audience }) => audience,
-    files: ({ bundle }) => bundleFiles(bundle),
+    files: ({ bundle }) =>
+      bundleFiles(bundle).map((file) =>
+        typeof bundle === "string" ? { ...file, holds: "jwt-bundle" as const } : file,
+      ),
     mapFiles: (options, change) => ({ ...options, bundle: mapBundleFiles(options.bundle, change) }),
   },
 };

@@ -122,7 +122,9 @@ export const jwtOptionsSchema = z
       if (url === "file:") context.addIssue({ code: "custom", path: [path], message: "a path" });
       return;
     }
-    const message = whyNotFetched(url, options.insecureHttp);
+    const fault = whyNotFetched(url, options.insecureHttp);
+    const file = path === "jwks" && !URL.canParse(url) ? ", or file: before a path" : "";
+    const message = fault && `${fault}${file}`;
     if (message !== undefined) context.addIssue({ code: "custom", path: [path], message });
   })
   .readonly();

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { createRoot } from "../../test/certificates.ts";
 import { recordedLog, recordedMetrics } from "../../test/ports.ts";
@@ -43,13 +46,15 @@ function bundle(): object {
 
 function ground(context: TestContext, options: Record<string, unknown> = {}, text = bundle()) {
   const clock = new ManualClock(NOW);
+  const timers = new ManualTimers();
   const deps = {
     clock,
-    timers: new ManualTimers(),
+    timers,
     log: recordedLog(),
     metrics: recordedMetrics(),
     fetcher: { fetchJson: () => Promise.reject(new Error("nothing is fetched")) },
-    readFile: () => Buffer.from(JSON.stringify(text)),
+    readFile: (file: string) =>
+      file === "prod.json" ? Buffer.from(JSON.stringify(text)) : readFileSync(file),
   };
   const parsed = jwtSvidOptionsSchema.parse({
     type: "jwt-svid",
@@ -60,7 +65,7 @@ function ground(context: TestContext, options: Record<string, unknown> = {}, tex
   });
   const svids = createJwtSvidAuthenticator({ ...parsed, name: "svids" }, deps);
   context.after(() => svids.close());
-  return { svids, clock, metrics: deps.metrics };
+  return { svids, clock, timers, metrics: deps.metrics };
 }
 
 function verify({ svids }: ReturnType<typeof ground>, token: string): Verified {
@@ -273,4 +278,27 @@ test("what was verified counts no more once the authenticator is closed", (conte
   assert.ok(isFailure(found));
   assert.equal(found.failure, "identity-unavailable");
   assert.equal(found.costly, false);
+});
+
+test("a bundle file is read again; PEM, which holds no keys, leaves what was read before in force", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-jwt-svid-"));
+  context.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "prod.json");
+  writeFileSync(file, root.pem);
+  assert.throws(() => ground(context, { bundle: file }), /cannot be used: .*keys of JWT-SVIDs/);
+  writeFileSync(file, JSON.stringify(bundle()));
+  const made = ground(context, { bundle: file });
+  const good = factsOf(verify(made, authority.token(claims)));
+  const reread = async (text: string, done: () => boolean): Promise<void> => {
+    writeFileSync(file, text);
+    const ends = performance.now() + 20_000;
+    while (!done() && performance.now() < ends) {
+      made.timers.runAll();
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    assert.ok(done());
+  };
+  await reread(root.pem, () => made.svids.keys()?.failures === 1);
+  assert.equal(good.valid(), true);
+  await reread('{"keys":[]}', () => !good.valid());
 });

@@ -42,8 +42,8 @@ test("a client proves who it is by what it has", () => {
 const client = (proof: object): object => ({ client: { id: "sallyport", ...proof } });
 
 const REFUSED: readonly [what: string, changes: object, at: string][] = [
-  ["no proof", client({}), "client.method"],
-  ["two proofs", client({ secret: "s", privateKey: "k" }), "client.method"],
+  ["no proof", client({}), "client"],
+  ["two proofs", client({ secret: "s", privateKey: "k" }), "client"],
   ["a method without what it needs", client({ method: "client_secret_post" }), "client.secret"],
   [
     "a method with what another needs",

@@ -65,7 +65,8 @@ export const clientSchema = z
       issue(client.key === undefined ? "key" : "certificate", "certificate and key, or neither");
     }
     if (client.method === undefined && given.length !== 1) {
-      issue("method", "one of secret, privateKey, or certificate with key");
+      const message = "exactly one of secret, privateKey, or certificate with key";
+      context.addIssue({ code: "custom", message });
       return;
     }
     const method = clientMethod(client);

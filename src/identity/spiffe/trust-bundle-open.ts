@@ -2,7 +2,7 @@
 import { ConfigError } from "../../model/errors.ts";
 import { hashOptions } from "../config-hash.ts";
 import { createEndpointSource, type EndpointDeps } from "./trust-bundle-endpoint.ts";
-import { readTrustBundle, type TrustBundle } from "./trust-bundle.ts";
+import { type BundlePart, readTrustBundle, type TrustBundle } from "./trust-bundle.ts";
 import type { TrustBundlePool } from "./trust-bundle-pool.ts";
 import {
   createFileBundleSource,
@@ -13,7 +13,7 @@ import {
 import { pemText } from "../../crypto/issue-certificate.ts";
 import { bundleFile, endpointTrustDomain, type TrustBundleOptions } from "./trust-options.ts";
 import { WORKLOAD_API } from "./workload-api-options.ts";
-import { type BundlePart, createWorkloadBundleSource } from "./workload-bundle.ts";
+import { createWorkloadBundleSource } from "./workload-bundle.ts";
 import type { WorkloadSource } from "./workload-source.ts";
 
 export interface TrustBundleDeps extends EndpointDeps, TrustFileDeps {
@@ -41,7 +41,7 @@ export function openTrustBundle(
     return createWorkloadBundleSource(workload, { trustDomain, part });
   }
   if (typeof bundle === "string") {
-    return createFileBundleSource({ name, file: bundleFile(bundle), trustDomain }, deps);
+    return createFileBundleSource({ name, file: bundleFile(bundle), trustDomain, part }, deps);
   }
   const { ca, endpointBundle } = bundle;
   const given = {
@@ -81,7 +81,11 @@ function thumbprints(bundle: TrustBundle | undefined): readonly string[] {
   return bundle?.x509.map(({ thumbprint }) => thumbprint) ?? [];
 }
 
-/** For the checks of a configuration: throws SallyportError where the bytes are no bundle. */
-export function checkBundleFile(bytes: Uint8Array): void {
-  readTrustBundle(bytes, "");
+/**
+ * For the checks of a configuration: how many of its authorities or keys are of use. Throws SallyportError where
+ * the bytes are no bundle.
+ */
+export function usableInBundle(bytes: Uint8Array, part: BundlePart): number {
+  const { x509, jwt } = readTrustBundle(bytes, "", part);
+  return part === "jwt-bundles" ? jwt.size : x509.length;
 }

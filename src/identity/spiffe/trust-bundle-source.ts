@@ -7,7 +7,12 @@ import { ConfigError, SallyportError } from "../../model/errors.ts";
 import type { Log, Timers } from "../../model/ports.ts";
 import { watchFiles } from "../../platform/watched-files.ts";
 import type { KeySetFigures } from "../key-set/key-set.ts";
-import { readTrustBundle, sameAuthorities, type TrustBundle } from "./trust-bundle.ts";
+import {
+  type BundlePart,
+  readTrustBundle,
+  sameAuthorities,
+  type TrustBundle,
+} from "./trust-bundle.ts";
 
 export interface TrustBundleSource {
   readonly trustDomain: string;
@@ -68,14 +73,14 @@ export interface TrustFileDeps {
  * leaves what was read before in force. Throws ConfigError where it cannot be used at first.
  */
 export function createFileBundleSource(
-  { name, file, trustDomain }: FileBundleOptions,
+  { name, file, trustDomain, part }: FileBundleOptions,
   { timers, log, readFile }: TrustFileDeps,
 ): TrustBundleSource {
   const current = new CurrentBundle();
   let failures = 0;
   const reload = (): void => {
     try {
-      current.take(readTrustBundle(readFile(file), trustDomain));
+      current.take(readTrustBundle(readFile(file), trustDomain, part));
       failures = 0;
       log.info("trust bundle reloaded", { authenticator: name, trustDomain });
     } catch (error) {
@@ -90,10 +95,10 @@ export function createFileBundleSource(
   // Before the first reading, so that no change between the two is missed.
   const watch = watchFiles([file], { timers }, reload);
   try {
-    current.take(readTrustBundle(readFile(file), trustDomain));
+    current.take(readTrustBundle(readFile(file), trustDomain, part));
   } catch (cause) {
     watch.close();
-    throw unusable({ name, file }, cause);
+    throw unusable({ name, file, part }, cause);
   }
   return {
     trustDomain,
@@ -115,6 +120,8 @@ export interface FileBundleOptions {
   readonly name: string;
   readonly file: string;
   readonly trustDomain: string;
+  /** Authorities of X.509-SVIDs when left out. */
+  readonly part?: BundlePart | undefined;
 }
 
 /** Reads a bundle that never changes: with which an endpoint is verified. Throws ConfigError. */
@@ -134,12 +141,13 @@ export function countKeys(bundle: TrustBundle | undefined): number {
   return bundle === undefined ? 0 : bundle.x509.length + bundle.jwt.size;
 }
 
-function unusable({ name, file }: Omit<FileBundleOptions, "trustDomain">, cause: unknown) {
+function unusable({ name, file, part }: Omit<FileBundleOptions, "trustDomain">, cause: unknown) {
   const rule =
     cause instanceof SallyportError
       ? cause.message
       : ((cause as NodeJS.ErrnoException).code ?? "it cannot be read");
   const message = `the trust bundle of authenticator "${name}" cannot be used: ${rule}`;
-  const remedy = "a SPIFFE bundle (JSON), or authorities in PEM";
+  const pem = part === "jwt-bundles" ? "" : ", or authorities in PEM";
+  const remedy = `a SPIFFE bundle (JSON)${pem}`;
   return new ConfigError([{ file, message, remedy }], { cause });
 }

@@ -121,6 +121,14 @@ test("readBundleDocument() refuses what is no object", () => {
   }
 });
 
+test("readTrustBundle() refuses PEM as keys of JWT-SVIDs, and takes a bundle without any", () => {
+  const pem = Buffer.from(root.pem);
+  assert.throws(() => readTrustBundle(pem, "prod.example", "jwt-bundles"), /keys of JWT-SVIDs/);
+  assert.equal(readTrustBundle(pem, "prod.example", "x509-bundles").x509.length, 1);
+  const empty = Buffer.from('{"keys":[]}');
+  assert.equal(readTrustBundle(empty, "prod.example", "jwt-bundles").jwt.size, 0);
+});
+
 test("readTrustBundle() takes a hundred authorities in PEM and no more", () => {
   const of = (count: number) =>
     readTrustBundle(Buffer.from(root.pem.repeat(count)), "prod.example").x509.length;

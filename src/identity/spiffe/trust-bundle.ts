@@ -13,6 +13,9 @@ import { parseSpiffeId } from "../../crypto/spiffe-id.ts";
 import { SallyportError } from "../../model/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue, parseJsonBytes } from "../../model/json.ts";
 
+/** The halves of a bundle. */
+export type BundlePart = "x509-bundles" | "jwt-bundles";
+
 /** Frozen; another content is another reference. */
 export interface TrustBundle {
   readonly trustDomain: string;
@@ -32,13 +35,25 @@ export const TRUST_BUNDLE_LIMITS = {
   keys: 100,
 } as const;
 
-/** JSON where it begins like an object, else PEM. Throws SallyportError `certificate-invalid` or `key-invalid`. */
-export function readTrustBundle(bytes: Uint8Array, trustDomain: string): TrustBundle {
+/**
+ * JSON where it begins like an object, else PEM, which holds no keys of JWT-SVIDs: `part` says what it is for.
+ * Throws SallyportError `certificate-invalid` or `key-invalid`.
+ */
+export function readTrustBundle(
+  bytes: Uint8Array,
+  trustDomain: string,
+  part: BundlePart = "x509-bundles",
+): TrustBundle {
   if (bytes.length > TRUST_BUNDLE_LIMITS.bytes) {
     throw invalid(`a trust bundle of more than ${TRUST_BUNDLE_LIMITS.bytes} bytes`);
   }
   const text = Buffer.from(bytes).toString("latin1");
-  if (!/^\s*\{/.test(text)) return readPemBundle(text, trustDomain);
+  if (!/^\s*\{/.test(text)) {
+    if (part === "jwt-bundles") {
+      throw invalid("no SPIFFE bundle (JSON), and nothing else holds keys of JWT-SVIDs");
+    }
+    return readPemBundle(text, trustDomain);
+  }
   let document: JsonValue;
   try {
     document = parseJsonBytes(bytes);

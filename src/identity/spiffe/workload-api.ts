@@ -17,10 +17,10 @@ import {
   readX509BundlesResponse,
   readX509SvidResponse,
 } from "../../wire/workload-api-messages.ts";
-import { sameAuthorities, type TrustBundle } from "./trust-bundle.ts";
+import { type BundlePart, sameAuthorities, type TrustBundle } from "./trust-bundle.ts";
 import type { WorkloadApiOptions } from "./workload-api-options.ts";
 import { readJwtHalf, readX509Half } from "./workload-bundle.ts";
-import type { BundlePart, WorkloadPart, WorkloadSource, WorkloadSvid } from "./workload-source.ts";
+import type { WorkloadPart, WorkloadSource, WorkloadSvid } from "./workload-source.ts";
 import { type StreamOutcome, WorkloadStream } from "./workload-stream.ts";
 import { chooseSvid } from "./workload-svid.ts";
 

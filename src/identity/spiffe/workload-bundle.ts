@@ -11,12 +11,15 @@
 import type { Certificate } from "../../crypto/certificate.ts";
 import { SallyportError } from "../../model/errors.ts";
 import { isJsonObject, type JsonValue, parseJsonBytes } from "../../model/json.ts";
-import { createTrustBundle, readBundleDocument, type TrustBundle } from "./trust-bundle.ts";
+import {
+  type BundlePart,
+  createTrustBundle,
+  readBundleDocument,
+  type TrustBundle,
+} from "./trust-bundle.ts";
 import { countKeys, CurrentBundle, type TrustBundleSource } from "./trust-bundle-source.ts";
-import type { BundlePart, WorkloadSource } from "./workload-source.ts";
+import type { WorkloadSource } from "./workload-source.ts";
 import { readBundle } from "./workload-svid.ts";
-
-export type { BundlePart };
 
 export function createWorkloadBundleSource(
   workload: WorkloadSource,

@@ -2,7 +2,7 @@
  * What this machine's SPIFFE agent tells us: who we are, and whom other trust domains are verified by.
  * All of it changes while it is used; whoever holds on to it asks again, or is told.
  */
-import type { TrustBundle } from "./trust-bundle.ts";
+import type { BundlePart, TrustBundle } from "./trust-bundle.ts";
 
 /** Our own identity as it is now: verified, its key with it. Never logged. */
 export interface WorkloadSvid {
@@ -21,9 +21,6 @@ export interface WorkloadSvid {
 
 /** What can be had of it; each comes by a stream of its own. */
 export type WorkloadPart = "svid" | BundlePart;
-
-/** The halves of trust bundles. */
-export type BundlePart = "x509-bundles" | "jwt-bundles";
 
 export interface WorkloadSource {
   /** Undefined: there is none yet, or the last one has expired. */

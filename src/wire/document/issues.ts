@@ -60,7 +60,7 @@ function toProblems(issue: Issue, context: IssueContext): PathProblem[] {
 }
 
 function unknownKey(key: string, path: Path, context: IssueContext): PathProblem {
-  const known = keysAt(context.schema, path);
+  const known = keysAt(context.schema, path, context.value);
   const close = suggest(key, known);
   return {
     path: [...context.base, ...path, key],

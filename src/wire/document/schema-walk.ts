@@ -1,6 +1,7 @@
 /** Looks into zod schemas: which keys a place of the configuration has. */
 import type { z } from "zod";
 import type { Path } from "./place.ts";
+import { valueAt } from "./written.ts";
 
 type Schema = z.core.$ZodType;
 type Def = z.core.$ZodTypes["_zod"]["def"];
@@ -33,25 +34,41 @@ export function shapeOf(schema: Schema): Readonly<Record<string, Schema>> | unde
   return def.type === "object" ? def.shape : undefined;
 }
 
-/** The alternatives of a union, or the schema alone. */
-export function alternatives(schema: Schema): readonly Schema[] {
+/** The alternatives of a union, or the schema alone; where `value` says by its discriminator which, that one. */
+export function alternatives(schema: Schema, value?: unknown): readonly Schema[] {
   const inner = unwrap(schema);
   const def = definitionOf(inner);
-  return def.type === "union" ? def.options.flatMap(alternatives) : [inner];
+  if (def.type !== "union") return [inner];
+  const all = def.options.flatMap((one) => alternatives(one, value));
+  // The types of unions say nothing of it; those of discriminated ones have it.
+  const { discriminator: key } = def as { readonly discriminator?: string };
+  const said = key === undefined ? undefined : valueAt(value, [key]);
+  if (key === undefined || said === undefined) return all;
+  const meant = all.filter((one) => takes(shapeOf(one)?.[key], said));
+  return meant.length === 0 ? all : meant;
 }
 
-/** Every key that may stand in the object at `path`; empty where none is known. */
-export function keysAt(schema: Schema, path: Path): string[] {
-  const found = alternativesAt(schema, path).flatMap((one) => Object.keys(shapeOf(one) ?? {}));
+function takes(schema: Schema | undefined, value: unknown): boolean {
+  const def = schema === undefined ? undefined : definitionOf(unwrap(schema));
+  return def?.type === "literal" && (def.values as readonly unknown[]).includes(value);
+}
+
+/** Every key that may stand in the object at `path` of `value`; empty where none is known. */
+export function keysAt(schema: Schema, path: Path, value?: unknown): string[] {
+  const all = alternativesAt(schema, path, value);
+  const found = all.flatMap((one) => Object.keys(shapeOf(one) ?? {}));
   return [...new Set(found)];
 }
 
-/** The schemas that the value at `path` may satisfy; none where the path leads nowhere. */
-export function alternativesAt(schema: Schema, path: Path): readonly Schema[] {
+/** The schemas that the value at `path` of `value` may satisfy; none where the path leads nowhere. */
+export function alternativesAt(schema: Schema, path: Path, value?: unknown): readonly Schema[] {
   let level: readonly Schema[] = [schema];
-  for (const step of path)
-    level = level.flatMap((at) => alternatives(at).flatMap((one) => child(one, step)));
-  return level.flatMap(alternatives);
+  for (const [index, step] of path.entries()) {
+    const holder = valueAt(value, path.slice(0, index));
+    level = level.flatMap((at) => alternatives(at, holder).flatMap((one) => child(one, step)));
+  }
+  const end = valueAt(value, path);
+  return level.flatMap((at) => alternatives(at, end));
 }
 
 function child(schema: Schema, step: string | number): Schema[] {
