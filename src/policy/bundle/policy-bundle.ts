@@ -19,7 +19,7 @@ export interface PolicyBundle {
   readonly bytes: Uint8Array;
 }
 
-const LIMITS = {
+export const POLICY_BUNDLE_LIMITS = {
   /** Bytes: 100 000 entities and 10 000 policies have some 20 MB. */
   bytes: 64 * 1024 * 1024,
   /** Levels of nesting; those of a vocabulary are fewer. */
@@ -44,11 +44,11 @@ export function encodePolicyBundle({ files, vocabulary }: PolicySource): PolicyB
 
 /** Throws SallyportError `policy-invalid` for bytes that are not those of this hash, or no bundle. */
 export function decodePolicyBundle({ hash, bytes }: PolicyBundle): PolicySource {
-  if (bytes.length > LIMITS.bytes) throw refused(`it has ${bytes.length} bytes`);
+  if (bytes.length > POLICY_BUNDLE_LIMITS.bytes) throw refused(`it has ${bytes.length} bytes`);
   if (hashOf(bytes) !== hash) throw refused("its bytes are not those of its hash");
   let value: unknown;
   try {
-    value = readLongs(parseJsonBytes(bytes, { maxDepth: LIMITS.depth }));
+    value = readLongs(parseJsonBytes(bytes, { maxDepth: POLICY_BUNDLE_LIMITS.depth }));
   } catch (error) {
     throw refused((error as Error).message, error);
   }
