@@ -26,6 +26,8 @@ import { enrol, type EnrolOptions } from "./enrol.ts";
 import { renew, type RenewOptions } from "./enrol-renew.ts";
 import { init, type InitOptions } from "./init.ts";
 import { listKeys, listRoots, rotateKey, rotateRoot } from "./keys.ts";
+import { type BuildOptions, policyBuild } from "./policy-build.ts";
+import { type DiffOptions, policyDiff } from "./policy-diff.ts";
 import { policySchema } from "./policy-schema.ts";
 import { reload } from "./reload.ts";
 import {
@@ -138,11 +140,7 @@ function createProgram(exit: (code: number) => void): Command {
       exit(await renew(options, { print, stopped: firstSignal }));
     });
 
-  configured(program.command("policy").description("about policies").command("schema"))
-    .description("print the Cedar schema that the configuration gives policies")
-    .action(async (options: { readonly config: string }) => {
-      exit(await policySchema(options.config));
-    });
+  addPolicyCommands(program.command("policy").description("about policies"), exit);
 
   addStoreCommands(program.command("store").description("about the authority's store"), exit);
   addProcessCommands(program, exit);
@@ -159,6 +157,34 @@ function createProgram(exit: (code: number) => void): Command {
     exit,
   );
   return program;
+}
+
+function addPolicyCommands(policy: Command, exit: (code: number) => void): void {
+  configured(policy.command("schema"))
+    .description("print the Cedar schema that the configuration gives policies")
+    .action(async (options: { readonly config: string }) => {
+      exit(await policySchema(options.config));
+    });
+  configured(policy.command("build"))
+    .description("check the policies and write them, with their data and tests, as one file")
+    .option("--sign-key <file>", "private key in PEM that signs it (repeatable)", collect, [])
+    .option("--out <file>", "where to write (otherwise HASH.json)")
+    .action(async (options: BuildOptions) => {
+      exit(await policyBuild(options));
+    });
+  policy
+    .command("diff")
+    .description("say in words what has changed; exits 1 where something has")
+    .argument("<from>", "a configuration (.yaml) or a policy bundle")
+    .argument("<to>", "a configuration (.yaml) or a policy bundle")
+    .addOption(
+      new Option("--format <format>", "for people or programs")
+        .choices(["text", "json"])
+        .default("text"),
+    )
+    .action(async (from: string, to: string, options: DiffOptions) => {
+      exit(await policyDiff(from, to, options));
+    });
 }
 
 function addStoreCommands(store: Command, exit: (code: number) => void): void {

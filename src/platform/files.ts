@@ -9,14 +9,14 @@ const LIMITS = {
   file: 16 * 1024 * 1024,
 } as const;
 
-/** The bytes of a file. Throws what the file system throws, or an Error whose `code` says what is wrong. */
-export function readFileBytes(path: string): Buffer {
+/** The bytes of a file of at most `limit` bytes. Throws what the file system throws, or an Error whose `code` says what is wrong. */
+export function readFileBytes(path: string, limit: number = LIMITS.file): Buffer {
   // Without NONBLOCK, opening a pipe waits for somebody who writes.
   const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const stat = fstatSync(file);
     if (!stat.isFile()) throw faulty(stat.isDirectory() ? "EISDIR" : "not a regular file");
-    if (stat.size > LIMITS.file) throw faulty(`larger than ${LIMITS.file} bytes`);
+    if (stat.size > limit) throw faulty(`larger than ${limit} bytes`);
     return readFileSync(file);
   } finally {
     closeSync(file);

@@ -28,7 +28,7 @@ function pair(type: "ed25519" | "ec" | "rsa"): Pair {
       : type === "ec"
         ? generateKeyPairSync("ec", { namedCurve: "P-256" })
         : generateKeyPairSync("rsa", { modulusLength: 2048 });
-  const pem = privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" });
   const key = readPublicKey({ ...publicKey.export({ format: "jwk" }) } as never);
   assert.ok(typeof key === "object");
   return { signer: readPrivateKey(pem, key.thumbprint), key };
