@@ -5,11 +5,10 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { Problem } from "../model/errors.ts";
-import type { Policies } from "../model/policy.ts";
 import type { Clock } from "../model/ports.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { compilePolicy, type CompiledPolicy } from "./cedar/compile-policy.ts";
-import { createGatePolicies } from "./decide/gate-policies.ts";
+import { createGatePolicies, type InspectablePolicies } from "./decide/gate-policies.ts";
 import type { LoadedPolicy } from "./load/load-policies.ts";
 import { runOfficialTask } from "./official/official-thread.ts";
 import type { PolicySource } from "./policy-source.ts";
@@ -22,7 +21,7 @@ export interface CompileDeps {
 
 export type CompileResult =
   | {
-      readonly policies: Policies;
+      readonly policies: InspectablePolicies;
       /** Worth saying, though the policies are in force. */
       readonly warnings: readonly Problem[];
       readonly problems?: undefined;

@@ -8,11 +8,16 @@ import { test } from "node:test";
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { ANONYMOUS, principalId, type Principal } from "../../model/principal.ts";
-import type { Policies, PolicyDecision, PolicyRequest } from "../../model/policy.ts";
+import type { PolicyDecision, PolicyRequest } from "../../model/policy.ts";
 import { METHODS, type Vocabulary } from "../../model/vocabulary.ts";
 import { ACTIONS, ADMIN_ACTIONS } from "../cedar-names.ts";
 import { compilePolicy } from "../cedar/compile-policy.ts";
-import { createGatePolicies } from "./gate-policies.ts";
+import { policyJsonOf } from "../../../test/cedar-json.ts";
+import type { PlacedPolicy } from "../explain/claused-policies.ts";
+import { clausedPolicy } from "../explain/clauses.ts";
+import { explainPolicies } from "../explain/explanation.ts";
+import { createPlaces, splitStatements } from "../load/policy-text.ts";
+import { createGatePolicies, type InspectablePolicies } from "./gate-policies.ts";
 import {
   officialIsAuthorized,
   officialPolicyJson,
@@ -78,7 +83,7 @@ const REQUEST: PolicyRequest = {
   },
 };
 
-async function gate(...texts: string[]): Promise<Policies> {
+async function gate(...texts: string[]): Promise<InspectablePolicies> {
   const policies = texts.map((text, order) => {
     const { value, errors } = officialPolicyJson(text);
     assert.ok(value !== undefined, `${text} ${JSON.stringify(errors)}`);
@@ -415,6 +420,14 @@ void test("decide() agrees with the official engine over the request written out
           const { reason, determining, erroring } = policies.decide(one);
           reasons.add(reason);
           assert.deepEqual({ reason, determining, erroring }, expected(value, texts));
+          const explained = explainPolicies(
+            { policies: claused(texts), gate: policies },
+            { request: one },
+          );
+          assert.equal(explained.decision, reason === "permitted" ? "permit" : "deny");
+          assert.equal(explained.reason, reason);
+          assert.deepEqual(explained.determining, determining);
+          assert.deepEqual(explained.erroring, erroring);
         }
       },
     ),
@@ -431,6 +444,17 @@ void test("decide() agrees with the official engine over the request written out
     "policy-error",
   ]);
 });
+
+function claused(texts: readonly string[]): readonly PlacedPolicy[] {
+  return texts.map((text, order) => {
+    const [statement] = splitStatements(text);
+    assert.ok(statement !== undefined);
+    const json = policyJsonOf(text);
+    const id = `p${order}`;
+    const policy = clausedPolicy({ id, order, json, statement, placeOf: createPlaces(text) });
+    return { ...policy, file: `${id}.cedar`, line: 1, column: 1 };
+  });
+}
 
 const OUTCOMES = [
   "permit (principal, action, resource);",

@@ -19,7 +19,7 @@ import {
   WRITE,
 } from "../cedar-names.ts";
 import { type CompiledPolicy, countsForAdmin } from "../cedar/compile-policy.ts";
-import type { Entity } from "../cedar/environment.ts";
+import type { Entity, Environment } from "../cedar/environment.ts";
 import { Evaluation, idsInOrder } from "../cedar/evaluation.ts";
 import { PolicyIndex, type PlacedEntity, type PolicyGroup } from "../cedar/policy-index.ts";
 import { attributesRecord, createPrincipalView, type PrincipalView } from "./principal-view.ts";
@@ -34,11 +34,17 @@ export interface GatePoliciesOptions {
   readonly hash: string;
 }
 
+/** Policies that show what each of them looks at, to whoever evaluates them one by one. */
+export interface InspectablePolicies extends Policies {
+  /** Throws as `decide` does. */
+  environmentOf(request: PolicyRequest): Environment;
+}
+
 /** `pause` is awaited between steps of the work; it decides whether it is time to. */
 export async function createGatePolicies(
   { policies, vocabulary, hash }: GatePoliciesOptions,
   pause: () => Promise<void> | undefined,
-): Promise<Policies> {
+): Promise<InspectablePolicies> {
   const actions = new Map(ACTIONS.map(({ id, group }) => [id, placedAction(id, group)]));
   const adminActions = new Map(ADMIN_ACTIONS.map(({ id, group }) => [id, placedAdmin(id, group)]));
   const index = new PolicyIndex([], [...actions.values()]);
@@ -78,7 +84,7 @@ interface GateParts {
   readonly alone: readonly PolicyDecision[];
 }
 
-class GatePolicies implements Policies {
+class GatePolicies implements InspectablePolicies {
   readonly hash: string;
   readonly #parts: GateParts;
   readonly #views = new Recurring<Principal, PrincipalView>();
@@ -90,34 +96,47 @@ class GatePolicies implements Policies {
 
   /** Throws TypeError for a route or action that the vocabulary does not have: a defect of the caller. */
   decide(request: PolicyRequest): PolicyDecision {
-    const { actions, world, index } = this.#parts;
-    const action = actions.get(request.action);
-    if (action === undefined) return this.#decideAdmin(request);
-    const route = world.routes.get(request.route);
-    if (route === undefined) throw new TypeError("the request's route is not in the vocabulary");
-    return this.#evaluate(request, { index, action, route });
+    const asked = this.#asked(request);
+    const { index, action, route } = asked;
+    const view = this.#viewOf(request.principal);
+    const environment = this.#environment(request, asked, view);
+    const evaluation = new Evaluation();
+    evaluation.run(groupsOf(route, action, index), view.indexed, environment);
+    return decisionOf(evaluation, environment, this.#parts.alone);
   }
 
-  #decideAdmin(request: PolicyRequest): PolicyDecision {
+  environmentOf(request: PolicyRequest): Environment {
+    return this.#environment(request, this.#asked(request), this.#viewOf(request.principal));
+  }
+
+  #asked(request: PolicyRequest): Asked {
+    const { actions, world, index } = this.#parts;
+    const action = actions.get(request.action);
+    if (action === undefined) return this.#askedOfAdmin(request);
+    const route = world.routes.get(request.route);
+    if (route === undefined) throw new TypeError("the request's route is not in the vocabulary");
+    return { index, action, route };
+  }
+
+  #askedOfAdmin(request: PolicyRequest): Asked {
     const { adminActions, adminIndex: index, world } = this.#parts;
     const action = adminActions.get(request.action);
     if (action === undefined) throw new TypeError("the request's action is not in the vocabulary");
-    return this.#evaluate(request, { index, action, route: world.admin });
+    return { index, action, route: world.admin };
   }
 
-  #evaluate(request: PolicyRequest, { index, action, route }: Asked): PolicyDecision {
-    const { world, alone } = this.#parts;
-    const view = this.#viewOf(request.principal);
-    const environment = new RequestEnvironment(request, {
+  #environment(
+    request: PolicyRequest,
+    { action, route }: Asked,
+    view: PrincipalView,
+  ): RequestEnvironment {
+    return new RequestEnvironment(request, {
       view,
       action,
       resource: route.placed,
-      entities: world.entities,
+      entities: this.#parts.world.entities,
       viewOf: this.#view,
     });
-    const evaluation = new Evaluation();
-    evaluation.run(groupsOf(route, action, index), view.indexed, environment);
-    return decisionOf(evaluation, environment, alone);
   }
 
   /** For whom the context names; made once, not for each request. */

@@ -7,6 +7,7 @@
  * Text and JSON come from two parsers. Where they do not have the same number of terms, the condition is
  * one clause as a whole: a clause is never shown with the answer of another.
  */
+import type { StepUp } from "../../model/policy.ts";
 import { compilePolicy, type Scope } from "../cedar/compile-policy.ts";
 import type { ExpressionJson, PolicyJson, SlotName } from "../cedar/policy-json.ts";
 import type { EntityUid } from "../cedar/values.ts";
@@ -41,6 +42,8 @@ export interface ClausedPolicy {
   readonly order: number;
   readonly effect: "permit" | "forbid";
   readonly annotations: Readonly<Record<string, string | null>>;
+  /** What a login has to be so that it no longer applies; undefined where it does not say. */
+  readonly stepUp: StepUp | undefined;
   /** In the order of evaluation: principal, action, resource, then the conditions. */
   readonly clauses: readonly Clause[];
 }
@@ -71,7 +74,12 @@ export function clausedPolicy(policy: PolicyText): ClausedPolicy {
     conditionClauses(condition, parts.conditions[index], written),
   );
   const { effect, annotations = {} } = json;
-  return { id, order, effect, annotations, clauses: [...scope, ...conditions] };
+  const clauses = [...scope, ...conditions];
+  return { id, order, effect, annotations, stepUp: compiled.stepUp, clauses };
+}
+
+export function isScopeClause(clause: Clause): clause is ScopeClause {
+  return clause.kind !== "when" && clause.kind !== "unless";
 }
 
 /** The terms that an operator joins at the top of an expression, in the order of evaluation. */

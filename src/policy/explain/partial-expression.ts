@@ -57,9 +57,11 @@ export function evaluatePartly(expression: ExpressionJson, run: PartialEvaluatio
   }
 }
 
-/** As a boolean: any other value is a type error. */
-export function asOutcome({ may }: Possible): number {
-  return (may & MAY.other) === 0 ? may : (may & ~MAY.other) | MAY.error;
+/** As a boolean: any other value is a type error, of which the validator has found there is none. */
+export function asOutcome({ may, type }: Possible, { options }: PartialEvaluation): number {
+  if ((may & MAY.other) === 0) return may;
+  const values = may & ~MAY.other;
+  return options.validated === true && type === undefined ? values : values | MAY.error;
 }
 
 const known = new WeakMap<ExpressionJson, Evaluate>();
@@ -118,7 +120,7 @@ function lookCloser(expression: ExpressionJson, run: PartialEvaluation, met: Unk
     case "||":
       return chain(termsOfExpression(expression, operator), operator, run);
     case "!":
-      return not(part(operands, "arg", run));
+      return not(part(operands, "arg", run), run);
     case "if-then-else":
       return conditional(operands, run);
     case ".":
@@ -151,7 +153,7 @@ function chain(
   const on: string[] = [];
   for (const term of terms) {
     const possible = evaluatePartly(term, run);
-    const outcome = asOutcome(possible);
+    const outcome = asOutcome(possible, run);
     on.push(...possible.on);
     may |= outcome & (stop | MAY.error);
     if ((outcome & goOn) === 0) return settled(may, on);
@@ -159,8 +161,8 @@ function chain(
   return settled(may | goOn, on);
 }
 
-function not(argument: Possible): Possible {
-  const outcome = asOutcome(argument);
+function not(argument: Possible, run: PartialEvaluation): Possible {
+  const outcome = asOutcome(argument, run);
   const swapped =
     (outcome & MAY.error) |
     (outcome & MAY.true ? MAY.false : 0) |
@@ -170,7 +172,7 @@ function not(argument: Possible): Possible {
 
 function conditional(operands: Operands, run: PartialEvaluation): Possible {
   const condition = part(operands, "if", run);
-  const outcome = asOutcome(condition);
+  const outcome = asOutcome(condition, run);
   const branches: Possible[] = [];
   if (outcome & MAY.true) branches.push(part(operands, "then", run));
   if (outcome & MAY.false) branches.push(part(operands, "else", run));
@@ -369,6 +371,7 @@ function strict(operator: string, operands: Operands, run: PartialEvaluation): P
   const { type, mayErr } = resultType(
     operator,
     parts.map((operand) => operand.type),
+    run.options,
   );
   const values = type === "boolean" ? BOOLEAN : MAY.other;
   return { may: values | carried | (mayErr ? MAY.error : 0), type, on };

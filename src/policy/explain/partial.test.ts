@@ -150,9 +150,14 @@ const NOBODY: Entity = {
     name: "x",
     known: recordValue({}),
     unknown: new Map(),
-    open: true,
+    open: { maybeAbsent: true },
   }),
-  tags: new PartialRecord({ name: "x", known: recordValue({}), unknown: new Map(), open: true }),
+  tags: new PartialRecord({
+    name: "x",
+    known: recordValue({}),
+    unknown: new Map(),
+    open: { maybeAbsent: true },
+  }),
   ancestors: new OpenAncestors("x", []),
 };
 
@@ -192,7 +197,12 @@ function hide(name: string, record: CedarRecord, roll: () => number): CedarRecor
       unknown.set(absent, { name: `${name}.${absent}`, maybeAbsent: true });
     }
   }
-  return new PartialRecord({ name, known: new CedarRecord(kept), unknown, open: roll() < 10 });
+  return new PartialRecord({
+    name,
+    known: new CedarRecord(kept),
+    unknown,
+    ...(roll() < 10 && { open: { maybeAbsent: true } }),
+  });
 }
 
 function hashedOf(value: Value): Pick<Unknown, "hashed"> {

@@ -3,10 +3,12 @@
  * unknown may be could change it, else `depends`, with the clauses on which it depends. Decides as the gate
  * does: a `forbid` that errs denies (gate-policies.ts).
  */
+import type { PolicyDecision } from "../../model/policy.ts";
 import type { Scope } from "../cedar/compile-policy.ts";
 import type { Environment } from "../cedar/environment.ts";
 import type { EntityUid } from "../cedar/values.ts";
-import type { Clause, ClausedPolicy, ConditionClause, ScopeClause } from "./clauses.ts";
+import { stepUpOf } from "../step-up.ts";
+import { isScopeClause, type Clause, type ClausedPolicy, type ScopeClause } from "./clauses.ts";
 import {
   asOutcome,
   evaluatePartly,
@@ -41,8 +43,8 @@ export interface PolicyOutcome {
 export interface PartialDecision {
   readonly decision: "permit" | "deny" | "depends";
   /** Undefined where it is not certain. */
-  readonly reason: "permitted" | "no-permit" | "forbidden" | "policy-error" | undefined;
-  /** Ids of those that make it for certain; others may join them. */
+  readonly reason: PolicyDecision["reason"] | undefined;
+  /** Ids of those that make it for certain, in the order of the files; others may join them. */
   readonly determining: readonly string[];
   /** Those that may apply or not, and would count. */
   readonly depends: readonly PolicyOutcome[];
@@ -58,17 +60,20 @@ export function decidePartly(
   options: PartialOptions = {},
 ): PartialDecision {
   const run = { environment, options };
-  const outcomes = policies
-    .map((policy) => outcomeOf(policy, run))
+  return decisionOf(policies.map((policy) => outcomeOf(policy, run)));
+}
+
+/** What the outcomes of all policies come to. */
+export function decisionOf(outcomes: readonly PolicyOutcome[]): PartialDecision {
+  const counting = outcomes
     .filter(({ may }) => may !== MAY.false)
     .toSorted((left, right) => left.policy.order - right.policy.order);
-  const permits = outcomes.filter(
+  const permits = counting.filter(
     ({ policy, may }) => policy.effect === "permit" && may & MAY.true,
   );
-  const forbids = outcomes.filter(({ policy }) => policy.effect === "forbid");
+  const forbids = counting.filter(({ policy }) => policy.effect === "forbid");
   // One that applies or errs, whichever: it denies.
-  const denying = forbids.filter(({ may }) => (may & MAY.false) === 0);
-  if (denying.length > 0) return denial(forbids, denying);
+  if (forbids.some(({ may }) => (may & MAY.false) === 0)) return denial(forbids);
   if (permits.length === 0) {
     const reason = forbids.length === 0 ? "no-permit" : undefined;
     return { decision: "deny", reason, determining: [], depends: forbids };
@@ -109,20 +114,14 @@ interface Outcome {
 
 /** Whether one clause holds, whatever the others do. */
 export function clauseOutcome(clause: Clause, run: PartialEvaluation): Outcome {
-  if (!isCondition(clause)) {
-    return scopeOutcome(clause, run.environment);
-  }
+  if (isScopeClause(clause)) return scopeOutcome(clause, run.environment);
   const possible = evaluatePartly(clause.expression, run);
-  const outcome = asOutcome(possible);
+  const outcome = asOutcome(possible, run);
   const error = outcome === MAY.error ? (possible.error?.message ?? WRONG_TYPE) : undefined;
   const on = isOne(outcome) ? [] : [...new Set(possible.on)];
   if (clause.kind === "when") return { may: outcome, error, on };
   const swapped = (outcome & MAY.error) | flip(outcome);
   return { may: swapped, error, on };
-}
-
-function isCondition(clause: Clause): clause is ConditionClause {
-  return clause.kind === "when" || clause.kind === "unless";
 }
 
 /** What a condition that is no boolean comes to. */
@@ -136,7 +135,8 @@ function isOne(may: number): boolean {
   return (may & (may - 1)) === 0;
 }
 
-function holdsOf(may: number): Holds {
+/** Of bits of MAY. */
+export function holdsOf(may: number): Holds {
   if (may === MAY.true) return "true";
   if (may === MAY.false) return "false";
   return may === MAY.error ? "error" : "depends";
@@ -195,25 +195,35 @@ function isInside(target: EntityUid, placed: Placed): Outcome {
   }
 }
 
-/** A forbid that applies for certain says more than one that may as well err. */
-function denial(
-  forbids: readonly PolicyOutcome[],
-  denying: readonly PolicyOutcome[],
-): PartialDecision {
-  const applying = denying.filter(({ may }) => may === MAY.true);
-  const depends = forbids.filter((one) => !applying.includes(one));
+/** Of forbids of which one denies for certain. */
+function denial(forbids: readonly PolicyOutcome[]): PartialDecision {
+  const applying = forbids.filter(({ may }) => may === MAY.true);
+  const failing = forbids.filter(({ may }) => may === MAY.error);
+  const open = forbids.filter(({ may }) => may !== MAY.true && may !== MAY.error);
+  const decision = "deny";
   if (applying.length > 0) {
-    return { decision: "deny", reason: "forbidden", determining: idsOf(applying), depends };
+    const reason = reasonOf(applying, failing, open);
+    return { decision, reason, determining: idsOf(applying), depends: open };
   }
-  const certain = forbids.every(({ may }) => may === MAY.error);
-  const reason = certain ? "policy-error" : undefined;
-  const determining = idsOf(denying.filter(({ may }) => may === MAY.error));
+  const certain = open.length === 0;
   return {
-    decision: "deny",
-    reason,
-    determining: certain ? determining : [],
-    depends: certain ? [] : forbids,
+    decision,
+    reason: certain ? "policy-error" : undefined,
+    determining: certain ? idsOf(failing) : [],
+    depends: open,
   };
+}
+
+/** Logging in helps where each that applies says so and none failed (gate-policies.ts). */
+function reasonOf(
+  applying: readonly PolicyOutcome[],
+  failing: readonly PolicyOutcome[],
+  open: readonly PolicyOutcome[],
+): PolicyDecision["reason"] | undefined {
+  const helps =
+    failing.length === 0 && stepUpOf(applying.map(({ policy }) => policy)) !== undefined;
+  if (!helps) return "forbidden";
+  return open.length === 0 ? "step-up-required" : undefined;
 }
 
 function idsOf(outcomes: readonly PolicyOutcome[]): readonly string[] {

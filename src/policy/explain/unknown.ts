@@ -49,10 +49,10 @@ export interface PartialRecordOptions {
   /** For people: `context`, `principal`. */
   readonly name: string;
   readonly known: CedarRecord;
-  /** By member; what is neither here nor known is not there, unless `open`. */
+  /** By member. */
   readonly unknown: ReadonlyMap<string, Unknown>;
-  /** Whether there may be members besides: any, of any type. */
-  readonly open?: boolean | undefined;
+  /** What any other member may be; left out: there are no others. */
+  readonly open?: Omit<Unknown, "name"> | undefined;
 }
 
 /** A record, or an entity's attributes or tags, of which some members are not known. */
@@ -79,15 +79,15 @@ export class PartialRecord extends CedarRecord {
 
   override entries(): ReadonlyMap<string, Value> {
     const { name, unknown, open, known } = this.#options;
-    if (unknown.size > 0 || open === true) throw new UnknownRead({ name, type: "record" });
+    if (unknown.size > 0 || open !== undefined) throw new UnknownRead({ name, type: "record" });
     return known.entries();
   }
 
   #unknown(member: string): Unknown | undefined {
     const { name, unknown, open, known } = this.#options;
     const found = unknown.get(member);
-    if (found !== undefined || open !== true || known.has(member)) return found;
-    return { name: `${name}.${member}`, maybeAbsent: true };
+    if (found !== undefined || open === undefined || known.has(member)) return found;
+    return { ...open, name: `${name}.${member}` };
   }
 }
 

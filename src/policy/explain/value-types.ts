@@ -39,16 +39,25 @@ export interface ResultType {
 
 type Types = readonly (ValueType | undefined)[];
 
-/** Of operators that evaluate all their operands. Throws TypeError for one that it does not know. */
-export function resultType(operator: string, operands: Types): ResultType {
+/**
+ * Of operators that evaluate all their operands; `validated`: no operand is of a wrong type. Throws
+ * TypeError for an operator that it does not know.
+ */
+export function resultType(
+  operator: string,
+  operands: Types,
+  { validated }: { readonly validated?: boolean | undefined } = {},
+): ResultType {
   const rule = RULES.get(operator);
   if (rule === undefined) throw new TypeError(`unknown operator or function ${operator}`);
-  const fits = rule.takes.some(
-    (types) =>
-      types === "any" ||
-      (types.length === operands.length &&
-        types.every((type, at) => type === ANY_TYPE || type === operands[at])),
-  );
+  const fits =
+    validated === true ||
+    rule.takes.some(
+      (types) =>
+        types === "any" ||
+        (types.length === operands.length &&
+          types.every((type, at) => type === ANY_TYPE || type === operands[at])),
+    );
   return { type: rule.gives, mayErr: rule.fails === true || !fits };
 }
 

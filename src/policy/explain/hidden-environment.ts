@@ -1,0 +1,76 @@
+/**
+ * A request of which some is not known: the environment of the whole, with unknown values in the place of
+ * what is hidden (unknown.ts).
+ */
+import type { Entity, Environment } from "../cedar/environment.ts";
+import { EMPTY_RECORD, type CedarRecord, type EntityUid } from "../cedar/values.ts";
+import { HEADERS, QUERY } from "../cedar-names.ts";
+import { OpenAncestors, PartialRecord, UnknownRead, type Unknown } from "./unknown.ts";
+
+type Unknowns = ReadonlyMap<string, Unknown>;
+
+export interface HiddenParts {
+  /** Members of `context` that are not known, by name. */
+  readonly context?: Unknowns | undefined;
+  /** What is known of header fields and of query parameters, as tags; left out: all of it. */
+  readonly headers?: CedarRecord | undefined;
+  readonly query?: CedarRecord | undefined;
+  /** Attributes of the principal that are not known, by name. */
+  readonly attributes?: Unknowns | undefined;
+  /**
+   * The principal is anybody who has the attributes of the request's and is in what that one is in; `open`:
+   * and perhaps in more.
+   */
+  readonly anybody?: { readonly name: string; readonly open: boolean } | undefined;
+}
+
+export function hideParts(whole: Environment, hidden: HiddenParts): Environment {
+  const context =
+    hidden.context === undefined || hidden.context.size === 0
+      ? undefined
+      : new PartialRecord({ name: "context", known: whole.context, unknown: hidden.context });
+  const own = principalData(whole, hidden);
+  const tagged = (tags: CedarRecord): Entity => ({
+    attributes: EMPTY_RECORD,
+    tags,
+    ancestors: NO_ANCESTORS,
+  });
+  const { principal, action, resource } = whole;
+  const { anybody, headers, query } = hidden;
+  return {
+    action,
+    resource,
+    get context() {
+      return context ?? whole.context;
+    },
+    get principal() {
+      if (anybody === undefined) return principal;
+      const { name } = anybody;
+      throw new UnknownRead({ name, type: "entity", entity: { type: principal.type, data: own } });
+    },
+    entity(uid: EntityUid): Entity | undefined {
+      if (headers !== undefined && uid.key === HEADERS.key) return tagged(headers);
+      if (query !== undefined && uid.key === QUERY.key) return tagged(query);
+      if (anybody === undefined) return uid.key === principal.key ? own : whole.entity(uid);
+      // Any of that type may be the very one who asks.
+      if (uid.type === principal.type) throw new UnknownRead({ name: anybody.name });
+      return whole.entity(uid);
+    },
+  };
+}
+
+const NO_ANCESTORS: ReadonlySet<string> = new Set();
+
+function principalData(whole: Environment, { attributes, anybody }: HiddenParts): Entity {
+  const data = whole.entity(whole.principal);
+  if (data === undefined) throw new TypeError("a request's principal has data");
+  return {
+    tags: data.tags,
+    attributes:
+      attributes === undefined || attributes.size === 0
+        ? data.attributes
+        : new PartialRecord({ name: "principal", known: data.attributes, unknown: attributes }),
+    ancestors:
+      anybody?.open === true ? new OpenAncestors(anybody.name, data.ancestors) : data.ancestors,
+  };
+}

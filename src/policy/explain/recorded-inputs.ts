@@ -1,0 +1,149 @@
+/**
+ * What a decision record lets us know of header fields and query parameters. Values are recorded as keyed
+ * hashes, and only where a policy read them; of the query there are the names, and the values that the
+ * configuration keeps. What the record does not say is unknown, never guessed.
+ */
+import { CedarSet, CedarRecord, type Value } from "../cedar/values.ts";
+import { decodeQueryPart } from "../../wire/query.ts";
+import { isIdentityName } from "../../wire/identity-fields.ts";
+import { PartialRecord, type Unknown } from "./unknown.ts";
+
+export interface RecordedRead {
+  readonly kind: "header" | "query";
+  readonly name: string;
+  /** Of each value; empty where it was absent, or could not be read. */
+  readonly hashes: readonly string[];
+}
+
+/** The keyed hash of a value (`audit/value-hash.ts`). */
+export type RecordedHash = (kind: "header" | "query", name: string, value: string) => string;
+
+export interface RecordedInputs {
+  readonly query?: string | undefined;
+  readonly reads: readonly RecordedRead[];
+  readonly erroring: readonly string[];
+  readonly truncated: Readonly<Record<string, unknown>>;
+}
+
+/** Tags of the entity that `context.headers` is. */
+export function recordedHeaders(record: RecordedInputs, hash?: RecordedHash): CedarRecord {
+  const unknown = new Map<string, Unknown>();
+  const absent = new Set<string>();
+  for (const read of record.reads) {
+    if (read.kind !== "header") continue;
+    if (read.hashes.length === 0) absent.add(read.name);
+    else unknown.set(read.name, hashed(read, hash));
+  }
+  return new RecordedTags("header", { unknown, known: new Map(), absent, rest: HEADER });
+}
+
+/** Tags of the entity that `context.query` is; undefined where the record holds all of the query. */
+export function recordedQuery(
+  record: RecordedInputs,
+  hash?: RecordedHash,
+): CedarRecord | undefined {
+  const { query, truncated } = record;
+  if (query === undefined) return undefined;
+  const names = namesOf(query, truncated["query"] !== undefined);
+  if (names.whole) return undefined;
+  const reads = record.reads.filter(({ kind }) => kind === "query");
+  // One that was read and found, or that made no policy fail, says that the query could be decoded.
+  const decoded =
+    reads.some(({ hashes }) => hashes.length > 0) ||
+    (reads.length > 0 && record.erroring.length === 0);
+  const mayErr = !decoded;
+  const unknown = new Map<string, Unknown>();
+  const known = new Map<string, Value>();
+  for (const [name, values] of names.values) {
+    if (values === undefined || mayErr) unknown.set(name, parameter(name, { mayErr }));
+    else known.set(name, new CedarSet(values));
+  }
+  const absent = new Set<string>();
+  for (const read of decoded ? reads : []) {
+    if (read.hashes.length === 0) absent.add(read.name);
+    else if (!known.has(read.name)) unknown.set(read.name, hashed(read, hash));
+  }
+  const rest = names.open || mayErr ? { ...PARAMETER, mayErr, maybeAbsent: true } : undefined;
+  return new RecordedTags("query", { unknown, known, absent, rest });
+}
+
+type Like = Omit<Unknown, "name">;
+const HEADER: Like = { type: "set", maybeAbsent: true };
+const PARAMETER: Like = { type: "set" };
+
+interface Names {
+  /** Decoded, with all values where each is there. */
+  readonly values: ReadonlyMap<string, readonly string[] | undefined>;
+  /** Whether there may be names besides. */
+  readonly open: boolean;
+  /** Whether nothing of it is masked or cut. */
+  readonly whole: boolean;
+}
+
+/** Of a masked query: `name=*`, and `*` for a piece of which not even the name is kept. */
+function namesOf(query: string, cut: boolean): Names {
+  const values = new Map<string, string[] | undefined>();
+  let open = cut;
+  let whole = !cut;
+  const pieces = query.split("&");
+  for (const piece of cut ? pieces.slice(0, -1) : pieces) {
+    if (piece === "") continue;
+    const equals = piece.indexOf("=");
+    const name = equals < 0 ? undefined : decodeQueryPart(piece.slice(0, equals));
+    const value = piece.slice(equals + 1);
+    if (name === undefined) open = true;
+    const kept = equals >= 0 && value !== "*" ? decodeQueryPart(value) : undefined;
+    if (kept === undefined) whole = false;
+    if (name === undefined) continue;
+    const before = values.has(name) ? values.get(name) : [];
+    const all = kept === undefined || before === undefined ? undefined : [...before, kept];
+    values.set(name, all);
+  }
+  return { values, open, whole };
+}
+
+function parameter(name: string, like: Like): Unknown {
+  return { name: `context.query.${name}`, ...PARAMETER, ...like };
+}
+
+function hashed({ kind, name, hashes }: RecordedRead, hash?: RecordedHash): Unknown {
+  const own = `context.${kind === "header" ? "headers" : "query"}.${name}`;
+  const type = "set";
+  if (hash === undefined) return { name: own, type };
+  return {
+    name: own,
+    type,
+    hashed: { hashes: new Set(hashes), hash: (value) => hash(kind, name, value) },
+  };
+}
+
+interface TagsOptions {
+  readonly unknown: ReadonlyMap<string, Unknown>;
+  readonly known: ReadonlyMap<string, Value>;
+  /** Names that are known to be absent. */
+  readonly absent: ReadonlySet<string>;
+  /** What every other name may be; undefined: absent. */
+  readonly rest: Like | undefined;
+}
+
+class RecordedTags extends PartialRecord {
+  readonly #absent: (name: string) => boolean;
+
+  constructor(kind: "header" | "query", { unknown, known, absent, rest }: TagsOptions) {
+    super({
+      name: kind === "header" ? "context.headers" : "context.query",
+      known: new CedarRecord(known),
+      unknown,
+      open: rest,
+    });
+    this.#absent = (name) => absent.has(name) || (kind === "header" && isIdentityName(name));
+  }
+
+  override get(name: string): Value | undefined {
+    return this.#absent(name) ? undefined : super.get(name);
+  }
+
+  override has(name: string): boolean {
+    return !this.#absent(name) && super.has(name);
+  }
+}
