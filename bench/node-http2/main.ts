@@ -19,6 +19,7 @@ import { createFailureBudget } from "../../src/limits/failure-budget.ts";
 import { NO_REVOCATIONS } from "../../src/model/revocation.ts";
 import { createDecisionIds } from "../../src/platform/decision-id.ts";
 import { systemClock } from "../../src/platform/clock.ts";
+import { HeldBytes } from "../../src/http/held-bytes.ts";
 import { createProxyHandler } from "../../src/proxy/handler.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { NodeHttp2Exchange } from "./exchange.ts";
@@ -42,6 +43,7 @@ async function run(configFile: string): Promise<void> {
     gate: gateOf(config, audit, instruments),
     snapshot: () => snapshot,
     completed: reportCompleted(requests, log),
+    heldBytes: new HeldBytes(),
     streamEnded: () => {},
   });
   await serve(config, handler, instruments);

@@ -165,13 +165,14 @@ function fieldOf(options: RouteDeps["config"]["authenticators"][string] | undefi
   return options?.type === "api-key" ? options.field : undefined;
 }
 
-function requestRules({ request, response, credentials }: RouteOptions): HeaderRules {
+function requestRules({ request, response, credentials, inspect }: RouteOptions): HeaderRules {
   let rules = withCredential(headerRules(request?.headers), credentials);
   // A changed answer has to come whole and without a coding over it.
   if (response?.body !== undefined) rules = forWholeAnswers(rules);
-  if (request?.body === undefined) return rules;
-  // `content_encoding` would pack the new body in the eyes of a service that takes it for the field.
-  const remove = [...rules.remove, ...DIGEST_FIELDS, "content-encoding"];
+  if (request?.body === undefined && inspect === undefined) return rules;
+  // `content_encoding` would pack the body in the eyes of a service that takes it for the field.
+  const remove = [...rules.remove, "content-encoding"];
+  if (request?.body !== undefined) remove.push(...DIGEST_FIELDS);
   return { ...rules, remove };
 }
 

@@ -6,6 +6,7 @@ import { type AdminSnapshots, createAdminSnapshots } from "../admin/admin-gate.t
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { RouteOptions } from "../gate/route-options.ts";
+import { createInspection } from "../gate/inspection.ts";
 import { createRouter, pathParams } from "../gate/router.ts";
 import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
 import type { Upstream } from "../http/exchange.ts";
@@ -323,6 +324,10 @@ function gateRoute(options: RouteOptions, ways: Ways, limits: GateRoute["limits"
     params: pathParams(options.path),
     pathParameters: options.pathParameters === "allow",
     limits,
+    inspect:
+      options.inspect === undefined
+        ? undefined
+        : createInspection(options.inspect, options.limits.bodyBytes),
     cors: options.cors !== undefined,
     websocket: options.upgrades.includes("websocket"),
   };

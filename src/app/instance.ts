@@ -19,6 +19,7 @@ import { NO_REVOCATIONS, type Revocations } from "../model/revocation.ts";
 import { createDecisionIds } from "../platform/decision-id.ts";
 import { readFileBytes } from "../platform/files.ts";
 import type { WorkloadSource } from "../identity/spiffe/workload-source.ts";
+import { HeldBytes } from "../http/held-bytes.ts";
 import { createProxyHandler } from "../proxy/handler.ts";
 import { createLoginEndpoints } from "../proxy/login.ts";
 import { createWellKnown } from "../proxy/well-known.ts";
@@ -191,12 +192,19 @@ class RunningInstance implements Instance {
       revocations,
       snapshot: () => this.#snapshot.gate,
     });
+    const heldBytes = new HeldBytes();
+    metrics.sampled(
+      "sallyport_held_bytes",
+      "Bytes of request bodies held because policies look into them.",
+      () => heldBytes.held,
+    );
     const handler = createProxyHandler({
       clock,
       log,
       audit,
       gate,
       snapshot: () => this.#snapshot,
+      heldBytes,
       completed: reportCompleted(requests, log),
       wellKnown: createWellKnown({
         keys: () => allKeys(standing?.keys() ?? [], signing?.published() ?? []),

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import type { AttributeValue, Principal } from "../model/principal.ts";
 import { REASONS, type Reason } from "../model/reason.ts";
+import { RPC_PROTOCOLS, type RpcCall } from "../model/rpc.ts";
 
 const text = z.string();
 const texts = z.array(z.string()).readonly().default([]);
@@ -66,6 +67,22 @@ const certificateSchema = z.strictObject({
   thumbprint: text,
 });
 
+const bodyValueSchema = z.union([
+  z.strictObject({ value: attribute }),
+  z.strictObject({ hashes: z.array(z.string()).readonly() }),
+]);
+
+const rpcSchema = z
+  .strictObject({
+    kind: z.enum(["request", "notification", "response"]),
+    method: text.optional(),
+    prompt: text.optional(),
+    protocol: z.enum(RPC_PROTOCOLS),
+    resource: text.optional(),
+    tool: text.optional(),
+  })
+  .transform((value): RpcCall => value);
+
 const readSchema = z.strictObject({
   hashes: texts,
   kind: z.enum(["header", "query"]),
@@ -92,6 +109,7 @@ export const decisionSchema = z.strictObject({
   action: text.optional(),
   actor: actorSchema.optional(),
   authn: authnSchema.optional(),
+  body: z.record(z.string(), bodyValueSchema).optional(),
   bundle: text,
   clientAddress: text.optional(),
   credentials: z.array(credentialSchema).readonly().default([]),
@@ -116,6 +134,7 @@ export const decisionSchema = z.strictObject({
   reason,
   requestId: text,
   route: text.optional(),
+  rpc: rpcSchema.optional(),
   scopes: texts,
   service: text.optional(),
   shadow: shadowSchema.optional(),

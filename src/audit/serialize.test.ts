@@ -37,6 +37,56 @@ function lineOf(write: (lines: Lines) => void): string {
 const quote = (text: string): string => lineOf((lines) => lines.quoted(text));
 const number = (value: number): string => lineOf((lines) => lines.number(value));
 
+test("decision() holds what policies saw of a body, hashed unless it may stand there", () => {
+  const long = "a".repeat(1025);
+  const values = {
+    amount: 1500,
+    huge: 2n ** 62n,
+    iban: "DE00",
+    note: long,
+    open: true,
+    tags: ["a", "b"],
+    words: ["c"],
+  };
+  const clear = new Set(["amount", "huge", "note", "open", "words"]);
+  const rpc = { protocol: "mcp", kind: "request", method: "tools/call", tool: "t" } as const;
+  const line = serializer.decision(permit({ body: { values, clear }, rpc }), false);
+  assert.equal(line, canonicalJson(JSON.parse(line)));
+  const entry = checkedRecord(line);
+  assert.ok(entry.type === "decision");
+  const hashOf = (name: string, text: string) =>
+    createValueHash(new Uint8Array(32))("body", name, text);
+  assert.deepEqual(entry.body, {
+    amount: { value: 1500 },
+    huge: { value: 2n ** 62n },
+    iban: { hashes: [hashOf("iban", "DE00")] },
+    note: { hashes: [hashOf("note", long)] },
+    open: { value: true },
+    tags: { hashes: [hashOf("tags", "a"), hashOf("tags", "b")] },
+    words: { value: ["c"] },
+  });
+  assert.deepEqual(entry.rpc, rpc);
+  assert.doesNotMatch(line, /DE00|"b"/);
+});
+
+test("decision() tells a body without declared values from none, with an actor and without", () => {
+  const body = { values: {}, clear: new Set<string>() };
+  const read = { protocol: "mcp", kind: "request", resource: "r", prompt: "p" } as const;
+  const actor = {
+    authenticator: "a",
+    subject: "s",
+    issuer: undefined,
+    clientId: undefined,
+    behind: [],
+  };
+  for (const changes of [{ body }, { body, actor, rpc: read }]) {
+    const line = serializer.decision(permit(changes), false);
+    assert.equal(line, canonicalJson(JSON.parse(line)));
+    assert.match(line, /"body":\{\},/);
+  }
+  assert.doesNotMatch(serializer.decision(permit({ actor }), false), /"body"/);
+});
+
 test("decision() writes canonical JSON that reads back as the record", () => {
   const line = serializer.decision(permit(), false);
   assert.equal(line, canonicalJson(JSON.parse(line)));

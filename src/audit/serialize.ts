@@ -13,13 +13,15 @@
 import type { Actor } from "../model/facts.ts";
 import type { PeerCertificate } from "../model/peer-tls.ts";
 import type { Authn, InputRead, ShadowDecision } from "../model/policy.ts";
-import type { AttributeValue, Principal } from "../model/principal.ts";
+import type { Principal } from "../model/principal.ts";
 import type { CompletionRecord, DecisionRecord, RecordedCredential } from "../model/records.ts";
 import { Recurring } from "../model/recurring.ts";
 import { Cuts, type CutField } from "./cuts.ts";
 import { KnownTexts } from "./known-texts.ts";
 import { bytesOf, type Lines, type Literal } from "./lines.ts";
 import { K } from "./record-members.ts";
+import { writeBody, writeRpc } from "./write-inspected.ts";
+import { writeAttribute } from "./write-attribute.ts";
 import { createTimeText } from "./time-text.ts";
 import type { ValueHash } from "./value-hash.ts";
 
@@ -141,9 +143,14 @@ export class Serializer {
 
   /** `action` to `erroring`. */
   #writeFirst(lines: Lines, record: DecisionRecord): void {
-    const { authn, actor } = record;
-    if (actor !== undefined) writeFirst(lines, record, this.#actorOf(actor));
-    else if (authn === undefined) writeFirst(lines, record);
+    const { authn, actor, body } = record;
+    const { hash } = this.#deps;
+    if (body !== undefined || actor !== undefined) {
+      writeFirst(lines, record, {
+        actor: actor && this.#actorOf(actor),
+        body: body && bytesOf((own) => writeBody(own, body, hash)),
+      });
+    } else if (authn === undefined) writeFirst(lines, record);
     else this.#writeFirstOf(authn, lines, record);
     lines.quoted(record.decisionId);
     if (record.detail !== undefined) {
@@ -205,6 +212,7 @@ export class Serializer {
     lines.raw(this.#reasons.member(record.reason));
     lines.raw(K.requestId).quoted(this.#cuts.keep(record.requestId, fields.requestId));
     if (record.route !== undefined) lines.raw(this.#routes.member(record.route));
+    if (record.rpc !== undefined) writeRpc(lines.raw(K.rpc), record.rpc);
     if (record.scopes.length > 0) {
       lines.raw(K.scopes);
       writeRecurring(lines, record.scopes, this.#lists, writeList);
@@ -348,11 +356,18 @@ function paramField(name: string): CutField {
   return { key: `params.${name}`, kind: "path", limit: RECORD_LIMITS.field };
 }
 
-function writeFirst(lines: Lines, record: DecisionRecord, actor?: Literal): void {
+/** What is in few records. */
+interface Rare {
+  readonly actor?: Literal | undefined;
+  readonly body?: Literal | undefined;
+}
+
+function writeFirst(lines: Lines, record: DecisionRecord, { actor, body }: Rare = {}): void {
   lines.raw(K.open);
   if (record.action !== undefined) lines.raw(K.action).quoted(record.action).raw(K.comma);
   if (actor !== undefined) lines.raw(K.actor).raw(actor).raw(K.comma);
   if (record.authn !== undefined) writeAuthn(lines, record.authn);
+  if (body !== undefined) lines.raw(K.body).raw(body).raw(K.comma);
   lines.raw(K.bundle).quoted(record.bundle);
   if (record.clientAddress !== undefined) {
     lines.raw(K.clientAddress).quoted(record.clientAddress);
@@ -420,15 +435,6 @@ function writePrincipal(lines: Lines, principal: Principal): void {
   lines.text(',"kind":').quoted(principal.kind);
   if (principal.roles.length > 0) lines.text(',"roles":').list(principal.roles);
   lines.text(',"subject":').quoted(principal.subject).raw(K.close);
-}
-
-/** A JSON number is exact up to 2^53; beyond it a 64-bit integer is written as `{"long":"…"}`. */
-function writeAttribute(lines: Lines, value: AttributeValue): void {
-  if (typeof value === "string") lines.quoted(value);
-  else if (typeof value === "boolean") lines.text(String(value));
-  else if (typeof value === "number") lines.number(value);
-  else if (typeof value === "bigint") lines.text(`{"long":"${value}"}`);
-  else lines.list(value);
 }
 
 function checkLength(bytes: number): void {

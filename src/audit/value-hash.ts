@@ -18,6 +18,7 @@ const LIMITS = {
 
 /** What a hashed value was; part of what is hashed, so that a value's places cannot be joined. */
 export type HashedKind =
+  | "body"
   | "header"
   | "query"
   | "path"

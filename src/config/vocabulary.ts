@@ -1,4 +1,5 @@
 /** The words that policies can use, taken from a valid configuration and from what is beside it. */
+import { type InspectOptions, inspectWords } from "../gate/inspect-options.ts";
 import { pathParams } from "../gate/router.ts";
 import { authenticatorWords } from "../identity/authenticator-options.ts";
 import type { AttributeType, AttributeValue } from "../model/principal.ts";
@@ -21,6 +22,7 @@ export interface Words {
 type SpokenRoute = Pick<VocabularyRoute, "name" | "attributes"> & {
   readonly service?: string | undefined;
   readonly path: string;
+  readonly inspect?: InspectOptions | undefined;
 };
 
 export const NO_WORDS: Words = { authenticators: {}, services: {}, routes: [] };
@@ -34,11 +36,12 @@ export function onlyWords({ authenticators, services, routes }: Words): Words {
   return {
     authenticators,
     services: Object.fromEntries(ofServices) as Words["services"],
-    routes: routes.map(({ name, service, path, attributes }) => ({
+    routes: routes.map(({ name, service, path, attributes, inspect }) => ({
       name,
       service,
       path,
       attributes,
+      inspect,
     })),
   };
 }
@@ -74,8 +77,10 @@ function word(name: string, { attributes }: Omit<VocabularyService, "name">): Vo
   return { name, attributes };
 }
 
-function routeWords({ name, service, attributes, path }: SpokenRoute): VocabularyRoute {
-  return { name, service, attributes, params: pathParams(path).map((param) => param.name) };
+function routeWords({ name, service, attributes, path, inspect }: SpokenRoute): VocabularyRoute {
+  const params = pathParams(path).map((param) => param.name);
+  const words = { name, service, attributes, params };
+  return inspect === undefined ? words : { ...words, inspect: inspectWords(inspect) };
 }
 
 export function attributeType(value: AttributeValue): AttributeType {

@@ -9,6 +9,7 @@
 import { z } from "zod";
 import { authenticatorWords } from "../identity/authenticator-options.ts";
 import { attributesSchema } from "../model/options.ts";
+import { inspectSchema } from "../gate/inspect-options.ts";
 import { pathParams } from "../gate/router.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
 import type { BundleContent } from "./bundle.ts";
@@ -39,6 +40,7 @@ const routeSchema = z
     service: z.string().optional(),
     path: z.string(),
     attributes: attributesSchema.prefault({}),
+    inspect: inspectSchema.optional(),
   })
   .readonly();
 
@@ -89,7 +91,7 @@ export function wordsBeside({ written, config, policyFiles }: Spoken, chosen: Ch
     services: Object.fromEntries(services) as Record<string, unknown>,
     routes: (Array.isArray(routes) ? routes : [])
       .filter((_, index) => !chosen.routes.has(index) && spoken(index))
-      .map((route) => only(route, ["name", "service", "path", "attributes"])),
+      .map((route) => only(route, ["name", "service", "path", "attributes", "inspect"])),
     ...(config.admin?.authenticate === undefined
       ? {}
       : { admin: only(valueAt(written, ["admin"]), ["attributes"]) }),
@@ -105,11 +107,13 @@ function routesToSpeakOf(
   const named = quotedNames(policyFiles);
   const kinds = new Set<string>();
   const kept = new Set<number>();
-  for (const [index, { name, service, path, attributes }] of routes.entries()) {
+  for (const [index, { name, service, path, attributes, inspect }] of routes.entries()) {
     if (chosen.has(index)) continue;
-    // An attribute is required where all routes have it; a parameter is known where one has it.
+    // An attribute is required where all routes have it; a parameter, and what stands in bodies, is
+    // known where one has it.
     const params = pathParams(path).map((param) => param.name);
-    const kind = JSON.stringify([service, Object.keys(attributes).toSorted(), params.toSorted()]);
+    const names = Object.keys(attributes).toSorted();
+    const kind = JSON.stringify([service, names, params.toSorted(), inspect]);
     if (kinds.has(kind) && named?.has(name) === false) continue;
     kinds.add(kind);
     kept.add(index);

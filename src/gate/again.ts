@@ -15,6 +15,7 @@ import {
   permit,
 } from "./decision.ts";
 import { identify, recall } from "./identify.ts";
+import { inspectedBefore } from "./inspect.ts";
 import { peer } from "./peer.ts";
 import { recordDecision } from "./record.ts";
 import { fresh, unblocked } from "./revocation.ts";
@@ -31,6 +32,7 @@ const STEPS: readonly Step[] = [
   recall,
   identify,
   unblocked,
+  inspectedBefore,
   authorize,
 ];
 
@@ -46,6 +48,7 @@ export function decideAgain(
   const deciding = begin(standing.input, snapshot, deps);
   deciding.stream = stream;
   deciding.request = standing.request;
+  deciding.inspected = standing.inspected;
   try {
     const result = run(deciding, free, 0);
     if (!(result instanceof Promise)) return conclude(deciding, result, deps);

@@ -1,7 +1,7 @@
 /** Step: asks the compiled policies about this principal, action, resource and context. */
-import type { Fields, RequestHead } from "../model/http.ts";
 import type { PolicyRequest } from "../model/policy.ts";
 import type { Deciding } from "./decision.ts";
+import { seenFields } from "./seen-fields.ts";
 import type { GateDeps, StepResult } from "./step.ts";
 
 export function authorize(deciding: Deciding, deps: Pick<GateDeps, "shadowed">): StepResult {
@@ -32,6 +32,8 @@ export function authorize(deciding: Deciding, deps: Pick<GateDeps, "shadowed">):
     workload: deciding.workload,
     device: deciding.device,
     actor: deciding.facts?.actor,
+    body: deciding.inspected?.body,
+    rpc: deciding.inspected?.rpc,
   };
   const decision = policies.decide(asked);
   deciding.policy = decision;
@@ -42,15 +44,6 @@ export function authorize(deciding: Deciding, deps: Pick<GateDeps, "shadowed">):
     deps.shadowed?.(outcome);
   }
   return decision.reason === "permitted" ? undefined : decision.reason;
-}
-
-/**
- * What policies may see of the fields: none that the service will not get because the caller had
- * them dropped (`Connection` names them). A policy would decide on a value that nobody acts on.
- */
-function seenFields({ fields, connectionOptions }: RequestHead): Fields {
-  if (connectionOptions === undefined) return fields;
-  return fields.filter((_, index) => !connectionOptions.includes(fields[index & ~1] ?? ""));
 }
 
 const NO_SCOPES: readonly string[] = Object.freeze([]);

@@ -27,6 +27,8 @@ export function begin(input: GateInput, snapshot: GateSnapshot, deps: GateDeps):
     principal: undefined,
     authn: undefined,
     credentials: NO_CREDENTIALS,
+    inspected: undefined,
+    held: undefined,
     policy: undefined,
     shadow: undefined,
     admission: undefined,

@@ -38,7 +38,10 @@ const pointerSchema = z
   .refine((text) => parsePointer(text) !== undefined, POINTER_REMEDY);
 
 /** A place within the document: all of it can neither be removed nor go elsewhere. */
-const innerSchema = pointerSchema.refine((text) => text !== "", "a place within the document");
+export const innerSchema = pointerSchema.refine(
+  (text) => text !== "",
+  "a place within the document",
+);
 
 const valueSchema = z.union(
   [

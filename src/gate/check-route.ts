@@ -16,6 +16,7 @@ interface Route {
   readonly service?: string | undefined;
   readonly rewrite?: RewriteOptions | undefined;
   readonly redirect?: RedirectOptions | undefined;
+  readonly inspect?: unknown;
   readonly cors?: CorsOptions | undefined;
   readonly request?: RequestChanges | undefined;
   readonly response?: ResponseChanges | undefined;
@@ -35,6 +36,9 @@ export function checkRoute(route: Route, context: z.core.$RefinementCtx): void {
   checkPaths(route, report);
   checkRedirect(route, report);
   checkFields(route, report);
+  if (route.upgrades.length > 0 && route.inspect !== undefined) {
+    report(["inspect"], "no inspect with upgrades: nobody looks into what a WebSocket carries");
+  }
   if (route.upgrades.length > 0 && route.methods?.includes("GET") === false) {
     report(["upgrades"], "GET among the methods: a WebSocket is opened with it");
   }
@@ -47,7 +51,7 @@ function checkEnd(route: Route, report: Report): void {
     return;
   }
   if (route.service !== undefined) report(["service"], "either service or redirect");
-  for (const key of ["rewrite", "request"] as const) {
+  for (const key of ["rewrite", "request", "inspect"] as const) {
     if (route[key] !== undefined) report([key], `no ${key} with redirect: nothing is forwarded`);
   }
   for (const key of ["connectTimeout", "lifetime", "assertion", "identityFields"] as const) {

@@ -3,12 +3,21 @@
  * only thing that `forward` takes, and only this folder can make one.
  */
 import type { CredentialFacts } from "../model/facts.ts";
-import type { CanonicalRequest, Fields, Peer, RequestHead, TrustProxy } from "../model/http.ts";
+import type {
+  CanonicalRequest,
+  Fields,
+  HeldBody,
+  HoldBody,
+  Peer,
+  RequestHead,
+  TrustProxy,
+} from "../model/http.ts";
 import type { Admission } from "../limits/route-limits.ts";
 import type { Authn, PolicyDecision, ShadowDecision, StepUp } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Reason } from "../model/reason.ts";
 import type { RecordedCredential, Taken } from "../model/records.ts";
+import type { Inspected } from "./inspection.ts";
 import type { GateRoute, GateSnapshot } from "./snapshot.ts";
 
 /** A well-formed request as a transport hands it in. */
@@ -21,6 +30,8 @@ export interface GateInput {
   readonly trust?: TrustProxy | undefined;
   /** One slot that lives as long as the caller's connection; the gate keeps the last credential there. */
   readonly connection: { memo: unknown };
+  /** Reads the body; left out where there is none, or where the transport cannot. */
+  readonly body?: HoldBody | undefined;
 }
 
 /** A stream that is open, as far as it is decided about again. */
@@ -34,7 +45,8 @@ export interface OpenStream {
 /** Grows step by step; nothing outside the gate sees it before the decision is made. */
 export interface Deciding {
   readonly id: string;
-  readonly timeMs: number;
+  /** When it is decided; moves on while the body comes in. */
+  timeMs: number;
   readonly input: GateInput;
   readonly snapshot: GateSnapshot;
   /** What is decided again; undefined for a request that comes in. */
@@ -59,6 +71,10 @@ export interface Deciding {
   principal: Principal | undefined;
   authn: Authn | undefined;
   credentials: readonly RecordedCredential[];
+  /** What the route reads of the body; undefined where it reads nothing or there is none. */
+  inspected: Inspected | undefined;
+  /** The body that it was read from. */
+  held: HeldBody | undefined;
   policy: PolicyDecision | undefined;
   /** What the candidate set would have done, where it is something else. */
   shadow: ShadowDecision | undefined;
@@ -140,6 +156,16 @@ export class Permit {
     return this.#deciding.answerFields;
   }
 
+  /** What was read of the body; undefined where nothing was. */
+  get inspected(): Inspected | undefined {
+    return this.#deciding.inspected;
+  }
+
+  /** The body as it was decided about: it, and nothing else, is to go on. Undefined: none was read. */
+  get held(): HeldBody | undefined {
+    return this.#deciding.held;
+  }
+
   /** What the route's limits said; its `release` is to be called when the exchange is over. */
   get admission(): Admission | undefined {
     return this.#deciding.admission;
@@ -181,8 +207,9 @@ export function permit(deciding: Deciding): Permit {
 }
 
 export function deny(deciding: Deciding, reason: Reason, taken: Taken): Denial {
-  // Nothing is in flight of what is not let through.
+  // Nothing is in flight, or held, of what is not let through.
   deciding.admission?.release();
+  deciding.held?.release();
   return {
     denied: reason,
     decisionId: deciding.id,

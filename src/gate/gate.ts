@@ -23,6 +23,7 @@ import { begin } from "./begin.ts";
 import { canonicalise, isFault } from "./canonicalise.ts";
 import { identify, recall } from "./identify.ts";
 import { authorize } from "./authorize.ts";
+import { inspect } from "./inspect.ts";
 import { limit } from "./limit.ts";
 import { beginOwn, type OwnRequest } from "./own.ts";
 import { peer } from "./peer.ts";
@@ -64,6 +65,7 @@ const STEPS: readonly Step[] = [
   budget, // before any signature is checked, so that bad tokens are cheap for us
   identify, // before policy: policy speaks of a verified principal
   unblocked, // after identity, so that the record says who was kept out
+  inspect, // before policy, which may ask for it; after all that keeps strangers from filling our memory
   authorize, // nothing after it can widen what it said
   limit, // last: what policy denies does not count against anybody's limit
 ];

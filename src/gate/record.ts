@@ -1,7 +1,8 @@
 /** Writes what was decided, and by what, to the audit log. */
-import type { AuditLog, Taken } from "../model/records.ts";
+import type { AuditLog, InspectedBody, Taken } from "../model/records.ts";
 import { isGranted, type Reason } from "../model/reason.ts";
 import type { Deciding } from "./decision.ts";
+import type { Inspected } from "./inspection.ts";
 
 export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditLog): Taken {
   const { request, policy, input, route } = deciding;
@@ -40,8 +41,15 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
     erroring: policy?.erroring ?? NONE,
     reads: policy?.reads ?? NO_READS,
     shadow: deciding.shadow,
+    body: bodyOf(deciding.inspected),
+    rpc: deciding.inspected?.rpc,
     bundle: deciding.snapshot.policies.hash,
   });
+}
+
+function bodyOf(inspected: Inspected | undefined): InspectedBody | undefined {
+  if (inspected?.body === undefined) return undefined;
+  return { values: inspected.body, clear: inspected.clear };
 }
 
 const NONE: readonly string[] = Object.freeze([]);

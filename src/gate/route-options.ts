@@ -12,6 +12,7 @@ import { confirmationSchema } from "./confirmation-rule.ts";
 import { corsSchema } from "./cors-options.ts";
 import { credentialsSchema } from "./credential-options.ts";
 import { routeIdentityShape } from "./identity-options.ts";
+import { inspectSchema } from "./inspect-options.ts";
 import { parsePathPattern } from "./path-pattern.ts";
 import { routeResourceShape } from "./resource-options.ts";
 import { redirectSchema, rewriteSchema } from "./rewrite-options.ts";
@@ -126,6 +127,11 @@ export const routeSchema = z
       .optional()
       .describe(
         "Lets pages of other origins call the route. Preflights are answered by the proxy, before anybody is asked for a credential; the service's own `access-control-` fields are replaced.",
+      ),
+    inspect: inspectSchema
+      .optional()
+      .describe(
+        "Lets policies see what JSON bodies say. They are read before it is decided, for callers whose identity is known, and forwarded as they were read.",
       ),
     request: requestChangesSchema
       .optional()

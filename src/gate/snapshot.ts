@@ -12,6 +12,7 @@ import type {
   ProofVerifier,
   SessionVerifier,
 } from "../model/verifiers.ts";
+import type { Inspection } from "./inspection.ts";
 import type { Router } from "./router.ts";
 
 export interface GateRoute {
@@ -45,6 +46,8 @@ export interface GateRoute {
   readonly websocket?: boolean | undefined;
   /** Rates and concurrency; undefined where the route has none. */
   readonly limits?: RouteLimits | undefined;
+  /** What policies see of its bodies; undefined: nothing, and none is read before it is forwarded. */
+  readonly inspect?: Inspection | undefined;
 }
 
 /** Ways to know a caller beside the Authorization field. */

@@ -3,6 +3,7 @@
  * came in, this is what the rest of the house sees.
  */
 import type { PeerTls } from "./peer-tls.ts";
+import type { Reason } from "./reason.ts";
 
 /**
  * Header or trailer fields as a flat list: name, value, name, value, …
@@ -109,3 +110,21 @@ export interface CanonicalRequest {
   /** Name of the listener. */
   readonly listener: string;
 }
+
+/** A request body that was read before it was known whether the request goes on. */
+export interface HeldBody {
+  /** What goes on, to the byte, if it does. Not to be written to. */
+  readonly bytes: Uint8Array;
+  /** To be called where it does not. */
+  release(): void;
+}
+
+/** Why there is no such body. */
+export interface BodyFault {
+  readonly fault: Reason;
+  /** For the operator; holds nothing of the body. */
+  readonly detail: string;
+}
+
+/** Reads the whole body, of at most so many bytes. To be called once; never rejects. */
+export type HoldBody = (maxBytes: number) => Promise<HeldBody | BodyFault>;

@@ -80,18 +80,16 @@ const attributeValueSchema = z.union(
   "a text, true or false, a whole number of 64 bits, or a list of texts",
 );
 
+/** A name that policies write behind a dot. */
+export const attributeNameSchema = z
+  .string()
+  .regex(
+    /^[A-Za-z_][A-Za-z0-9_]{0,62}$/,
+    "an attribute name of letters, digits and '_' that does not begin with a digit",
+  );
+
 /** `attributes:` of a service or a route, by name. */
-export const attributesSchema = z
-  .record(
-    z
-      .string()
-      .regex(
-        /^[A-Za-z_][A-Za-z0-9_]{0,62}$/,
-        "an attribute name of letters, digits and '_' that does not begin with a digit",
-      ),
-    attributeValueSchema,
-  )
-  .readonly();
+export const attributesSchema = z.record(attributeNameSchema, attributeValueSchema).readonly();
 
 function scalar(
   pattern: RegExp,

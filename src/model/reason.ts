@@ -88,7 +88,7 @@ export const REASONS = {
     title: "The body is not what this route takes",
     fault: "caller",
     meaning:
-      "The route changes JSON bodies, and this one is not JSON in one reading only (a repeated name, a stray byte, too deep), or a value stands where a change needs an object. Nothing was sent.",
+      "The route changes JSON bodies or lets policies see them, and this one is not JSON in one reading only (a repeated name, a stray byte, too deep, a name that looks like a declared one), or something stands where a change needs an object or policies need another type; the detail names the place. Nothing was sent.",
   },
   "unsupported-body": {
     status: 415,
@@ -96,7 +96,7 @@ export const REASONS = {
     title: "The type or coding of the body is not taken here",
     fault: "caller",
     meaning:
-      "The route changes JSON bodies, and this one is of another type, in another charset, or has a content coding. Nothing was sent.",
+      "The route changes JSON bodies or lets policies see them, and this one is of another type, in another charset, or has a content coding. Nothing was sent.",
   },
   "duplicate-authorization": {
     status: 400,
@@ -648,7 +648,8 @@ export const REASONS = {
     grpc: "UNAVAILABLE",
     title: "Too many requests at once",
     fault: "us",
-    meaning: "A limit on connections or on requests in flight is reached.",
+    meaning:
+      "A limit on connections, on requests in flight, or on bodies that are held because policies look into them is reached.",
   },
   "no-endpoint": {
     status: 503,

@@ -1,7 +1,8 @@
 import type { RequestHead } from "./http.ts";
 import type { InputRead, ShadowDecision } from "./policy.ts";
 import type { PeerCertificate } from "./peer-tls.ts";
-import type { Principal } from "./principal.ts";
+import type { AttributeValue, Principal } from "./principal.ts";
+import type { RpcCall } from "./rpc.ts";
 import type { Reason } from "./reason.ts";
 import type { Actor } from "./facts.ts";
 import type { Authn } from "./policy.ts";
@@ -19,6 +20,13 @@ export interface RecordedCredential {
   readonly hash: string;
   /** `used`: verified and the principal comes from it; `refused`; `ignored`: of a kind that the route does not list. */
   readonly outcome: "used" | "refused" | "ignored";
+}
+
+/** What policies saw of a JSON body. */
+export interface InspectedBody {
+  readonly values: Readonly<Record<string, AttributeValue>>;
+  /** Names of those that may stand in the log; of the others it holds keyed hashes. */
+  readonly clear: ReadonlySet<string>;
 }
 
 /** Written for every decision, permitted or denied. */
@@ -43,6 +51,8 @@ export interface DecisionRecord {
   readonly workload?: Principal | undefined;
   readonly device?: Principal | undefined;
   readonly actor?: Actor | undefined;
+  readonly body?: InspectedBody | undefined;
+  readonly rpc?: RpcCall | undefined;
   /** The caller's certificate, where it led to a trusted authority. */
   readonly peerCertificate?: PeerCertificate | undefined;
   readonly credentials: readonly RecordedCredential[];

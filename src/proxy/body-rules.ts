@@ -2,9 +2,8 @@
 import type { Permit } from "../gate/decision.ts";
 import type { BodyChanges } from "../gate/body-options.ts";
 import type { Fields } from "../model/http.ts";
-import { getAllFields } from "../wire/fields.ts";
+import { jsonBodyFault, NOT_JSON } from "../wire/json-body.ts";
 import type { JsonEdit } from "../wire/json-edit.ts";
-import { isIdentityCoded, isJsonType } from "../wire/media-type.ts";
 import type { HeaderRules } from "./plan.ts";
 import { renderJson, Unfit } from "./render.ts";
 
@@ -70,15 +69,10 @@ function workOf(rule: BodyRule | undefined, permit: Permit): BodyWork | undefine
 }
 
 export function judgeBody(fields: Fields, rule: BodyRule): BodyVerdict {
-  if (!isJsonType(getAllFields(fields, "content-type"))) {
-    return rule.passOthers ? "pass" : { fault: "a body that is not JSON in UTF-8 by its type" };
-  }
+  const fault = jsonBodyFault(fields);
+  if (fault === undefined) return "edit";
   // What is packed cannot be looked into; a type of ours says that it would have to be.
-  if (!isIdentityCoded(getAllFields(fields, "content-encoding"))) {
-    return { fault: "a body with a content coding" };
-  }
-  if (getAllFields(fields, "content-range").length > 0) return { fault: "a part of a body" };
-  return "edit";
+  return fault === NOT_JSON && rule.passOthers ? "pass" : { fault };
 }
 
 function createRule(changes: BodyChanges | undefined): BodyRule | undefined {

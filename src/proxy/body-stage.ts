@@ -21,12 +21,12 @@ import type {
   Upstream,
   UpstreamRequest,
 } from "../http/exchange.ts";
+import { Gathered } from "../http/gathered.ts";
 import type { TunnelPipe, TunnelSide } from "../http/tunnel.ts";
 import type { Fields, RequestHead } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
 import { editJson } from "../wire/json-edit.ts";
 import { type BodyVerdict, type BodyWorks, judgeBody } from "./body-rules.ts";
-import { Gathered } from "./gathered.ts";
 
 /** Undefined work in a direction: its bytes pass through. */
 export interface StageParts extends BodyWorks {

@@ -3,6 +3,8 @@
  * problem document or forwarded with its permit. Errors become responses here and nowhere else.
  */
 import type { Exchange, ExchangeHandler } from "../http/exchange.ts";
+import type { HeldBytes } from "../http/held-bytes.ts";
+import { holdBody, HeldExchange } from "../http/held-exchange.ts";
 import { type Denial, type GateInput, isDenial, type Permit } from "../gate/decision.ts";
 import type { Gate } from "../gate/gate.ts";
 import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
@@ -55,6 +57,8 @@ export interface RedirectRoute extends RouteAnswers {
 export interface HandlerDeps extends ForwardDeps {
   readonly gate: Gate;
   readonly log: Log;
+  /** Room for bodies that policies look into, of the whole process. */
+  readonly heldBytes: HeldBytes;
   /** The snapshot in force now. */
   readonly snapshot: () => ProxySnapshot;
   /** Our own public documents; undefined without an authority. */
@@ -88,6 +92,10 @@ export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
         peer: connection.peer,
         trust: connection.trust,
         connection,
+        body:
+          head.bodyKind === "none"
+            ? undefined
+            : (maxBytes) => holdBody(exchange, { maxBytes, room: deps.heldBytes }),
       };
       const outcome = deps.gate.decide(input, snapshot.gate);
       if (outcome instanceof Promise) {
@@ -129,7 +137,9 @@ function answer(
     refuse(outcome, exchange, snapshot, deps);
     return;
   }
-  const { admission } = outcome;
+  const { admission, held } = outcome;
+  // What was decided about is what goes on.
+  if (held instanceof HeldExchange) exchange = held;
   if (admission !== undefined) {
     if (exchange.gone) admission.release();
     else exchange.whenOver = admission.release;

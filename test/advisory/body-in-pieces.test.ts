@@ -6,7 +6,7 @@
  */
 import { strict as assert } from "node:assert";
 import test, { after } from "node:test";
-import { Gathered } from "../../src/proxy/gathered.ts";
+import { Gathered } from "../../src/http/gathered.ts";
 import { arrivalsOf, statusesOf } from "../e2e/expect.ts";
 import { startStage } from "../e2e/stage.ts";
 

@@ -36,7 +36,7 @@ export interface Evidence {
 
 /** How a proxy may say no (rule 4), and what it says when it is not to blame. */
 const REFUSALS: ReadonlySet<number> = new Set([
-  400, 401, 403, 404, 405, 408, 413, 414, 417, 421, 429, 431, 501, 502, 505,
+  400, 401, 403, 404, 405, 408, 413, 414, 415, 417, 421, 429, 431, 501, 502, 505,
 ]);
 
 /** `OPTIONS *`, which the proxy answers itself. */

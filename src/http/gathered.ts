@@ -5,7 +5,7 @@
  */
 
 const LIMITS = {
-  /** First size of the memory: most bodies that are changed fit. */
+  /** First size of the memory: most bodies that are gathered fit. */
   first: 4096,
 } as const;
 
@@ -18,6 +18,11 @@ export class Gathered {
 
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  /** Bytes of memory that it takes up. */
+  get capacity(): number {
+    return this.#memory.length;
   }
 
   /** False beyond the bound; then nothing is kept any more. */
