@@ -91,6 +91,8 @@ export interface RunningConfig {
   readonly sinceMs: number;
   /** As it is written: expressions unexpanded, secrets that were written out masked. */
   readonly written: JsonObject;
+  /** Tests that its policies fail, and that it ignores; undefined: none. */
+  readonly failingTests?: number | undefined;
   /** The last reload, where it failed. */
   readonly notReloaded?:
     | { readonly atMs: number; readonly why: readonly string[]; readonly problems: number }

@@ -10,6 +10,10 @@ const configSchema = z
   .strictObject({
     hash: z.string().describe("Of the configuration in force and its policies."),
     since: z.iso.datetime().describe("When it was put in force."),
+    failingTests: z
+      .int()
+      .optional()
+      .describe("Tests that its policies fail, and that it ignores; absent: none."),
     notReloaded: z
       .strictObject({ at: z.iso.datetime(), why: z.array(z.string()), problems: z.int() })
       .optional()

@@ -6,6 +6,10 @@ import { type Operation, operation, timeSchema, timeText } from "./operation.ts"
 const configSchema = z.strictObject({
   hash: z.string().describe("Of the configuration in force and its policies."),
   since: timeSchema.describe("When it was put in force."),
+  failingTests: z
+    .int()
+    .optional()
+    .describe("Tests that its policies fail, and that it ignores; absent: none."),
   notReloaded: z
     .strictObject({
       at: timeSchema,
@@ -147,12 +151,17 @@ async function statusOf(deps: AdminDeps): Promise<z.input<typeof statusSchema>> 
 export function configOf({
   hash,
   sinceMs,
+  failingTests,
   notReloaded,
 }: RunningConfig): z.input<typeof configSchema> {
-  if (notReloaded === undefined) return { hash, since: timeText(sinceMs) };
+  const running = {
+    hash,
+    since: timeText(sinceMs),
+    ...(failingTests === undefined ? {} : { failingTests }),
+  };
+  if (notReloaded === undefined) return running;
   const { atMs, why, problems } = notReloaded;
-  const failed = { at: timeText(atMs), why: [...why], problems };
-  return { hash, since: timeText(sinceMs), notReloaded: failed };
+  return { ...running, notReloaded: { at: timeText(atMs), why: [...why], problems } };
 }
 
 function feedOf(

@@ -6,6 +6,7 @@
 import { ConfigError, formatProblem, type Problem, SallyportError } from "../model/errors.ts";
 import type { Clock, Counter, Log } from "../model/ports.ts";
 import type { RunningMetrics } from "../telemetry/metrics.ts";
+import type { Prepared } from "./prepare.ts";
 
 const LIMITS = {
   /** Problems that get a line of their own; `sallyport check` prints them all. */
@@ -20,6 +21,8 @@ export interface ConfigDetail {
   readonly hash: string;
   /** When it was put in force. */
   readonly since: string;
+  /** Tests that the policies in force fail, or that cannot be read: `insecureIgnoreFailingTests` lets them. */
+  readonly failingTests?: number;
   /** The last reload, where it failed: the running configuration is not the written one. */
   readonly notReloaded?: {
     readonly at: string;
@@ -41,8 +44,12 @@ export interface ConfigStatusDeps {
   readonly metrics: RunningMetrics;
 }
 
-/** `hash`: of the configuration that is in force at start. */
-export function createConfigStatus(hash: string, deps: ConfigStatusDeps): ConfigStatus {
+/** `hash`: of the configuration that is in force at start; `prepared`: the one in force when it is asked. */
+export function createConfigStatus(
+  hash: string,
+  deps: ConfigStatusDeps,
+  prepared: () => Pick<Prepared, "tests">,
+): ConfigStatus {
   const { clock, log, metrics } = deps;
   const counts = registerReloadMetrics(metrics);
   let detail: ConfigDetail = { hash, since: timeText(clock) };
@@ -57,6 +64,12 @@ export function createConfigStatus(hash: string, deps: ConfigStatusDeps): Config
     "sallyport_config_last_reload_successful",
     "1 while the configuration in force is the one that was last asked for, else 0.",
     () => (detail.notReloaded === undefined ? 1 : 0),
+  );
+  const failing = (): number => prepared().tests?.faults ?? 0;
+  metrics.sampled(
+    "sallyport_policy_tests_failing",
+    "Tests that the policies in force fail, and that the configuration ignores.",
+    failing,
   );
   return {
     succeeded(next) {
@@ -77,7 +90,10 @@ export function createConfigStatus(hash: string, deps: ConfigStatusDeps): Config
         ...(error instanceof ConfigError ? {} : { error: asError(error) }),
       });
     },
-    detail: () => detail,
+    detail() {
+      const failingTests = failing();
+      return failingTests === 0 ? detail : { ...detail, failingTests };
+    },
   };
 }
 

@@ -106,11 +106,12 @@ function runningConfig(parts: OperatorParts): RunningConfig {
   const { status, instruments } = parts;
   const { loaded } = parts.prepared();
   const { config } = loaded;
-  const { hash, since, notReloaded } = status.detail();
+  const { hash, since, notReloaded, failingTests } = status.detail();
   return {
     hash,
     sinceMs: Date.parse(since),
     written: JSON.parse(loaded.shown) as JsonObject,
+    ...(failingTests === undefined ? {} : { failingTests }),
     ...(notReloaded && { notReloaded: { ...notReloaded, atMs: Date.parse(notReloaded.at) } }),
     routes: config.routes.map(({ name, host, path, methods, service, authenticate }) => {
       return { name, host, path, methods, service, authenticate };

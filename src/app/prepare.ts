@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import type { LoadedConfig } from "../config/load.ts";
 import { loadConfigInThread } from "../config/load-thread.ts";
-import { ConfigError } from "../model/errors.ts";
+import type { PolicyTests } from "../config/policy-tests.ts";
+import { runTestsInThread, type TestOutcome } from "../config/test-thread.ts";
+import { ConfigError, type Problem } from "../model/errors.ts";
 import { type VerifiedPolicies, verifyPolicies } from "../policy/compile-policies.ts";
 import type { PolicySource } from "../policy/policy-source.ts";
 
@@ -12,6 +14,8 @@ export interface Prepared {
   readonly policies: VerifiedPolicies;
   /** The candidate set, which has to pass as well; undefined where there is none. */
   readonly shadow: VerifiedPolicies | undefined;
+  /** What came of the policies' tests; undefined where there are none. Failures are in it where they are ignored. */
+  readonly tests?: TestOutcome | undefined;
 }
 
 /**
@@ -19,7 +23,10 @@ export interface Prepared {
  * it is to run (`bundle` says the folder, and is asked each time); it throws ConfigError with every
  * problem, and SallyportError where the bundle cannot be read.
  * It remembers the last policies that passed: where neither they nor the words they can use have
- * changed, the official engine (half a second to start, 0.7 ms a policy) is not asked again.
+ * changed, the official engine (half a second to start, 0.7 ms a policy) is not asked again. The same holds
+ * for their tests.
+ *
+ * Policies that fail a test are refused, unless the configuration ignores it (`insecureIgnoreFailingTests`).
  */
 export function createPreparer(
   file: string,
@@ -27,12 +34,14 @@ export function createPreparer(
 ): () => Promise<Prepared> {
   const enforced = createVerifier();
   const candidate = createVerifier();
+  const tested = createTester();
   return async () => {
     const loaded = await loadConfigInThread(file, { env: process.env, bundle: bundle?.() });
     const { policyFiles, shadowFiles, vocabulary } = loaded;
     const policies = await enforced({ files: policyFiles, vocabulary });
+    const tests = await tested(loaded, policies);
     const shadow = shadowFiles && (await candidate({ files: shadowFiles, vocabulary }));
-    return { loaded, policies, shadow };
+    return { loaded, policies, shadow, tests };
   };
 }
 
@@ -47,6 +56,42 @@ function createVerifier(): (source: PolicySource) => Promise<VerifiedPolicies> {
     known = { of, policies: result.verified };
     return result.verified;
   };
+}
+
+/**
+ * Returns the function that runs tests, unless policies and tests are those of the last time. It throws
+ * ConfigError where one fails and the configuration does not ignore it.
+ */
+function createTester(): (
+  loaded: LoadedConfig,
+  verified: VerifiedPolicies,
+) => Promise<TestOutcome | undefined> {
+  let known: { readonly of: string; readonly outcome: TestOutcome } | undefined;
+  return async ({ tests, vocabulary }, verified) => {
+    if (tests === undefined) return undefined;
+    const of = `${verified.hash} ${testsDigest(tests)}`;
+    if (known?.of !== of) {
+      known = { of, outcome: await runTestsInThread({ tests, verified, vocabulary }) };
+    }
+    const { outcome } = known;
+    if (outcome.faults > 0 && !tests.ignoreFailing) throw new ConfigError(refusedBy(outcome));
+    return outcome;
+  };
+}
+
+/** The first problems, and how many others there are. */
+function refusedBy({ problems, faults }: TestOutcome): readonly Problem[] {
+  const more = faults - problems.length;
+  if (more === 0) return problems;
+  const message = `${more} more tests fail or cannot be read`;
+  return [...problems, { message, remedy: "sallyport test prints all" }];
+}
+
+/** Of all that the cases are read against beside the policies. */
+function testsDigest({ files, ...world }: PolicyTests): string {
+  const hash = createHash("sha256");
+  for (const { name, text } of files) hash.update(`${name.length}:${name}${text.length}:${text}`);
+  return hash.update(JSON.stringify(world)).digest("base64url");
 }
 
 /** Of all that the engine is given. */

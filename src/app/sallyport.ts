@@ -1,4 +1,5 @@
 /** The proxy in one process: an instance, the operators' listener beside it, reloads and the end. */
+import { formatProblem } from "../model/errors.ts";
 import type { Log } from "../model/ports.ts";
 import type { Backing } from "./authority/backing.ts";
 import type { Standing } from "./authority/standing.ts";
@@ -10,6 +11,11 @@ import { createInstruments, type Instruments } from "./instruments.ts";
 import { createDoors } from "./operators.ts";
 import { createPreparer, type Prepared } from "./prepare.ts";
 import { createReloads } from "./reloads.ts";
+
+const LIMITS = {
+  /** Failing tests that get a line of their own; `sallyport test` prints all. */
+  failingTests: 15,
+} as const;
 
 export interface Sallyport {
   /** Where it accepts requests, by listener name. */
@@ -96,7 +102,7 @@ export async function startPrepared(
       throw error;
     },
   );
-  const status = createConfigStatus(instance.configHash, instruments);
+  const status = createConfigStatus(instance.configHash, instruments, () => instance.prepared);
   const drain = Promise.withResolvers<void>();
   const reloads = createReloads(
     {
@@ -147,8 +153,16 @@ export async function startPrepared(
   };
 }
 
-export function warnOf({ loaded }: Prepared, log: Log): void {
+export function warnOf({ loaded, tests }: Prepared, log: Log): void {
   for (const { message, remedy } of loaded.warnings) {
     log.warn("configuration", { finding: message, remedy });
   }
+  if (tests === undefined || tests.faults === 0) return;
+  for (const problem of tests.problems.slice(0, LIMITS.failingTests)) {
+    log.error("a failing policy test is ignored", { problem: formatProblem(problem) });
+  }
+  log.error("policies are in force though their tests fail", {
+    failing: tests.faults,
+    remedy: "mend them, then remove policies.insecureIgnoreFailingTests",
+  });
 }

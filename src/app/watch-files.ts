@@ -12,6 +12,7 @@ const LIMITS = {
 } as const;
 
 const POLICY_SUFFIX = ".cedar";
+const TEST_SUFFIX = ".yaml";
 
 export interface FileWatch {
   /** A reload is about to read them: what they are now is what it takes. */
@@ -33,7 +34,11 @@ export function watchFiles(
   let taken: string | undefined;
   let last: string | undefined;
 
-  const seenNow = (): Promise<string> => stampOf([file, ...policyPaths(config())], POLICY_SUFFIX);
+  async function seenNow(): Promise<string> {
+    const { tests } = config().policies;
+    const policies = await stampOf([file, ...policyPaths(config())], POLICY_SUFFIX);
+    return tests.length === 0 ? policies : `${policies} ${await stampOf(tests, TEST_SUFFIX)}`;
+  }
 
   async function look(): Promise<void> {
     const seen = await seenNow();

@@ -50,6 +50,8 @@ export interface Status {
     readonly hash: string;
     /** When it was put in force. */
     readonly since: string;
+    /** Tests that its policies fail, and that it ignores; absent: none. */
+    readonly failingTests?: number | undefined;
     /** The last reload, where it failed: the running configuration is not the written one. */
     readonly notReloaded?:
       | {
@@ -136,6 +138,8 @@ export interface Config {
   readonly hash: string;
   /** When it was put in force. */
   readonly since: string;
+  /** Tests that its policies fail, and that it ignores; absent: none. */
+  readonly failingTests?: number | undefined;
   /** The last reload, where it failed. */
   readonly notReloaded?:
     | {

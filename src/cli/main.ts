@@ -3,7 +3,7 @@
  * file of its own that knows nothing of this one. Exit codes: 0 fine, 1 the answer is no, 2 it could
  * not run. The one file that knows `commander`.
  */
-import { Argument, Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ConfigError, formatProblem, SallyportError } from "../model/errors.ts";
 import { KEY_USES, type KeyUse } from "../model/signing.ts";
 import { productVersion } from "../platform/version.ts";
@@ -43,6 +43,7 @@ import { storeNewEpoch } from "./store-new-epoch.ts";
 import { storeRestore } from "./store-restore.ts";
 import { storeRewrap } from "./store-rewrap.ts";
 import { storeStatus } from "./store-status.ts";
+import { TEST_FORMATS, type TestOptions, testPolicies } from "./test-policies.ts";
 import { worker } from "./worker.ts";
 import {
   disableWorkload,
@@ -96,6 +97,8 @@ function createProgram(exit: (code: number) => void): Command {
     .action(async (options: { readonly config: string }) => {
       exit(await check(options.config));
     });
+
+  addTestCommand(program, exit);
 
   program
     .command("init")
@@ -185,6 +188,31 @@ function addPolicyCommands(policy: Command, exit: (code: number) => void): void 
     .action(async (from: string, to: string, options: DiffOptions) => {
       exit(await policyDiff(from, to, options));
     });
+}
+
+function addTestCommand(program: Command, exit: Exit): void {
+  configured(program.command("test"))
+    .description("run the tests of the policies (policies.tests)")
+    .argument("[filter]", "only cases whose name or file has this in it")
+    .addOption(new Option("--format <format>", "how to tell").choices(TEST_FORMATS).default("spec"))
+    .option("--output <file>", "write it there, and only a summary here")
+    .option("--coverage", "list policies that decided no case, and routes without one", false)
+    .addOption(
+      new Option(
+        "--min-coverage <percent>",
+        "fail where fewer of the policies decided a case",
+      ).argParser(percentOf),
+    )
+    .action(async (filter: string | undefined, options: Omit<TestOptions, "filter">) => {
+      const write = (text: string): void => void process.stdout.write(text);
+      exit(await testPolicies({ ...options, filter }, { write }));
+    });
+}
+
+function percentOf(text: string): number {
+  if (!/^(?:100|[1-9]?[0-9])$/.test(text))
+    throw new InvalidArgumentError("a number from 0 to 100.");
+  return Number(text);
 }
 
 function addStoreCommands(store: Command, exit: (code: number) => void): void {

@@ -19,6 +19,7 @@ export function statusText(status: Status): string {
     ["ready", status.ready ? "yes" : "NO"],
     ...Object.entries(status.checks).map(([name, text]): [string, string] => [`  ${name}`, text]),
     ["config", `${config.hash}, since ${config.since}`],
+    ...failingTests(status),
     ...notReloaded(status),
     [
       "serves",
@@ -32,6 +33,12 @@ export function statusText(status: Status): string {
     ...authorityRows(status),
   ];
   return table(rows.map(([name, text]) => [plain(name), plain(text)]));
+}
+
+function failingTests({ config }: Status): [string, string][] {
+  const { failingTests: failing } = config;
+  if (failing === undefined) return [];
+  return [["  TESTS FAIL", `${failing} of its policies, and the configuration ignores it`]];
 }
 
 function notReloaded({ config }: Status): [string, string][] {

@@ -7,10 +7,17 @@
 import { dirname, join } from "node:path";
 import type { Problem } from "../model/errors.ts";
 import type { Clock } from "../model/ports.ts";
-import { compilePolicies } from "../policy/compile-policies.ts";
+import {
+  compilePolicies,
+  compileVerified,
+  type VerifiedPolicies,
+  verifyPolicies,
+} from "../policy/compile-policies.ts";
 import { checkPublished } from "./check-published.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
 import { inspectConfig, type LoadedConfig, type LoadedOwn, type LoadSources } from "./load.ts";
+import { runTests } from "./run-tests.ts";
+import { outcomeOf } from "./test-outcome.ts";
 import { bundlesFolder, newestBundle } from "./unpack-bundle.ts";
 
 export interface CheckDeps extends LoadSources {
@@ -47,7 +54,15 @@ export async function checkConfig(file: string, deps: CheckDeps): Promise<CheckR
       text,
     }));
   const { vocabulary, policyFiles, shadowFiles } = loaded;
-  const result = await compilePolicies({ files: named(policyFiles), vocabulary }, deps);
+  const { verified, problems: refused } = await verifyPolicies({
+    files: named(policyFiles),
+    vocabulary,
+  });
+  const compiled =
+    verified === undefined
+      ? { problems: refused }
+      : await compileVerified(verified, vocabulary, deps);
+  const tested = verified === undefined ? [] : await checkTests(loaded, { verified, folder, deps });
   const shadow =
     shadowFiles === undefined
       ? undefined
@@ -56,10 +71,29 @@ export async function checkConfig(file: string, deps: CheckDeps): Promise<CheckR
   return {
     problems: [
       ...warnings,
-      ...(result.problems ?? result.warnings),
+      ...(compiled.problems ?? compiled.warnings),
+      ...tested,
       ...(shadow?.problems ?? shadow?.warnings ?? []),
       ...published,
     ],
     loaded,
   };
+}
+
+/** Failing tests of policies, and what is wrong with their files. */
+async function checkTests(
+  { tests, vocabulary }: LoadedConfig,
+  given: {
+    readonly verified: VerifiedPolicies;
+    readonly folder: string;
+    readonly deps: CheckDeps;
+  },
+): Promise<readonly Problem[]> {
+  if (tests === undefined) return [];
+  const { verified, folder, deps } = given;
+  const files = tests.files.map(({ name, text }) => ({ name: join(folder, name), text }));
+  const report = await runTests({ tests: { ...tests, files }, verified, vocabulary }, deps);
+  const { problems, faults } = outcomeOf(report);
+  if (faults === problems.length) return problems;
+  return [...problems, { message: `${faults - problems.length} more tests fail` }];
 }

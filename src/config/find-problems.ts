@@ -18,6 +18,7 @@ import { checkIdentity, checkIdentityWarnings } from "./check-identity.ts";
 import { checkInsecureWarnings } from "./check-insecure.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkNames } from "./check-names.ts";
+import { checkPoliciesWarnings } from "./check-policies.ts";
 import { checkPublishedSecrets } from "./check-published-secrets.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRoutes, checkSomeRoute } from "./check-routes.ts";
@@ -93,6 +94,7 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkInsecureWarnings(draft),
     ...checkServeWarnings(draft),
     ...checkAuthorityWarnings(draft),
+    ...checkPoliciesWarnings(draft),
     ...checkPublishedSecrets(draft, expansion),
     ...checkIdentityWarnings(draft, folder),
     ...checkSessionsWarnings(draft),

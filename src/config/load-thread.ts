@@ -7,6 +7,7 @@ import { ConfigError, type Problem, SallyportError } from "../model/errors.ts";
 import { nextMessage } from "../platform/thread-message.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
 import type { LoadedConfig, LoadSources } from "./load.ts";
+import type { PolicyTests } from "./policy-tests.ts";
 import type { PublishedBundle } from "./publish.ts";
 import { deepFreeze } from "./resolve-paths.ts";
 import type { Config } from "./schema.ts";
@@ -26,6 +27,7 @@ export type LoadMessage =
       readonly config: Omit<Config, "routes">;
       readonly policyFiles: readonly PolicyFile[];
       readonly shadowFiles: readonly PolicyFile[] | undefined;
+      readonly tests?: PolicyTests | undefined;
       readonly words: Words;
       readonly bundle: string | undefined;
       readonly published: readonly PublishedBundle[];

@@ -21,7 +21,8 @@ import { expand, type ExpandSources, type Expansion } from "./expand.ts";
 import { findProblems, findWarnings, type Subject } from "./find-problems.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 import { type Path, pathKey } from "../wire/document/place.ts";
-import { readPolicyFiles, readShadowFiles } from "./policy-files.ts";
+import { readPolicyFiles, readShadowFiles, readTestFiles } from "./policy-files.ts";
+import { gatherTests, type PolicyTests } from "./policy-tests.ts";
 import { publish, type PublishedBundle } from "./publish.ts";
 import { type ConfigSource, isFollowersFile, readSource } from "./read-source.ts";
 import { deepFreeze, resolveOwnPaths, resolvePaths } from "./resolve-paths.ts";
@@ -40,6 +41,8 @@ export interface LoadedConfig {
   readonly policyFiles: readonly PolicyFile[];
   /** The candidate set that is asked beside them, with the same data; undefined where there is none. */
   readonly shadowFiles: readonly PolicyFile[] | undefined;
+  /** What its policies are held against before they are in force; undefined where it names no tests. */
+  readonly tests?: PolicyTests | undefined;
   /** Hash of the bundle that it was composed with; undefined where no feed is followed. */
   readonly bundle: string | undefined;
   /** What it publishes to proxies, in the order of `authority.proxies`. */
@@ -155,6 +158,7 @@ interface Parts {
   readonly draft: Draft;
   readonly policyFiles: readonly PolicyFile[];
   readonly shadowFiles: readonly PolicyFile[] | undefined;
+  readonly testFiles: readonly PolicyFile[];
   /** Of the words that came with a bundle. */
   readonly spoken: Expansion;
   readonly words: Words;
@@ -182,6 +186,8 @@ function readParts(
     bundle === undefined
       ? readShadowFiles(draft.policies?.shadow, folder)
       : { files: bundle.content.shadow, problems: [] };
+  // What came over the feed was tested at the authority, whose words are more than a proxy's.
+  const tests = readTestFiles(bundle === undefined ? (draft.policies?.tests ?? []) : [], folder);
   const spoken = expand(bundle?.content.words ?? NO_WORDS, reading, [WORDS]);
   const beside = readWords(spoken.value, { base: [WORDS], written: spoken.written });
   return {
@@ -189,9 +195,16 @@ function readParts(
     draft,
     policyFiles: policies.files,
     shadowFiles: shadow.files,
+    testFiles: tests.files,
     spoken,
     words: beside.words,
-    problems: [...problems, ...policies.problems, ...shadow.problems, ...beside.problems],
+    problems: [
+      ...problems,
+      ...policies.problems,
+      ...shadow.problems,
+      ...tests.problems,
+      ...beside.problems,
+    ],
   };
 }
 
@@ -209,7 +222,7 @@ function concludeOwn(
 /** The last step can find something wrong as well: what is to be published is read here. */
 function concludeWhole(
   source: ConfigSource,
-  { draft, policyFiles, shadowFiles, words: beside }: Parts,
+  { draft, policyFiles, shadowFiles, testFiles, words: beside }: Parts,
   { place, warnings }: { readonly place: Placing; readonly warnings: readonly Problem[] },
 ): Inspection {
   const { written, folder, bundle } = source;
@@ -233,6 +246,8 @@ function concludeWhole(
     vocabulary: createVocabulary(config, words),
     policyFiles,
     shadowFiles: withSameData(shadowFiles, policyFiles),
+    // Of the whole: an authority alone serves none of the routes that its tests are about.
+    tests: gatherTests(whole, testFiles),
     bundle: bundle?.hash,
     published,
     warnings,

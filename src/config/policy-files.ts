@@ -1,12 +1,13 @@
 /**
- * Reads the policies that a configuration names: files, and of folders every `*.cedar` directly in
- * them, in the order of their names. A folder that is missing or holds none is an error, never an
+ * Reads the policies that a configuration names, and their tests: files, and of folders every `*.cedar`
+ * (of tests, every `*.yaml` and `*.yml`) directly in them, in the order of their names. A folder that is missing or holds none is an error, never an
  * empty policy set: a wrong mount would otherwise deny or permit everything without a word.
  */
 import { readdirSync, statSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { readFileBytes } from "../platform/files.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
+import { TEST_LIMITS } from "../policy/testing/test-format.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 
 const LIMITS = {
@@ -16,30 +17,53 @@ const LIMITS = {
   files: 10_000,
 } as const;
 
+export interface FilesRead {
+  readonly files: readonly PolicyFile[];
+  readonly problems: readonly PathProblem[];
+}
+
+/** A list of paths in `policies`, and what counts of a folder. */
+interface Kind {
+  readonly key: string;
+  readonly suffixes: readonly string[];
+  readonly what: string;
+  readonly limits: { readonly file: number; readonly files: number };
+}
+
+const POLICIES: Kind = { key: "enforce", suffixes: [".cedar"], what: "*.cedar", limits: LIMITS };
+const TESTS: Kind = {
+  key: "tests",
+  suffixes: [".yaml", ".yml"],
+  what: "*.yaml",
+  limits: TEST_LIMITS,
+};
+
+export function readPolicyFiles(enforce: readonly string[], folder: string): FilesRead {
+  return readAll(enforce, folder, POLICIES);
+}
+
 /** Of the candidate set, where there is one. */
 export function readShadowFiles(
   shadow: readonly string[] | undefined,
   folder: string,
-): {
-  readonly files: readonly PolicyFile[] | undefined;
-  readonly problems: readonly PathProblem[];
-} {
+): Pick<FilesRead, "problems"> & { readonly files: FilesRead["files"] | undefined } {
   if (shadow === undefined) return { files: undefined, problems: [] };
-  return readPolicyFiles(shadow, folder, "shadow");
+  return readAll(shadow, folder, { ...POLICIES, key: "shadow" });
 }
 
-export function readPolicyFiles(
-  enforce: readonly string[],
-  folder: string,
-  key: "enforce" | "shadow" = "enforce",
-): { readonly files: readonly PolicyFile[]; readonly problems: readonly PathProblem[] } {
+/** Of policies' tests, where a configuration names some. */
+export function readTestFiles(tests: readonly string[], folder: string): FilesRead {
+  return readAll(tests, folder, TESTS);
+}
+
+function readAll(paths: readonly string[], folder: string, kind: Kind): FilesRead {
   const files: PolicyFile[] = [];
   // A file that two entries name counts once.
   const seen = new Set<string>();
   const problems: PathProblem[] = [];
-  for (const [index, written] of enforce.entries()) {
-    const path = ["policies", key, index];
-    const found = listFiles(resolve(folder, written));
+  for (const [index, written] of paths.entries()) {
+    const path = ["policies", kind.key, index];
+    const found = listFiles(resolve(folder, written), kind);
     if ("message" in found) {
       problems.push({ path, message: `"${written}" ${found.message}`, remedy: found.remedy });
       continue;
@@ -48,7 +72,7 @@ export function readPolicyFiles(
       const name = relative(folder, file).replaceAll("\\", "/");
       if (seen.has(name)) continue;
       seen.add(name);
-      const read = readFile(file);
+      const read = readFile(file, kind);
       if ("text" in read) files.push({ name, text: read.text });
       else problems.push({ path, message: `"${name}" ${read.message}`, remedy: read.remedy });
     }
@@ -61,8 +85,11 @@ interface Fault {
   readonly remedy: string;
 }
 
-function listFiles(path: string): { readonly paths: readonly string[] } | Fault {
-  const remedy = "a folder with *.cedar files, or one such file";
+function listFiles(
+  path: string,
+  { suffixes, what, limits }: Kind,
+): { readonly paths: readonly string[] } | Fault {
+  const remedy = `a folder with ${what} files, or one such file`;
   let names: string[];
   try {
     if (statSync(path).isFile()) return { paths: [path] };
@@ -70,19 +97,21 @@ function listFiles(path: string): { readonly paths: readonly string[] } | Fault 
   } catch (error) {
     return { message: `cannot be read (${codeOf(error)})`, remedy };
   }
-  const policies = names.filter((name) => name.endsWith(".cedar") && !name.startsWith("."));
-  if (policies.length === 0) return { message: "holds no *.cedar file", remedy };
-  if (policies.length > LIMITS.files) {
-    return { message: `holds ${policies.length} files`, remedy: `at most ${LIMITS.files}` };
+  const counted = names.filter(
+    (name) => suffixes.some((suffix) => name.endsWith(suffix)) && !name.startsWith("."),
+  );
+  if (counted.length === 0) return { message: `holds no ${what} file`, remedy };
+  if (counted.length > limits.files) {
+    return { message: `holds ${counted.length} files`, remedy: `at most ${limits.files}` };
   }
-  return { paths: policies.toSorted().map((name) => join(path, name)) };
+  return { paths: counted.toSorted().map((name) => join(path, name)) };
 }
 
-function readFile(file: string): { readonly text: string } | Fault {
+function readFile(file: string, { limits }: Kind): { readonly text: string } | Fault {
   const remedy = "a readable file in UTF-8";
   try {
-    if (statSync(file).size > LIMITS.file) {
-      return { message: "is too large", remedy: `at most ${LIMITS.file} bytes` };
+    if (statSync(file).size > limits.file) {
+      return { message: "is too large", remedy: `at most ${limits.file} bytes` };
     }
     return { text: new TextDecoder("utf-8", { fatal: true }).decode(readFileBytes(file)) };
   } catch (error) {

@@ -66,6 +66,7 @@ export function resolvePaths(config: Config, folder: string): Config {
       ...(config.policies.shadow && {
         shadow: config.policies.shadow.map((path) => resolve(folder, path)),
       }),
+      tests: config.policies.tests.map((path) => resolve(folder, path)),
     },
   };
 }

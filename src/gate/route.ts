@@ -41,8 +41,8 @@ function preflight(deciding: Deciding, match: RouteMatch<GateRoute>): boolean {
   return true;
 }
 
-/** Canonical paths hold valid UTF-8 and no encoded slash, so each segment decodes. */
-function paramsOf(
+/** Decoded values of a route's `{name}` segments. Canonical paths hold valid UTF-8 and no encoded slash, so each segment decodes. */
+export function paramsOf(
   params: readonly { readonly name: string; readonly index: number }[],
   path: string,
 ): Readonly<Record<string, string>> {

@@ -17,6 +17,8 @@ import { buildSchema } from "./load/schema.ts";
 
 export interface CompileDeps {
   readonly clock: Pick<Clock, "monotonic">;
+  /** Told of each policy whose scope and conditions hold, whenever they do. Left out: nobody asks. */
+  readonly held?: ((id: string) => void) | undefined;
 }
 
 export type CompileResult =
@@ -75,7 +77,7 @@ export async function verifyPolicies({ files, vocabulary }: PolicySource): Promi
 export async function compileVerified(
   { policies, hash, warnings }: VerifiedPolicies,
   vocabulary: Vocabulary,
-  { clock }: CompileDeps,
+  { clock, held }: CompileDeps,
 ): Promise<CompileResult> {
   const compiled: CompiledPolicy[] = [];
   const problems: Problem[] = [];
@@ -85,8 +87,20 @@ export async function compileVerified(
     await pause();
   }
   if (problems.length > 0) return { problems };
-  const made = await createGatePolicies({ policies: compiled, vocabulary, hash }, pause);
+  const asked = held === undefined ? compiled : compiled.map((one) => watched(one, held));
+  const made = await createGatePolicies({ policies: asked, vocabulary, hash }, pause);
   return { policies: made, warnings };
+}
+
+function watched(policy: CompiledPolicy, held: (id: string) => void): CompiledPolicy {
+  return {
+    ...policy,
+    applies(environment) {
+      const holds = policy.applies(environment);
+      if (holds) held(policy.id);
+      return holds;
+    },
+  };
 }
 
 /** The schema of a configuration in Cedar's text format, for people and editors. */

@@ -16,6 +16,18 @@ export const policyOptionsSchema = z
       .describe(
         "Folders and files of a candidate set of policies, whole by itself and read as `enforce` is. It is asked about the same requests and decides nothing: where it would decide otherwise, the audit record says so in `shadow`, and `sallyport_shadow_decisions_total` counts. It must validate as those in force must. Costs every decision a second evaluation.",
       ),
+    tests: z
+      .array(z.string().min(1, "a path to a folder of test files, or to one"))
+      .prefault([])
+      .describe(
+        "Folders and files of policy tests, relative to the configuration file. Of a folder, its `*.yaml` and `*.yml` files count. They run at start, at each reload and in `sallyport check`: a configuration in which one fails is refused, and what is in force stays. Of an authority, they run before anything is published; proxies that follow it do not run them again.",
+      ),
+    insecureIgnoreFailingTests: z
+      .boolean()
+      .prefault(false)
+      .describe(
+        "Whether policies are put in force although their tests fail, or cannot be read. Each failure is then a warning in the log. For an emergency: policies that do not do what was written down that they do decide about traffic.",
+      ),
   })
   .describe(
     "The policies. They are written in Cedar, and validated against a schema that is made from this configuration.",

@@ -70,11 +70,11 @@ export class Home {
     writeFileSync(join(this.path, "policies", "all.cedar"), text);
   }
 
-  /** `route`: further options of the one route there is; `durability`: of the audit log. */
+  /** `route`: further options of the one route there is; `policies`: of the policies; `durability`: of the audit log. */
   write(
     extra = "",
     listeners = '- { name: edge, address: "127.0.0.1:0" }',
-    { route = "", durability = "batched" } = {},
+    { route = "", policies = "", durability = "batched" } = {},
   ): void {
     const text = `version: 1
 listeners:
@@ -82,7 +82,7 @@ listeners:
 admin: { address: "127.0.0.1:0" }
 services: { one: { endpoints: ["http://${this.#service.address}"] } }
 routes: [{ name: all, path: "/*", service: one, authenticate: [anonymous]${route} }]
-policies: { enforce: [policies] }
+policies: { enforce: [policies]${policies} }
 audit: { path: audit, durability: ${durability}, unidentified: { perSecond: 100000, burst: 1000000 } }
 ${extra}
 `;
@@ -138,6 +138,7 @@ export interface ReadyBody {
   readonly config?: {
     readonly hash: string;
     readonly since: string;
+    readonly failingTests?: number;
     readonly notReloaded?: { readonly at: string; readonly why: readonly string[] };
   };
 }

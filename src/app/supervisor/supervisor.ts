@@ -93,7 +93,11 @@ class Supervisor implements Sallyport {
     this.#parts = encodePrepared(options.prepared);
     const { metrics, clock } = this.#instruments;
     this.#office = new LeaseOffice(() => clock.monotonic());
-    this.#status = createConfigStatus(options.prepared.loaded.hash, this.#instruments);
+    this.#status = createConfigStatus(
+      options.prepared.loaded.hash,
+      this.#instruments,
+      () => this.#prepared,
+    );
     this.#standing = around.backed?.standing;
     const { config } = options.prepared.loaded;
     this.#signing = around.backed?.signing ?? signingAlone(config, this.#instruments);
@@ -127,6 +131,7 @@ class Supervisor implements Sallyport {
     const { workers, file, prepare } = this.#options;
     const { config } = this.#prepared.loaded;
     const backing = this.#around.backed?.backing;
+    warnOf(this.#prepared, this.#log);
     this.#signing?.serves(config);
     this.#slots = Array.from({ length: workers }, (_, index) => this.#slot(index + 1));
     this.#folder = await openRunFolder(config.supervisor.folder, (socket) => this.#greet(socket));

@@ -19,6 +19,7 @@ type Part =
   | { readonly rest: Prepared };
 
 /** Each text is one piece. */
+/** What came of the tests is the supervisor's to say. */
 export function encodePrepared({ loaded, policies, shadow }: Prepared): string[] {
   const parts: Part[] = [];
   const { routes } = loaded.config;
@@ -34,6 +35,7 @@ export function encodePrepared({ loaded, policies, shadow }: Prepared): string[]
       ...loaded,
       policyFiles: [],
       shadowFiles: undefined,
+      tests: undefined,
       published: [],
       shown: "{}",
       config: { ...loaded.config, routes: [], authority: undefined },

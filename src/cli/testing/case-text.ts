@@ -1,0 +1,21 @@
+/** What was asked and what came out, in words. */
+import type { CaseResult } from "../../policy/testing/run-tests.ts";
+import { principalId } from "../../model/principal.ts";
+import { PRINCIPAL_TYPES } from "../../policy/cedar-names.ts";
+
+export function askedText({ request }: CaseResult): string {
+  if (request === undefined) return "a request that no route takes";
+  const { principal, method, action, host, path, query, route } = request;
+  const who = `${PRINCIPAL_TYPES[principal.kind]}::${JSON.stringify(principalId(principal))}`;
+  if (action !== method) return `${action} as ${who}`;
+  const target = `${host}${path}${query === undefined ? "" : `?${query}`}`;
+  return `${method} ${target} as ${who}, on the route ${route}`;
+}
+
+/** `no policy decided`, or which ones did and which failed. */
+export function decidedText({ actual }: CaseResult): string {
+  const { determining, erroring } = actual;
+  const decided = determining.length === 0 ? "no policy" : determining.join(", ");
+  const failed = erroring.length === 0 ? "" : `; could not be evaluated: ${erroring.join(", ")}`;
+  return `decided by ${decided}${failed}`;
+}

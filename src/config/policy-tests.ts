@@ -1,0 +1,94 @@
+/**
+ * The tests of a configuration's policies, with what they are read against: its routes and who is known
+ * on them, as plain data that can go to a thread. Of an authority these are the routes of all proxies.
+ */
+import { createRouter, pathParams, type RoutePattern } from "../gate/router.ts";
+import { paramsOf } from "../gate/route.ts";
+import type { Vocabulary } from "../model/vocabulary.ts";
+import { METHODS } from "../model/vocabulary.ts";
+import type { PolicyFile } from "../policy/policy-source.ts";
+import type { TestRouting, TestWorld } from "../policy/testing/test-world.ts";
+import type { Config } from "./schema.ts";
+
+export interface TestedRoute extends RoutePattern {
+  readonly authenticate: readonly string[];
+  /** Whether `;` may stand in its path. */
+  readonly pathParameters: boolean;
+}
+
+export interface PolicyTests {
+  /** Named relative to the configuration. */
+  readonly files: readonly PolicyFile[];
+  readonly routes: readonly TestedRoute[];
+  /** Name of each authenticator → its type. */
+  readonly authenticators: Readonly<Record<string, string>>;
+  /** Who is known on the admin API; undefined where nobody is. */
+  readonly admin: readonly string[] | undefined;
+  /** Policies are put in force though a test fails. */
+  readonly ignoreFailing: boolean;
+}
+
+/** Undefined where the configuration names no tests. */
+export function gatherTests(
+  config: Pick<Config, "routes" | "authenticators" | "admin" | "policies">,
+  files: readonly PolicyFile[],
+): PolicyTests | undefined {
+  if (files.length === 0) return undefined;
+  const { routes, authenticators, admin, policies } = config;
+  return {
+    files,
+    routes: routes.map(({ name, host, path, methods, authenticate, pathParameters }) => ({
+      name,
+      host,
+      path,
+      methods,
+      authenticate,
+      pathParameters: pathParameters === "allow",
+    })),
+    authenticators: Object.fromEntries(
+      Object.entries(authenticators).map(([name, { type }]) => [name, type]),
+    ),
+    admin: admin?.authenticate,
+    ignoreFailing: policies.insecureIgnoreFailingTests,
+  };
+}
+
+/** What cases are read against. */
+export function testWorld(
+  { routes, authenticators, admin }: PolicyTests,
+  vocabulary: Vocabulary,
+): Omit<TestWorld, "policyIds"> {
+  return {
+    vocabulary,
+    routing: createTestRouting(routes),
+    authenticatorType: (name) =>
+      Object.hasOwn(authenticators, name) ? authenticators[name] : undefined,
+    admin,
+  };
+}
+
+/** Finds routes as the gate does: with its router, and in its order. */
+function createTestRouting(routes: readonly TestedRoute[]): TestRouting {
+  const router = createRouter(
+    routes.map((route) => ({ ...route, value: { route, params: pathParams(route.path) } })),
+    METHODS,
+  );
+  const byName = new Map(routes.map((route) => [route.name, route]));
+  return {
+    names: routes.map(({ name }) => name),
+    pattern: (name) => byName.get(name),
+    find({ method, host, path }) {
+      const match = router.find(host, path);
+      if (match === undefined) return { fault: "no-route" };
+      const found = match.method(method);
+      if (found === undefined) return { fault: "method-not-allowed" };
+      const { route, params } = found;
+      if (!route.pathParameters && path.includes(";")) return { fault: "ambiguous-path" };
+      return {
+        route: route.name,
+        params: paramsOf(params, path),
+        authenticate: route.authenticate,
+      };
+    },
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * Runs the tests of policies in a thread of its own, so that neither a start nor a reload holds up a
+ * request: reading 10 000 cases takes seconds, and nothing in it can pause.
+ */
+import { Worker } from "node:worker_threads";
+import { type Problem, SallyportError } from "../model/errors.ts";
+import type { Vocabulary } from "../model/vocabulary.ts";
+import { nextMessage } from "../platform/thread-message.ts";
+import type { VerifiedPolicies } from "../policy/compile-policies.ts";
+import type { PolicyTests } from "./policy-tests.ts";
+
+export interface TestThreadTask {
+  readonly tests: PolicyTests;
+  readonly verified: VerifiedPolicies;
+  readonly vocabulary: Vocabulary;
+}
+
+/** What came of the tests, as far as one has to know who puts policies in force. */
+export interface TestOutcome {
+  readonly cases: number;
+  readonly failed: number;
+  /** What is wrong with the files, then the failing cases; the first of them. */
+  readonly problems: readonly Problem[];
+  /** How many there are. */
+  readonly faults: number;
+}
+
+/** `.ts` in a checkout, `.js` in the packed package. */
+const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+
+/** Throws SallyportError `policy-invalid` where the thread ends without an answer. */
+export async function runTestsInThread(task: TestThreadTask): Promise<TestOutcome> {
+  const thread = new Worker(new URL(`./test-worker${EXTENSION}`, import.meta.url), {
+    workerData: task,
+  });
+  try {
+    return await nextMessage<TestOutcome>(thread, noAnswer);
+  } finally {
+    await thread.terminate();
+  }
+}
+
+function noAnswer(cause: unknown): SallyportError {
+  const message = "the thread that tests policies ended without an answer";
+  return new SallyportError("policy-invalid", message, { cause });
+}
