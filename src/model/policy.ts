@@ -30,6 +30,8 @@ export interface PolicyRequest {
   readonly path: string;
   readonly host: string;
   readonly method: string;
+  /** The path as the service gets it, where the action is an operation; left out: as it came. */
+  readonly servicePath?: string | undefined;
   /** Decoded values of the route's `{name}` segments. */
   readonly params: Readonly<Record<string, string>>;
   /** Raw query without `?`. */

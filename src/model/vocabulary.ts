@@ -28,6 +28,43 @@ export interface VocabularyAuthenticator {
 export interface VocabularyService {
   readonly name: string;
   readonly attributes: Readonly<Record<string, AttributeValue>>;
+  /** What its description names (OpenAPI, gRPC); left out: it has none, and methods are its actions. */
+  readonly operations?: readonly VocabularyOperation[] | undefined;
+}
+
+/** One operation of a service, which is an action of its own in place of its method. */
+export interface VocabularyOperation {
+  /** As the description calls it; see `operationAction`. */
+  readonly id: string;
+  readonly method: string;
+  /** Canonical, as the service sees it: literal segments, and `{name}` for one segment. */
+  readonly path: string;
+  /** Tags and the like; see `operationGroup`. */
+  readonly groups: readonly string[];
+  /** What `context.parameters` has. */
+  readonly parameters: readonly VocabularyParameter[];
+}
+
+export interface VocabularyParameter {
+  readonly name: string;
+  readonly type: AttributeType;
+  readonly required: boolean;
+  /** Which segment of the path it is, counted from 0; left out: it is in the query. */
+  readonly segment?: number | undefined;
+  /** What stands between the items of a list; left out: each is a parameter of the same name. */
+  readonly delimiter?: string | undefined;
+}
+
+/**
+ * Ids of actions. Names of services are of letters, digits and dashes, so what stands behind them tells
+ * apart: `:` an operation, `/` a group of operations. Methods, `read` and `write` have neither.
+ */
+export function operationAction(service: string, id: string): string {
+  return `${service}:${id}`;
+}
+
+export function operationGroup(service: string, name: string): string {
+  return `${service}/${name}`;
 }
 
 export interface VocabularyRoute {

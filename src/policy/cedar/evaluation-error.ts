@@ -13,7 +13,8 @@ export type EvaluationFault =
   | "no-such-tag"
   | "extension"
   | "query-encoding"
-  | "address";
+  | "address"
+  | "parameter";
 
 export class EvaluationError extends Error {
   readonly fault: EvaluationFault;
@@ -44,3 +45,8 @@ export const BAD_EXTENSION = new EvaluationError(
 export const BAD_QUERY = new EvaluationError("query-encoding", "the query cannot be decoded");
 /** The caller's address is not an IP address. */
 export const BAD_ADDRESS = new EvaluationError("address", "the caller's address is not an IP");
+/** A parameter that the operation declares is not there, given twice, or of another type. */
+export const BAD_PARAMETER = new EvaluationError(
+  "parameter",
+  "a parameter is missing, repeated or of another type",
+);

@@ -2,7 +2,8 @@
  * Finds the policies whose scope can match, so that a decision costs what those cost and not what all
  * policies cost.
  *
- * A policy lies in one slot by its resource scope, within it in one slot for each action that it names,
+ * A policy lies in one slot by its resource scope, within it in one by its action scope (or in one for each
+ * action, where it lists several),
  * within that in one slot by its principal scope. What a request's action and resource can reach is the
  * same for all principals, so callers keep the answer of `groups`.
  */
@@ -74,6 +75,8 @@ export class PolicyIndex {
   #actionSlots(scope: Scope): string[] {
     if (scope.kind === "all" || scope.kind === "equals") return [slotOf(scope)];
     if (this.#actions === undefined) return ["*"];
+    // Not one slot for each of the operations that may be in it: there may be hundreds.
+    if (scope.kind === "in" && scope.uids.length === 1) return [slotOf(scope)];
     return this.#actions
       .filter(({ uid, ancestors }) => inScope(scope, uid, ancestors))
       .map(({ uid }) => `=${uid.key}`);

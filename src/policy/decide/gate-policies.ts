@@ -20,10 +20,12 @@ import {
 } from "../cedar-names.ts";
 import { type CompiledPolicy, countsForAdmin } from "../cedar/compile-policy.ts";
 import type { Entity, Environment } from "../cedar/environment.ts";
+import { operationActions, operationGroups } from "../operation-actions.ts";
+import { declareParameters } from "./operation-parameters.ts";
 import { Evaluation, idsInOrder } from "../cedar/evaluation.ts";
 import { PolicyIndex, type PlacedEntity, type PolicyGroup } from "../cedar/policy-index.ts";
 import { attributesRecord, createPrincipalView, type PrincipalView } from "./principal-view.ts";
-import { RequestEnvironment } from "./request-environment.ts";
+import { RequestEnvironment, type RequestPlace } from "./request-environment.ts";
 import { stepUpOf } from "../step-up.ts";
 import { routeAttributes } from "../load/schema.ts";
 import { EMPTY_RECORD, type CedarRecord } from "../cedar/values.ts";
@@ -45,7 +47,14 @@ export async function createGatePolicies(
   { policies, vocabulary, hash }: GatePoliciesOptions,
   pause: () => Promise<void> | undefined,
 ): Promise<InspectablePolicies> {
-  const actions = new Map(ACTIONS.map(({ id, group }) => [id, placedAction(id, group)]));
+  const actions = new Map<string, PlacedAction>(
+    ACTIONS.map(({ id, group }) => [id, placedAction(id, group)]),
+  );
+  for (const { id, ancestors, operation } of operationActions(vocabulary)) {
+    const parameters = declareParameters(operation.parameters);
+    actions.set(id, { ...placedAction(id, ...ancestors), parameters });
+    await pause();
+  }
   const adminActions = new Map(ADMIN_ACTIONS.map(({ id, group }) => [id, placedAdmin(id, group)]));
   const index = new PolicyIndex([], [...actions.values()]);
   const adminIndex = new PolicyIndex([], [...adminActions.values()]);
@@ -77,7 +86,7 @@ interface GateParts {
   readonly index: PolicyIndex;
   /** Of those that have a say about the admin API. */
   readonly adminIndex: PolicyIndex;
-  readonly actions: ReadonlyMap<string, PlacedEntity>;
+  readonly actions: ReadonlyMap<string, PlacedAction>;
   readonly adminActions: ReadonlyMap<string, PlacedEntity>;
   readonly world: World;
   /** The decision that each policy makes by itself. */
@@ -153,9 +162,11 @@ class GatePolicies implements InspectablePolicies {
   }
 }
 
+type PlacedAction = RequestPlace["action"];
+
 interface Asked {
   readonly index: PolicyIndex;
-  readonly action: PlacedEntity;
+  readonly action: PlacedAction;
   readonly route: PlacedRoute;
 }
 
@@ -226,10 +237,10 @@ function decisionOf(
   return stepUp === undefined ? decision : { ...decision, stepUp };
 }
 
-function placedAction(id: string, group: string): PlacedEntity {
+function placedAction(id: string, ...above: readonly string[]): PlacedEntity {
   return {
     uid: sallyportUid("Action", id),
-    ancestors: new Set([sallyportUid("Action", group).key]),
+    ancestors: new Set(above.map((group) => sallyportUid("Action", group).key)),
   };
 }
 
@@ -251,6 +262,14 @@ async function createWorld(
   for (const { id, group } of ACTIONS) {
     const { uid, ancestors } = placedAction(id, group);
     add(uid.key, EMPTY_RECORD, ancestors);
+  }
+  for (const { id, ancestors: above } of operationActions(vocabulary)) {
+    const { uid, ancestors } = placedAction(id, ...above);
+    add(uid.key, EMPTY_RECORD, ancestors);
+    await pause();
+  }
+  for (const id of operationGroups(vocabulary)) {
+    add(sallyportUid("Action", id).key, EMPTY_RECORD, NO_ANCESTORS);
   }
   for (const { id, group } of ADMIN_ACTIONS) {
     const { uid, ancestors } = placedAdmin(id, group);

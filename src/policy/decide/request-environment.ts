@@ -15,6 +15,7 @@ import { BAD_ADDRESS, EvaluationError } from "../cedar/evaluation-error.ts";
 import { parseFormQuery } from "./form-query.ts";
 import { parseIpAddress, type IpAddress } from "../cedar/ip-address.ts";
 import type { PlacedEntity } from "../cedar/policy-index.ts";
+import { type DeclaredParameters, OperationParameters } from "./operation-parameters.ts";
 import { attributesRecord, type PrincipalView } from "./principal-view.ts";
 import {
   CedarRecord,
@@ -28,7 +29,10 @@ export interface RequestPlace {
   readonly view: PrincipalView;
   /** Makes the view of whom the context names. */
   readonly viewOf: (principal: Principal) => PrincipalView;
-  readonly action: PlacedEntity;
+  readonly action: PlacedEntity & {
+    /** Of an operation: what it declares. */
+    readonly parameters?: DeclaredParameters | undefined;
+  };
   readonly resource: PlacedEntity;
   /** Routes, services, actions and their groups, by key. */
   readonly entities: ReadonlyMap<string, Entity>;
@@ -54,7 +58,19 @@ export class RequestEnvironment implements Environment {
   }
 
   get context(): CedarRecord {
-    return (this.#context ??= new RequestContext(this.#request, this.#place.viewOf));
+    return (this.#context ??= new RequestContext(this.#request, this.#place.viewOf, () =>
+      this.#parameters(),
+    ));
+  }
+
+  /** Undefined where the action is no operation. */
+  #parameters(): CedarRecord | undefined {
+    const declared = this.#place.action.parameters;
+    if (declared === undefined) return undefined;
+    const { path, servicePath = path, query } = this.#request;
+    const find = createQueryLookup(query);
+    const note = this.#note("query");
+    return new OperationParameters(declared, servicePath, (name) => note(name, find));
   }
 
   /** Undefined when no policy read a header or query parameter. */
@@ -82,16 +98,32 @@ export class RequestEnvironment implements Environment {
 
   #tagged(kind: InputRead["kind"]): Entity {
     const { fields, query } = this.#request;
-    const note = (read: InputRead): void => {
-      (this.#reads ??= []).push(read);
-    };
-    const tags =
-      kind === "header"
-        ? new TrackedTags({ kind, find: (name) => valuesOfField(fields, name), note })
-        : new TrackedTags({ kind, find: createQueryLookup(query), note });
+    const find: Find =
+      kind === "header" ? (name) => valuesOfField(fields, name) : createQueryLookup(query);
+    const note = this.#note(kind);
+    const tags = new TrackedTags((name) => note(name, find));
     return { attributes: EMPTY_RECORD, tags, ancestors: NO_ANCESTORS };
   }
+
+  /** Looks up, and notes for the record what was found, also where it cannot be read. */
+  #note(kind: InputRead["kind"]): (name: string, find: Find) => readonly string[] {
+    return (name, find) => {
+      let values = NO_VALUES;
+      try {
+        values = find(name);
+      } finally {
+        const reads = (this.#reads ??= []);
+        // `context.query` and `context.parameters` may both have read it.
+        const known = reads.some((read) => read.kind === kind && read.name === name);
+        if (!known) reads.push({ kind, name, values });
+      }
+      return values;
+    };
+  }
 }
+
+/** Values of a name, as policies see them. Throws an EvaluationError where they cannot be read. */
+type Find = (name: string) => readonly string[];
 
 const NO_ANCESTORS: ReadonlySet<string> = new Set();
 const NO_ENTRIES: ReadonlyMap<string, Value> = new Map();
@@ -112,7 +144,7 @@ const CONTEXT_NAMES = [
 ] as const;
 
 /** Those that are there or not. */
-const OPTIONAL_NAMES = ["workload", "device", "actor", "body", "rpc"] as const;
+const OPTIONAL_NAMES = ["parameters", "workload", "device", "actor", "body", "rpc"] as const;
 
 class RequestContext extends CedarRecord {
   readonly #request: PolicyRequest;
@@ -124,11 +156,18 @@ class RequestContext extends CedarRecord {
   #body: CedarRecord | undefined;
   #rpc: CedarRecord | undefined;
   readonly #viewOf: RequestPlace["viewOf"];
+  readonly #makeParameters: () => CedarRecord | undefined;
+  #parameters: CedarRecord | undefined;
 
-  constructor(request: PolicyRequest, viewOf: RequestPlace["viewOf"]) {
+  constructor(
+    request: PolicyRequest,
+    viewOf: RequestPlace["viewOf"],
+    makeParameters: () => CedarRecord | undefined,
+  ) {
     super(NO_ENTRIES);
     this.#request = request;
     this.#viewOf = viewOf;
+    this.#makeParameters = makeParameters;
   }
 
   override get(name: string): Value | undefined {
@@ -154,6 +193,8 @@ class RequestContext extends CedarRecord {
         return (this.#scopes ??= new CedarSet(request.scopes));
       case "authn":
         return (this.#authn ??= authnRecord(request.authn));
+      case "parameters":
+        return (this.#parameters ??= this.#makeParameters());
       case "workload":
         return request.workload && this.#viewOf(request.workload).uid;
       case "device":
@@ -184,20 +225,14 @@ class RequestContext extends CedarRecord {
   }
 }
 
-interface TagSource {
-  readonly kind: InputRead["kind"];
-  readonly find: (name: string) => readonly string[];
-  readonly note: (read: InputRead) => void;
-}
-
-/** Tags that are looked up once a name, and noted. */
+/** Tags that are looked up once a name. */
 class TrackedTags extends CedarRecord {
-  readonly #source: TagSource;
+  readonly #find: Find;
   readonly #found = new Map<string, CedarSet | EvaluationError | undefined>();
 
-  constructor(source: TagSource) {
+  constructor(find: Find) {
     super(NO_ENTRIES);
-    this.#source = source;
+    this.#find = find;
   }
 
   override get(name: string): Value | undefined {
@@ -217,14 +252,11 @@ class TrackedTags extends CedarRecord {
   }
 
   #look(name: string): CedarSet | EvaluationError | undefined {
-    const { kind, find, note } = this.#source;
     try {
-      const values = find(name);
-      note({ kind, name, values });
+      const values = this.#find(name);
       return values.length === 0 ? undefined : new CedarSet(values);
     } catch (error) {
       if (!(error instanceof EvaluationError)) throw error;
-      note({ kind, name, values: NO_VALUES });
       return error;
     }
   }

@@ -6,18 +6,17 @@
  * apply, templates (no file can link them), a missing or repeated `@id`, names of what the
  * configuration does not have, and a set without any policy.
  */
-import { ADMIN, ADMIN_RESOURCE } from "../../model/admin-operations.ts";
 import type { Problem } from "../../model/errors.ts";
 import { encodePolicyBundle } from "../bundle/policy-bundle.ts";
 import { restoreIntegers, withPlaceholders } from "./big-integers.ts";
-import { type ActionName, ACTIONS, ADMIN_ACTIONS, isAdminAction } from "../cedar-names.ts";
+import { ADMIN_ACTIONS } from "../cedar-names.ts";
 import {
   officialParts,
   officialPolicyJson,
   officialValidate,
   type OfficialError,
 } from "../official/official-engine.ts";
-import { uidFromJson, type PolicyJson } from "../cedar/policy-json.ts";
+import type { PolicyJson } from "../cedar/policy-json.ts";
 import { createReferenceCheck, type ReferenceFault } from "./policy-references.ts";
 import {
   createPlaces,
@@ -26,6 +25,8 @@ import {
   type Place,
   type Statement,
 } from "./policy-text.ts";
+import { createScopeCheck, type ScopeFault } from "./operation-scopes.ts";
+import { createRepresentatives, speaksOfAdmin } from "./representatives.ts";
 import { withOnlyActions, type SchemaJson } from "./schema.ts";
 import type { PolicyFile, PolicySource } from "../policy-source.ts";
 import { readStepUp, STEP_UP_ANNOTATION, STEP_UP_REMEDY } from "../step-up.ts";
@@ -61,6 +62,8 @@ const LIMITS = {
   nesting: 64,
   /** And at some 1 500 operators in a chain. */
   operators: 1000,
+  /** Actions that are validated for in one call. */
+  actionsPerCall: 16,
 } as const;
 
 const ID = /^[\x21-\x7e][\x20-\x7e]*$/;
@@ -105,11 +108,13 @@ class Load {
   readonly #parsed: Parsed[] = [];
   readonly #byId = new Map<string, Parsed>();
   readonly #checkReferences: (statement: Statement) => readonly ReferenceFault[];
+  readonly #checkScope: (json: PolicyJson) => ScopeFault | undefined;
   #broken = false;
 
   constructor(task: LoadTask) {
     this.#task = task;
     this.#checkReferences = createReferenceCheck(task.vocabulary);
+    this.#checkScope = createScopeCheck(task.vocabulary);
   }
 
   addFile(file: SourceFile): void {
@@ -137,17 +142,15 @@ class Load {
     for (const statement of statements) this.#addStatement(file, statement);
   }
 
-  /**
-   * The official validator's cost is policies × actions × principal types. All actions on routes have
-   * the same types, and so have all on the admin API: a policy whose conditions do not look at
-   * `action` is validated for the first of either that its scope names, and stands for the others.
-   */
+  /** Those that need the same few actions together, since each call reads the schema anew. */
   validate(): void {
-    const { schema } = this.#task;
-    const groups = Map.groupBy(this.#parsed, (policy) => actionsToValidate(policy)?.join(" "));
-    for (const [actions, group] of groups) {
-      const only = actions === undefined ? undefined : new Set(actions.split(" "));
-      this.#validateGroup(group, only === undefined ? schema : withOnlyActions(schema, only));
+    const { schema, vocabulary } = this.#task;
+    const actionsOf = createRepresentatives(vocabulary);
+    const groups = Map.groupBy(this.#parsed, (policy) => actionsOf(policy)?.join(" "));
+    for (const { actions, policies } of inFewCalls(groups)) {
+      const part =
+        actions === undefined ? schema : withOnlyActions(schema, actions, namesIn(policies));
+      this.#validateGroup(policies, part);
     }
     if (this.#task.vocabulary.admin !== undefined) this.#validateForAdmin();
   }
@@ -214,6 +217,8 @@ class Load {
     for (const { offset, message, remedy } of this.#checkReferences(statement)) {
       this.#report(file, offset, { message, remedy });
     }
+    const scope = this.#checkScope(json);
+    if (scope !== undefined) this.#report(file, statement.start, scope);
     const id = json.annotations?.["id"] ?? "";
     const policy = { id, file, statement, json, text: JSON.stringify(json) };
     this.#checkId(policy);
@@ -277,7 +282,7 @@ class Load {
       if (!IMPOSSIBLE.test(warning.message)) this.#place(warning, group, this.#warnings);
       else if (!failed.has(warning.policyId)) {
         const policy = group[Number(warning.policyId ?? "0")];
-        const shut = policy?.json.action.op === "All" && speaksOfAdmin(policy);
+        const shut = policy?.json.action.op === "All" && speaksOfAdmin(policy.statement);
         const help = shut ? ADMIN_REMEDY : IMPOSSIBLE_REMEDY;
         this.#place({ ...warning, help }, group, this.#problems);
       }
@@ -318,46 +323,53 @@ class Load {
   }
 }
 
+interface Call {
+  /** Undefined: all. */
+  readonly actions: Set<string> | undefined;
+  readonly policies: Parsed[];
+}
+
 /**
- * The actions to validate for; undefined where all have to be looked at. Names of actions that do not
- * exist are found for any.
+ * Policies that need few actions go together up to a bound: what a scope excludes costs the validator
+ * little, while each call reads the schema, which costs a millisecond or more.
  */
-function actionsToValidate(policy: Parsed): readonly string[] | undefined {
-  const { json, text } = policy;
-  const scope = json.action;
-  if (scope.op === "is") return undefined;
-  const onRoutes = idsWithin(scope, ACTIONS);
-  const onAdmin =
-    scope.op !== "All" || (json.effect === "forbid" && speaksOfAdmin(policy))
-      ? idsWithin(scope, ADMIN_ACTIONS)
-      : [];
-  const each = text.includes('"Var":"action"')
-    ? [...onRoutes, ...onAdmin]
-    : [...onRoutes.slice(0, 1), ...onAdmin.slice(0, 1)];
-  return each.length === 0 ? undefined : each;
+function inFewCalls(groups: ReadonlyMap<string | undefined, readonly Parsed[]>): readonly Call[] {
+  const calls: Call[] = [];
+  let shared: Call = { actions: new Set(), policies: [] };
+  for (const [key = "", policies] of [...groups].toSorted(([a = ""], [b = ""]) =>
+    a < b ? -1 : 1,
+  )) {
+    if (key === "") {
+      calls.push({ actions: undefined, policies: [...policies] });
+      continue;
+    }
+    const actions = new Set([...(shared.actions ?? []), ...key.split(" ")]);
+    if (actions.size <= LIMITS.actionsPerCall) shared = { actions, policies: shared.policies };
+    else {
+      calls.push(shared);
+      shared = { actions: new Set(key.split(" ")), policies: [] };
+    }
+    shared.policies.push(...policies);
+  }
+  return shared.policies.length === 0 ? calls : [...calls, shared];
+}
+
+/** Says of an id whether one of the policies may name it. */
+function namesIn(policies: readonly Parsed[]): (id: string) => boolean {
+  const names = new Set<string>();
+  for (const { statement } of policies) {
+    for (const { kind, text } of statement.tokens) {
+      // An escape could hide any name.
+      if (kind === "string" && text.includes("\\")) return () => true;
+      if (kind === "string") names.add(text.slice(1, -1));
+    }
+  }
+  return (id) => names.has(id);
 }
 
 /** Without an action in its scope, and nothing in it that is of the admin API. */
 function isForRoutesAsWritten(policy: Parsed): boolean {
-  return policy.json.action.op === "All" && !speaksOfAdmin(policy);
-}
-
-function speaksOfAdmin({ statement }: Parsed): boolean {
-  return statement.tokens.some(
-    ({ kind, text }, index) =>
-      (kind === "string" && isAdminAction(text.slice(1, -1))) ||
-      (text === ADMIN_RESOURCE.type && statement.tokens[index - 1]?.text === ":"),
-  );
-}
-
-function idsWithin(scope: PolicyJson["action"], actions: typeof ACTIONS): readonly string[] {
-  if (scope.op === "All") return actions.map(({ id }) => id);
-  if (scope.op === "is") return [];
-  const named = scope.entities ?? (scope.entity === undefined ? [] : [scope.entity]);
-  const ids = new Set(named.map((uid) => uidFromJson(uid).id));
-  const within = ({ id, group }: ActionName): boolean =>
-    ids.has(id) || (scope.op === "in" && (ids.has(group) || (isAdminAction(id) && ids.has(ADMIN))));
-  return actions.filter(within).map(({ id }) => id);
+  return policy.json.action.op === "All" && !speaksOfAdmin(policy.statement);
 }
 
 interface Origin {

@@ -5,8 +5,10 @@
  */
 import { ADMIN_RESOURCE } from "../../model/admin-operations.ts";
 import { principalId, ANONYMOUS } from "../../model/principal.ts";
+import { suggest } from "../../model/suggest.ts";
 import type { Vocabulary } from "../../model/vocabulary.ts";
 import { NAMESPACE } from "../cedar-names.ts";
+import { operationActions, operationGroups } from "../operation-actions.ts";
 import type { Statement, Token } from "./policy-text.ts";
 
 export interface ReferenceFault {
@@ -30,10 +32,24 @@ export function createReferenceCheck(
     names.size === 0 ? "there is none" : `one of ${[...names].slice(0, 10).join(", ")}`;
   const scoped = (what: string): string =>
     `"<authenticator>/<${what}>", with the authenticator ${listed(authenticators)}`;
+  const operations = new Set([
+    ...operationActions(vocabulary).map(({ id }) => id),
+    ...operationGroups(vocabulary),
+  ]);
   const known: Readonly<Record<string, (id: string) => string | undefined>> = {
     Route: (id) => (routes.has(id) ? undefined : listed(routes)),
     [ADMIN_RESOURCE.type]: (id) =>
       id === ADMIN_RESOURCE.id ? undefined : JSON.stringify(ADMIN_RESOURCE.id),
+    // The engine knows all other actions.
+    Action: (id) => {
+      if (operations.has(id) || !services.has(id.slice(0, Math.max(0, id.search(/[:/]/))))) {
+        return undefined;
+      }
+      const close = suggest(id, [...operations]);
+      return close === undefined
+        ? "an operation that its description names"
+        : `did you mean "${close}"?`;
+    },
     Service: (id) => (services.has(id) ? undefined : listed(services)),
     Role: (id) =>
       bareRoles.has(id) || ofAuthenticator(id)

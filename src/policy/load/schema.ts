@@ -11,7 +11,7 @@ import { ADMIN, ADMIN_PARAMS, ADMIN_RESOURCE } from "../../model/admin-operation
 import type { Problem } from "../../model/errors.ts";
 import type { AttributeType, AttributeValue, PrincipalKind } from "../../model/principal.ts";
 import { RPC_NAMES } from "../../model/rpc.ts";
-import type { Vocabulary } from "../../model/vocabulary.ts";
+import type { Vocabulary, VocabularyOperation } from "../../model/vocabulary.ts";
 import {
   ACTIONS,
   ADMIN_ACTIONS,
@@ -21,6 +21,7 @@ import {
   READ,
   WRITE,
 } from "../cedar-names.ts";
+import { contextShape, operationActions, operationGroups } from "../operation-actions.ts";
 
 /** Cedar's JSON schema format, as far as we use it. */
 export type SchemaJson = Readonly<Record<string, NamespaceJson>>;
@@ -106,8 +107,11 @@ export function buildSchema(vocabulary: Vocabulary): SchemaResult {
   const inspected = inspectedTypes(vocabulary, shape);
   if (problems.length > 0) return { problems: distinct(problems) };
   const context = contextType(vocabulary, inspected);
-  const commonTypes = { RequestContext: context as TypeJson };
-  return { schema: { [NAMESPACE]: { commonTypes, entityTypes, actions: actionTypes() } } };
+  const contexts = operationContexts(vocabulary, context);
+  const commonTypes: Record<string, TypeJson> = { [CONTEXT]: context };
+  for (const { name, type } of contexts.values()) commonTypes[name] = type;
+  const actions = { ...actionTypes(), ...operationTypes(vocabulary, contexts) };
+  return { schema: { [NAMESPACE]: { commonTypes, entityTypes, actions } } };
 }
 
 /** The attributes of each route, by name: its service's, and its own, which win. */
@@ -124,16 +128,48 @@ export function routeAttributes({
   );
 }
 
-/** The schema in which only these actions can be asked about; the others still have their names. */
-export function withOnlyActions(schema: SchemaJson, ids: ReadonlySet<string>): SchemaJson {
+/**
+ * The schema in which only these actions can be asked about. The others still have their names; of the
+ * operations of services, of which there may be hundreds, only those that these are in, and what
+ * `isNamed` takes.
+ */
+export function withOnlyActions(
+  schema: SchemaJson,
+  ids: ReadonlySet<string>,
+  isNamed: (id: string) => boolean = () => true,
+): SchemaJson {
   const namespace = schema[NAMESPACE];
   if (namespace === undefined) throw new TypeError(`a schema has the namespace ${NAMESPACE}`);
-  const actions = Object.entries(namespace.actions).map(([id, action]): [string, ActionJson] => [
-    id,
-    ids.has(id) ? action : { ...(action.memberOf && { memberOf: action.memberOf }) },
-  ]);
-  return { [NAMESPACE]: { ...namespace, actions: Object.fromEntries(actions) } };
+  const above = new Set(
+    [...ids].flatMap((id) => (namespace.actions[id]?.memberOf ?? []).map((group) => group.id)),
+  );
+  const kept = Object.entries(namespace.actions).filter(
+    ([id]) => ids.has(id) || above.has(id) || OWN_ACTIONS.has(id) || isNamed(id),
+  );
+  const names = new Set(kept.map(([id]) => id));
+  const actions = kept.map(([id, action]): [string, ActionJson] => {
+    const memberOf = action.memberOf?.filter((group) => names.has(group.id));
+    return [id, ids.has(id) ? action : { ...(memberOf && { memberOf }) }];
+  });
+  // Each operation may have a context of its own, and reading them costs as much as they are long.
+  const used = new Set([CONTEXT, ...actions.map(([, action]) => action.appliesTo?.context.type)]);
+  const commonTypes = Object.fromEntries(
+    Object.entries(namespace.commonTypes).filter(([name]) => used.has(name)),
+  );
+  return { [NAMESPACE]: { ...namespace, commonTypes, actions: Object.fromEntries(actions) } };
 }
+
+/** Those that every configuration has. */
+const OWN_ACTIONS: ReadonlySet<string> = new Set([
+  READ,
+  WRITE,
+  ADMIN,
+  ...ADMIN_GROUPS,
+  ...[...ACTIONS, ...ADMIN_ACTIONS].map(({ id }) => id),
+]);
+
+/** The context of every action that is no operation. */
+const CONTEXT = "RequestContext";
 
 const NO_ATTRIBUTES = { attributes: {} } as const;
 
@@ -312,7 +348,7 @@ function actionTypes(): Record<string, ActionJson> {
     const appliesTo = {
       principalTypes: Object.values(PRINCIPAL_TYPES),
       resourceTypes: [resource],
-      context: { type: "RequestContext" },
+      context: { type: CONTEXT },
     };
     return Object.fromEntries(
       actions.map(({ id, group }) => [id, { memberOf: [{ id: group }], appliesTo }]),
@@ -326,4 +362,55 @@ function actionTypes(): Record<string, ActionJson> {
     ...on("Route", ACTIONS),
     ...on(ADMIN_RESOURCE.type, ADMIN_ACTIONS),
   };
+}
+
+interface OperationContext {
+  /** Of the common type. */
+  readonly name: string;
+  readonly type: RecordTypeJson;
+}
+
+/** What a request says, and beside it `parameters`; one type for all operations that declare the same. */
+function operationContexts(
+  vocabulary: Vocabulary,
+  context: RecordTypeJson,
+): ReadonlyMap<string, OperationContext> {
+  const contexts = new Map<string, OperationContext>();
+  for (const { operation } of operationActions(vocabulary)) {
+    const shape = contextShape(operation);
+    if (contexts.has(shape)) continue;
+    const parameters = { ...parametersType(operation), required: true };
+    contexts.set(shape, {
+      name: `OperationContext${String(contexts.size + 1)}`,
+      type: { type: "Record", attributes: { ...context.attributes, parameters } },
+    });
+  }
+  return contexts;
+}
+
+function parametersType({ parameters }: VocabularyOperation): RecordTypeJson {
+  const attributes = parameters.map(({ name, type, required }) => [
+    name,
+    { ...TYPES[type], required },
+  ]);
+  return {
+    type: "Record",
+    attributes: Object.fromEntries(attributes) as RecordTypeJson["attributes"],
+  };
+}
+
+function operationTypes(
+  vocabulary: Vocabulary,
+  contexts: ReadonlyMap<string, OperationContext>,
+): Record<string, ActionJson> {
+  const actions = operationActions(vocabulary).map(({ id, parents, operation }) => {
+    const appliesTo = {
+      principalTypes: Object.values(PRINCIPAL_TYPES),
+      resourceTypes: ["Route"],
+      context: { type: contexts.get(contextShape(operation))?.name ?? CONTEXT },
+    };
+    return [id, { memberOf: parents.map((parent) => ({ id: parent })), appliesTo }];
+  });
+  const groups = operationGroups(vocabulary).map((id) => [id, {}]);
+  return Object.fromEntries([...groups, ...actions]) as Record<string, ActionJson>;
 }
