@@ -69,7 +69,10 @@ const certificateSchema = z.strictObject({
 
 const bodyValueSchema = z.union([
   z.strictObject({ value: attribute }),
-  z.strictObject({ hashes: z.array(z.string()).readonly() }),
+  z.strictObject({
+    hashes: z.array(z.string()).readonly(),
+    type: z.enum(["string", "bool", "long", "strings"]),
+  }),
 ]);
 
 const rpcSchema = z

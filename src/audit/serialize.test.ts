@@ -59,10 +59,10 @@ test("decision() holds what policies saw of a body, hashed unless it may stand t
   assert.deepEqual(entry.body, {
     amount: { value: 1500 },
     huge: { value: 2n ** 62n },
-    iban: { hashes: [hashOf("iban", "DE00")] },
-    note: { hashes: [hashOf("note", long)] },
+    iban: { hashes: [hashOf("iban", "DE00")], type: "string" },
+    note: { hashes: [hashOf("note", long)], type: "string" },
     open: { value: true },
-    tags: { hashes: [hashOf("tags", "a"), hashOf("tags", "b")] },
+    tags: { hashes: [hashOf("tags", "a"), hashOf("tags", "b")], type: "strings" },
     words: { value: ["c"] },
   });
   assert.deepEqual(entry.rpc, rpc);

@@ -3,7 +3,7 @@
  * then, and only while it is short, it stands there itself; else its keyed hash does, one for each text of
  * a list. What a JSON-RPC message asked for is what the decision is about, so it is in clear.
  */
-import type { AttributeValue } from "../model/principal.ts";
+import type { AttributeType, AttributeValue } from "../model/principal.ts";
 import type { InspectedBody } from "../model/records.ts";
 import { RPC_NAMES, type RpcCall } from "../model/rpc.ts";
 import type { Lines } from "./lines.ts";
@@ -27,7 +27,7 @@ export function writeBody(lines: Lines, { values, clear }: InspectedBody, hash: 
       lines.text("}");
     } else {
       lines.text(':{"hashes":').list(texts.map((text) => hash("body", name, text)));
-      lines.text("}");
+      lines.text(',"type":').quoted(typeOf(value)).text("}");
     }
   }
   lines.text("}");
@@ -47,6 +47,13 @@ export function writeRpc(lines: Lines, call: RpcCall): void {
 /** What is hashed of a value: a list by each of its texts, all others as they are written. */
 function textsOf(value: AttributeValue): readonly string[] {
   return Array.isArray(value) ? (value as readonly string[]) : [String(value)];
+}
+
+/** What it was declared as: whoever decides again has to know at least that. */
+function typeOf(value: AttributeValue): AttributeType {
+  if (typeof value === "string") return "string";
+  if (typeof value === "boolean") return "bool";
+  return Array.isArray(value) ? "strings" : "long";
 }
 
 function lengthOf(texts: readonly string[]): number {

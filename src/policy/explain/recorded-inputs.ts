@@ -16,7 +16,11 @@ export interface RecordedRead {
 }
 
 /** The keyed hash of a value (`audit/value-hash.ts`). */
-export type RecordedHash = (kind: "header" | "query", name: string, value: string) => string;
+export type RecordedHash = (
+  kind: "body" | "header" | "query",
+  name: string,
+  value: string,
+) => string;
 
 export interface RecordedInputs {
   readonly query?: string | undefined;

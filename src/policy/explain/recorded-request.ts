@@ -5,9 +5,11 @@
 import type { Actor } from "../../model/facts.ts";
 import type { Authn, PolicyRequest } from "../../model/policy.ts";
 import type { Principal } from "../../model/principal.ts";
+import type { RpcCall } from "../../model/rpc.ts";
 import { parseAuthority } from "../../wire/authority.ts";
 import { CedarRecord } from "../cedar/values.ts";
 import type { HiddenParts } from "./hidden-environment.ts";
+import { clearValues, hiddenBody, type RecordedBody } from "./recorded-body.ts";
 import {
   recordedHeaders,
   recordedQuery,
@@ -21,6 +23,7 @@ export interface RecordedRequest extends RecordedInputs {
   readonly action?: string | undefined;
   readonly actor?: RecordedActor | undefined;
   readonly authn?: RecordedAuthn | undefined;
+  readonly body?: RecordedBody | undefined;
   readonly clientAddress?: string | undefined;
   readonly device?: Principal | undefined;
   readonly host?: string | undefined;
@@ -30,6 +33,7 @@ export interface RecordedRequest extends RecordedInputs {
   readonly peerAddress: string;
   readonly principal?: Principal | undefined;
   readonly route?: string | undefined;
+  readonly rpc?: RpcCall | undefined;
   readonly scopes: readonly string[];
   readonly time: string;
   readonly workload?: Principal | undefined;
@@ -75,11 +79,13 @@ export function recordedRequest(
     workload: record.workload,
     device: record.device,
     actor: actor && { ...actor, issuer: actor.issuer, clientId: actor.clientId },
+    body: record.body && clearValues(record.body),
+    rpc: record.rpc,
   };
   return {
     request,
     hidden: {
-      context: cutMembers(record),
+      context: hiddenMembers(record, hash),
       headers: recordedHeaders(record, hash),
       query: recordedQuery(record, hash),
     },
@@ -91,8 +97,16 @@ function hostOf(authority: string | undefined): string {
   return authority === undefined ? "" : (parseAuthority(authority)?.host ?? authority);
 }
 
+/** Of `context`, what the record does not hold. */
+function hiddenMembers(record: RecordedRequest, hash?: RecordedHash): ReadonlyMap<string, Unknown> {
+  const unknown = cutMembers(record);
+  const body = record.body && hiddenBody(record.body, hash);
+  if (body !== undefined) unknown.set("body", body);
+  return unknown;
+}
+
 /** Texts that were too long for the record. */
-function cutMembers({ truncated, params }: RecordedRequest): ReadonlyMap<string, Unknown> {
+function cutMembers({ truncated, params }: RecordedRequest): Map<string, Unknown> {
   const unknown = new Map<string, Unknown>();
   for (const name of ["path", "host", "method"]) {
     if (truncated[name] !== undefined) {
