@@ -1,7 +1,7 @@
 /**
  * `npm run docs`: writes what the documentation says about the source from the source itself:
- * docs/configuration.md, docs/errors.md, docs/openapi.json, docs/sallyport.schema.json and the table
- * in docs/admin-api.md; and the client of the admin API, src/cli/admin-client.ts. With `--check` it
+ * docs/configuration.md, docs/errors.md, docs/openapi.json, docs/sallyport.schema.json and the tables
+ * in docs/admin-api.md and docs/findings.md; and the client of the admin API, src/cli/admin-client.ts. With `--check` it
  * writes nothing and fails where a file differs.
  */
 import { spawnSync } from "node:child_process";
@@ -11,6 +11,7 @@ import { adminOpenApi } from "../src/admin/operations.ts";
 import { configurationReference } from "./docs/configuration-reference.ts";
 import { editorSchema } from "./docs/editor-schema.ts";
 import { errorCatalogue } from "./docs/error-catalogue.ts";
+import { withFindings } from "./docs/finding-catalogue.ts";
 import { withOperations } from "./docs/admin-operations.ts";
 import { adminClient } from "./generate-admin-client.ts";
 
@@ -29,10 +30,12 @@ function generateSources(root: string): ReadonlyMap<string, string> {
 /** File under `docs/` → text. */
 export function generateDocs(): ReadonlyMap<string, string> {
   const adminPage = readFileSync(new URL("../docs/admin-api.md", import.meta.url), "utf8");
+  const findingsPage = readFileSync(new URL("../docs/findings.md", import.meta.url), "utf8");
   return new Map([
     ["admin-api.md", withOperations(adminPage, adminOpenApi())],
     ["configuration.md", configurationReference()],
     ["errors.md", errorCatalogue()],
+    ["findings.md", withFindings(findingsPage)],
     ["openapi.json", `${JSON.stringify(adminOpenApi(), null, 2)}\n`],
     ["sallyport.schema.json", `${JSON.stringify(editorSchema(), null, 2)}\n`],
   ]);

@@ -2,29 +2,52 @@
 import { isKeeper } from "../authority/authority-options.ts";
 import { checkConfig } from "../config/check.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import { formatProblem } from "../model/errors.ts";
 import { systemClock } from "../platform/clock.ts";
+import { replaceFile } from "../platform/replace-file.ts";
+import type { Severity } from "../policy/findings/finding.ts";
 import { checkStoreContents } from "./check-store.ts";
+import { countsAgainst, FORMATS, type Format } from "./findings-report.ts";
 
-/** 0: nothing is wrong; 1: at least one finding was printed. Throws ConfigError where there is no file. */
-export async function check(config: string): Promise<number> {
+export interface CheckOptions {
+  readonly config: string;
+  readonly format: Format;
+  /** Where the report goes; to standard output when left out. */
+  readonly output?: string;
+  /** The least severity for which the answer is no. */
+  readonly failOn: Severity;
+}
+
+/**
+ * 0: there is no problem, and no finding that counts and nobody accepts; 1: there is one. Throws
+ * ConfigError where there is no file.
+ */
+export async function check({ config, format, output, failOn }: CheckOptions): Promise<number> {
   const found = await checkConfig(config, { env: process.env, clock: systemClock });
-  const { loaded, own } = found;
+  const { loaded, own, findings } = found;
   const authority = loaded?.config.authority;
   const store = isKeeper(authority) ? await checkStoreContents(config, authority) : undefined;
   const problems = [...found.problems, ...(store?.problems ?? [])];
-  for (const problem of problems) console.log(formatProblem(problem));
+  const fails = findings.some((finding) => countsAgainst(finding, failOn));
+  const report = FORMATS[format]({ config, problems, findings });
+  const remarks: string[] = [];
   if (own !== undefined) {
     const { feed } = own.config.authority;
-    console.log(`${config}: what it serves comes over the feed of ${feed.join(", ")}`);
-    if (problems.length === 0) console.log(`${config}: its own part is fine`);
+    remarks.push(`${config}: what it serves comes over the feed of ${feed.join(", ")}`);
+    if (problems.length === 0) remarks.push(`${config}: its own part is fine`);
   }
-  if (problems.length > 0) return 1;
-  if (store?.leftOut !== undefined) console.log(`${config}: not looked at: ${store.leftOut}`);
-  if (loaded !== undefined) console.log(`${config}: fine (${summary(loaded)})`);
+  if (problems.length === 0 && !fails) {
+    if (store?.leftOut !== undefined) remarks.push(`${config}: not looked at: ${store.leftOut}`);
+    if (loaded !== undefined) remarks.push(`${config}: fine (${summary(loaded)})`);
+  }
+  if (output !== undefined) replaceFile(output, report);
+  // What a program reads holds nothing else.
+  if (output === undefined) process.stdout.write(report);
+  if (format === "text" || output !== undefined) {
+    for (const remark of remarks) console.log(remark);
+  }
+  if (problems.length > 0 || fails) return 1;
   return loaded === undefined && own === undefined ? 1 : 0;
 }
-
 function summary({ config, vocabulary, policyFiles, bundle, published }: LoadedConfig): string {
   // An authority alone serves nothing of what it has words for; of a proxy's, not all is its own.
   const served = bundle === undefined ? vocabulary : config;

@@ -19,11 +19,12 @@ import {
   rotateApiKey,
   showApiKey,
 } from "./api-keys.ts";
-import { check } from "./check.ts";
+import { check, type CheckOptions } from "./check.ts";
 import { demo } from "./demo.ts";
 import { drain } from "./drain.ts";
 import { enrol, type EnrolOptions } from "./enrol.ts";
 import { renew, type RenewOptions } from "./enrol-renew.ts";
+import { FORMATS, SEVERITIES } from "./findings-report.ts";
 import { init, type InitOptions } from "./init.ts";
 import { listKeys, listRoots, rotateKey, rotateRoot } from "./keys.ts";
 import { type BuildOptions, policyBuild } from "./policy-build.ts";
@@ -94,8 +95,19 @@ function createProgram(exit: (code: number) => void): Command {
 
   configured(program.command("check"))
     .description("say everything that is wrong with a configuration and its policies")
-    .action(async (options: { readonly config: string }) => {
-      exit(await check(options.config));
+    .addOption(
+      new Option("--format <format>", "for people, for programs, or SARIF for code hosts")
+        .choices(Object.keys(FORMATS))
+        .default("text"),
+    )
+    .option("--output <file>", "where to write it, and not to standard output")
+    .addOption(
+      new Option("--fail-on <severity>", "exit with 1 for findings of this severity or a worse one")
+        .choices(SEVERITIES)
+        .default("warning"),
+    )
+    .action(async (options: CheckOptions) => {
+      exit(await check(options));
     });
 
   addTestCommand(program, exit);

@@ -13,6 +13,8 @@ import {
   type VerifiedPolicies,
   verifyPolicies,
 } from "../policy/compile-policies.ts";
+import { findFindings } from "../policy/findings/find-findings.ts";
+import type { Finding } from "../policy/findings/finding.ts";
 import { checkPublished } from "./check-published.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
 import { inspectConfig, type LoadedConfig, type LoadedOwn, type LoadSources } from "./load.ts";
@@ -27,6 +29,8 @@ export interface CheckDeps extends LoadSources {
 export interface CheckResult {
   /** Those of the configuration in the order of its lines, then those of the policies. */
   readonly problems: readonly Problem[];
+  /** What is valid and should be looked at; none where policies do not load, or came over a feed. */
+  readonly findings: readonly Finding[];
   /** Undefined when the configuration itself does not load; then no policy was looked at. */
   readonly loaded: LoadedConfig | undefined;
   /** Of a follower that has no bundle yet: all that could be looked at. */
@@ -42,9 +46,9 @@ export async function checkConfig(file: string, deps: CheckDeps): Promise<CheckR
       ? undefined
       : await newestBundle(bundlesFolder(own.config.authority.identity));
   const inspection = bundle === undefined ? first : await inspectConfig(file, { ...deps, bundle });
-  const { loaded, problems, warnings } = inspection;
+  const { loaded, problems, warnings, facts } = inspection;
   if (loaded === undefined) {
-    return { problems: [...problems, ...warnings], loaded, own: inspection.own };
+    return { problems: [...problems, ...warnings], findings: [], loaded, own: inspection.own };
   }
   // Policies are named as the person who asks would name them.
   const folder = dirname(file);
@@ -68,6 +72,7 @@ export async function checkConfig(file: string, deps: CheckDeps): Promise<CheckR
       ? undefined
       : await compilePolicies({ files: named(shadowFiles), vocabulary }, deps);
   const published = await checkPublished(file, loaded, deps);
+  const policies = compiled.problems === undefined ? verified?.policies : undefined;
   return {
     problems: [
       ...warnings,
@@ -76,6 +81,10 @@ export async function checkConfig(file: string, deps: CheckDeps): Promise<CheckR
       ...(shadow?.problems ?? shadow?.warnings ?? []),
       ...published,
     ],
+    findings:
+      policies === undefined || facts === undefined
+        ? []
+        : findFindings({ policies, vocabulary, written: facts() }),
     loaded,
   };
 }

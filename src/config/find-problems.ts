@@ -15,7 +15,6 @@ import {
 } from "./check-files.ts";
 import { checkConfirmationWarnings } from "./check-confirmation.ts";
 import { checkIdentity, checkIdentityWarnings } from "./check-identity.ts";
-import { checkInsecureWarnings } from "./check-insecure.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkNames } from "./check-names.ts";
 import { checkPoliciesWarnings } from "./check-policies.ts";
@@ -91,7 +90,6 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkBundleWarnings(draft, folder),
     ...checkClientsWarnings(draft),
     ...checkConfirmationWarnings(draft),
-    ...checkInsecureWarnings(draft),
     ...checkServeWarnings(draft),
     ...checkAuthorityWarnings(draft),
     ...checkPoliciesWarnings(draft),

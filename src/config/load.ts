@@ -17,6 +17,8 @@ import type { PolicyFile } from "../policy/policy-source.ts";
 import { WORDS } from "./compose.ts";
 import { isPublisherOnly, isServed } from "./check-authority.ts";
 import { createDraft, type Draft } from "./draft.ts";
+import type { WrittenFacts } from "../policy/findings/subject.ts";
+import { findingFacts } from "./finding-facts.ts";
 import { expand, type ExpandSources, type Expansion } from "./expand.ts";
 import { findProblems, findWarnings, type Subject } from "./find-problems.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
@@ -85,6 +87,8 @@ export interface Inspection {
   readonly own?: LoadedOwn | undefined;
   /** What policies may speak of beside the configuration. */
   readonly words?: Words | undefined;
+  /** What findings ask about; none where it came over the feed, and can be mended elsewhere only. */
+  readonly facts?: (() => WrittenFacts) | undefined;
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
 }
@@ -257,7 +261,9 @@ function concludeWhole(
     ),
     shown: JSON.stringify(shownConfig(written)),
   });
-  return { loaded, words, problems: [], warnings };
+  const all = draft.config;
+  const facts = bundle === undefined ? () => findingFacts(all, source.place) : undefined;
+  return { loaded, words, facts, problems: [], warnings };
 }
 
 /** A candidate is other policies about the same entities. */

@@ -26,7 +26,7 @@ import { publicFiles } from "./public-files.ts";
 import type { Config } from "./schema.ts";
 import { NO_WORDS } from "./vocabulary.ts";
 import { type Chosen, wordsBeside } from "./words.ts";
-import { mappingAt, valueAt } from "../wire/document/written.ts";
+import { isMapping, mappingAt, valueAt } from "../wire/document/written.ts";
 
 const LIMITS = {
   /** Bytes of all bundles together: they are held in memory, and stored in one commit. */
@@ -145,8 +145,8 @@ function createBundle(
   const routes = valueAt(written, ["routes"]) as readonly unknown[];
   const content: BundleContent = {
     format: 1,
-    services: pick(written, "services", (name) => chosen.services.has(name)),
-    routes: routes.filter((_, index) => chosen.routes.has(index)),
+    services: withoutAcceptances(pick(written, "services", (name) => chosen.services.has(name))),
+    routes: routes.filter((_, index) => chosen.routes.has(index)).map(withoutAcceptance),
     // All, since a proxy's own admin API may name one that no route does; it takes what it needs.
     authenticators: mappingAt(written, ["authenticators"]),
     ...writtenDpop(written),
@@ -161,6 +161,19 @@ function createBundle(
     ...carried(files),
   };
   return encodeBundle(content);
+}
+
+/** Findings are looked at where they can be mended. Proxies of an earlier version know no such key. */
+function withoutAcceptance(part: unknown): unknown {
+  if (!isMapping(part)) return part;
+  const { accept: _, ...rest } = part;
+  return rest;
+}
+
+function withoutAcceptances(parts: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(parts).map(([name, part]) => [name, withoutAcceptance(part)]),
+  );
 }
 
 /** Left out where nothing is written, so that proxies of an earlier version can read the bundle. */

@@ -22,6 +22,7 @@ import { failureBudgetSchema } from "../limits/failure-budget.ts";
 import { sharedRateSchema } from "../limits/limit-options.ts";
 import { sharedSchema } from "../memory/shared-options.ts";
 import { attributesSchema, nameSchema } from "../model/options.ts";
+import { acceptSchema } from "../policy/findings/acceptance.ts";
 import { policyOptionsSchema } from "../policy/policy-options.ts";
 import {
   reloadSchema,
@@ -40,6 +41,11 @@ export const serviceSchema = upstreamSchema.extend({
     .prefault({})
     .describe(
       "Attributes that the service's routes carry as resources in policies. Text, boolean, whole number or list of texts.",
+    ),
+  accept: acceptSchema
+    .prefault([])
+    .describe(
+      "Findings of `sallyport check` about this service and its routes that are as they should be, each with the reason.",
     ),
 });
 

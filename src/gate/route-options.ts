@@ -6,6 +6,7 @@ import { z } from "zod";
 import { routeConcurrencySchema, routeRatesSchema } from "../limits/limit-options.ts";
 import { attributesSchema, byteSize, duration, nameSchema } from "../model/options.ts";
 import { METHODS } from "../model/vocabulary.ts";
+import { acceptSchema } from "../policy/findings/acceptance.ts";
 import { parseAuthority } from "../wire/authority.ts";
 import { checkRoute } from "./check-route.ts";
 import { confirmationSchema } from "./confirmation-rule.ts";
@@ -204,6 +205,11 @@ export const routeSchema = z
       .prefault({})
       .describe(
         "Attributes of the resource in policies, beside its service's; the route's own win. Text, boolean, whole number or list of texts.",
+      ),
+    accept: acceptSchema
+      .prefault([])
+      .describe(
+        "Findings of `sallyport check` about this route that are as they should be, each with the reason.",
       ),
   })
   .superRefine(checkRoute)

@@ -4,7 +4,7 @@
  * somebody. A new way adds its schema to the union; the compiler then lists the switches.
  */
 import { z } from "zod";
-import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
+import type { AuthenticatorGrants, VocabularyAuthenticator } from "../model/vocabulary.ts";
 import { apiKeyOptionsSchema, apiKeyWords } from "./api-key-options.ts";
 import type { Takes } from "./authenticator.ts";
 import { introspectionOptionsSchema, mapIntrospectionFiles } from "./introspection-options.ts";
@@ -17,7 +17,8 @@ import {
   kubernetesOptionsSchema,
   mapKubernetesFiles,
 } from "./kubernetes-options.ts";
-import { claimWords } from "./claims/principal-options.ts";
+import { claimWords, type PrincipalOptions } from "./claims/principal-options.ts";
+import type { Grant } from "./claims/static-principal-options.ts";
 import { bundleFile, mapBundleFiles, type TrustBundleOptions } from "./spiffe/trust-options.ts";
 import { WORKLOAD_API } from "./spiffe/workload-api-options.ts";
 
@@ -38,6 +39,8 @@ export type AuthenticatorOptions = z.output<typeof authenticatorSchema>;
 interface Description<Options> {
   /** What it adds to the words of policies. */
   readonly words: (options: Options) => Omit<VocabularyAuthenticator, "name">;
+  /** What its callers can have in policies, and what they cannot. */
+  readonly grants: (options: Options) => AuthenticatorGrants;
   /** Which tokens are its own; undefined for what is known by no token. */
   readonly tokens: (options: Options) => Takes | undefined;
   /**
@@ -77,6 +80,7 @@ const DESCRIPTIONS: {
 } = {
   jwt: {
     words: ({ principal }) => claimWords(principal),
+    grants: claimGrants,
     tokens: ({ issuer }) => ({ by: "issuer", issuer }),
     audience: ({ audience }) => audience,
     files: ({ jwks }) => (jwks === undefined ? [] : [{ at: ["jwks"], value: jwks }]),
@@ -87,6 +91,7 @@ const DESCRIPTIONS: {
   },
   oidc: {
     words: ({ principal }) => claimWords(principal),
+    grants: claimGrants,
     tokens: () => undefined,
     audience: () => "none",
     files: () => [],
@@ -101,6 +106,7 @@ const DESCRIPTIONS: {
   },
   introspection: {
     words: ({ principal }) => claimWords(principal),
+    grants: claimGrants,
     tokens: ({ issuer }) => ({ by: "rest", issuer }),
     audience: ({ audience, insecureAnyAudience }) =>
       audience ?? (insecureAnyAudience ? "none" : undefined),
@@ -111,6 +117,7 @@ const DESCRIPTIONS: {
   },
   "api-key": {
     words: apiKeyWords,
+    grants: () => ({ scopedRoles: true, groups: true, subjectPrefix: undefined }),
     tokens: ({ prefix }) => ({ by: "prefix", prefix }),
     audience: () => "none",
     files: () => [],
@@ -118,6 +125,7 @@ const DESCRIPTIONS: {
   },
   kubernetes: {
     words: () => KUBERNETES_WORDS,
+    grants: () => ({ scopedRoles: false, groups: true, subjectPrefix: "system:serviceaccount:" }),
     tokens: ({ issuer }) => ({ by: "issuer", issuer }),
     audience: ({ audience }) => audience,
     // The kubelet puts them into each pod, our own token among them: none travels.
@@ -127,6 +135,7 @@ const DESCRIPTIONS: {
   },
   mtls: {
     words: mtlsWords,
+    grants: certificateGrants,
     tokens: () => undefined,
     audience: () => "none",
     files: ({ bundle, ca }) => [...bundleFiles(bundle), ...bundlesAt({ ca })],
@@ -135,6 +144,7 @@ const DESCRIPTIONS: {
   },
   "jwt-svid": {
     words: mtlsWords,
+    grants: certificateGrants,
     tokens: ({ trustDomain }) => ({ by: "trust-domain", trustDomain }),
     audience: ({ audience }) => audience,
     files: ({ bundle }) =>
@@ -184,6 +194,36 @@ const HOLDS: Readonly<Record<string, OwnFile["holds"]>> = {
   privateKey: "private-key",
   tokenFile: "token",
 };
+
+/** Roles and groups of claims come as providers send them. */
+function claimGrants({ principal }: { readonly principal: PrincipalOptions }): AuthenticatorGrants {
+  const { roles, groups } = principal;
+  return {
+    scopedRoles: roles !== undefined,
+    groups: groups !== undefined,
+    subjectPrefix: undefined,
+  };
+}
+
+/** Those of names stand in the configuration, and roles are bare. */
+function certificateGrants({
+  match = [],
+  trustDomain,
+}: {
+  readonly match?: readonly Grant[] | undefined;
+  readonly trustDomain?: string | undefined;
+}): AuthenticatorGrants {
+  return {
+    scopedRoles: false,
+    groups: match.flatMap(({ groups }) => groups),
+    subjectPrefix: trustDomain === undefined ? undefined : `spiffe://${trustDomain}/`,
+  };
+}
+
+/** What its callers can have in policies, beside what its words say. */
+export function authenticatorGrants(options: AuthenticatorOptions): AuthenticatorGrants {
+  return describe(options).grants(options);
+}
 
 export function authenticatorWords(
   options: AuthenticatorOptions,

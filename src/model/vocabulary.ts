@@ -25,6 +25,16 @@ export interface VocabularyAuthenticator {
   readonly device?: Readonly<Record<string, AttributeType>> | undefined;
 }
 
+/** What can be told of the callers of an authenticator before any comes; no word of policies. */
+export interface AuthenticatorGrants {
+  /** Whether they can have roles under its own name. */
+  readonly scopedRoles: boolean;
+  /** Whether they can have groups; or the only ones. */
+  readonly groups: boolean | readonly string[];
+  /** What subjects begin with, where that is certain. */
+  readonly subjectPrefix: string | undefined;
+}
+
 export interface VocabularyService {
   readonly name: string;
   readonly attributes: Readonly<Record<string, AttributeValue>>;

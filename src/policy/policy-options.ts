@@ -1,5 +1,6 @@
 /** The `policies` section of the configuration. */
 import { z } from "zod";
+import { acceptAnywhereSchema } from "./findings/acceptance.ts";
 
 export const policyOptionsSchema = z
   .strictObject({
@@ -27,6 +28,11 @@ export const policyOptionsSchema = z
       .prefault(false)
       .describe(
         "Whether policies are put in force although their tests fail, or cannot be read. Each failure is then a warning in the log. For an emergency: policies that do not do what was written down that they do decide about traffic.",
+      ),
+    accept: acceptAnywhereSchema
+      .prefault([])
+      .describe(
+        "Findings of `sallyport check` that are as they should be and have no route, service or policy to say so at, each with the reason.",
       ),
   })
   .describe(

@@ -92,9 +92,11 @@ export function countsForAdmin(
 }
 
 type Slots = ReadonlyMap<SlotName, EntityUid>;
+const NO_SLOTS: Slots = new Map();
 type Target = { readonly entity?: EntityUidJson; readonly slot?: SlotName };
 
-function compileScope(json: ScopeJson, slots: Slots): Scope {
+/** Throws TypeError for a slot that is not filled. */
+export function compileScope(json: ScopeJson, slots: Slots = NO_SLOTS): Scope {
   if (json.op === "All") return { kind: "all" };
   if (json.op === "is") {
     if (json.in === undefined) return { kind: "is", type: json.entity_type };

@@ -2,18 +2,17 @@
  * Options of authenticators that take a protection away. Each is a finding for as long as it is on, so that
  * what was meant for an afternoon is still seen a year later.
  */
-import type { Draft } from "./draft.ts";
-import type { PathProblem } from "../wire/document/issues.ts";
+import type { AuthenticatorOptions } from "../identity/authenticator-options.ts";
 import type { Path } from "../wire/document/place.ts";
 import { isMapping } from "../wire/document/written.ts";
 
-interface Finding {
+interface Words {
   readonly message: string;
   readonly remedy: string;
 }
 
 /** Every `insecure…` key that an authenticator has, at whatever depth; held by a test. */
-export const INSECURE: Readonly<Record<string, Finding>> = {
+export const INSECURE: Readonly<Record<string, Words>> = {
   insecureHttp: {
     message: "keys, secrets and answers of the issuer cross the network in plain HTTP",
     remedy: "https: URLs, and no insecureHttp",
@@ -34,15 +33,21 @@ export const INSECURE: Readonly<Record<string, Finding>> = {
   },
 };
 
-export function checkInsecureWarnings({ authenticators }: Draft): PathProblem[] {
-  return authenticators.flatMap(({ path, options }) => switchedOn(options, path));
+export interface InsecureOption extends Words {
+  /** Keys from the authenticator to the option. */
+  readonly path: Path;
 }
 
-function switchedOn(options: object, path: Path): PathProblem[] {
+/** Those that are on. */
+export function insecureOptions(options: AuthenticatorOptions): readonly InsecureOption[] {
+  return switchedOn(options, []);
+}
+
+function switchedOn(options: object, path: Path): InsecureOption[] {
   return Object.entries(options).flatMap(([key, value]: [string, unknown]) => {
     const at = [...path, key];
-    const finding = value === true ? INSECURE[key] : undefined;
-    if (finding !== undefined) return [{ path: at, ...finding }];
+    const words = value === true ? INSECURE[key] : undefined;
+    if (words !== undefined) return [{ path: at, ...words }];
     return isMapping(value) ? switchedOn(value, at) : [];
   });
 }

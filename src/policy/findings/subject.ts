@@ -1,0 +1,280 @@
+/**
+ * What findings are looked for in: the policies, what there is to ask them about (targets), and who
+ * could ask (sources). It answers what scopes alone prove, and leaves conditions to the rules.
+ */
+import { ADMIN, ADMIN_RESOURCE } from "../../model/admin-operations.ts";
+import { ANONYMOUS, principalId, type PrincipalKind } from "../../model/principal.ts";
+import { type AuthenticatorGrants, METHODS, type Vocabulary } from "../../model/vocabulary.ts";
+import {
+  ACTIONS,
+  type ActionName,
+  ADMIN_ACTIONS,
+  ADMIN_API,
+  isAdminAction,
+  NAMESPACE,
+  PRINCIPAL_TYPES,
+  sallyportUid,
+} from "../cedar-names.ts";
+import { countsForAdmin, inScope, type Scope } from "../cedar/compile-policy.ts";
+import type { PlacedEntity } from "../cedar/policy-index.ts";
+import type { EntityUid } from "../cedar/values.ts";
+import type { LoadedPolicy } from "../load/load-policies.ts";
+import type { Acceptance } from "./acceptance.ts";
+import type { FindingPlace } from "./finding.ts";
+import { policyFacts, type PolicyFacts } from "./policy-facts.ts";
+import { type Ancestors, slotOf } from "./scopes.ts";
+
+/** What findings come from. */
+export interface FindingSource {
+  readonly policies: readonly LoadedPolicy[];
+  readonly vocabulary: Vocabulary;
+  readonly written: WrittenFacts;
+}
+
+/** What the configuration says beyond its words, and where. */
+export interface WrittenFacts {
+  readonly routes: readonly RouteFacts[];
+  readonly services: readonly ServiceFacts[];
+  readonly authenticators: readonly AuthenticatorFacts[];
+  /** Who may be asked for at the admin API; undefined where it authenticates nobody. */
+  readonly admin:
+    | { readonly authenticate: readonly string[]; readonly place: FindingPlace }
+    | undefined;
+  readonly accept: readonly Acceptance[];
+}
+
+export interface RouteFacts {
+  readonly name: string;
+  /** Undefined: all of them. */
+  readonly methods: readonly string[] | undefined;
+  /** Without `anonymous`. */
+  readonly authenticate: readonly string[];
+  readonly anonymous: boolean;
+  readonly place: FindingPlace;
+  readonly accept: readonly Acceptance[];
+}
+
+export interface ServiceFacts {
+  readonly name: string;
+  readonly place: FindingPlace;
+  readonly accept: readonly Acceptance[];
+}
+
+export interface AuthenticatorFacts extends AuthenticatorGrants {
+  readonly name: string;
+  readonly place: FindingPlace;
+  /** Of each role that it names bare. */
+  readonly rolePlaces: ReadonlyMap<string, FindingPlace>;
+  /** Options that begin with `insecure` and are on. */
+  readonly insecure: readonly InsecureFacts[];
+}
+
+export interface InsecureFacts {
+  /** Keys from the authenticator, joined by points. */
+  readonly option: string;
+  readonly message: string;
+  readonly remedy: string;
+  readonly place: FindingPlace;
+}
+
+/** A caller that a target can have, as far as the configuration tells. */
+export interface Source {
+  /** Undefined: nobody vouches for it, it is anonymous. */
+  readonly authenticator: string | undefined;
+  readonly kind: PrincipalKind;
+}
+
+/** A route, or the admin API. */
+export interface Target extends PlacedEntity {
+  readonly name: string;
+  readonly service: string | undefined;
+  readonly admin: boolean;
+  readonly actions: readonly ActionName[];
+  /** Actions that somebody wrote out for it; undefined: all that there are. */
+  readonly listed: readonly string[] | undefined;
+  readonly sources: readonly Source[];
+  /** Undefined where it is another process's. */
+  readonly facts: RouteFacts | undefined;
+}
+
+export class FindingSubject {
+  readonly policies: readonly PolicyFacts[];
+  readonly vocabulary: Vocabulary;
+  readonly written: WrittenFacts;
+  readonly targets: readonly Target[];
+  readonly #authenticators: ReadonlyMap<string, AuthenticatorFacts>;
+  readonly #bareRoles: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly #bySlot: ReadonlyMap<string, readonly PolicyFacts[]>;
+  readonly #targetsBySlot: ReadonlyMap<string, readonly Target[]>;
+  readonly #actionSets = new Map<string, ReadonlySet<string>>();
+  readonly #ancestors: ReadonlyMap<string, ReadonlySet<string>>;
+
+  constructor({ policies, vocabulary, written }: FindingSource) {
+    this.policies = policies.map(policyFacts);
+    this.vocabulary = vocabulary;
+    this.written = written;
+    this.targets = targetsOf(vocabulary, written);
+    this.#authenticators = new Map(written.authenticators.map((one) => [one.name, one]));
+    this.#bareRoles = new Map(
+      vocabulary.authenticators.map(({ name, bareRoles }) => [name, new Set(bareRoles)]),
+    );
+    this.#bySlot = Map.groupBy(this.policies, ({ resource }) => slotOf(resource));
+    this.#targetsBySlot = targetSlots(this.targets);
+    this.#ancestors = new Map(this.targets.map(({ uid, ancestors }) => [uid.key, ancestors]));
+  }
+
+  readonly ancestors: Ancestors = (uid) => this.#ancestors.get(uid.key) ?? NO_ANCESTORS;
+
+  /** Policies whose resource scope takes the target. */
+  *policiesOn(target: Target): Generator<PolicyFacts> {
+    for (const slot of slotsOfTarget(target)) yield* this.#bySlot.get(slot) ?? [];
+  }
+
+  /** Targets that the resource scope takes. */
+  targetsOf({ resource }: PolicyFacts): readonly Target[] {
+    return this.#targetsBySlot.get(slotOf(resource)) ?? [];
+  }
+
+  /** Ids of all actions that the scope takes, where the policy counts. */
+  actionsOf(policy: PolicyFacts): ReadonlySet<string> {
+    const forAdmin = countsForAdmin(policy, ({ id }) => isAdminAction(id));
+    const key = `${String(forAdmin)} ${slotOf(policy.action)}`;
+    let ids = this.#actionSets.get(key);
+    if (ids === undefined) {
+      const all = forAdmin ? [...ACTIONS, ...ADMIN_ACTIONS] : ACTIONS;
+      ids = new Set(all.filter((one) => takesAction(policy.action, one)).map(({ id }) => id));
+      this.#actionSets.set(key, ids);
+    }
+    return ids;
+  }
+
+  /** Actions of the target that the scope takes. */
+  actionsOn(policy: PolicyFacts, target: Target): readonly string[] {
+    const ids = this.actionsOf(policy);
+    return target.actions.map(({ id }) => id).filter((id) => ids.has(id));
+  }
+
+  /** False where such a caller can never be within the scope. */
+  admits(scope: Scope, { authenticator, kind }: Source): boolean {
+    const type = `${NAMESPACE}::${PRINCIPAL_TYPES[kind]}`;
+    if (scope.kind === "all") return true;
+    if ("type" in scope && scope.type !== type) return false;
+    if (scope.kind === "is") return true;
+    const uids = scope.kind === "in" ? scope.uids : [scope.uid];
+    return uids.some((uid) => this.#canBeIn(uid, { authenticator, kind }, type));
+  }
+
+  /** Whether a caller of the source can be, or be in, an entity that a policy names. */
+  #canBeIn(uid: EntityUid, { authenticator }: Source, type: string): boolean {
+    if (authenticator === undefined) {
+      return uid.type === type && uid.id === principalId(ANONYMOUS);
+    }
+    if (uid.type === type) return this.canName(uid.id, authenticator);
+    if (uid.type === `${NAMESPACE}::Role`) return this.canHaveRole(uid.id, authenticator);
+    if (uid.type === `${NAMESPACE}::Group`) return this.canHaveGroup(uid.id, authenticator);
+    return false;
+  }
+
+  /** Whether the authenticator can know somebody by this id. */
+  canName(id: string, authenticator: string): boolean {
+    const [owner, subject] = halves(id);
+    if (owner !== authenticator) return false;
+    const prefix = this.#authenticators.get(authenticator)?.subjectPrefix;
+    return prefix === undefined || subject.startsWith(prefix);
+  }
+
+  canHaveRole(role: string, authenticator: string): boolean {
+    const bare = this.#bareRoles.get(authenticator);
+    if (!role.includes("/")) return bare?.has(role) === true;
+    const [owner, name] = halves(role);
+    const scoped = this.#authenticators.get(authenticator)?.scopedRoles ?? true;
+    return owner === authenticator && scoped && bare?.has(name) !== true;
+  }
+
+  canHaveGroup(group: string, authenticator: string): boolean {
+    const [owner, name] = halves(group);
+    const groups = this.#authenticators.get(authenticator)?.groups ?? true;
+    return (
+      owner === authenticator && (typeof groups === "boolean" ? groups : groups.includes(name))
+    );
+  }
+}
+
+/** `corp/alice` → `corp`, `alice`. */
+export function halves(id: string): readonly [string, string] {
+  const at = id.indexOf("/");
+  return at < 0 ? ["", id] : [id.slice(0, at), id.slice(at + 1)];
+}
+
+const NO_ANCESTORS: ReadonlySet<string> = new Set();
+
+function targetsOf(vocabulary: Vocabulary, written: WrittenFacts): Target[] {
+  const facts = new Map(written.routes.map((route) => [route.name, route]));
+  const kinds = new Map(vocabulary.authenticators.map(({ name, kinds: all }) => [name, all]));
+  const sourcesOf = (names: Iterable<string>): Source[] =>
+    [...names].flatMap((authenticator) =>
+      (kinds.get(authenticator) ?? []).map((kind) => ({ authenticator, kind })),
+    );
+  const routes = vocabulary.routes.map(({ name, service }): Target => {
+    const own = facts.get(name);
+    return {
+      name,
+      service,
+      admin: false,
+      uid: sallyportUid("Route", name),
+      ancestors:
+        service === undefined ? NO_ANCESTORS : new Set([sallyportUid("Service", service).key]),
+      actions: ACTIONS.filter(({ id }) => (own?.methods ?? METHODS).includes(id)),
+      listed: own?.methods,
+      // Of a route that another process serves it is not known whom it takes.
+      sources: [
+        ...sourcesOf(own?.authenticate ?? kinds.keys()),
+        ...(own?.anonymous === false ? [] : [NOBODY]),
+      ],
+      facts: own,
+    };
+  });
+  if (vocabulary.admin === undefined) return routes;
+  const admin = {
+    name: ADMIN_RESOURCE.id,
+    service: undefined,
+    admin: true,
+    uid: ADMIN_API,
+    ancestors: NO_ANCESTORS,
+    actions: ADMIN_ACTIONS,
+    listed: undefined,
+    sources: sourcesOf(written.admin?.authenticate ?? kinds.keys()),
+    facts: undefined,
+  };
+  return [...routes, admin];
+}
+
+const NOBODY: Source = { authenticator: undefined, kind: "anonymous" };
+
+function slotsOfTarget({ uid, ancestors }: Target): string[] {
+  const above = [uid.key, ...ancestors];
+  return [
+    "*",
+    `:${uid.type}`,
+    `=${uid.key}`,
+    ...above.flatMap((key) => [`<${key}`, `${uid.type}<${key}`]),
+  ];
+}
+
+function targetSlots(targets: readonly Target[]): ReadonlyMap<string, readonly Target[]> {
+  const slots = new Map<string, Target[]>();
+  for (const target of targets) {
+    for (const slot of slotsOfTarget(target)) {
+      const there = slots.get(slot);
+      if (there === undefined) slots.set(slot, [target]);
+      else there.push(target);
+    }
+  }
+  return slots;
+}
+
+function takesAction(scope: Scope, { id, group }: ActionName): boolean {
+  const above = isAdminAction(id) ? [group, ADMIN] : [group];
+  const ancestors = new Set(above.map((one) => sallyportUid("Action", one).key));
+  return inScope(scope, sallyportUid("Action", id), ancestors);
+}
