@@ -41,6 +41,7 @@ import {
 } from "./authenticators.ts";
 import { NOBODY_SIGNS } from "./assertion-signing.ts";
 import { buildResources } from "./build-resources.ts";
+import { describedRoute, operationRouters } from "./build-operations.ts";
 import { buildRoute } from "./build-route.ts";
 import type { Instruments } from "./instruments.ts";
 import type { Prepared } from "./prepare.ts";
@@ -95,11 +96,13 @@ export async function buildSnapshot(
     closeAuthenticators();
     for (const upstream of upstreams.values()) upstream.close();
   };
+  const routers = operationRouters(loaded.descriptions);
   const wanted = usedParts(config);
   const logins = loginsOf(authenticators);
   const build = (options: RouteOptions) => {
     const limits = instruments.limits.routeLimits(options, config.limits.rates);
-    const value = gateRoute(options, waysOf(options.authenticate), limits);
+    const described = describedRoute(options, routers);
+    const value = { ...gateRoute(options, waysOf(options.authenticate), limits), described };
     forwards.set(value, buildRoute(options, deps));
     const { name, host, path, methods } = options;
     return { name, host, path, methods, value, options };
@@ -296,6 +299,7 @@ function createUpstreams(
         assertion: _b,
         identityFields: _c,
         resource: _d,
+        openapi: _e,
         ...options
       } = service;
       const create = (records: Records) => {

@@ -63,6 +63,7 @@ export const K = {
   rpc: literal(',"rpc":'),
   scopes: literal(',"scopes":'),
   service: literal(',"service":'),
+  servicePath: literal(',"servicePath":'),
   shadow: literal(',"shadow":{"bundle":'),
   status: literal(',"status":'),
   stream: literal(',"stream":'),

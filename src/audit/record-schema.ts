@@ -140,6 +140,7 @@ export const decisionSchema = z.strictObject({
   rpc: rpcSchema.optional(),
   scopes: texts,
   service: text.optional(),
+  servicePath: text.optional(),
   shadow: shadowSchema.optional(),
   stream: text.optional(),
   time,

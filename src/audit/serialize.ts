@@ -218,6 +218,9 @@ export class Serializer {
       writeRecurring(lines, record.scopes, this.#lists, writeList);
     }
     if (record.service !== undefined) lines.raw(this.#services.member(record.service));
+    if (record.servicePath !== undefined) {
+      lines.raw(K.servicePath).quoted(this.#cuts.keep(record.servicePath, fields.servicePath));
+    }
     if (record.shadow !== undefined) this.#writeShadow(lines, record.shadow);
     if (record.stream !== undefined) lines.raw(K.stream).quoted(record.stream);
     lines.raw(K.time).text(this.#time(record.timeMs));
@@ -334,7 +337,7 @@ interface First {
 }
 
 interface RecordFields extends Readonly<
-  Record<"detail" | "host" | "method" | "path" | "query" | "requestId", CutField>
+  Record<"detail" | "host" | "method" | "path" | "query" | "requestId" | "servicePath", CutField>
 > {}
 
 const FIELDS: RecordFields = {
@@ -344,12 +347,14 @@ const FIELDS: RecordFields = {
   path: { key: "path", kind: "path", limit: RECORD_LIMITS.target },
   query: { key: "query", kind: "raw-query", limit: RECORD_LIMITS.target },
   requestId: { key: "requestId", kind: "request-id", limit: RECORD_LIMITS.requestId },
+  servicePath: { key: "servicePath", kind: "path", limit: RECORD_LIMITS.target },
 };
 
 const STRANGER_FIELDS: RecordFields = {
   ...FIELDS,
   path: { ...FIELDS.path, limit: RECORD_LIMITS.strangerTarget },
   query: { ...FIELDS.query, limit: RECORD_LIMITS.strangerTarget },
+  servicePath: { ...FIELDS.servicePath, limit: RECORD_LIMITS.strangerTarget },
 };
 
 function paramField(name: string): CutField {

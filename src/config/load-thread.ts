@@ -9,6 +9,7 @@ import type { PolicyFile } from "../policy/policy-source.ts";
 import type { LoadedConfig, LoadSources } from "./load.ts";
 import type { PolicyTests } from "./policy-tests.ts";
 import type { PublishedBundle } from "./publish.ts";
+import type { Descriptions } from "./descriptions.ts";
 import { deepFreeze } from "./resolve-paths.ts";
 import type { Config } from "./schema.ts";
 import { createVocabulary, type Words } from "./vocabulary.ts";
@@ -25,6 +26,7 @@ export type LoadMessage =
       readonly kind: "done";
       readonly file: string;
       readonly config: Omit<Config, "routes">;
+      readonly descriptions: Descriptions;
       readonly policyFiles: readonly PolicyFile[];
       readonly shadowFiles: readonly PolicyFile[] | undefined;
       readonly tests?: PolicyTests | undefined;
@@ -78,7 +80,11 @@ async function gather(thread: Worker): Promise<LoadedConfig> {
     }
     const { kind: _, words, ...rest } = message;
     const config: Config = { ...rest.config, routes };
-    return deepFreeze({ ...rest, config, vocabulary: createVocabulary(config, words) });
+    return deepFreeze({
+      ...rest,
+      config,
+      vocabulary: createVocabulary(config, rest.descriptions, words),
+    });
   }
 }
 

@@ -8,7 +8,7 @@
  * and validate is asked by `checkConfig` and by whoever compiles them.
  */
 import { createHash } from "node:crypto";
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { FollowerOptions } from "../authority/authority-options.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
@@ -16,6 +16,7 @@ import { readFileBytes } from "../platform/files.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
 import { WORDS } from "./compose.ts";
 import { isPublisherOnly, isServed } from "./check-authority.ts";
+import { type Descriptions, readDescriptions, type ReadDescriptions } from "./descriptions.ts";
 import { createDraft, type Draft } from "./draft.ts";
 import type { WrittenFacts } from "../policy/findings/subject.ts";
 import { findingFacts } from "./finding-facts.ts";
@@ -31,7 +32,7 @@ import { deepFreeze, resolveOwnPaths, resolvePaths } from "./resolve-paths.ts";
 import type { Config, OwnConfig } from "./schema.ts";
 import { shownConfig } from "./shown-config.ts";
 import { isTemplated } from "./templated.ts";
-import { createVocabulary, NO_WORDS, onlyWords, type Words } from "./vocabulary.ts";
+import { createVocabulary, NO_WORDS, onlyWords, withOperations, type Words } from "./vocabulary.ts";
 import { readWords } from "./words.ts";
 
 export interface LoadedConfig {
@@ -40,6 +41,8 @@ export interface LoadedConfig {
   /** Frozen; its paths are absolute. */
   readonly config: Config;
   readonly vocabulary: Vocabulary;
+  /** What services say of their operations, by name. */
+  readonly descriptions: Descriptions;
   readonly policyFiles: readonly PolicyFile[];
   /** The candidate set that is asked beside them, with the same data; undefined where there is none. */
   readonly shadowFiles: readonly PolicyFile[] | undefined;
@@ -149,7 +152,15 @@ export async function inspectConfig(
     unexpanded: [...expansion.problems, ...parts.spoken.problems],
     secretsElsewhere,
   });
-  const problems = sorted([...source.misplaced, ...place(found)]);
+  // As the person who asks would name them.
+  const named = (problem: Problem): Problem => ({
+    ...problem,
+    file: join(dirname(file), problem.file ?? ""),
+  });
+  const problems = [
+    ...sorted([...source.misplaced, ...place(found)]),
+    ...parts.described.placed.map(named),
+  ];
   const warnings = sorted(place(findWarnings(subject)));
   if (problems.length > 0) return { loaded: undefined, problems, warnings };
   return source.ownOnly
@@ -163,6 +174,7 @@ interface Parts {
   readonly policyFiles: readonly PolicyFile[];
   readonly shadowFiles: readonly PolicyFile[] | undefined;
   readonly testFiles: readonly PolicyFile[];
+  readonly described: ReadDescriptions;
   /** Of the words that came with a bundle. */
   readonly spoken: Expansion;
   readonly words: Words;
@@ -192,6 +204,7 @@ function readParts(
       : { files: bundle.content.shadow, problems: [] };
   // What came over the feed was tested at the authority, whose words are more than a proxy's.
   const tests = readTestFiles(bundle === undefined ? (draft.policies?.tests ?? []) : [], folder);
+  const described = readDescriptions(draft.services, folder);
   const spoken = expand(bundle?.content.words ?? NO_WORDS, reading, [WORDS]);
   const beside = readWords(spoken.value, { base: [WORDS], written: spoken.written });
   return {
@@ -200,6 +213,7 @@ function readParts(
     policyFiles: policies.files,
     shadowFiles: shadow.files,
     testFiles: tests.files,
+    described,
     spoken,
     words: beside.words,
     problems: [
@@ -207,6 +221,7 @@ function readParts(
       ...policies.problems,
       ...shadow.problems,
       ...tests.problems,
+      ...described.problems,
       ...beside.problems,
     ],
   };
@@ -226,7 +241,7 @@ function concludeOwn(
 /** The last step can find something wrong as well: what is to be published is read here. */
 function concludeWhole(
   source: ConfigSource,
-  { draft, policyFiles, shadowFiles, testFiles, words: beside }: Parts,
+  { draft, policyFiles, shadowFiles, testFiles, described, words: beside }: Parts,
   { place, warnings }: { readonly place: Placing; readonly warnings: readonly Problem[] },
 ): Inspection {
   const { written, folder, bundle } = source;
@@ -236,18 +251,20 @@ function concludeWhole(
     config: draft.config,
     policyFiles,
     shadowFiles,
+    descriptions: described.descriptions,
     folder,
   });
   if (problems.length > 0)
     return { loaded: undefined, problems: sorted(place(problems)), warnings };
   const whole = resolvePaths(draft.config, folder);
   const { config, words } = isPublisherOnly(written)
-    ? withoutServing(whole)
+    ? withoutServing(whole, described.descriptions)
     : { config: whole, words: beside };
   const loaded = deepFreeze({
     file: source.path,
     config,
-    vocabulary: createVocabulary(config, words),
+    vocabulary: createVocabulary(config, described.descriptions, words),
+    descriptions: described.descriptions,
     policyFiles,
     shadowFiles: withSameData(shadowFiles, policyFiles),
     // Of the whole: an authority alone serves none of the routes that its tests are about.
@@ -255,10 +272,7 @@ function concludeWhole(
     bundle: bundle?.hash,
     published,
     warnings,
-    hash: hashOf(
-      source,
-      shadowFiles === undefined ? policyFiles : [...policyFiles, ...shadowFiles],
-    ),
+    hash: hashOf(source, [...policyFiles, ...(shadowFiles ?? []), ...described.files]),
     shown: JSON.stringify(shownConfig(written)),
   });
   const all = draft.config;
@@ -304,9 +318,13 @@ function standIn(path: Path): string {
 }
 
 /** An authority that serves no callers runs no service and no route: it has words for policies, and what it publishes. */
-function withoutServing(config: Config): { readonly config: Config; readonly words: Words } {
+function withoutServing(
+  config: Config,
+  descriptions: Descriptions,
+): { readonly config: Config; readonly words: Words } {
   const { services, routes } = config;
-  const words = { authenticators: {}, services, routes };
+  const described = withOperations(services, descriptions);
+  const words = { authenticators: {}, services: described, routes };
   return { config: { ...config, services: {}, routes: [] }, words: onlyWords(words) };
 }
 

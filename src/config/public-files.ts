@@ -31,5 +31,8 @@ export function publicFiles({
       ? []
       : [{ at: ["services", name, "tls", "ca"], file: tls.ca, prefix: "" }],
   );
-  return [...keys, ...trusted];
+  const descriptions = Object.entries(services).flatMap(([name, { openapi }]) =>
+    openapi === undefined ? [] : [{ at: ["services", name, "openapi"], file: openapi, prefix: "" }],
+  );
+  return [...keys, ...trusted, ...descriptions];
 }

@@ -23,6 +23,7 @@ import {
 } from "./bundle.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 import { publicFiles } from "./public-files.ts";
+import type { Descriptions } from "./descriptions.ts";
 import type { Config } from "./schema.ts";
 import { NO_WORDS } from "./vocabulary.ts";
 import { type Chosen, wordsBeside } from "./words.ts";
@@ -48,6 +49,7 @@ export interface PublishSource {
   readonly config: Config;
   readonly policyFiles: readonly PolicyFile[];
   readonly shadowFiles: readonly PolicyFile[] | undefined;
+  readonly descriptions: Descriptions;
   readonly folder: string;
 }
 

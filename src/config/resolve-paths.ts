@@ -54,9 +54,15 @@ export function resolvePaths(config: Config, folder: string): Config {
     })),
     services: Object.fromEntries(
       Object.entries(config.services).map(([name, service]) => {
-        const { tls } = service;
-        if (tls === undefined) return [name, service];
-        return [name, { ...service, tls: mapServiceFiles(tls, (file) => resolve(folder, file)) }];
+        const { tls, openapi } = service;
+        return [
+          name,
+          {
+            ...service,
+            ...(tls && { tls: mapServiceFiles(tls, (file) => resolve(folder, file)) }),
+            ...(openapi === undefined ? {} : { openapi: resolve(folder, openapi) }),
+          },
+        ];
       }),
     ),
     authenticators: Object.fromEntries(authenticators) as Config["authenticators"],

@@ -7,6 +7,7 @@ import { adminSchema } from "../admin/admin-options.ts";
 import { auditSchema } from "../audit/audit-options.ts";
 import { authoritySchema } from "../authority/authority-options.ts";
 import { serviceIdentityShape } from "../gate/identity-options.ts";
+import { serviceOperationsShape } from "../gate/operations/operation-options.ts";
 import { serviceResourceShape } from "../gate/resource-options.ts";
 import { routeSchema } from "../gate/route-options.ts";
 import { listenerSchema } from "../http/listener-options.ts";
@@ -37,6 +38,7 @@ export { authenticatorSchema, type AuthenticatorOptions };
 export const serviceSchema = upstreamSchema.extend({
   ...serviceIdentityShape,
   ...serviceResourceShape,
+  ...serviceOperationsShape,
   attributes: attributesSchema
     .prefault({})
     .describe(

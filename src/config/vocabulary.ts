@@ -9,6 +9,7 @@ import type {
   VocabularyRoute,
   VocabularyService,
 } from "../model/vocabulary.ts";
+import type { Descriptions } from "./descriptions.ts";
 import type { Config } from "./schema.ts";
 
 /** What policies may speak of though it is no part of the configuration (words.ts). */
@@ -29,9 +30,9 @@ export const NO_WORDS: Words = { authenticators: {}, services: {}, routes: [] };
 
 /** Of parts that say more, what policies may speak of. */
 export function onlyWords({ authenticators, services, routes }: Words): Words {
-  const ofServices = Object.entries(services).map(([name, { attributes }]) => [
+  const ofServices = Object.entries(services).map(([name, { attributes, operations }]) => [
     name,
-    { attributes },
+    { attributes, operations },
   ]);
   return {
     authenticators,
@@ -46,11 +47,29 @@ export function onlyWords({ authenticators, services, routes }: Words): Words {
   };
 }
 
-export function createVocabulary(config: Config, beside: Words = NO_WORDS): Vocabulary {
+/** Services with what their descriptions say. */
+export function withOperations<T extends object>(
+  services: Readonly<Record<string, T>>,
+  descriptions: Descriptions,
+): Readonly<Record<string, T & Pick<VocabularyService, "operations">>> {
+  const described = Object.entries(services).map(([name, service]) => [
+    name,
+    { ...service, operations: descriptions[name]?.operations },
+  ]);
+  return Object.fromEntries(described) as ReturnType<typeof withOperations<T>>;
+}
+
+export function createVocabulary(
+  config: Config,
+  descriptions: Descriptions,
+  beside: Words = NO_WORDS,
+): Vocabulary {
   const authenticators = Object.entries(config.authenticators).map(
     ([name, options]): VocabularyAuthenticator => ({ name, ...authenticatorWords(options) }),
   );
-  const services = Object.entries(config.services).map(([name, service]) => word(name, service));
+  const services = Object.entries(withOperations(config.services, descriptions)).map(
+    ([name, service]) => word(name, service),
+  );
   return {
     authenticators: [
       ...authenticators,
@@ -73,8 +92,11 @@ function adminWords({ admin: own }: Config, { admin }: Words): Pick<Vocabulary, 
   return { admin: { attributes: { ...admin?.attributes, ...own?.attributes } } };
 }
 
-function word(name: string, { attributes }: Omit<VocabularyService, "name">): VocabularyService {
-  return { name, attributes };
+function word(
+  name: string,
+  { attributes, operations }: Omit<VocabularyService, "name">,
+): VocabularyService {
+  return { name, attributes, ...(operations && { operations }) };
 }
 
 function routeWords({ name, service, attributes, path, inspect }: SpokenRoute): VocabularyRoute {

@@ -10,11 +10,14 @@ import { z } from "zod";
 import { authenticatorWords } from "../identity/authenticator-options.ts";
 import { attributesSchema } from "../model/options.ts";
 import { inspectSchema } from "../gate/inspect-options.ts";
+import { METHODS } from "../model/vocabulary.ts";
+import type { ServiceDescription } from "../gate/operations/description.ts";
 import { pathParams } from "../gate/router.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
 import type { BundleContent } from "./bundle.ts";
 import { check, type PathProblem } from "../wire/document/issues.ts";
 import type { Path } from "../wire/document/place.ts";
+import type { Descriptions } from "./descriptions.ts";
 import type { Config } from "./schema.ts";
 import { isMapping, mappingAt, valueAt } from "../wire/document/written.ts";
 import { NO_WORDS, type Words } from "./vocabulary.ts";
@@ -32,7 +35,36 @@ const authenticatorSchema = z
   })
   .readonly();
 
-const serviceSchema = z.strictObject({ attributes: attributesSchema.prefault({}) }).readonly();
+const operationSchema = z
+  .strictObject({
+    id: z.string(),
+    method: z.enum(METHODS as [string, ...string[]]),
+    path: z.string(),
+    groups: z.array(z.string()).readonly(),
+    parameters: z
+      .array(
+        z
+          .strictObject({
+            name: z.string(),
+            type: z.enum(["string", "bool", "long", "strings"]),
+            required: z.boolean(),
+            segment: z.int().optional(),
+            delimiter: z.string().optional(),
+          })
+          .readonly(),
+      )
+      .readonly(),
+  })
+  .readonly();
+
+const serviceSchema = z
+  .strictObject({
+    attributes: attributesSchema.prefault({}),
+    operations: z.array(operationSchema).readonly().optional(),
+  })
+  .readonly();
+
+const adminSchema = z.strictObject({ attributes: attributesSchema.prefault({}) }).readonly();
 
 const routeSchema = z
   .strictObject({
@@ -49,7 +81,7 @@ const wordsSchema = z
     authenticators: z.record(z.string(), authenticatorSchema).readonly(),
     services: z.record(z.string(), serviceSchema).readonly(),
     routes: z.array(routeSchema).readonly(),
-    admin: serviceSchema.optional(),
+    admin: adminSchema.optional(),
   })
   .readonly();
 
@@ -61,6 +93,7 @@ export interface Spoken {
   readonly written: unknown;
   readonly config: Config;
   readonly policyFiles: readonly PolicyFile[];
+  readonly descriptions: Descriptions;
 }
 
 /** What of a configuration is in a bundle by itself: names, and indexes of routes. */
@@ -74,7 +107,10 @@ export interface Chosen {
  * Of all that is not. Of routes, of which there may be thousands, those that a policy names, and one of
  * each kind that the schema tells apart.
  */
-export function wordsBeside({ written, config, policyFiles }: Spoken, chosen: Chosen): BundleWords {
+export function wordsBeside(
+  { written, config, policyFiles, descriptions }: Spoken,
+  chosen: Chosen,
+): BundleWords {
   const authenticators = Object.entries(config.authenticators)
     .filter(([name]) => !chosen.authenticators.has(name))
     .map(([name, options]) => {
@@ -83,7 +119,10 @@ export function wordsBeside({ written, config, policyFiles }: Spoken, chosen: Ch
     });
   const services = Object.entries(mappingAt(written, ["services"]))
     .filter(([name]) => !chosen.services.has(name))
-    .map(([name, service]) => [name, only(service, ["attributes"])]);
+    .map(([name, service]) => [
+      name,
+      { ...only(service, ["attributes"]), ...operationWords(descriptions[name]) },
+    ]);
   const routes = valueAt(written, ["routes"]);
   const spoken = routesToSpeakOf(config, policyFiles, chosen);
   return {
@@ -96,6 +135,13 @@ export function wordsBeside({ written, config, policyFiles }: Spoken, chosen: Ch
       ? {}
       : { admin: only(valueAt(written, ["admin"]), ["attributes"]) }),
   };
+}
+
+/** What is a name there must not be taken for an expression. */
+function operationWords(description: ServiceDescription | undefined): Record<string, unknown> {
+  if (description === undefined) return {};
+  const text = JSON.stringify(description.operations).replaceAll("${", "$${");
+  return { operations: JSON.parse(text) as unknown };
 }
 
 /** Says of a route by its index whether policies have to know it. */

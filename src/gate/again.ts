@@ -16,6 +16,7 @@ import {
 } from "./decision.ts";
 import { identify, recall } from "./identify.ts";
 import { inspectedBefore } from "./inspect.ts";
+import { operation } from "./operation.ts";
 import { peer } from "./peer.ts";
 import { recordDecision } from "./record.ts";
 import { fresh, unblocked } from "./revocation.ts";
@@ -29,6 +30,7 @@ const STEPS: readonly Step[] = [
   peer,
   route,
   sameService,
+  operation,
   recall,
   identify,
   unblocked,

@@ -17,9 +17,10 @@ export function authorize(deciding: Deciding, deps: Pick<GateDeps, "shadowed">):
   const { policies, shadow } = deciding.snapshot;
   const asked: PolicyRequest = {
     principal,
-    action: route.action ?? request.method,
+    action: deciding.operation?.action ?? route.action ?? request.method,
     route: route.name,
     path: request.path,
+    servicePath: deciding.servicePath,
     host: request.host,
     method: request.method,
     params: deciding.params,

@@ -15,6 +15,8 @@ export function begin(input: GateInput, snapshot: GateSnapshot, deps: GateDeps):
     requestId: requestIdOf(input.head.fields) ?? id,
     request: undefined,
     route: undefined,
+    operation: undefined,
+    servicePath: undefined,
     websocketKey: undefined,
     params: NO_PARAMS,
     allow: undefined,

@@ -18,6 +18,7 @@ import type { Principal } from "../model/principal.ts";
 import type { Reason } from "../model/reason.ts";
 import type { RecordedCredential, Taken } from "../model/records.ts";
 import type { Inspected } from "./inspection.ts";
+import type { GateOperation } from "./operations/operation-router.ts";
 import type { GateRoute, GateSnapshot } from "./snapshot.ts";
 
 /** A well-formed request as a transport hands it in. */
@@ -54,6 +55,9 @@ export interface Deciding {
   requestId: string;
   request: CanonicalRequest | undefined;
   route: GateRoute | undefined;
+  /** What it is for its service, and the path there; undefined where that has no description. */
+  operation: GateOperation | undefined;
+  servicePath: string | undefined;
   /** Of a request that asks for a WebSocket and may have one. */
   websocketKey: string | undefined;
   params: Readonly<Record<string, string>>;

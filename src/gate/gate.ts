@@ -26,6 +26,7 @@ import { authorize } from "./authorize.ts";
 import { inspect } from "./inspect.ts";
 import { limit } from "./limit.ts";
 import { beginOwn, type OwnRequest } from "./own.ts";
+import { operation } from "./operation.ts";
 import { peer } from "./peer.ts";
 import { recordDecision } from "./record.ts";
 import { fresh, takenAwayMeanwhile, unblocked } from "./revocation.ts";
@@ -61,6 +62,7 @@ const STEPS: readonly Step[] = [
   peer, // before anything of the request: a caller whose certificate is bad is told nothing else
   canonical, // before anything reads host or path
   route, // before identity: the route says which credentials count
+  operation, // with it: what its service does not describe is no route either
   recall, // facts that are at hand cost nothing, so they come before the budget
   budget, // before any signature is checked, so that bad tokens are cheap for us
   identify, // before policy: policy speaks of a verified principal

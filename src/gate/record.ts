@@ -9,7 +9,7 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
   const other = input.peer.balancer ?? input.peer;
   const client = request?.clientAddress ?? input.peer.address;
   return audit.decision({
-    action: route?.action,
+    action: deciding.operation?.action ?? route?.action,
     timeMs: deciding.timeMs,
     decisionId: deciding.id,
     listener: input.listener,
@@ -33,6 +33,7 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
     params: deciding.params,
     route: route?.name,
     service: route?.service,
+    servicePath: deciding.servicePath === request?.path ? undefined : deciding.servicePath,
     stream: deciding.stream?.decisionId,
     decision: isGranted(reason) ? "permit" : "deny",
     reason,

@@ -13,12 +13,15 @@ import type {
   SessionVerifier,
 } from "../model/verifiers.ts";
 import type { Inspection } from "./inspection.ts";
+import type { OperationRouter } from "./operations/operation-router.ts";
 import type { Router } from "./router.ts";
 
 export interface GateRoute {
   readonly name: string;
   /** Undefined where it redirects. */
   readonly service: string | undefined;
+  /** The operations of its service, of which each is an action; undefined: there methods are. */
+  readonly described?: DescribedRoute | undefined;
   /** Id of the action that policies are asked about; left out: the request's method. */
   readonly action?: string | undefined;
   /**
@@ -48,6 +51,13 @@ export interface GateRoute {
   readonly limits?: RouteLimits | undefined;
   /** What policies see of its bodies; undefined: nothing, and none is read before it is forwarded. */
   readonly inspect?: Inspection | undefined;
+}
+
+/** How the operation of a request is found. */
+export interface DescribedRoute {
+  /** The route's own; undefined: the service gets the path as it came. */
+  readonly rewrite: ((path: string) => string | undefined) | undefined;
+  readonly router: OperationRouter;
 }
 
 /** Ways to know a caller beside the Authorization field. */

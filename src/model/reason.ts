@@ -163,12 +163,21 @@ export const REASONS = {
     fault: "caller",
     meaning: "No route matches host and path. What no route names is not reachable.",
   },
+  "unknown-operation": {
+    status: 404,
+    grpc: "UNIMPLEMENTED",
+    title: "No such operation",
+    fault: "caller",
+    meaning:
+      "The service's description (`openapi`) has no such path. It is compared with the path as the service would see it, after the route's `rewrite`, and with that of `servers` in front.",
+  },
   "method-not-allowed": {
     status: 405,
     grpc: "UNIMPLEMENTED",
     title: "Method not allowed",
     fault: "caller",
-    meaning: "The route does not list this method, or the method is unknown.",
+    meaning:
+      "The route does not list this method, the service's description does not have it at this path, or the method is unknown.",
   },
   "missing-credential": {
     status: 401,

@@ -67,6 +67,8 @@ export interface DecisionRecord {
   readonly params: Readonly<Record<string, string>>;
   readonly route: string | undefined;
   readonly service: string | undefined;
+  /** The path as the service gets it, where that decided what the action is and is not `path`. */
+  readonly servicePath?: string | undefined;
   /** Decision id of the open stream that this denial ends; undefined for a request that came in. */
   readonly stream?: string | undefined;
   readonly decision: "permit" | "deny";

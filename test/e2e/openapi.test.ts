@@ -1,0 +1,122 @@
+/** A service with an OpenAPI document through the whole proxy: which operation a request is, and what is refused. */
+import { strict as assert } from "node:assert";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test, { after } from "node:test";
+import { openCaller, PROTOCOLS } from "./protocols.ts";
+import type { AuditRecord } from "./judge.ts";
+import { startStage, until } from "./stage.ts";
+import { readResponses, valuesOf, type StrictResponse } from "./strict-http1.ts";
+
+const DOCUMENT = `openapi: 3.0.3
+info: { title: Billing, version: "1" }
+servers: [{ url: https://billing.example/v1 }]
+paths:
+  /invoices/{id}:
+    parameters:
+      - { name: id, in: path, required: true, schema: { type: integer } }
+    get:
+      operationId: getInvoice
+      tags: [invoices]
+      parameters:
+        - { name: page, in: query, schema: { type: integer } }
+      responses: { "200": { description: fine } }
+    delete:
+      operationId: deleteInvoice
+      x-sallyport-group: dangerous
+      responses: { "204": { description: gone } }
+  /invoices/latest:
+    get:
+      operationId: latestInvoice
+      responses: { "200": { description: fine } }
+`;
+
+for (const over of PROTOCOLS) {
+  const stage = await startStage({
+    services: `  billing: { endpoints: ["http://127.0.0.1:1"], openapi: billing.yaml }`,
+    routes: `
+  - { name: billing, path: "/billing/*", service: billing, authenticate: [anonymous], rewrite: { prefix: /v1 } }`,
+    catchAll: false,
+    policies: `
+@id("first-pages")
+forbid (principal, action == Sallyport::Action::"billing:getInvoice", resource)
+when { context.parameters has page && context.parameters.page > 10 };
+@id("dangerous")
+forbid (principal, action in Sallyport::Action::"billing/dangerous", resource);
+@id("hidden")
+forbid (principal, action == Sallyport::Action::"billing:getInvoice", resource)
+when { context.parameters.id == 13 };
+`,
+    prepare: (folder) => {
+      writeFileSync(join(folder, "billing.yaml"), DOCUMENT);
+    },
+  });
+  after(() => stage.close());
+
+  async function ask(target: string, method = "GET"): Promise<StrictResponse> {
+    const connection = await openCaller(stage.proxy, { over });
+    const head = [`${method} ${target} HTTP/1.1`, "Host: api.example", "Connection: close", "", ""];
+    connection.write(head.join("\r\n"));
+    await connection.until(() => connection.closed);
+    const [answer] = readResponses(connection.text, [method], true).messages;
+    assert.ok(answer !== undefined, connection.text);
+    return answer;
+  }
+
+  function reasonOf(answer: StrictResponse): string {
+    return (JSON.parse(answer.body) as { reason: string }).reason;
+  }
+
+  /** Of the decision that the answer names; a denial may be on its way to the disk. */
+  async function recordOf(answer: StrictResponse): Promise<AuditRecord> {
+    const [id] = valuesOf(answer, "sallyport-decision");
+    const find = () =>
+      stage.records().find((one) => one["type"] === "decision" && one["decisionId"] === id);
+    await until(() => find() !== undefined);
+    return find() ?? assert.fail("no record");
+  }
+
+  test(`${over}: an operation is found after the rewrite, decided about, and recorded`, async () => {
+    // Permitted: it is only the service that is not there.
+    const answer = await ask("/billing/invoices/7?page=2");
+    assert.equal(reasonOf(answer), "upstream-unreachable");
+    const record = await recordOf(answer);
+    assert.equal(record["action"], "billing:getInvoice");
+    assert.equal(record["servicePath"], "/v1/invoices/7");
+    assert.equal(record["path"], "/billing/invoices/7");
+    const [read, ...more] = record["reads"] as { kind: string; name: string }[];
+    assert.deepEqual([read?.kind, read?.name, more.length], ["query", "page", 0]);
+  });
+
+  test(`${over}: policies decide by operation, group and typed parameters`, async () => {
+    assert.equal(reasonOf(await ask("/billing/invoices/7?page=11")), "forbidden");
+    assert.equal(reasonOf(await ask("/billing/invoices/13")), "forbidden");
+    const dangerous = await ask("/billing/invoices/7", "DELETE");
+    assert.equal(reasonOf(dangerous), "forbidden");
+    assert.deepEqual((await recordOf(dangerous))["determining"], ["dangerous"]);
+    const latest = await ask("/billing/invoices/latest");
+    assert.equal(reasonOf(latest), "upstream-unreachable");
+    assert.equal((await recordOf(latest))["action"], "billing:latestInvoice");
+  });
+
+  test(`${over}: a parameter that can be read in two ways denies where a forbid reads it`, async () => {
+    for (const query of ["page=1&page=11", "page=1e1", "page=%2011"]) {
+      assert.equal(reasonOf(await ask(`/billing/invoices/7?${query}`)), "policy-error", query);
+    }
+    assert.equal(reasonOf(await ask("/billing/invoices/0x0d")), "policy-error");
+  });
+
+  test(`${over}: what the document does not describe is refused before anybody is asked`, async () => {
+    const unknown = await ask("/billing/credits");
+    assert.equal(unknown.status, 404);
+    assert.equal(reasonOf(unknown), "unknown-operation");
+    assert.equal((await recordOf(unknown))["reason"], "unknown-operation");
+    assert.equal(reasonOf(await ask("/billing/v1/invoices/7")), "unknown-operation");
+    assert.equal(reasonOf(await ask("/billing/invoices/7/")), "unknown-operation");
+    const method = await ask("/billing/invoices/7", "PUT");
+    assert.equal(method.status, 405);
+    assert.equal(reasonOf(method), "method-not-allowed");
+    assert.deepEqual(valuesOf(method, "allow"), ["GET, DELETE"]);
+    assert.equal((await ask("/billing/invoices/7", "HEAD")).status, 405);
+  });
+}
