@@ -27,6 +27,7 @@ export const LAYERS: Readonly<Record<string, number>> = {
   store: 2,
   telemetry: 2,
   gate: 3,
+  review: 3,
   http: 4,
   proxy: 5,
   authority: 5,

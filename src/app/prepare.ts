@@ -5,6 +5,7 @@ import { loadConfigInThread } from "../config/load-thread.ts";
 import type { PolicyTests } from "../config/policy-tests.ts";
 import { runTestsInThread, type TestOutcome } from "../config/test-thread.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";
+import { isKept, keptBundlesFolder } from "../policy/bundle/kept-bundles.ts";
 import { type VerifiedPolicies, verifyPolicies } from "../policy/compile-policies.ts";
 import type { PolicySource } from "../policy/policy-source.ts";
 
@@ -24,7 +25,7 @@ export interface Prepared {
  * problem, and SallyportError where the bundle cannot be read.
  * It remembers the last policies that passed: where neither they nor the words they can use have
  * changed, the official engine (half a second to start, 0.7 ms a policy) is not asked again. The same holds
- * for their tests.
+ * for their tests. Bundles are kept beside the audit log, so that what they decide can be explained.
  *
  * Policies that fail a test are refused, unless the configuration ignores it (`insecureIgnoreFailingTests`).
  */
@@ -38,20 +39,22 @@ export function createPreparer(
   return async () => {
     const loaded = await loadConfigInThread(file, { env: process.env, bundle: bundle?.() });
     const { policyFiles, shadowFiles, vocabulary } = loaded;
-    const policies = await enforced({ files: policyFiles, vocabulary });
+    // The candidate too: records name it where its answer is another.
+    const keep = keptBundlesFolder(loaded.config.audit.path);
+    const policies = await enforced({ files: policyFiles, vocabulary }, keep);
     const tests = await tested(loaded, policies);
-    const shadow = shadowFiles && (await candidate({ files: shadowFiles, vocabulary }));
+    const shadow = shadowFiles && (await candidate({ files: shadowFiles, vocabulary }, keep));
     return { loaded, policies, shadow, tests };
   };
 }
 
 /** Throws ConfigError. */
-function createVerifier(): (source: PolicySource) => Promise<VerifiedPolicies> {
+function createVerifier(): (source: PolicySource, keep: string) => Promise<VerifiedPolicies> {
   let known: { readonly of: string; readonly policies: VerifiedPolicies } | undefined;
-  return async (source) => {
+  return async (source, keep) => {
     const of = digestOf(source);
-    if (known?.of === of) return known.policies;
-    const result = await verifyPolicies(source);
+    if (known?.of === of && isKept(keep, known.policies.hash)) return known.policies;
+    const result = await verifyPolicies(source, { keep });
     if (result.problems !== undefined) throw new ConfigError(result.problems);
     known = { of, policies: result.verified };
     return result.verified;

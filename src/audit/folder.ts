@@ -57,6 +57,32 @@ export function segmentName(timeMs: number, instance: string): string {
   return `audit-${startText(timeMs)}-${instance}.jsonl`;
 }
 
+export interface SegmentParts {
+  readonly startMs: number;
+  /** The process id and what follows it. */
+  readonly instance: string;
+}
+
+/** Of the name of a segment; undefined for other files. */
+export function segmentParts(name: string): SegmentParts | undefined {
+  const [, start] = SEGMENT.exec(name) ?? [];
+  if (start === undefined) return undefined;
+  const text = start.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)/, "$1-$2-$3T$4:$5:");
+  const instance = name.slice(`audit-${start}-`.length, -".jsonl".length);
+  return { startMs: Date.parse(text), instance };
+}
+
+/** Key of the value hashes; undefined where there is none. Throws as `openAuditFolder` does. */
+export async function readValueKey(folder: string): Promise<Uint8Array | undefined> {
+  const path = join(folder, KEY_FILE);
+  try {
+    return await readKey(path);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error instanceof SallyportError ? error : refused(path, "cannot be read", error);
+  }
+}
+
 async function openKey(folder: string): Promise<Uint8Array> {
   const path = join(folder, KEY_FILE);
   try {

@@ -25,6 +25,7 @@ import { drain } from "./drain.ts";
 import { enrol, type EnrolOptions } from "./enrol.ts";
 import { renew, type RenewOptions } from "./enrol-renew.ts";
 import { FORMATS, SEVERITIES } from "./findings-report.ts";
+import { explain, type ExplainOptions } from "./explain.ts";
 import { init, type InitOptions } from "./init.ts";
 import { listKeys, listRoots, rotateKey, rotateRoot } from "./keys.ts";
 import { type BuildOptions, policyBuild } from "./policy-build.ts";
@@ -155,6 +156,7 @@ function createProgram(exit: (code: number) => void): Command {
       exit(await renew(options, { print, stopped: firstSignal }));
     });
 
+  addExplainCommand(program.command("explain"), exit);
   addPolicyCommands(program.command("policy").description("about policies"), exit);
 
   addStoreCommands(program.command("store").description("about the authority's store"), exit);
@@ -225,6 +227,17 @@ function percentOf(text: string): number {
   if (!/^(?:100|[1-9]?[0-9])$/.test(text))
     throw new InvalidArgumentError("a number from 0 to 100.");
   return Number(text);
+}
+
+function addExplainCommand(command: Command, exit: (code: number) => void): void {
+  configured(command)
+    .description("why a decision was made, clause by clause, by the policies of that time")
+    .argument("<id>", "of the decision: sallyport-decision in the answer, decisionId in the log")
+    .option("--audit <folder>", "folder of the audit log (otherwise as the configuration says)")
+    .addOption(new Option("--format <format>").choices(["text", "json"]).default("text"))
+    .action(async (id: string, options: ExplainOptions) => {
+      exit(await explain(id, options));
+    });
 }
 
 function addStoreCommands(store: Command, exit: (code: number) => void): void {

@@ -33,6 +33,16 @@ export function createDecisionIds(
   };
 }
 
+/** Milliseconds since the epoch at which an id was made; undefined for what is no decision id. */
+export function decisionTime(id: string): number | undefined {
+  if (!ID.test(id)) return undefined;
+  let timeMs = 0;
+  for (const character of id.slice(0, 10)) timeMs = timeMs * 32 + ALPHABET.indexOf(character);
+  return timeMs;
+}
+
+const ID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
+
 /** Two characters at once: digit by digit the id of a request costs three times as much. */
 const PAIRS: readonly string[] = Array.from({ length: 1024 }, (_, value) => base32(value, 2));
 

@@ -56,11 +56,19 @@ export async function compilePolicies(
   return await compileVerified(result.verified, source.vocabulary, deps);
 }
 
+export interface VerifyOptions {
+  /** Folder in which the bundle is kept once it passed (`kept-bundles.ts`); left out: it is not kept. */
+  readonly keep?: string | undefined;
+}
+
 /** The first half: what the official engine says, in its thread. */
-export async function verifyPolicies({ files, vocabulary }: PolicySource): Promise<VerifyResult> {
+export async function verifyPolicies(
+  { files, vocabulary }: PolicySource,
+  { keep }: VerifyOptions = {},
+): Promise<VerifyResult> {
   const built = buildSchema(vocabulary);
   if (built.problems !== undefined) return { problems: built.problems };
-  const task = { kind: "load", files, vocabulary, schema: built.schema } as const;
+  const task = { kind: "load", files, vocabulary, schema: built.schema, keep } as const;
   const policies: LoadedPolicy[] = [];
   for await (const message of runOfficialTask(task)) {
     if (message.kind === "policies") {

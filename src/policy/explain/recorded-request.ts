@@ -45,6 +45,8 @@ type RecordedActor = Omit<Actor, "issuer" | "clientId"> & {
   readonly clientId?: string | undefined;
 };
 
+export type { RecordedHash } from "./recorded-inputs.ts";
+
 export interface AskedAgain {
   readonly request: PolicyRequest;
   readonly hidden: HiddenParts;

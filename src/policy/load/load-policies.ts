@@ -33,6 +33,8 @@ import { readStepUp, STEP_UP_ANNOTATION, STEP_UP_REMEDY } from "../step-up.ts";
 
 export interface LoadTask extends PolicySource {
   readonly schema: SchemaJson;
+  /** Folder in which the bundle is kept once it passed; left out: it is not kept. */
+  readonly keep?: string | undefined;
 }
 
 /** One policy that passed every check. */

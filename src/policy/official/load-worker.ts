@@ -3,7 +3,15 @@
  * so that the receiving thread is never held up for long), and is terminated by who started it.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { loadPolicies, type LoadedPolicy, type LoadResult } from "../load/load-policies.ts";
+import type { Problem } from "../../model/errors.ts";
+import { keepBundle } from "../bundle/kept-bundles.ts";
+import { encodePolicyBundle } from "../bundle/policy-bundle.ts";
+import {
+  loadPolicies,
+  type LoadedPolicy,
+  type LoadResult,
+  type LoadTask,
+} from "../load/load-policies.ts";
 import { officialSchemaText } from "./official-engine.ts";
 import type { ThreadMessage, ThreadTask } from "./official-thread.ts";
 
@@ -31,7 +39,22 @@ function* messagesOf(task: ThreadTask): Generator<ThreadMessage> {
     yield { kind: "text", text: value };
     return;
   }
-  yield* inPieces(loadPolicies(task));
+  const result = loadPolicies(task);
+  yield* inPieces({ ...result, warnings: [...result.warnings, ...kept(task, result)] });
+}
+
+/** Before they can come in force, so that what they decide can be decided again. */
+function kept(task: LoadTask, { problems }: LoadResult): readonly Problem[] {
+  if (task.keep === undefined || problems.length > 0) return [];
+  try {
+    keepBundle(task.keep, encodePolicyBundle(task));
+    return [];
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? "failed";
+    const message = `the policy bundle cannot be kept in ${task.keep} (${why})`;
+    const remedy = "mend the folder and reload; until then no decision by it can be explained";
+    return [{ message, remedy }];
+  }
 }
 
 function* inPieces(result: LoadResult): Generator<ThreadMessage> {

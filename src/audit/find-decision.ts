@@ -1,0 +1,146 @@
+/**
+ * Finds one decision in the folder of an audit log by its id, newest file first, and the completion that
+ * belongs to it. It reads the files block by block and parses no line but those that hold the id.
+ *
+ * It opens no link and nothing that is not a file, and takes no line that is longer than a record can be.
+ */
+import { constants } from "node:fs";
+import { open, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { SallyportError } from "../model/errors.ts";
+import { decisionTime } from "../platform/decision-id.ts";
+import { codeOf } from "./files.ts";
+import { segmentParts } from "./folder.ts";
+import {
+  isRecordFault,
+  parseRecord,
+  type RecordedCompletion,
+  type RecordedDecision,
+} from "./record-schema.ts";
+import { RECORD_LIMITS } from "./serialize.ts";
+
+const LIMITS = {
+  /** Bytes that are read at once; with a line that a block cuts, all that is held. */
+  block: 1024 * 1024,
+  /** Bytes of a line: a character of a record has at most three in UTF-8. */
+  line: RECORD_LIMITS.line * 3,
+  /** Milliseconds that clocks of workers may differ from those of the files: which are looked at first. */
+  skewMs: 60_000,
+} as const;
+
+export interface FoundDecision {
+  readonly decision: RecordedDecision;
+  /** Undefined where there is none, or not in the file that has the decision or the one after it. */
+  readonly completion: RecordedCompletion | undefined;
+  /** Name of the file that has the decision. */
+  readonly file: string;
+}
+
+/**
+ * Undefined where no file has it. Throws SallyportError `audit-failed` where the folder cannot be read, or the
+ * line that has the id is no record that this version knows.
+ */
+export async function findDecision(folder: string, id: string): Promise<FoundDecision | undefined> {
+  const timeMs = decisionTime(id);
+  if (timeMs === undefined) return undefined;
+  const segments = await segmentsOf(folder);
+  // Those that began after it only in case a clock went back.
+  const early = segments.filter(({ startMs }) => startMs <= timeMs + LIMITS.skewMs);
+  const late = segments.filter(({ startMs }) => startMs > timeMs + LIMITS.skewMs);
+  for (const segment of [...early, ...late]) {
+    const found = await searchFile(folder, segment.name, id);
+    if (found.decision === undefined) continue;
+    const { decision } = found;
+    const next = segments.findLast(
+      ({ instance, startMs }) => instance === segment.instance && startMs > segment.startMs,
+    );
+    const { completion = next && (await searchFile(folder, next.name, id)).completion } = found;
+    return { decision, completion, file: segment.name };
+  }
+  return undefined;
+}
+
+interface Segment {
+  readonly name: string;
+  readonly startMs: number;
+  readonly instance: string;
+}
+
+/** Newest first. */
+async function segmentsOf(folder: string): Promise<readonly Segment[]> {
+  try {
+    return (await readdir(folder))
+      .flatMap((name) => {
+        const parts = segmentParts(name);
+        return parts === undefined ? [] : [{ name, ...parts }];
+      })
+      .toSorted((left, right) => right.startMs - left.startMs || (left.name < right.name ? -1 : 1));
+  } catch (error) {
+    throw failed(folder, error);
+  }
+}
+
+interface Found {
+  readonly decision?: RecordedDecision;
+  readonly completion?: RecordedCompletion;
+}
+
+async function searchFile(folder: string, name: string, id: string): Promise<Found> {
+  const path = join(folder, name);
+  let found: Found = {};
+  try {
+    for await (const line of linesWith(path, `"decisionId":"${id}"`)) {
+      const record = parseRecord(line);
+      if (isRecordFault(record)) {
+        const message = `audit: ${name} has a line of decision ${id} that is ${record.fault}`;
+        throw new SallyportError("audit-failed", message);
+      }
+      if (record.type === "decision") found = { ...found, decision: record };
+      if (record.type === "completion") found = { ...found, completion: record };
+    }
+    return found;
+  } catch (error) {
+    // It was taken away meanwhile: by then it is in nobody's folder.
+    if (codeOf(error) === "ENOENT") return found;
+    throw error instanceof SallyportError ? error : failed(path, error);
+  }
+}
+
+/** Lines with an end that hold the text. */
+async function* linesWith(path: string, text: string): AsyncGenerator<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    if (!(await file.stat()).isFile()) return;
+    const block = Buffer.allocUnsafe(LIMITS.block + LIMITS.line);
+    let kept = 0;
+    for (;;) {
+      const { bytesRead } = await file.read(block, kept, LIMITS.block, null);
+      if (bytesRead === 0) return;
+      const held = block.subarray(0, kept + bytesRead);
+      const end = held.lastIndexOf(LINE_FEED) + 1;
+      yield* matching(held.subarray(0, end), text);
+      // What is longer than a line can be is none, and is not held.
+      const rest = held.length - end > LIMITS.line ? held.length : end;
+      held.copyWithin(0, rest);
+      kept = held.length - rest;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+const LINE_FEED = 0x0a;
+
+function* matching(lines: Buffer, text: string): Generator<string> {
+  for (let at = lines.indexOf(text); at >= 0;) {
+    const start = lines.lastIndexOf(LINE_FEED, at) + 1;
+    const end = lines.indexOf(LINE_FEED, at);
+    yield lines.toString("utf8", start, end);
+    at = lines.indexOf(text, end);
+  }
+}
+
+function failed(path: string, cause: unknown): SallyportError {
+  const why = codeOf(cause) ?? "unknown";
+  return new SallyportError("audit-failed", `audit: ${path} cannot be read (${why})`, { cause });
+}

@@ -1,0 +1,116 @@
+/**
+ * Looks at a decision again: finds its record in the folder of an audit log, and evaluates the request that
+ * it holds by the policies that were in force then, which lie beside it. Says whether they answer as they
+ * did. Nothing in it depends on what is in force now, or on when it is asked.
+ */
+import { findDecision, type FoundDecision } from "../audit/find-decision.ts";
+import { readValueKey } from "../audit/folder.ts";
+import type { RecordedCompletion, RecordedDecision } from "../audit/record-schema.ts";
+import { createValueHash } from "../audit/value-hash.ts";
+import { REASONS } from "../model/reason.ts";
+import { keptBundlesFolder, readKeptBundle } from "../policy/bundle/kept-bundles.ts";
+import type { CompileDeps } from "../policy/compile-policies.ts";
+import { LOCAL_SOCKET_POLICY } from "../policy/decide/local-socket.ts";
+import { explainPolicies, type PolicyExplanation } from "../policy/explain/explanation.ts";
+import { openExplainable } from "../policy/explain/open-explainable.ts";
+import { recordedRequest, type RecordedHash } from "../policy/explain/recorded-request.ts";
+
+export interface ExplainedDecision {
+  readonly record: RecordedDecision;
+  /** How its request ended; left out where that is not in the log, or not near. */
+  readonly completion?: RecordedCompletion;
+  /** File of the audit log that has the record. */
+  readonly file: string;
+  /** What the reason means: for the caller, and for the operator. */
+  readonly title: string;
+  readonly meaning: string;
+  readonly evaluation: Evaluation;
+  /** Left out where policies were not asked, or those of that time are not at hand. */
+  readonly policies?: PolicyExplanation;
+}
+
+/**
+ * How the second evaluation stands to the record. `same`: decision, reason, determining and erroring policies
+ * are those of the record. `uncertain`: it depends on what the record does not hold. `not-asked`: policies
+ * did not decide. `no-bundle`: the policies of that time are not kept.
+ */
+export type Evaluation = "same" | "different" | "uncertain" | "not-asked" | "no-bundle";
+
+/**
+ * `folder` is that of the audit log. Undefined where no record has the id. Throws SallyportError where folder
+ * or record cannot be read, or the policies are none that this version evaluates.
+ */
+export async function explainDecision(
+  { folder, id }: { readonly folder: string; readonly id: string },
+  deps: CompileDeps,
+): Promise<ExplainedDecision | undefined> {
+  const found = await findDecision(folder, id);
+  if (found === undefined) return undefined;
+  const { decision: record } = found;
+  const key = await readValueKey(folder);
+  const asked = wereAsked(record)
+    ? recordedRequest(record, key && (createValueHash(key) satisfies RecordedHash))
+    : undefined;
+  if (asked === undefined) return explained(found, "not-asked");
+  const source = readKeptBundle(keptBundlesFolder(folder), record.bundle);
+  if (source === undefined) return explained(found, "no-bundle");
+  const policies = explainPolicies(await openExplainable(source, deps), asked);
+  return explained(found, compared(record, policies), policies);
+}
+
+/** The same bytes for the same value; integers beyond 2^53 as the audit log writes them. */
+export function explanationJson(value: unknown): string {
+  const exact = (_name: string, one: unknown): unknown =>
+    typeof one === "bigint" ? { long: String(one) } : one;
+  return JSON.stringify(value, exact, 2);
+}
+
+function explained(
+  { decision: record, completion, file }: FoundDecision,
+  evaluation: Evaluation,
+  policies?: PolicyExplanation,
+): ExplainedDecision {
+  const { title, meaning } = REASONS[record.reason];
+  return {
+    record,
+    ...(completion === undefined ? {} : { completion }),
+    file,
+    title,
+    meaning,
+    evaluation,
+    ...(policies === undefined ? {} : { policies }),
+  };
+}
+
+const OF_POLICIES: ReadonlySet<string> = new Set([
+  "permitted",
+  "no-permit",
+  "forbidden",
+  "policy-error",
+  "step-up-required",
+]);
+
+/** What was permitted can be refused further on: then the record has both, the policies and the reason. */
+function wereAsked({ reason, determining, erroring }: RecordedDecision): boolean {
+  if (determining.includes(LOCAL_SOCKET_POLICY)) return false;
+  return OF_POLICIES.has(reason) || determining.length > 0 || erroring.length > 0;
+}
+
+function compared(record: RecordedDecision, again: PolicyExplanation): Evaluation {
+  const reason = OF_POLICIES.has(record.reason) ? record.reason : "permitted";
+  if (again.reason === undefined || isOpen(again)) return "uncertain";
+  const same =
+    again.reason === reason &&
+    sameTexts(again.determining, record.determining) &&
+    sameTexts(again.erroring, record.erroring);
+  return same ? "same" : "different";
+}
+
+/** Whether some policy may apply or not: then the lists may have one more. */
+function isOpen({ policies }: PolicyExplanation): boolean {
+  return policies.some(({ applies }) => applies === "depends");
+}
+
+function sameTexts(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((text, index) => text === right[index]);
+}
