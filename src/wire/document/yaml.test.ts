@@ -71,3 +71,16 @@ test("parseYaml() refuses an alias inside itself, alias bombs and deep nesting",
   assert.match(problems(`a: ${"[".repeat(80)}${"]".repeat(80)}`).join("\n"), /deeper than 64/);
   assert.equal(problems(`a: ${"[".repeat(100_000)}`).length > 0, true);
 });
+
+test("parseYaml() takes many keys in time that grows with them, and refuses a repeated one among them", () => {
+  const keys = Array.from({ length: 20_000 }, (_, index) => `k${index}: 1`);
+  const began = performance.now();
+  assert.deepEqual(problems(`${keys.join("\n")}\nk7: 2\n`), ["20001:1 Map keys must be unique"]);
+  // Each key compared with all before it took half a minute.
+  assert.ok(performance.now() - began < 15_000);
+});
+
+test("parseYaml() refuses more values than it was told to take", () => {
+  assert.deepEqual(parseYaml("[1, 2]", { nodes: 3 }).problems, []);
+  assert.match(parseYaml("[1, 2, 3]", { nodes: 3 }).problems[0]?.message ?? "", /too large/);
+});

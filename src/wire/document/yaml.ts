@@ -44,19 +44,25 @@ export interface YamlDocument {
 }
 
 export interface YamlOptions {
+  /** Most values, its aliases unfolded; of a configuration when left out. */
+  readonly nodes?: number;
   /** What an empty document is told to begin with. */
   readonly begin?: string;
 }
 
 /** Never throws for what the text holds: problems are a part of the answer. */
-export function parseYaml(text: string, { begin = "version: 1" }: YamlOptions = {}): YamlDocument {
+export function parseYaml(
+  text: string,
+  { begin = "version: 1", nodes = LIMITS.nodes }: YamlOptions = {},
+): YamlDocument {
   let documents: Document.Parsed[];
   try {
     const parsed = parseAllDocuments(text, {
       version: "1.2",
       schema: "core",
       strict: true,
-      uniqueKeys: true,
+      // Looked at below: the package compares each key with all before it, half a minute for 20 000.
+      uniqueKeys: false,
       intAsBigInt: true,
       prettyErrors: false,
       logLevel: "silent",
@@ -79,7 +85,7 @@ export function parseYaml(text: string, { begin = "version: 1" }: YamlOptions = 
     const message = "a second YAML document begins here";
     problems.push({ offset: second.range[0], message, remedy: "one document, without '---'" });
   }
-  const reader = new Reader(first, problems);
+  const reader = new Reader(first, { problems, nodes });
   const { value, place } = reader.read(first.contents, { key: undefined, depth: 0 });
   return { value, place, problems };
 }
@@ -95,11 +101,16 @@ class Reader {
   /** Aliases that are being unfolded, to refuse one inside itself. */
   readonly #open = new Set<Node>();
   readonly #targets = new Map<Node, ParsedNode | undefined>();
+  readonly #limit: number;
   #nodes = 0;
 
-  constructor(document: Document.Parsed, problems: YamlProblem[]) {
+  constructor(
+    document: Document.Parsed,
+    { problems, nodes }: { readonly problems: YamlProblem[]; readonly nodes: number },
+  ) {
     this.#document = document;
     this.#problems = problems;
+    this.#limit = nodes;
   }
 
   read(
@@ -108,11 +119,11 @@ class Reader {
   ): Read {
     const offset = node?.range[0] ?? at.key ?? 0;
     this.#nodes += 1;
-    if (this.#nodes > LIMITS.nodes || at.depth > LIMITS.depth) {
-      if (this.#nodes <= LIMITS.nodes + 1) {
+    if (this.#nodes > this.#limit || at.depth > LIMITS.depth) {
+      if (this.#nodes <= this.#limit + 1) {
         const what = at.depth > LIMITS.depth ? `deeper than ${LIMITS.depth} levels` : "too large";
         this.#report(offset, `the document is ${what} once its aliases are unfolded`);
-        this.#nodes = LIMITS.nodes + 2;
+        this.#nodes = this.#limit + 2;
       }
       return leaf(undefined, offset, at.key);
     }
@@ -161,6 +172,10 @@ class Reader {
       if (key === "<<" || key === "__proto__") {
         const remedy = key === "<<" ? "an alias in full, or the keys themselves" : undefined;
         this.#report(offset, `the key "${key}" is not accepted`, remedy);
+        continue;
+      }
+      if (children.has(key)) {
+        this.#report(offset, "Map keys must be unique");
         continue;
       }
       const child = this.read(pair.value, { key: offset, depth: at.depth + 1 });
