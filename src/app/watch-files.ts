@@ -11,8 +11,10 @@ const LIMITS = {
   everyMs: 1000,
 } as const;
 
-const POLICY_SUFFIX = ".cedar";
-const TEST_SUFFIX = ".yaml";
+/** Files that count within a folder. */
+const POLICY = /\.cedar$/;
+const DATA = /\.(?:ya?ml|json)$/;
+const TEST = /\.ya?ml$/;
 
 export interface FileWatch {
   /** A reload is about to read them: what they are now is what it takes. */
@@ -35,9 +37,13 @@ export function watchFiles(
   let last: string | undefined;
 
   async function seenNow(): Promise<string> {
-    const { tests } = config().policies;
-    const policies = await stampOf([file, ...policyPaths(config())], POLICY_SUFFIX);
-    return tests.length === 0 ? policies : `${policies} ${await stampOf(tests, TEST_SUFFIX)}`;
+    const { entities = [], tests } = config().policies;
+    const stamps = [
+      stampOf([file, ...policyPaths(config())], POLICY),
+      stampOf(entities, DATA),
+      stampOf(tests, TEST),
+    ];
+    return (await Promise.all(stamps)).join(" ");
   }
 
   async function look(): Promise<void> {

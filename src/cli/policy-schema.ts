@@ -11,8 +11,8 @@ export async function policySchema(config: string): Promise<number> {
     own === undefined
       ? undefined
       : await newestBundle(bundlesFolder(own.config.authority.identity));
-  const { vocabulary } = await loadConfig(config, { env: process.env, bundle });
-  const result = await schemaText(vocabulary);
+  const { policyFiles: files, vocabulary } = await loadConfig(config, { env: process.env, bundle });
+  const result = await schemaText({ files, vocabulary });
   if ("problems" in result) throw new ConfigError(result.problems);
   process.stdout.write(result.text);
   return 0;

@@ -11,7 +11,6 @@ import { FINDING_CATALOGUE } from "../policy/findings/catalogue.ts";
 import { findFindings } from "../policy/findings/find-findings.ts";
 import type { Finding } from "../policy/findings/finding.ts";
 import { loadPolicies } from "../policy/load/load-policies.ts";
-import { buildSchema } from "../policy/load/schema.ts";
 import { inspectConfig } from "./load.ts";
 
 /** What a test changes of a configuration in which nothing is found. */
@@ -91,9 +90,7 @@ async function findingsOf(context: TestContext, change: Change): Promise<readonl
   assert.ok(loaded !== undefined && facts !== undefined);
   // As check does, but without a thread for each.
   const { vocabulary, policyFiles: files } = loaded;
-  const { schema } = buildSchema(vocabulary);
-  assert.ok(schema !== undefined);
-  const { policies, problems: refused } = loadPolicies({ files, vocabulary, schema });
+  const { policies, problems: refused } = loadPolicies({ files, vocabulary });
   assert.deepEqual(refused, []);
   return findFindings({ policies, vocabulary, written: facts() });
 }

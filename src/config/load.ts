@@ -24,7 +24,7 @@ import { expand, type ExpandSources, type Expansion } from "./expand.ts";
 import { findProblems, findWarnings, type Subject } from "./find-problems.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 import { type Path, pathKey } from "../wire/document/place.ts";
-import { readPolicyFiles, readShadowFiles, readTestFiles } from "./policy-files.ts";
+import { readDataFiles, readPolicyFiles, readShadowFiles, readTestFiles } from "./policy-files.ts";
 import { gatherTests, type PolicyTests } from "./policy-tests.ts";
 import { publish, type PublishedBundle } from "./publish.ts";
 import { type ConfigSource, isFollowersFile, readSource } from "./read-source.ts";
@@ -202,6 +202,8 @@ function readParts(
     bundle === undefined
       ? readShadowFiles(draft.policies?.shadow, folder)
       : { files: bundle.content.shadow, problems: [] };
+  // Those of a bundle are among its policies.
+  const data = readDataFiles(bundle === undefined ? (draft.policies?.entities ?? []) : [], folder);
   // What came over the feed was tested at the authority, whose words are more than a proxy's.
   const tests = readTestFiles(bundle === undefined ? (draft.policies?.tests ?? []) : [], folder);
   const described = readDescriptions(draft.services, folder);
@@ -210,7 +212,7 @@ function readParts(
   return {
     expansion,
     draft,
-    policyFiles: policies.files,
+    policyFiles: [...policies.files, ...data.files],
     shadowFiles: shadow.files,
     testFiles: tests.files,
     described,
@@ -219,6 +221,7 @@ function readParts(
     problems: [
       ...problems,
       ...policies.problems,
+      ...data.problems,
       ...shadow.problems,
       ...tests.problems,
       ...described.problems,

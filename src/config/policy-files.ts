@@ -1,7 +1,8 @@
 /**
- * Reads the policies that a configuration names, and their tests: files, and of folders every `*.cedar`
- * (of tests, every `*.yaml` and `*.yml`) directly in them, in the order of their names. A folder that is missing or holds none is an error, never an
- * empty policy set: a wrong mount would otherwise deny or permit everything without a word.
+ * Reads the policies that a configuration names, their data and their tests: files, and of folders every
+ * file of the right ending directly in them, in the order of their names. A folder that is missing or
+ * holds none is an error, never an empty policy set: a wrong mount would otherwise deny or permit
+ * everything without a word.
  */
 import { readdirSync, statSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
@@ -11,7 +12,7 @@ import { TEST_LIMITS } from "../policy/testing/test-format.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 
 const LIMITS = {
-  /** Bytes of one file; a policy is a page, and 10 000 of them in one file fit. */
+  /** Bytes of one file; 10 000 policies in one fit, and 100 000 entities. */
   file: 16 * 1024 * 1024,
   /** Files; each costs a read at every reload. */
   files: 10_000,
@@ -31,6 +32,12 @@ interface Kind {
 }
 
 const POLICIES: Kind = { key: "enforce", suffixes: [".cedar"], what: "*.cedar", limits: LIMITS };
+const DATA: Kind = {
+  key: "entities",
+  suffixes: [".yaml", ".yml", ".json"],
+  what: "*.yaml, *.yml or *.json",
+  limits: LIMITS,
+};
 const TESTS: Kind = {
   key: "tests",
   suffixes: [".yaml", ".yml"],
@@ -49,6 +56,11 @@ export function readShadowFiles(
 ): Pick<FilesRead, "problems"> & { readonly files: FilesRead["files"] | undefined } {
   if (shadow === undefined) return { files: undefined, problems: [] };
   return readAll(shadow, folder, { ...POLICIES, key: "shadow" });
+}
+
+/** Of policies' data, where a configuration names some. */
+export function readDataFiles(entities: readonly string[], folder: string): FilesRead {
+  return readAll(entities, folder, DATA);
 }
 
 /** Of policies' tests, where a configuration names some. */
@@ -92,7 +104,11 @@ function listFiles(
   const remedy = `a folder with ${what} files, or one such file`;
   let names: string[];
   try {
-    if (statSync(path).isFile()) return { paths: [path] };
+    if (statSync(path).isFile()) {
+      // What a file holds is told by its ending from here on.
+      if (suffixes.some((suffix) => path.endsWith(suffix))) return { paths: [path] };
+      return { message: `is no ${what} file`, remedy };
+    }
     names = readdirSync(path);
   } catch (error) {
     return { message: `cannot be read (${codeOf(error)})`, remedy };

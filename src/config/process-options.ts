@@ -23,7 +23,7 @@ export const reloadSchema = z
       .boolean()
       .default(false)
       .describe(
-        "Reload by itself when the configuration or a policy has changed and two looks, a second apart, see the same. Swap them at once (a symbolic link that is renamed over, as Kubernetes does): a slow copy could be taken half-way. Without it, SIGHUP reloads.",
+        "Reload by itself when the configuration, a policy or its data has changed and two looks, a second apart, see the same. Swap them at once (a symbolic link that is renamed over, as Kubernetes does): a slow copy could be taken half-way. Without it, SIGHUP reloads.",
       ),
   })
   .readonly();

@@ -12,6 +12,7 @@ import { workloadAddress } from "../identity/spiffe/workload-api-options.ts";
 import { mapListenerFiles, mapServiceFiles } from "../http/tls-options.ts";
 import { redisSocket, withRedisSocket } from "../memory/redis-url.ts";
 import type { SharedOptions } from "../memory/shared-options.ts";
+import type { PolicyOptions } from "../policy/policy-options.ts";
 import type { Config, OwnConfig } from "./schema.ts";
 
 /** Of what a follower's own file says, and of the same parts of a whole configuration. */
@@ -66,14 +67,20 @@ export function resolvePaths(config: Config, folder: string): Config {
       }),
     ),
     authenticators: Object.fromEntries(authenticators) as Config["authenticators"],
-    policies: {
-      ...config.policies,
-      enforce: config.policies.enforce.map((path) => resolve(folder, path)),
-      ...(config.policies.shadow && {
-        shadow: config.policies.shadow.map((path) => resolve(folder, path)),
-      }),
-      tests: config.policies.tests.map((path) => resolve(folder, path)),
-    },
+    policies: resolvePolicies(config.policies, folder),
+  };
+}
+
+function resolvePolicies(policies: PolicyOptions, folder: string): PolicyOptions {
+  const { enforce, shadow, entities, tests } = policies;
+  const resolved = (paths: readonly string[]): string[] =>
+    paths.map((path) => resolve(folder, path));
+  return {
+    ...policies,
+    enforce: resolved(enforce),
+    ...(shadow === undefined ? {} : { shadow: resolved(shadow) }),
+    ...(entities === undefined ? {} : { entities: resolved(entities) }),
+    tests: resolved(tests),
   };
 }
 

@@ -59,21 +59,21 @@ export function watchFiles(
   };
 }
 
-/** One text that changes whenever one of the files does, or, in a folder, one of those that end in `suffix`. */
-export async function stampOf(paths: readonly string[], suffix?: string): Promise<string> {
-  return (await Promise.all(paths.map((path) => stamp(path, suffix)))).join("\n");
+/** One text that changes whenever one of the files does, or, in a folder, one of those whose names fit the pattern. */
+export async function stampOf(paths: readonly string[], inside?: RegExp): Promise<string> {
+  return (await Promise.all(paths.map((path) => stamp(path, inside)))).join("\n");
 }
 
-async function stamp(path: string, suffix?: string): Promise<string> {
+async function stamp(path: string, inside?: RegExp): Promise<string> {
   try {
     const found = await stat(path, { bigint: true });
     const own = text(found);
-    if (suffix === undefined || !found.isDirectory()) return own;
-    const names = (await readdir(path)).filter((name) => name.endsWith(suffix)).toSorted();
-    const inside = await Promise.all(
+    if (inside === undefined || !found.isDirectory()) return own;
+    const names = (await readdir(path)).filter((name) => inside.test(name)).toSorted();
+    const stamps = await Promise.all(
       names.map(async (name) => `${name} ${await stamp(join(path, name))}`),
     );
-    return [own, ...inside].join("\n");
+    return [own, ...stamps].join("\n");
   } catch (error) {
     return codeOf(error);
   }

@@ -8,12 +8,13 @@ import type { Problem } from "../model/errors.ts";
 import type { Clock } from "../model/ports.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { compilePolicy, type CompiledPolicy } from "./cedar/compile-policy.ts";
+import type { FileEntity } from "./data/file-entity.ts";
+import { createFileEntities } from "./decide/file-entities.ts";
 import { createGatePolicies, type InspectablePolicies } from "./decide/gate-policies.ts";
 import type { LoadedPolicy } from "./load/load-policies.ts";
 import { runOfficialTask } from "./official/official-thread.ts";
 import type { PolicySource } from "./policy-source.ts";
 import type { PolicyJson } from "./cedar/policy-json.ts";
-import { buildSchema } from "./load/schema.ts";
 
 export interface CompileDeps {
   readonly clock: Pick<Clock, "monotonic">;
@@ -38,6 +39,8 @@ const LIMITS = {
 /** Policies that passed every check of the official engine: plain data that can go to another process. */
 export interface VerifiedPolicies {
   readonly policies: readonly LoadedPolicy[];
+  /** What data files say of principals, roles and groups. */
+  readonly entities: readonly FileEntity[];
   readonly hash: string;
   readonly warnings: readonly Problem[];
 }
@@ -66,16 +69,17 @@ export async function verifyPolicies(
   { files, vocabulary }: PolicySource,
   { keep }: VerifyOptions = {},
 ): Promise<VerifyResult> {
-  const built = buildSchema(vocabulary);
-  if (built.problems !== undefined) return { problems: built.problems };
-  const task = { kind: "load", files, vocabulary, schema: built.schema, keep } as const;
   const policies: LoadedPolicy[] = [];
-  for await (const message of runOfficialTask(task)) {
+  const entities: FileEntity[] = [];
+  for await (const message of runOfficialTask({ kind: "load", files, vocabulary, keep })) {
     if (message.kind === "policies") {
       for (const policy of message.policies) policies.push(policy);
+    } else if (message.kind === "entities") {
+      for (const entity of message.entities) entities.push(entity);
     } else if (message.kind === "done") {
       const { problems, warnings, hash } = message;
-      return problems.length > 0 ? { problems } : { verified: { policies, hash, warnings } };
+      if (problems.length > 0) return { problems };
+      return { verified: { policies, entities, hash, warnings } };
     }
   }
   throw new TypeError("the thread of the Cedar engine gave no result");
@@ -83,7 +87,7 @@ export async function verifyPolicies(
 
 /** The second half: closures in this thread, in slices. */
 export async function compileVerified(
-  { policies, hash, warnings }: VerifiedPolicies,
+  { policies, entities, hash, warnings }: VerifiedPolicies,
   vocabulary: Vocabulary,
   { clock, held }: CompileDeps,
 ): Promise<CompileResult> {
@@ -96,7 +100,8 @@ export async function compileVerified(
   }
   if (problems.length > 0) return { problems };
   const asked = held === undefined ? compiled : compiled.map((one) => watched(one, held));
-  const made = await createGatePolicies({ policies: asked, vocabulary, hash }, pause);
+  const files = await createFileEntities(entities, pause);
+  const made = await createGatePolicies({ policies: asked, files, vocabulary, hash }, pause);
   return { policies: made, warnings };
 }
 
@@ -111,14 +116,14 @@ function watched(policy: CompiledPolicy, held: (id: string) => void): CompiledPo
   };
 }
 
-/** The schema of a configuration in Cedar's text format, for people and editors. */
-export async function schemaText(
-  vocabulary: Vocabulary,
-): Promise<{ readonly text: string } | { readonly problems: readonly Problem[] }> {
-  const built = buildSchema(vocabulary);
-  if (built.problems !== undefined) return { problems: built.problems };
-  for await (const message of runOfficialTask({ kind: "schema-text", schema: built.schema })) {
+/** The schema of a configuration and its data files in Cedar's text format, for people and editors. */
+export async function schemaText({
+  files,
+  vocabulary,
+}: PolicySource): Promise<{ readonly text: string } | { readonly problems: readonly Problem[] }> {
+  for await (const message of runOfficialTask({ kind: "schema-text", files, vocabulary })) {
     if (message.kind === "text") return { text: message.text };
+    if (message.kind === "no-text") return { problems: message.problems };
   }
   throw new TypeError("the thread of the Cedar engine gave no result");
 }

@@ -210,7 +210,7 @@ void test("a load names the operation that a misspelt one was meant to be", asyn
 });
 
 void test("schemaText() shows operations, their groups and their parameters", async () => {
-  const result = await schemaText(VOCABULARY);
+  const result = await schemaText({ files: [], vocabulary: VOCABULARY });
   assert.ok("text" in result);
   for (const part of [
     /action "billing:getInvoice" in \[Action::"GET", Action::"billing\/invoices"\]/,

@@ -15,7 +15,16 @@ export const policyOptionsSchema = z
       .min(1, "at least one folder or file, or no `shadow` at all")
       .optional()
       .describe(
-        "Folders and files of a candidate set of policies, whole by itself and read as `enforce` is. It is asked about the same requests and decides nothing: where it would decide otherwise, the audit record says so in `shadow`, and `sallyport_shadow_decisions_total` counts. It must validate as those in force must. Costs every decision a second evaluation.",
+        "Folders and files of a candidate set of policies, whole by itself and read as `enforce` is, over the same `entities`. It is asked about the same requests and decides nothing: where it would decide otherwise, the audit record says so in `shadow`, and `sallyport_shadow_decisions_total` counts. It must validate as those in force must. Costs every decision a second evaluation.",
+      ),
+    entities: z
+      .array(
+        z.string().min(1, "a path to a folder of .yaml, .yml or .json files, or to one such file"),
+      )
+      .min(1, "at least one folder or file")
+      .optional()
+      .describe(
+        "Folders and files of data for the policies, relative to the configuration file: who is in which roles and groups, attributes of principals, and links of templates ([policy data](policy-data.md)). Of a folder, its `*.yaml`, `*.yml` and `*.json` files count, in the order of their names. A missing or empty one is an error. No data when left out.",
       ),
     tests: z
       .array(z.string().min(1, "a path to a folder of test files, or to one"))

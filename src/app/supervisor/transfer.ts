@@ -10,12 +10,16 @@ import { freezePrepared } from "../../config/load-thread.ts";
 const LIMITS = {
   /** Routes or policies of one piece. */
   items: 100,
+  /** Entities of one piece. */
+  entities: 1000,
 } as const;
 
 type Part =
   | { readonly routes: Prepared["loaded"]["config"]["routes"] }
   | { readonly policies: Prepared["policies"]["policies"] }
   | { readonly shadow: Prepared["policies"]["policies"] }
+  | { readonly entities: Prepared["policies"]["entities"] }
+  | { readonly shadowEntities: Prepared["policies"]["entities"] }
   | { readonly rest: Prepared };
 
 /** Each text is one piece. */
@@ -27,7 +31,11 @@ export function encodePrepared({ loaded, policies, shadow }: Prepared): string[]
     parts.push({ routes: routes.slice(from, from + LIMITS.items) });
   }
   for (const some of pieces(policies.policies)) parts.push({ policies: some });
+  for (const some of pieces(policies.entities, LIMITS.entities)) parts.push({ entities: some });
   for (const some of pieces(shadow?.policies ?? [])) parts.push({ shadow: some });
+  for (const some of pieces(shadow?.entities ?? [], LIMITS.entities)) {
+    parts.push({ shadowEntities: some });
+  }
   const rest: Prepared = {
     // The policies' text has done its work; their checked form goes in its place. How the store is
     // reached, and what it is sealed with, is nothing that a process that serves has to know.
@@ -40,17 +48,15 @@ export function encodePrepared({ loaded, policies, shadow }: Prepared): string[]
       shown: "{}",
       config: { ...loaded.config, routes: [], authority: undefined },
     },
-    policies: { ...policies, policies: [] },
-    shadow: shadow && { ...shadow, policies: [] },
+    policies: { ...policies, policies: [], entities: [] },
+    shadow: shadow && { ...shadow, policies: [], entities: [] },
   };
   parts.push({ rest });
   return parts.map((part) => serialize(part).toString("base64"));
 }
 
-function* pieces<T>(all: readonly T[]): Generator<readonly T[]> {
-  for (let from = 0; from < all.length; from += LIMITS.items) {
-    yield all.slice(from, from + LIMITS.items);
-  }
+function* pieces<T>(all: readonly T[], size: number = LIMITS.items): Generator<readonly T[]> {
+  for (let from = 0; from < all.length; from += size) yield all.slice(from, from + size);
 }
 
 /** Puts pieces together again. */
@@ -58,6 +64,8 @@ export class PreparedReader {
   #routes: Prepared["loaded"]["config"]["routes"] = [];
   #policies: Prepared["policies"]["policies"][number][] = [];
   #shadow: Prepared["policies"]["policies"][number][] = [];
+  #entities: Prepared["policies"]["entities"][number][] = [];
+  #shadowEntities: Prepared["policies"]["entities"][number][] = [];
   #rest: Prepared | undefined;
 
   add(text: string): void {
@@ -65,7 +73,10 @@ export class PreparedReader {
     if ("routes" in part) for (const route of part.routes) this.#routes.push(route);
     else if ("policies" in part) for (const one of part.policies) this.#policies.push(one);
     else if ("shadow" in part) for (const one of part.shadow) this.#shadow.push(one);
-    else this.#rest = part.rest;
+    else if ("entities" in part) for (const one of part.entities) this.#entities.push(one);
+    else if ("shadowEntities" in part) {
+      for (const one of part.shadowEntities) this.#shadowEntities.push(one);
+    } else this.#rest = part.rest;
   }
 
   /** What was added since the last time. */
@@ -75,12 +86,14 @@ export class PreparedReader {
     const { loaded, policies, shadow } = rest;
     const whole: Prepared = {
       loaded: freezePrepared({ ...loaded, config: { ...loaded.config, routes: this.#routes } }),
-      policies: { ...policies, policies: this.#policies },
-      shadow: shadow && { ...shadow, policies: this.#shadow },
+      policies: { ...policies, policies: this.#policies, entities: this.#entities },
+      shadow: shadow && { ...shadow, policies: this.#shadow, entities: this.#shadowEntities },
     };
     this.#routes = [];
     this.#policies = [];
     this.#shadow = [];
+    this.#entities = [];
+    this.#shadowEntities = [];
     this.#rest = undefined;
     return whole;
   }

@@ -17,6 +17,7 @@ import type { PlacedPolicy } from "../explain/claused-policies.ts";
 import { clausedPolicy } from "../explain/clauses.ts";
 import { explainPolicies } from "../explain/explanation.ts";
 import { createPlaces, splitStatements } from "../load/policy-text.ts";
+import { NO_FILE_ENTITIES } from "./file-entities.ts";
 import { createGatePolicies, type InspectablePolicies } from "./gate-policies.ts";
 import {
   officialIsAuthorized,
@@ -90,7 +91,7 @@ async function gate(...texts: string[]): Promise<InspectablePolicies> {
     return compilePolicy(value, { id: value.annotations?.["id"] ?? `p${String(order)}`, order });
   });
   return createGatePolicies(
-    { policies, vocabulary: VOCABULARY, hash: "sha256-x" },
+    { policies, files: NO_FILE_ENTITIES, vocabulary: VOCABULARY, hash: "sha256-x" },
     () => undefined,
   );
 }

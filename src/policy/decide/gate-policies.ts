@@ -24,7 +24,9 @@ import { operationActions, operationGroups } from "../operation-actions.ts";
 import { declareParameters } from "./operation-parameters.ts";
 import { Evaluation, idsInOrder } from "../cedar/evaluation.ts";
 import { PolicyIndex, type PlacedEntity, type PolicyGroup } from "../cedar/policy-index.ts";
-import { attributesRecord, createPrincipalView, type PrincipalView } from "./principal-view.ts";
+import { attributesRecord } from "./attributes-record.ts";
+import type { FileEntities } from "./file-entities.ts";
+import { createPrincipalView, type PrincipalView } from "./principal-view.ts";
 import { RequestEnvironment, type RequestPlace } from "./request-environment.ts";
 import { stepUpOf } from "../step-up.ts";
 import { routeAttributes } from "../load/schema.ts";
@@ -32,6 +34,8 @@ import { EMPTY_RECORD, type CedarRecord } from "../cedar/values.ts";
 
 export interface GatePoliciesOptions {
   readonly policies: readonly CompiledPolicy[];
+  /** What data files say. */
+  readonly files: FileEntities;
   readonly vocabulary: Vocabulary;
   readonly hash: string;
 }
@@ -44,7 +48,7 @@ export interface InspectablePolicies extends Policies {
 
 /** `pause` is awaited between steps of the work; it decides whether it is time to. */
 export async function createGatePolicies(
-  { policies, vocabulary, hash }: GatePoliciesOptions,
+  { policies, files, vocabulary, hash }: GatePoliciesOptions,
   pause: () => Promise<void> | undefined,
 ): Promise<InspectablePolicies> {
   const actions = new Map<string, PlacedAction>(
@@ -65,7 +69,7 @@ export async function createGatePolicies(
     alone.push(outcome(policy));
     await pause();
   }
-  const world = await createWorld(vocabulary, pause);
+  const world = { ...(await createWorld(vocabulary, pause)), files };
   return new GatePolicies({ hash, index, adminIndex, actions, adminActions, world, alone });
 }
 
@@ -73,6 +77,7 @@ interface World {
   readonly routes: ReadonlyMap<string, PlacedRoute>;
   readonly admin: PlacedRoute;
   readonly entities: ReadonlyMap<string, Entity>;
+  readonly files: FileEntities;
 }
 
 interface PlacedRoute {
@@ -144,6 +149,7 @@ class GatePolicies implements InspectablePolicies {
       action,
       resource: route.placed,
       entities: this.#parts.world.entities,
+      files: this.#parts.world.files,
       viewOf: this.#view,
     });
   }
@@ -154,8 +160,11 @@ class GatePolicies implements InspectablePolicies {
   #viewOf(principal: Principal): PrincipalView {
     let view = this.#views.get(principal);
     if (view === undefined) {
-      const { index } = this.#parts; // every policy is in it
-      view = createPrincipalView(principal, (key) => index.asksForPrincipalIn(key));
+      const { index, world } = this.#parts; // every policy is in the index
+      view = createPrincipalView(principal, {
+        isAsked: (key) => index.asksForPrincipalIn(key),
+        files: world.files,
+      });
       if (this.#views.again(principal)) this.#views.keep(principal, view);
     }
     return view;
@@ -254,7 +263,7 @@ const NO_ANCESTORS: ReadonlySet<string> = new Set();
 async function createWorld(
   vocabulary: Vocabulary,
   pause: () => Promise<void> | undefined,
-): Promise<World> {
+): Promise<Omit<World, "files">> {
   const entities = new Map<string, Entity>();
   const add = (key: string, attributes: CedarRecord, ancestors: ReadonlySet<string>): void => {
     entities.set(key, { attributes, tags: EMPTY_RECORD, ancestors });

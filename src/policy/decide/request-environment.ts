@@ -12,11 +12,13 @@ import { HEADERS, QUERY } from "../cedar-names.ts";
 import { Datetime } from "../cedar/datetime.ts";
 import type { Entity, Environment } from "../cedar/environment.ts";
 import { BAD_ADDRESS, EvaluationError } from "../cedar/evaluation-error.ts";
+import type { FileEntities } from "./file-entities.ts";
 import { parseFormQuery } from "./form-query.ts";
 import { parseIpAddress, type IpAddress } from "../cedar/ip-address.ts";
 import type { PlacedEntity } from "../cedar/policy-index.ts";
 import { type DeclaredParameters, OperationParameters } from "./operation-parameters.ts";
-import { attributesRecord, type PrincipalView } from "./principal-view.ts";
+import { attributesRecord } from "./attributes-record.ts";
+import type { PrincipalView } from "./principal-view.ts";
 import {
   CedarRecord,
   CedarSet,
@@ -36,6 +38,8 @@ export interface RequestPlace {
   readonly resource: PlacedEntity;
   /** Routes, services, actions and their groups, by key. */
   readonly entities: ReadonlyMap<string, Entity>;
+  /** What data files say of all others. */
+  readonly files: FileEntities;
 }
 
 export class RequestEnvironment implements Environment {
@@ -82,7 +86,8 @@ export class RequestEnvironment implements Environment {
     if (uid === this.principal || uid.key === this.principal.key) return this.#place.view.entity;
     if (uid.key === HEADERS.key) return (this.#headers ??= this.#tagged("header"));
     if (uid.key === QUERY.key) return (this.#query ??= this.#tagged("query"));
-    return this.#beside(uid) ?? this.#place.entities.get(uid.key);
+    const { entities, files } = this.#place;
+    return this.#beside(uid) ?? entities.get(uid.key) ?? files.entity(uid.key);
   }
 
   /** Whom the context names beside the principal. */

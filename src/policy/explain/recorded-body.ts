@@ -3,7 +3,7 @@
  * others that they were there, with their type. Of lists the keyed hashes of their texts can be compared.
  */
 import type { AttributeType, AttributeValue } from "../../model/principal.ts";
-import { attributesRecord } from "../decide/principal-view.ts";
+import { attributesRecord } from "../decide/attributes-record.ts";
 import { PartialRecord, type Unknown } from "./unknown.ts";
 import type { ValueType } from "./value-types.ts";
 

@@ -27,15 +27,12 @@ import {
 } from "./policy-text.ts";
 import { createScopeCheck, type ScopeFault } from "./operation-scopes.ts";
 import { createRepresentatives, speaksOfAdmin } from "./representatives.ts";
-import { withOnlyActions, type SchemaJson } from "./schema.ts";
+import { buildSchema, withOnlyActions, type SchemaJson } from "./schema.ts";
+import { collectData, type CollectedData } from "../data/collect-data.ts";
+import { isDataFile } from "../data/data-document.ts";
+import type { FileEntity } from "../data/file-entity.ts";
 import type { PolicyFile, PolicySource } from "../policy-source.ts";
 import { readStepUp, STEP_UP_ANNOTATION, STEP_UP_REMEDY } from "../step-up.ts";
-
-export interface LoadTask extends PolicySource {
-  readonly schema: SchemaJson;
-  /** Folder in which the bundle is kept once it passed; left out: it is not kept. */
-  readonly keep?: string | undefined;
-}
 
 /** One policy that passed every check. */
 export interface LoadedPolicy {
@@ -53,6 +50,8 @@ export interface LoadResult {
   readonly warnings: readonly Problem[];
   /** In the order of the files; empty when there are problems. */
   readonly policies: readonly LoadedPolicy[];
+  /** What data files say of principals, roles and groups. */
+  readonly entities: readonly FileEntity[];
   /** Of the files and the words: the policy bundle is known by it. */
   readonly hash: string;
 }
@@ -81,13 +80,29 @@ const BLIND_REMEDY =
 const OWN_IDS = "sallyport:";
 const ID_REMEDY = 'begin it with @id("a-name-of-its-own")';
 
-export function loadPolicies(task: LoadTask): LoadResult {
-  const load = new Load(task);
-  for (const { name, text } of task.files) {
-    load.addFile({ name, text, placeOf: createPlaces(text) });
+export function loadPolicies(source: PolicySource): LoadResult {
+  const data = collectData(
+    source.files.filter(({ name }) => isDataFile(name)),
+    source.vocabulary,
+  );
+  const built = buildSchema(source.vocabulary, data.attributes);
+  if (built.problems !== undefined) {
+    return { problems: [...data.problems, ...built.problems], ...NOTHING };
+  }
+  const load = new Load(source, { data, schema: built.schema });
+  for (const { name, text } of source.files) {
+    if (!isDataFile(name)) load.addFile({ name, text, placeOf: createPlaces(text) });
   }
   load.validate();
   return load.result();
+}
+
+const NOTHING = { warnings: [], policies: [], entities: [], hash: "" } as const;
+
+/** What policies are written against. */
+interface Ground {
+  readonly data: CollectedData;
+  readonly schema: SchemaJson;
 }
 
 interface SourceFile extends PolicyFile {
@@ -104,8 +119,9 @@ interface Parsed {
 }
 
 class Load {
-  readonly #task: LoadTask;
-  readonly #problems: Problem[] = [];
+  readonly #task: PolicySource;
+  readonly #ground: Ground;
+  readonly #problems: Problem[];
   readonly #warnings: Problem[] = [];
   readonly #parsed: Parsed[] = [];
   readonly #byId = new Map<string, Parsed>();
@@ -113,9 +129,11 @@ class Load {
   readonly #checkScope: (json: PolicyJson) => ScopeFault | undefined;
   #broken = false;
 
-  constructor(task: LoadTask) {
+  constructor(task: PolicySource, ground: Ground) {
     this.#task = task;
-    this.#checkReferences = createReferenceCheck(task.vocabulary);
+    this.#ground = ground;
+    this.#problems = [...ground.data.problems];
+    this.#checkReferences = createReferenceCheck(ground.data.names);
     this.#checkScope = createScopeCheck(task.vocabulary);
   }
 
@@ -146,8 +164,8 @@ class Load {
 
   /** Those that need the same few actions together, since each call reads the schema anew. */
   validate(): void {
-    const { schema, vocabulary } = this.#task;
-    const actionsOf = createRepresentatives(vocabulary);
+    const { schema } = this.#ground;
+    const actionsOf = createRepresentatives(this.#task.vocabulary);
     const groups = Map.groupBy(this.#parsed, (policy) => actionsOf(policy)?.join(" "));
     for (const { actions, policies } of inFewCalls(groups)) {
       const part =
@@ -167,7 +185,7 @@ class Load {
     );
     const [first] = group;
     if (first === undefined || this.#problems.length > 0) return;
-    const schema = withOnlyActions(this.#task.schema, new Set([ADMIN_ACTIONS[0]?.id ?? ""]));
+    const schema = withOnlyActions(this.#ground.schema, new Set([ADMIN_ACTIONS[0]?.id ?? ""]));
     const texts = Object.fromEntries(group.map(({ statement }, index) => [index, statement.text]));
     const answer = this.#guarded(first.file, () => officialValidate(schema, texts));
     for (const error of answer?.errors ?? []) {
@@ -188,6 +206,7 @@ class Load {
       problems: inOrder(this.#problems, this.#task.files),
       warnings: inOrder(this.#warnings, this.#task.files),
       hash: encodePolicyBundle(this.#task).hash,
+      entities: failed ? [] : this.#ground.data.entities,
       policies: failed
         ? []
         : this.#parsed.map(({ id, text, file, statement }) => ({

@@ -68,6 +68,30 @@ export function offsetOfByte(text: string, byte: number): number {
   return Buffer.from(text, "utf8").toString("utf8", 0, byte).length;
 }
 
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", "0": "\0" };
+
+/** The value of a string token that the official parser has accepted. */
+export function unescapeString(token: string): string {
+  return token
+    .slice(1, -1)
+    .replaceAll(
+      /\\(?:u\{([0-9a-fA-F_]+)\}|x([0-9a-fA-F]{2})|([^]))/g,
+      (_all, unicode?: string, byte?: string, other?: string) => {
+        const hex = unicode?.replaceAll("_", "") ?? byte;
+        if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex, 16));
+        return ESCAPES[other ?? ""] ?? other ?? "";
+      },
+    );
+}
+
+/** A string token with this value. */
+export function quoteString(value: string): string {
+  const escaped = value.replaceAll(/["\\]|[^\P{C}]/gu, (char) =>
+    char === '"' || char === "\\" ? `\\${char}` : `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+  return `"${escaped}"`;
+}
+
 function statementOf(text: string, tokens: readonly Token[]): Statement {
   const start = tokens[0]?.start ?? 0;
   const last = tokens.at(-1);

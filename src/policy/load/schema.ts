@@ -64,20 +64,26 @@ export type SchemaResult =
   | { readonly schema: SchemaJson; readonly problems?: undefined }
   | { readonly problems: readonly Problem[]; readonly schema?: undefined };
 
-export function buildSchema(vocabulary: Vocabulary): SchemaResult {
+/** `data` has the types of attributes that data files give: some principals of a kind have them, and some not. */
+export function buildSchema(vocabulary: Vocabulary, data: FileAttributes = {}): SchemaResult {
   const problems: Problem[] = [];
   const shape = (owners: readonly Owner[]): RecordTypeJson => unite(owners, problems);
   const { services } = vocabulary;
   const principal = (kind: PrincipalKind): EntityTypeJson => ({
-    memberOfTypes: ["Role", "Group"],
-    shape: shape(
-      vocabulary.authenticators.flatMap(({ name, kinds, attributes, device }) => {
-        const owner = { name: `authenticator '${name}'`, kind };
-        return [
-          ...(kinds.includes(kind) ? [{ ...owner, attributes }] : []),
-          ...(kind === "device" && device !== undefined ? [{ ...owner, attributes: device }] : []),
-        ];
-      }),
+    memberOfTypes: CONTAINERS,
+    shape: withOptional(
+      shape(
+        vocabulary.authenticators.flatMap(({ name, kinds, attributes, device }) => {
+          const owner = { name: `authenticator '${name}'`, kind };
+          return [
+            ...(kinds.includes(kind) ? [{ ...owner, attributes }] : []),
+            ...(kind === "device" && device !== undefined
+              ? [{ ...owner, attributes: device }]
+              : []),
+          ];
+        }),
+      ),
+      data[kind] ?? {},
     ),
   });
   const entityTypes: Record<string, EntityTypeJson> = {
@@ -85,8 +91,8 @@ export function buildSchema(vocabulary: Vocabulary): SchemaResult {
     Workload: principal("workload"),
     Device: principal("device"),
     Anonymous: {},
-    Role: {},
-    Group: {},
+    Role: { memberOfTypes: CONTAINERS },
+    Group: { memberOfTypes: CONTAINERS },
     Service: { shape: shape(services.map((service) => ownerOf("service", service, problems))) },
     Route: {
       memberOfTypes: ["Service"],
@@ -171,6 +177,14 @@ const OWN_ACTIONS: ReadonlySet<string> = new Set([
 /** The context of every action that is no operation. */
 const CONTEXT = "RequestContext";
 
+/** Types of attributes by kind of principal and name. */
+export type FileAttributes = Readonly<
+  Partial<Record<PrincipalKind, Readonly<Record<string, AttributeType>>>>
+>;
+
+/** Data files put principals, roles and groups in them. */
+const CONTAINERS = ["Role", "Group"] as const;
+
 const NO_ATTRIBUTES = { attributes: {} } as const;
 
 const STRING: TypeJson = { type: "String" };
@@ -187,6 +201,23 @@ interface Owner {
   readonly name: string;
   readonly kind: string;
   readonly attributes: Readonly<Record<string, AttributeType>>;
+}
+
+function withOptional(
+  { attributes }: RecordTypeJson,
+  more: Readonly<Record<string, AttributeType>>,
+): RecordTypeJson {
+  const optional = Object.entries(more).map(([name, type]) => [
+    name,
+    { ...TYPES[type], required: false },
+  ]);
+  return {
+    type: "Record",
+    attributes: {
+      ...attributes,
+      ...(Object.fromEntries(optional) as RecordTypeJson["attributes"]),
+    },
+  };
 }
 
 /** Required where all owners declare it, else optional. */
@@ -241,7 +272,7 @@ function ownerOf(
 }
 
 /** Undefined for a number that is no 64-bit integer. */
-function typeOfValue(value: AttributeValue): AttributeType | undefined {
+export function typeOfValue(value: AttributeValue): AttributeType | undefined {
   if (typeof value === "string") return "string";
   if (typeof value === "boolean") return "bool";
   if (typeof value === "number") return Number.isSafeInteger(value) ? "long" : undefined;

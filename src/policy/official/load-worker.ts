@@ -6,18 +6,19 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { Problem } from "../../model/errors.ts";
 import { keepBundle } from "../bundle/kept-bundles.ts";
 import { encodePolicyBundle } from "../bundle/policy-bundle.ts";
-import {
-  loadPolicies,
-  type LoadedPolicy,
-  type LoadResult,
-  type LoadTask,
-} from "../load/load-policies.ts";
+import { collectData } from "../data/collect-data.ts";
+import { isDataFile } from "../data/data-document.ts";
+import { loadPolicies, type LoadResult } from "../load/load-policies.ts";
+import { buildSchema } from "../load/schema.ts";
+import type { PolicySource } from "../policy-source.ts";
 import { officialSchemaText } from "./official-engine.ts";
 import type { ThreadMessage, ThreadTask } from "./official-thread.ts";
 
 const LIMITS = {
   /** Policies in one message: copying them costs the receiver a fraction of a millisecond. */
   policiesPerMessage: 200,
+  /** Entities in one message: likewise. */
+  entitiesPerMessage: 1000,
 } as const;
 
 const port = parentPort;
@@ -31,37 +32,51 @@ const send = (): void => {
 port.on("message", send);
 send();
 
-function* messagesOf(task: ThreadTask): Generator<ThreadMessage> {
-  if (task.kind === "schema-text") {
-    const { value, errors } = officialSchemaText({ ...task.schema });
-    if (value === undefined)
-      throw new TypeError(`our schema is not valid: ${errors[0]?.message ?? ""}`);
-    yield { kind: "text", text: value };
+function* messagesOf({ kind, keep, ...source }: ThreadTask): Generator<ThreadMessage> {
+  if (kind === "schema-text") {
+    yield schemaText(source);
     return;
   }
-  const result = loadPolicies(task);
-  yield* inPieces({ ...result, warnings: [...result.warnings, ...kept(task, result)] });
+  const result = loadPolicies(source);
+  const notKept = keep === undefined || result.problems.length > 0 ? [] : kept(keep, source);
+  yield* inPieces({ ...result, warnings: [...result.warnings, ...notKept] });
 }
 
 /** Before they can come in force, so that what they decide can be decided again. */
-function kept(task: LoadTask, { problems }: LoadResult): readonly Problem[] {
-  if (task.keep === undefined || problems.length > 0) return [];
+function kept(folder: string, source: PolicySource): readonly Problem[] {
   try {
-    keepBundle(task.keep, encodePolicyBundle(task));
+    keepBundle(folder, encodePolicyBundle(source));
     return [];
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code ?? "failed";
-    const message = `the policy bundle cannot be kept in ${task.keep} (${why})`;
+    const message = `the policy bundle cannot be kept in ${folder} (${why})`;
     const remedy = "mend the folder and reload; until then no decision by it can be explained";
     return [{ message, remedy }];
   }
 }
 
+/** With the attributes that data files give. */
+function schemaText({ files, vocabulary }: PolicySource): ThreadMessage {
+  const data = collectData(
+    files.filter(({ name }) => isDataFile(name)),
+    vocabulary,
+  );
+  const built = buildSchema(vocabulary, data.attributes);
+  const problems = [...data.problems, ...(built.problems ?? [])];
+  if (built.schema === undefined || problems.length > 0) return { kind: "no-text", problems };
+  const { value, errors } = officialSchemaText({ ...built.schema });
+  if (value === undefined)
+    throw new TypeError(`our schema is not valid: ${errors[0]?.message ?? ""}`);
+  return { kind: "text", text: value };
+}
+
 function* inPieces(result: LoadResult): Generator<ThreadMessage> {
-  const { policies, problems, warnings, hash } = result;
+  const { policies, entities, problems, warnings, hash } = result;
   for (let from = 0; from < policies.length; from += LIMITS.policiesPerMessage) {
-    const piece: readonly LoadedPolicy[] = policies.slice(from, from + LIMITS.policiesPerMessage);
-    yield { kind: "policies", policies: piece };
+    yield { kind: "policies", policies: policies.slice(from, from + LIMITS.policiesPerMessage) };
+  }
+  for (let from = 0; from < entities.length; from += LIMITS.entitiesPerMessage) {
+    yield { kind: "entities", entities: entities.slice(from, from + LIMITS.entitiesPerMessage) };
   }
   yield { kind: "done", problems, warnings, hash };
 }

@@ -5,22 +5,28 @@
 import { Worker } from "node:worker_threads";
 import { SallyportError, type Problem } from "../../model/errors.ts";
 import { nextMessage } from "../../platform/thread-message.ts";
-import type { LoadedPolicy, LoadTask } from "../load/load-policies.ts";
-import type { SchemaJson } from "../load/schema.ts";
+import type { FileEntity } from "../data/file-entity.ts";
+import type { LoadedPolicy } from "../load/load-policies.ts";
+import type { PolicySource } from "../policy-source.ts";
 
-export type ThreadTask =
-  | ({ readonly kind: "load" } & LoadTask)
-  | { readonly kind: "schema-text"; readonly schema: SchemaJson };
+/** To check policies and data, or to write the schema of a source as text. */
+export type ThreadTask = PolicySource & {
+  readonly kind: "load" | "schema-text";
+  /** Folder in which the bundle is kept once it passed; left out: it is not kept. */
+  readonly keep?: string | undefined;
+};
 
 export type ThreadMessage =
   | { readonly kind: "policies"; readonly policies: readonly LoadedPolicy[] }
+  | { readonly kind: "entities"; readonly entities: readonly FileEntity[] }
   | {
       readonly kind: "done";
       readonly problems: readonly Problem[];
       readonly warnings: readonly Problem[];
       readonly hash: string;
     }
-  | { readonly kind: "text"; readonly text: string };
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "no-text"; readonly problems: readonly Problem[] };
 
 /** `.ts` in a checkout, `.js` in the packed package. */
 const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
@@ -36,7 +42,7 @@ export async function* runOfficialTask(task: ThreadTask): AsyncGenerator<ThreadM
   try {
     let message = await nextMessage<ThreadMessage>(worker, noAnswer);
     yield message;
-    while (message.kind === "policies") {
+    while (message.kind === "policies" || message.kind === "entities") {
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
       worker.postMessage("next");
       message = await nextMessage<ThreadMessage>(worker, noAnswer);

@@ -39,7 +39,11 @@ test("locateJson() gives the places that the reader of YAML gives for the same t
       const { place, problems } = parseYaml(text);
       assert.deepEqual(problems, []);
       for (const path of paths(value, [])) {
-        assert.equal(locateJson(text, path), locate(place, path), `${text} ${JSON.stringify(path)}`);
+        assert.equal(
+          locateJson(text, path),
+          locate(place, path),
+          `${text} ${JSON.stringify(path)}`,
+        );
       }
     }),
     { numRuns: 200 },
