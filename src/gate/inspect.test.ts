@@ -95,6 +95,7 @@ const REFUSED: readonly [reason: string, detail: RegExp, given: Given][] = [
   ["request-timeout", /slow/, { body: { fault: "request-timeout", detail: "slow" } }],
   ["invalid-body", /repeated/, { body: '{"a":1,"a":2}' }],
   ["invalid-body", /UTF-8/, { body: { bytes: Buffer.from([0xff]), release() {} } as never }],
+  ["invalid-body", /too many values/, { body: JSON.stringify(Array(10_000).fill(0)) }],
   ["invalid-body", /batch/, { body: "[]" }],
   ["invalid-body", /^\/amount is no number/, { body: MESSAGE.replace("7", '"7"') }],
   ["token-expired", /^$/, { expiresAt: NOW / 1000 + 30 }],

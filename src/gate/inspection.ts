@@ -34,6 +34,8 @@ export interface InspectionFault {
 const LIMITS = {
   /** Arrays and objects around a value, as for bodies that are changed. */
   depth: 64,
+  /** Each costs a microsecond or two, in which nobody else is served. */
+  values: 10_000,
 } as const;
 
 export function createInspection(
@@ -69,7 +71,7 @@ function parse(
 ): InspectionFault | { readonly text: string; readonly document: JsonValue } {
   try {
     const text = utf8.decode(bytes);
-    return { text, document: parseJson(text, { maxDepth: LIMITS.depth }) };
+    return { text, document: parseJson(text, { maxDepth: LIMITS.depth, maxValues: LIMITS.values }) };
   } catch (error) {
     const fault = error instanceof SyntaxError ? error.message : "the text is not valid UTF-8";
     return { fault };

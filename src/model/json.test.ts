@@ -161,3 +161,9 @@ function plain(value: JsonValue): unknown {
   const members = Object.entries(value).map(([name, member]) => [name, plain(member ?? null)]);
   return Object.fromEntries(members);
 }
+
+test("parseJson() counts the values that it takes", () => {
+  const text = '{"a":[1,{"b":null}]}';
+  parseJson(text, { maxValues: 5 });
+  assert.throws(() => parseJson(text, { maxValues: 4 }), /too many values/);
+});

@@ -20,6 +20,8 @@ export interface JsonObject {
 export interface JsonLimits {
   /** Most arrays and objects around a value. Default 32. */
   readonly maxDepth?: number;
+  /** Most values, those in arrays and objects included: time and memory go by them. Default: any number. */
+  readonly maxValues?: number;
 }
 
 const LIMITS = {
@@ -32,7 +34,8 @@ const LIMITS = {
 /** Parses text. Throws SyntaxError that names the rule and the position, never the content. */
 export function parseJson(text: string, limits: JsonLimits = {}): JsonValue {
   if (!text.isWellFormed()) throw new SyntaxError("JSON text holds a lone surrogate");
-  return new Reader(text, limits.maxDepth ?? LIMITS.maxDepth).document();
+  const { maxDepth = LIMITS.maxDepth, maxValues = Number.POSITIVE_INFINITY } = limits;
+  return new Reader(text, { maxDepth, maxValues }).document();
 }
 
 /** Parses UTF-8. Throws SyntaxError as `parseJson` does. */
@@ -76,11 +79,14 @@ const LITERALS: ReadonlyMap<string, readonly [text: string, value: null | boolea
 class Reader {
   readonly #text: string;
   readonly #maxDepth: number;
+  /** Values that may still come. */
+  #room: number;
   #at = 0;
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, { maxDepth, maxValues }: Required<JsonLimits>) {
     this.#text = text;
     this.#maxDepth = maxDepth;
+    this.#room = maxValues;
   }
 
   document(): JsonValue {
@@ -92,6 +98,7 @@ class Reader {
   }
 
   #value(depth: number): JsonValue {
+    if (--this.#room < 0) this.#fail("too many values");
     const first = this.#text.charAt(this.#at);
     if (first === '"') return this.#string();
     if (first === "{") return this.#object(depth + 1);
