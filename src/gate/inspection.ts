@@ -71,7 +71,10 @@ function parse(
 ): InspectionFault | { readonly text: string; readonly document: JsonValue } {
   try {
     const text = utf8.decode(bytes);
-    return { text, document: parseJson(text, { maxDepth: LIMITS.depth, maxValues: LIMITS.values }) };
+    return {
+      text,
+      document: parseJson(text, { maxDepth: LIMITS.depth, maxValues: LIMITS.values }),
+    };
   } catch (error) {
     const fault = error instanceof SyntaxError ? error.message : "the text is not valid UTF-8";
     return { fault };

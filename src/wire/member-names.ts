@@ -18,10 +18,7 @@ export function foldedName(name: string): string {
   const end = name.indexOf("\0");
   const whole = end < 0 ? name : name.slice(0, end);
   // Upper-case first: only so the long s and the Kelvin sign become the letters that Go takes them for.
-  return whole
-    .toUpperCase()
-    .toLowerCase()
-    .replaceAll(SIGNS, "");
+  return whole.toUpperCase().toLowerCase().replaceAll(SIGNS, "");
 }
 
 /** Whether a member has a name that could be taken for one of `names` and is none. */

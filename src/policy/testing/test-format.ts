@@ -76,6 +76,17 @@ const requestMapping = z
       })
       .readonly()
       .optional(),
+    body: z.record(z.string(), attributeSchema).readonly().optional(),
+    rpc: z
+      .strictObject({
+        kind: z.enum(["request", "notification", "response"]).optional(),
+        method: z.string().optional(),
+        tool: z.string().optional(),
+        resource: z.string().optional(),
+        prompt: z.string().optional(),
+      })
+      .readonly()
+      .optional(),
   })
   .readonly();
 

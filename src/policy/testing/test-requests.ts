@@ -19,6 +19,7 @@ import { checkFieldName, checkFieldValue } from "../../wire/field-text.ts";
 import { isIdentityName } from "../../wire/identity-fields.ts";
 import { canonicalPath, isPathFault, splitTarget } from "../../wire/path.ts";
 import { ADMIN_ACTIONS } from "../cedar-names.ts";
+import { isBodyProblem, readBodies } from "./test-bodies.ts";
 import { type Layer, type Layered, layered } from "./layers.ts";
 import { TEST_LIMITS, type WrittenPrincipal, type WrittenRequest } from "./test-format.ts";
 import type { PrincipalReader, Report } from "./test-principals.ts";
@@ -134,7 +135,9 @@ class RequestReader {
     if (isRouteFault(found)) return this.#refused(found, { method, target });
     if (!this.#fits(found)) return undefined;
     const { route, params } = found;
-    const request = { ...rest, ...target, action: method, method, route, params };
+    const seen = this.#bodies(route);
+    if (seen === undefined) return undefined;
+    const request = { ...rest, ...seen, ...target, action: method, method, route, params };
     return { request, refused: undefined, route };
   }
 
@@ -360,6 +363,14 @@ class RequestReader {
       actor: this.#actor(),
     };
     return this.#faults > before ? undefined : rest;
+  }
+
+  /** What policies see of the body, if the case says that there is one. */
+  #bodies(route: string): Pick<PolicyRequest, "body" | "rpc"> | undefined {
+    const { routes } = this.#context.world.vocabulary;
+    const read = readBodies(this.#whole.value, routes.find(({ name }) => name === route)?.inspect);
+    if (!isBodyProblem(read)) return read;
+    return this.#report(read.key, read.message, read.remedy, read.further);
   }
 
   #fields(): string[] {
