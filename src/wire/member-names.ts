@@ -6,15 +6,14 @@
  */
 
 const PLAIN = /^[a-z0-9]*$/;
-/** Without NUL. */
-const ASCII = /^[\x01-\x7f]*$/;
+const ASCII = /^\p{ASCII}*$/u;
 const SIGNS = /[\s_-]/g;
 
 /** The same for all names that a lenient reader could take for each other. */
 export function foldedName(name: string): string {
   if (PLAIN.test(name)) return name;
   // Nearly all names: the way of all others takes four times as long.
-  if (ASCII.test(name)) return name.toLowerCase().replaceAll(SIGNS, "");
+  if (ASCII.test(name) && !name.includes("\0")) return name.toLowerCase().replaceAll(SIGNS, "");
   const end = name.indexOf("\0");
   const whole = end < 0 ? name : name.slice(0, end);
   // Upper-case first: only so the long s and the Kelvin sign become the letters that Go takes them for.
