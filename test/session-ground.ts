@@ -59,7 +59,10 @@ export interface GroundOptions {
   readonly session?: object;
   readonly principal?: object;
   /** Answers of the provider; without it sessions are not refreshed. */
-  readonly refresh?: (refreshToken: string) => Promise<RefreshOutcome>;
+  readonly refresh?: (
+    refreshToken: string,
+    of: Parameters<SessionProvider["refresh"]>[1],
+  ) => Promise<RefreshOutcome>;
 }
 
 export class SessionGround {
@@ -79,9 +82,9 @@ export class SessionGround {
       options.shared ?? createLocalMemory({ clock: this.clock, timers: new ManualTimers() });
     const { refresh } = options;
     const provider: SessionProvider | undefined = refresh && {
-      refresh: (token) => {
+      refresh: (token, of) => {
         this.refreshes.push(token);
-        return refresh(token);
+        return refresh(token, of);
       },
     };
     const parsed = oidcOptionsSchema.parse({

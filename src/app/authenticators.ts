@@ -115,7 +115,7 @@ function create(name: string, options: AuthenticatorOptions, deps: Deps): Authen
 }
 
 /** What the gate asks about the credentials of one route. */
-export type Ways = Pick<GateRoute, "bearer" | "further" | "anonymous">;
+export type Ways = Pick<GateRoute, "bearer" | "further" | "unread" | "anonymous">;
 
 /**
  * Puts together the ways of routes. Those that name the same authenticators share them, so that the last
@@ -132,11 +132,18 @@ export function createWays(
     return tokens.length === 0 ? undefined : createBearerSet(tokens, facts, prefixes);
   });
   const further = once((names) => furtherWays(named(names, authenticators), names));
+  const all = [...ownFields(tokensOf([...authenticators.values()])).keys()];
+  const unread = once((names) => {
+    const own = ownFields(tokensOf(named(names, authenticators)));
+    const others = all.filter((name) => !own.has(name));
+    return others.length === 0 ? undefined : others;
+  });
   return (names) => {
     const ways = names.filter((name) => name !== ANONYMOUS_NAME);
     return {
       bearer: bearers(ways),
       further: further(ways),
+      unread: unread(ways),
       anonymous: names.includes(ANONYMOUS_NAME),
     };
   };
@@ -147,7 +154,7 @@ export function createWays(
   ): FurtherWays | undefined {
     const certificates = ways.filter((one) => one.proves === "certificate");
     const sessions = ways.filter((one) => one.proves === "session");
-    const fields = ownFields(ways.filter((one) => one.proves === "token"));
+    const fields = ownFields(tokensOf(ways));
     if (certificates.length + sessions.length + fields.size === 0) return undefined;
     return {
       certificate: certificateOf(certificates),
@@ -197,6 +204,10 @@ function certificateOf(ways: readonly CertificateAuthenticator[]): CertificateVe
 
 function sessionOf(ways: readonly SessionAuthenticator[]): FurtherWays["session"] {
   return ways.length === 0 ? undefined : createSessionSet(ways);
+}
+
+function tokensOf(ways: readonly Authenticator[]): readonly TokenAuthenticator[] {
+  return ways.filter((one) => one.proves === "token");
 }
 
 function ownFields(ways: readonly TokenAuthenticator[]): Map<string, TokenAuthenticator[]> {

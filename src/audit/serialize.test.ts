@@ -10,6 +10,7 @@ import {
   strangerDenial,
 } from "../../test/audit-kit.ts";
 import { corpora } from "../../test/corpora.ts";
+import { makeApiKey } from "../crypto/api-key-text.ts";
 import type { PeerCertificate } from "../model/peer-tls.ts";
 import type { CompletionRecord, DecisionRecord } from "../model/records.ts";
 import { Lines } from "./lines.ts";
@@ -113,6 +114,20 @@ test("decision() writes the action of an admin call first, known caller or not",
     return entry.type === "decision" ? entry.action : "";
   });
   assert.deepEqual(actions, [action, action, action, undefined, "admin:drain", action]);
+});
+
+test("decision() keeps API keys out of path, query and parameters", () => {
+  const key = makeApiKey("sp_", (bytes) => new Uint8Array(bytes).fill(7));
+  for (const path of [`/files/${key}`, `/${"a".repeat(RECORD_LIMITS.target - 20)}/${key}`]) {
+    const record = permit({ path, query: `${key}=1&a=${key}`, params: { id: key } });
+    const line = serializer.decision(record, false);
+    assert.ok(!line.includes(key.slice(3, 20)), line);
+    const entry = checkedRecord(line);
+    assert.ok(entry.type === "decision");
+    assert.deepEqual(entry.params, { id: "sp_*" });
+    assert.equal(entry.query, "sp_*=*&a=*");
+    assert.equal(entry.path?.endsWith("/sp_*"), true);
+  }
 });
 
 const CERTIFICATE: PeerCertificate = {

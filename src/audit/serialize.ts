@@ -10,6 +10,7 @@
  * (bench/audit.ts). Principals and scopes are the same objects for as long as a credential is
  * remembered, so their bytes are made once.
  */
+import { maskApiKeys } from "../crypto/api-key-text.ts";
 import type { Actor } from "../model/facts.ts";
 import type { PeerCertificate } from "../model/peer-tls.ts";
 import type { Authn, InputRead, ShadowDecision } from "../model/policy.ts";
@@ -190,7 +191,9 @@ export class Serializer {
       lines.raw(this.#methods.member(this.#cuts.keep(method, fields.method)));
     }
     this.#writeParams(lines, record.params);
-    if (path !== undefined) lines.raw(K.path).quoted(this.#cuts.keep(path, fields.path));
+    if (path !== undefined) {
+      lines.raw(K.path).quoted(this.#cuts.keep(maskApiKeys(path), fields.path, path));
+    }
     lines.raw(this.#peers.member(record.peerAddress));
     if (record.peerCertificate !== undefined) {
       lines.raw(K.peerCertificate);
@@ -202,7 +205,8 @@ export class Serializer {
       writeRecurring(lines, record.principal, this.#principals, writePrincipal);
     }
     if (query !== undefined) {
-      lines.raw(K.query).quoted(this.#cuts.keep(this.#deps.maskQuery(query), fields.query, query));
+      const masked = maskApiKeys(this.#deps.maskQuery(query));
+      lines.raw(K.query).quoted(this.#cuts.keep(masked, fields.query, query));
     }
   }
 
@@ -242,7 +246,7 @@ export class Serializer {
     lines.raw(K.params);
     for (let index = 0; index < names.length; index++) {
       const name = names[index] ?? "";
-      const value = params[name] ?? "";
+      const value = maskApiKeys(params[name] ?? "");
       if (index > 0) lines.raw(K.comma);
       lines.quoted(name).raw(K.colon);
       const long = value.length > RECORD_LIMITS.field;

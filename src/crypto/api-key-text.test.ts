@@ -3,7 +3,13 @@ import { createSecretKey, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
 import * as fc from "fast-check";
-import { API_KEY_PREFIX, apiKeyFault, macOfApiKey, makeApiKey } from "./api-key-text.ts";
+import {
+  API_KEY_PREFIX,
+  apiKeyFault,
+  macOfApiKey,
+  makeApiKey,
+  maskApiKeys,
+} from "./api-key-text.ts";
 
 /** As docs/identity.md gives it to those who scan repositories. */
 const SCANNER = /\bsp_[0-9A-Za-z]{49}\b/;
@@ -87,4 +93,24 @@ test("macOfApiKey() is another for another key and for another text", () => {
   assert.deepEqual(macOfApiKey(text, one), macOfApiKey(text, one));
   assert.notDeepEqual(macOfApiKey(text, one), macOfApiKey(text, other));
   assert.notDeepEqual(macOfApiKey(text, one), macOfApiKey(`${text}x`, one));
+});
+
+test("maskApiKeys() leaves of each key its prefix, wherever it stands, and everything else as it is", () => {
+  const key = makeApiKey("sp_", randomBytes);
+  const other = makeApiKey("corp_", randomBytes);
+  for (const [text, masked] of [
+    [key, "sp_*"],
+    [`/files/${key}`, "/files/sp_*"],
+    [`/a/${key}/b/${other}?${key}=1`, "/a/sp_*/b/corp_*?sp_*=1"],
+    [`/a%2F${key}`, "/a%2Fsp_*"],
+    [`/a%2f${key}`, "/a%2fsp_*"],
+    [`/x${key}y`, "/xsp_*y"],
+    [`my_${key}`, "my_sp_*"],
+  ] as const) {
+    assert.equal(maskApiKeys(text), masked, text);
+  }
+  const changed = `${key.slice(0, -1)}${key.endsWith("0") ? "1" : "0"}`;
+  for (const text of ["", "/", `/${changed}`, `/${key.slice(0, -1)}`, `/sp_/${key.slice(3)}`]) {
+    assert.equal(maskApiKeys(text), text);
+  }
 });

@@ -43,6 +43,27 @@ export function apiKeyFault(text: string, prefix: string): ApiKeyFault | undefin
   return checksum(text.slice(0, border)) === text.slice(border) ? undefined : "checksum";
 }
 
+/**
+ * The text with each API key in it cut to its prefix and `*`: for records of what callers wrote, who paste keys
+ * where they do not belong. Whatever the prefix; the checksum tells a key from a name that only looks like one.
+ */
+export function maskApiKeys(text: string): string {
+  if (text.length < SHORTEST || !text.includes("_")) return text;
+  return text.replaceAll(KEY_WITHIN, (found: string, prefix: string) => {
+    // What stands before the prefix may look as if it belonged to it.
+    for (let start = 0; start <= prefix.length - SHORTEST_PREFIX; start++) {
+      const own = prefix.slice(start);
+      if (!API_KEY_PREFIX.test(own)) continue;
+      if (apiKeyFault(found.slice(start), own) === undefined) return `${prefix}*`;
+    }
+    return found;
+  });
+}
+
+const SHORTEST_PREFIX = 3;
+const SHORTEST = SHORTEST_PREFIX + BODY_CHARS;
+const KEY_WITHIN = new RegExp(`([a-z][a-z0-9]*_)[0-9A-Za-z]{${BODY_CHARS}}`, "g");
+
 /** HMAC-SHA-256 (RFC 2104): what stands for a key in the store and on the feed. 32 bytes. */
 export function macOfApiKey(text: string, macKey: KeyObject): Buffer {
   return createHmac("sha256", macKey).update(text).digest();

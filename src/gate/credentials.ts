@@ -14,10 +14,10 @@ export function accept(
   facts: CredentialFacts,
   deps: GateDeps,
 ): Reason | undefined {
-  const refused =
-    checkFacts(facts, deciding.timeMs, deciding.route?.audience) ??
-    forOthers(facts, deciding) ??
-    refusedByRevocation(deciding, facts, deps);
+  const audience = deciding.route?.audience ?? facts.acceptedAudience;
+  const unfit = checkFacts(facts, deciding.timeMs, audience);
+  if (unfit === "wrong-audience") deciding.detail = `its aud is none of ${audience.join(", ")}`;
+  const refused = unfit ?? forOthers(facts, deciding) ?? refusedByRevocation(deciding, facts, deps);
   if (refused === undefined && facts.used !== undefined) facts.used(deciding.timeMs);
   return refused;
 }
@@ -55,9 +55,16 @@ export function credentialOf(
   return { kind: KINDS[facts.kind] ?? "bearer", hash: facts.credentialHash, outcome };
 }
 
-/** Those of the same request that were good. */
-function others({ good }: Deciding): readonly RecordedCredential[] {
-  return good === undefined ? NONE : good.map((facts) => credentialOf(facts, "used"));
+/** On record, and nothing else: nobody has looked at it. */
+export function ignore(deciding: Deciding, kind: string, text: string): void {
+  const ignored = { kind, hash: hash("sha256", text, "base64url"), outcome: "ignored" } as const;
+  deciding.credentials = [...deciding.credentials, ignored];
+}
+
+/** Those of the same request that were ignored, and those that were good. */
+function others({ good, credentials }: Deciding): readonly RecordedCredential[] {
+  if (good === undefined) return credentials;
+  return [...credentials, ...good.map((facts) => credentialOf(facts, "used"))];
 }
 
 /** How a credential came, by the type of its authenticator; all others are tokens. */
@@ -66,8 +73,6 @@ const KINDS: Readonly<Record<string, string>> = {
   oidc: "session",
   "api-key": "api-key",
 };
-
-const NONE: readonly RecordedCredential[] = Object.freeze([]);
 
 export function clientOf({ request, input }: Deciding): string {
   return request?.clientAddress ?? input.peer.address;

@@ -5,7 +5,8 @@ import type { Authn } from "../model/policy.ts";
 import { ANONYMOUS } from "../model/principal.ts";
 import type { RecordedCredential } from "../model/records.ts";
 import { Recurring } from "../model/recurring.ts";
-import { credentialOf, refuseFacts } from "./credentials.ts";
+import { getField } from "../wire/fields.ts";
+import { credentialOf, ignore, refuseFacts } from "./credentials.ts";
 import type { Deciding } from "./decision.ts";
 import { refusedByRevocation } from "./revocation.ts";
 import type { GateDeps, StepResult } from "./step.ts";
@@ -20,9 +21,10 @@ export function enter(
   const refused = tellWorkload(deciding, deps);
   if (refused !== undefined) return refused;
   if (facts === undefined) return withoutCredential(deciding);
-  const { good } = deciding;
-  deciding.credentials =
+  const { good, credentials: ignored } = deciding;
+  const used =
     good === undefined ? usedCredential(facts) : good.map((one) => credentialOf(one, "used"));
+  deciding.credentials = ignored.length === 0 ? used : [...ignored, ...used];
   deciding.facts = facts;
   deciding.principal = facts.principal;
   deciding.authn = authnOf(facts, deciding.timeMs);
@@ -49,6 +51,8 @@ function tellWorkload(deciding: Deciding, deps: GateDeps): StepResult {
 }
 
 function withoutCredential(deciding: Deciding): StepResult {
+  const proof = getField(deciding.input.head.fields, "dpop");
+  if (proof !== undefined) ignore(deciding, "proof", proof);
   const local = deciding.route?.local;
   if (local !== undefined) {
     deciding.principal = local;

@@ -6,9 +6,10 @@
 import { hash } from "node:crypto";
 import { type CredentialFacts, isFailure, type Verified } from "../model/facts.ts";
 import type { RecordedCredential } from "../model/records.ts";
+import { getAllFields } from "../wire/fields.ts";
 import { isCredentialsFault, parseAuthorization } from "../wire/authorization.ts";
 import type { Deciding } from "./decision.ts";
-import { accept, refuse, refuseFacts } from "./credentials.ts";
+import { accept, ignore, refuse, refuseFacts } from "./credentials.ts";
 import { enter } from "./enter.ts";
 import { proven } from "./proof.ts";
 import { identifyBySeveral } from "./several.ts";
@@ -66,11 +67,11 @@ export function recall(deciding: Deciding): StepResult {
   const parsed = parseAuthorization(authorization);
   const malformed = isCredentialsFault(parsed);
   if (bearer === undefined || (!malformed && !TOKEN_SCHEMES.has(parsed.scheme))) {
-    deciding.credentials = [recorded(authorization, "ignored")];
+    ignore(deciding, "authorization", authorization);
     return undefined;
   }
   if (malformed || parsed.token === undefined) {
-    deciding.credentials = [recorded(authorization, "refused")];
+    deciding.credentials = [refusedUnread(authorization)];
     deciding.detail = malformed ? parsed.detail : "a scheme without a token";
     return "malformed-credential";
   }
@@ -95,6 +96,7 @@ function schemeOf(authorization: string): Deciding["scheme"] {
 /** Step: verifies what is not known yet, and looks at what must hold on every request. */
 export function identify(deciding: Deciding, deps: GateDeps): StepResult | Promise<StepResult> {
   const { route } = deciding;
+  if (route?.unread !== undefined) ignoreFields(deciding, route.unread);
   if (route?.further !== undefined) {
     return identifyBySeveral(deciding, { deps, ways: route.further, token: identifyByToken });
   }
@@ -103,6 +105,14 @@ export function identify(deciding: Deciding, deps: GateDeps): StepResult | Promi
     return refused.then((settled) => settled ?? enter(deciding, deciding.facts, deps));
   }
   return refused ?? enter(deciding, deciding.facts, deps);
+}
+
+function ignoreFields(deciding: Deciding, names: readonly string[]): void {
+  for (const name of names) {
+    for (const value of getAllFields(deciding.input.head.fields, name)) {
+      ignore(deciding, "api-key", value);
+    }
+  }
 }
 
 /** Undefined: the token is good and its facts are there, or there is no token. */
@@ -155,6 +165,7 @@ function remember(deciding: Deciding, facts: CredentialFacts): void {
   table.set(authorization, facts);
 }
 
-function recorded(authorization: string, outcome: "ignored" | "refused"): RecordedCredential {
-  return { kind: "authorization", hash: hash("sha256", authorization, "base64url"), outcome };
+function refusedUnread(authorization: string): RecordedCredential {
+  const shown = hash("sha256", authorization, "base64url");
+  return { kind: "authorization", hash: shown, outcome: "refused" };
 }

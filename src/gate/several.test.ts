@@ -529,7 +529,160 @@ test("a proof cannot be for a listener that has no public origin", async () => {
   assert.ok(isDenial(outcome) && outcome.denied === "missing-proof");
 });
 
+test("what had to be waited for counts as what was at hand: each token, in each field", async () => {
+  const late = fixture({ late: true });
+  const all = { token: "good", fields: ["x-api-key", "good-key", "x-other-key", "good-key"] };
+  const outcome = await late.decide(all);
+  assert.ok(!isDenial(outcome));
+  assert.equal(outcome.principal.authenticator, "corp");
+  assert.equal(late.records[0]?.credentials.length, 3);
+  for (const asked of [
+    { ...all, token: "bad" },
+    { ...all, fields: ["x-api-key", "bad-key", "x-other-key", "good-key"] },
+    { ...all, fields: ["x-api-key", "good-key", "x-other-key", "bad-key"] },
+  ]) {
+    const refused = await late.decide(asked);
+    assert.ok(isDenial(refused) && refused.denied === "invalid-signature", JSON.stringify(asked));
+  }
+});
+
+test("a route with sessions takes who has none by another credential, and asks of a stream only for one", async () => {
+  const streams: unknown[] = [];
+  const { decide } = fixture({ sessionAsked: (stream) => void streams.push(stream) });
+  const outcome = await decide({ token: "good" });
+  assert.ok(!isDenial(outcome));
+  assert.equal(outcome.principal.authenticator, "corp");
+  assert.deepEqual(streams, [false]);
+});
+
+test("what the route does not list stays on record beside what was used, and beside what was refused", async () => {
+  const outcomesOf = (record: DecisionRecord | undefined) =>
+    record?.credentials.map(({ kind, outcome }) => `${kind} ${outcome}`);
+  const certificates = { tokens: false, certificate };
+  const mesh = fixture(certificates);
+  assert.ok(!isDenial(await mesh.decide({ token: "theirs", tls: shown() })));
+  assert.deepEqual(outcomesOf(mesh.records[0]), ["authorization ignored", "certificate used"]);
+  const bad = fixture({ ...certificates, certificate: BAD });
+  assert.ok(isDenial(await bad.decide({ token: "theirs", tls: shown() })));
+  assert.deepEqual(outcomesOf(bad.records[0]), ["authorization ignored", "certificate refused"]);
+  const tokens = fixture({ further: false, unread: ["x-api-key"] });
+  const fields = ["x-api-key", "some-key", "x-other", "some-key"];
+  assert.ok(!isDenial(await tokens.decide({ token: "good", fields })));
+  assert.deepEqual(outcomesOf(tokens.records[0]), ["api-key ignored", "bearer used"]);
+  assert.ok(isDenial(await tokens.decide({ token: "bad", fields })));
+  assert.deepEqual(outcomesOf(tokens.records[1]), ["api-key ignored", "bearer refused"]);
+  const nobody = fixture({ further: false, anonymous: true });
+  assert.ok(!isDenial(await nobody.decide({ proof: "alone" })));
+  assert.deepEqual(outcomesOf(nobody.records[0]), ["proof ignored"]);
+  assert.ok(!JSON.stringify(tokens.records).includes("some-key"));
+});
+
+test("policies are told how old and how bound a credential is", async () => {
+  const told = async (ways: Partial<Ways>, asked: Partial<Asked>) => {
+    const one = fixture(ways);
+    // Again and again: what is kept of a credential must not keep its age.
+    for (const seconds of [0, 0, 1, 2]) {
+      one.clock.advance(seconds * 1000);
+      assert.ok(!isDenial(await one.decide({ ...asked })));
+    }
+    return one.asked.map(({ authn: { ageSeconds, bound } }) => ({ ageSeconds, bound }));
+  };
+  const ages = (age: number, bound: boolean) =>
+    [0, 0, 1, 3].map((later) => ({ ageSeconds: age + later, bound }));
+  assert.deepEqual(await told({}, { token: "good" }), ages(100, false));
+  const bound = { further: false, confirmation: { certificateThumbprint: THUMBPRINT } };
+  assert.deepEqual(await told(bound, { token: "good", tls: shown() }), ages(100, true));
+  assert.deepEqual(await told({ certificate }, { tls: shown() }), ages(100, true));
+  const people = (more: Partial<CredentialFacts>) => ({
+    session: { result: { ...session, ...more }, setCookies: [] },
+  });
+  assert.deepEqual(await told(people({ authenticatedAt: NOW / 1000 - 7 }), {}), ages(7, false));
+  // Nobody said when the person logged in: as long ago as can be.
+  assert.deepEqual(await told(people({}), {}), ages(NOW / 1000, false));
+  const undated = { certificate: { ...certificate, issuedAt: undefined } };
+  assert.deepEqual(
+    (await told(undated, { tls: shown() })).map(({ ageSeconds }) => ageSeconds),
+    [0, 0, 0, 0],
+  );
+});
+
+test("a record says that nobody knows the certificate, where the route asks for one", async () => {
+  const { decide, records } = fixture({ certificate: undefined, knows: true });
+  for (const tls of [shown(), undefined]) {
+    const outcome = await decide({ tls });
+    assert.ok(isDenial(outcome) && outcome.denied === "missing-credential");
+  }
+  assert.match(records[0]?.detail ?? "", /^CN=payments: no authenticator/);
+  assert.equal(records[1]?.detail, undefined);
+  const other = fixture({ further: false });
+  assert.ok(isDenial(await other.decide({ tls: shown() })));
+  assert.equal(other.records[0]?.detail, undefined);
+});
+
+test("without TLS a connection proves nothing, whatever authenticators would say", async () => {
+  const { decide, asked } = fixture({ further: false, anywhere: certificate });
+  assert.ok(!isDenial(await decide({ token: "good" })));
+  assert.equal(asked[0]?.workload, undefined);
+});
+
+test("a record of a token for somebody else says whom it should be for, and nothing of the token", async () => {
+  const { decide, records } = fixture({ tokenAudience: ["https://theirs.example"] });
+  const outcome = await decide({ token: "good" });
+  assert.ok(isDenial(outcome) && outcome.denied === "wrong-audience");
+  assert.equal(records[0]?.detail, "its aud is none of api");
+});
+
+test("only what cost something counts against its sender", async () => {
+  const cheap = fixture({ cheap: true, confirmation: { keyThumbprint: KEY } });
+  assert.ok(isDenial(await cheap.decide({ token: "bad" })));
+  const proof = await cheap.decide({ token: "good", scheme: "DPoP", proof: "bad" });
+  assert.ok(isDenial(proof) && proof.denied === "invalid-proof");
+  assert.deepEqual(cheap.budget.charged, []);
+});
+
+test("what a proof is answered with goes out, and a key's proof is taken beside any certificate", async () => {
+  const { decide } = fixture({
+    confirmation: { keyThumbprint: KEY },
+    nonce: ["dpop-nonce", "n1"],
+  });
+  const asked = { token: "good", scheme: "DPoP", proof: "good", tls: shown() };
+  const outcome = await decide(asked);
+  assert.ok(!isDenial(outcome));
+  assert.deepEqual(outcome.answerFields, ["dpop-nonce", "n1"]);
+  const without = fixture({ confirmation: { keyThumbprint: KEY } });
+  const plain = await without.decide(asked);
+  assert.ok(!isDenial(plain));
+  assert.equal(plain.answerFields, undefined);
+});
+
+test("confirmation: report counts each unbound token and puts it on record, and no other rule does", async () => {
+  for (const [rule, confirmation, seen] of [
+    ["report", undefined, ["x"]],
+    ["when-bound", undefined, []],
+    ["report", { certificateThumbprint: THUMBPRINT }, []],
+  ] as const) {
+    const { decide, records, unbound } = fixture({ rule, confirmation });
+    assert.ok(!isDenial(await decide({ token: "good", tls: shown() })));
+    assert.deepEqual(unbound, seen);
+    assert.equal(records[0]?.detail?.startsWith("unbound-token") ?? false, seen.length > 0);
+  }
+});
+
 interface Ways {
+  readonly tokenAudience: readonly string[];
+  /** Tokens have to be waited for. */
+  readonly late: boolean;
+  /** Whether the route takes tokens in Authorization. */
+  readonly tokens: boolean;
+  /** Refusals have cost nothing. */
+  readonly cheap: boolean;
+  /** A certificate authenticator is there, and knows nobody. */
+  readonly knows: boolean;
+  readonly unread: readonly string[];
+  /** Sessions are taken; nobody has one. Told whether a stream is asked about. */
+  readonly sessionAsked: (stream: boolean | undefined) => void;
+  /** What a proof is answered with. */
+  readonly nonce: readonly string[];
   readonly order: readonly string[];
   readonly further: boolean;
   readonly namesHost: boolean;
@@ -569,25 +722,34 @@ function fixture(ways: Partial<Ways>) {
     charge: (address: string) => budget.charged.push(address),
   };
   const { confirmation } = ways;
-  const good: CredentialFacts =
-    confirmation === undefined
-      ? token
-      : { ...token, confirmation: { ...UNBOUND, ...confirmation } };
+  const good: CredentialFacts = {
+    ...token,
+    audience: ways.tokenAudience ?? token.audience,
+    confirmation: confirmation && { ...UNBOUND, ...confirmation },
+  };
   const ownKey: CredentialFacts =
     ways.keyConfirmation === undefined
       ? apiKey
       : { ...apiKey, confirmation: { ...UNBOUND, ...ways.keyConfirmation } };
+  const bad: Verified = ways.cheap === true ? { ...BAD, costly: false } : BAD;
+  const told = (found: Verified) => (ways.late === true ? Promise.resolve(found) : found);
   const bearer: BearerVerifier = {
     recall: () => undefined,
-    verify: (text) => (text === "good" ? good : BAD),
+    verify: (text) => told(text === "good" ? good : bad),
   };
   const keys: BearerVerifier = {
     recall: () => undefined,
-    verify: (text) => (text === "good-key" ? ownKey : BAD),
+    verify: (text) => told(text === "good-key" ? ownKey : bad),
   };
   const further: FurtherWays = {
-    certificate: ways.certificate && { verify: () => ways.certificate },
-    session: ways.session && { verify: () => ways.session },
+    certificate:
+      ways.certificate === undefined && ways.knows !== true
+        ? undefined
+        : { verify: () => ways.certificate },
+    session:
+      ways.sessionAsked === undefined
+        ? ways.session && { verify: () => ways.session }
+        : { verify: (_request, _nowMs, stream) => ways.sessionAsked?.(stream) as undefined },
     fields: [
       { name: "x-api-key", bearer: keys },
       { name: "x-other-key", bearer: keys },
@@ -603,14 +765,15 @@ function fixture(ways: Partial<Ways>) {
       const refused =
         sent === "good"
           ? undefined
-          : { reason: "invalid-proof" as const, detail: "no", costly: true };
-      return { refused, answerFields: [] };
+          : { reason: "invalid-proof" as const, detail: "no", costly: ways.cheap !== true };
+      return { refused, answerFields: ways.nonce ?? [] };
     },
   };
   const route: GateRoute = {
     name: "x",
     service: "shop",
-    bearer,
+    bearer: ways.tokens === false ? undefined : bearer,
+    unread: ways.unread,
     further: ways.further === false ? undefined : further,
     confirmation: ways.rule,
     anonymous: ways.anonymous ?? false,
@@ -637,8 +800,11 @@ function fixture(ways: Partial<Ways>) {
     origins: ways.origins ?? new Map([["edge", ORIGIN]]),
   };
   let count = 0;
+  const clock = new ManualClock(NOW);
+  const unbound: string[] = [];
   const gate = createGate({
-    clock: new ManualClock(NOW),
+    clock,
+    unbound: (name) => void unbound.push(name),
     log: {
       debug() {},
       info() {},
@@ -662,7 +828,7 @@ function fixture(ways: Partial<Ways>) {
   const connection = { memo: undefined as unknown };
   const decide = async (what: Partial<Asked>): Promise<Permit | Denial> =>
     gate.decide(input(what, connection), snapshot);
-  return { decide, records, asked, proofs, budget };
+  return { decide, records, asked, proofs, budget, clock, unbound };
 }
 
 const UNBOUND: Confirmation = {

@@ -35,6 +35,8 @@ export interface GateRoute {
   readonly further?: FurtherWays | undefined;
   /** Whether tokens have to be bound to their sender; left out: those that are bound have to be proven. */
   readonly confirmation?: ConfirmationRule | undefined;
+  /** Fields in which other routes take credentials (`x-api-key`), lower-case; undefined where there are none. */
+  readonly unread?: readonly string[] | undefined;
   readonly anonymous: boolean;
   /** What a token must be meant for; undefined: what its authenticator accepts. */
   readonly audience: readonly string[] | undefined;

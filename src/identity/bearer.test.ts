@@ -241,6 +241,11 @@ const HOSTILE: readonly [name: string, token: () => string, reason: Reason, cost
   ["DPoP proof", () => token({}, { typ: "dpop+jwt" }), "invalid-token-type"],
   ["logout token", () => token({}, { typ: "logout+jwt" }), "invalid-token-type"],
   ["typ absent spelt out", () => token({}, { typ: "absent" }), "invalid-token-type"],
+  [
+    "logout token without a type of its own",
+    () => token({ events: { "http://schemas.openid.net/event/backchannel-logout": {} } }),
+    "invalid-token-type",
+  ],
   ["ID token by at_hash", () => token({ at_hash: CANARY }), "invalid-token-type"],
   ["ID token by c_hash", () => token({ c_hash: CANARY }), "invalid-token-type"],
   ["ID token by Keycloak's typ", () => token({ typ: "ID" }), "invalid-token-type"],
@@ -410,6 +415,10 @@ for (const [name, claim] of [
 test("bearer set takes ID tokens only where that is said", async () => {
   const { set } = fixture({ insecureIdTokens: true });
   factsOf(await set.verify(token({ at_hash: "x" })));
+  const events = { "http://schemas.openid.net/event/backchannel-logout": {} };
+  assert.equal(failureOf(await set.verify(token({ events }))).failure, "invalid-token-type");
+  factsOf(await set.verify(token({ events: { "https://corp.example/event": {} } })));
+  factsOf(await set.verify(token({ events: ["created"] })));
 });
 
 test("createJwtAuthenticator() warns of every insecure option", () => {

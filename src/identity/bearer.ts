@@ -110,8 +110,14 @@ function createChoice(
       return { authenticator: rest.one, jws };
     }
     if (issuer === undefined) return refuse("missing-claim", "claim iss is absent");
-    return refuse("unknown-issuer", "no authenticator has its iss");
+    // What came is not verified, and stays out of what operators read.
+    return refuse("unknown-issuer", noneOf(byIssuer));
   };
+}
+
+function noneOf(byIssuer: ReadonlyMap<string, unknown>): string {
+  if (byIssuer.size === 0) return "no authenticator of the route takes signed tokens by their iss";
+  return `its iss is none of ${[...byIssuer.keys()].join(", ")}`;
 }
 
 /** A mistyped one, or one that was cut off or has something behind it, too: most of it is right. */

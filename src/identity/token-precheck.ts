@@ -7,7 +7,7 @@
  */
 import { canonicalAlgorithm, isAlgorithm, type Algorithm } from "../crypto/algorithms.ts";
 import type { UnverifiedJws } from "../crypto/jws.ts";
-import type { JsonObject } from "../model/json.ts";
+import { isJsonObject, type JsonObject } from "../model/json.ts";
 import type { Clock } from "../model/ports.ts";
 import type { Reason } from "../model/reason.ts";
 import { checkTimes } from "./checks.ts";
@@ -48,6 +48,9 @@ export function createTokenPrecheck(
     if (!options.insecureIdTokens && isIdToken(jws.claims)) {
       return { fault: "invalid-token-type", detail: "it is an ID token" };
     }
+    if (isLogoutToken(jws.claims)) {
+      return { fault: "invalid-token-type", detail: "it is a logout token" };
+    }
     const read = readRegisteredClaims(jws.claims);
     if ("fault" in read) return read;
     const registered = maxAge === undefined ? read : boundAge(read, maxAge);
@@ -70,6 +73,16 @@ function bareType(type: string): string {
 function isIdToken(claims: JsonObject): boolean {
   return "at_hash" in claims || "c_hash" in claims || claims["typ"] === "ID";
 }
+
+/**
+ * OpenID Connect Back-Channel Logout 1.0 section 2.4: it tells clients that somebody is gone, and many providers
+ * give it no `typ` of its own. Each client of the provider receives them, so none may open anything.
+ */
+function isLogoutToken({ events }: JsonObject): boolean {
+  return isJsonObject(events) && LOGOUT_EVENT in events;
+}
+
+const LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout";
 
 /** The token ends `maxAge` after its issue, whatever its `exp` says. */
 function boundAge(read: RegisteredClaims, maxAge: number): RegisteredClaims | TokenFault {

@@ -32,7 +32,8 @@ export async function callback(call: LoginCall): Promise<LoginOutcome> {
     states.length === 1 ? findTransaction(state, login, { fields, nowMs: own.timeMs }) : undefined;
   if (transaction === undefined) {
     const detail = "no login under way in this browser has this state";
-    return { reason: "unknown-login", detail, authenticator };
+    const again = `${loginAddress(undefined, undefined)}?with=${encodeURIComponent(authenticator)}`;
+    return { reason: "unknown-login", detail, again, authenticator };
   }
   if (own.budgetSpent) return { reason: "too-many-failures", authenticator };
   const setCookies = [dropTransaction(state, login)];

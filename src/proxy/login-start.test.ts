@@ -20,6 +20,7 @@ const DEMANDS: readonly (readonly [string, readonly string[] | undefined, unknow
   ["acr_values=", undefined, []],
   ["acr_values=a%22b", undefined, undefined],
   [`acr_values=${"a+".repeat(17)}`, undefined, undefined],
+  [`acr_values=${"a".repeat(256)}+${"b".repeat(256)}`, undefined, undefined],
 ];
 
 for (const [query, configured, expected] of DEMANDS) {

@@ -17,6 +17,8 @@ import { keepTransaction, newSecrets } from "./login-transaction.ts";
 const LIMITS = {
   acrValues: 16,
   acrChars: 256,
+  /** Of all of them together: with the longest return address the cookie of the login stays under 4096 bytes, which browsers keep. */
+  acrTextChars: 512,
   /** A year; no login is asked to be older. */
   maxAgeSeconds: 31_536_000,
 } as const;
@@ -114,7 +116,9 @@ export function readDemands(
   { options }: LoginAuthenticator,
 ): LoginDemands | "unmeetable" | undefined {
   const { acrValues: standing = [], maxAge } = options;
-  const asked = (query.get("acr_values") ?? "").split(" ").filter((one) => one !== "");
+  const text = query.get("acr_values") ?? "";
+  if (text.length > LIMITS.acrTextChars) return undefined;
+  const asked = text.split(" ").filter((one) => one !== "");
   if (asked.length > LIMITS.acrValues || !asked.every((one) => ACR.test(one))) return undefined;
   const maxAgeSeconds = readMaxAge(query, maxAge === undefined ? undefined : maxAge / 1000);
   if (maxAgeSeconds === "unreadable") return undefined;

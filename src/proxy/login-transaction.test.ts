@@ -108,6 +108,23 @@ test("keepTransaction() takes the oldest away where there are too many", () => {
   assert.deepEqual(gone, [`${names[0]}=; Max-Age=0; Path=/; HttpOnly; Secure; SameSite=Lax`]);
 });
 
+test("keepTransaction() keeps all of them small enough for any head: the oldest go first", () => {
+  const large = () => transaction({ returnTo: `/${"x".repeat(2000)}` });
+  const lines: string[] = [];
+  for (let round = 0; round < 5; round++) {
+    const [line = "", ...gone] = keepTransaction(large(), login(), cookies(...lines));
+    for (const dropped of gone) assert.equal(lines.shift()?.split("=")[0], dropped.split("=")[0]);
+    lines.push(line);
+    const [, field = ""] = cookies(...lines);
+    assert.ok(field.length <= TRANSACTION_LIMITS.bytes, String(field.length));
+    // Browsers keep no larger cookie.
+    assert.ok((line.split(";")[0] ?? "").length <= 4096);
+  }
+  assert.equal(lines.length, 2);
+  const [, ...gone] = keepTransaction(transaction(), login(), cookies(...lines));
+  assert.deepEqual(gone, []);
+});
+
 test("isLoop() is true after five logins in a row, whatever else stands there", () => {
   let fields: readonly string[] = [];
   for (let round = 0; round < 5; round++) {

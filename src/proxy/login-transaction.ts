@@ -23,6 +23,11 @@ export const TRANSACTION_LIMITS = {
   lifetimeMs: 600_000,
   /** Logins under way in one browser. Each is a cookie of some 1 KB; more than tabs that somebody looks at. */
   atOnce: 8,
+  /**
+   * Bytes of all of them in a Cookie field. They go out with every request until they end: with a session beside
+   * them a head has to stay under the 32 KiB that listeners take by default. Two of the largest fit.
+   */
+  bytes: 8192,
 } as const;
 
 /** Not of an authenticator, none of which is called so. */
@@ -55,12 +60,32 @@ export function keepTransaction(
   const maxAge = TRANSACTION_LIMITS.lifetimeMs / 1000;
   const own = `${prefixOf(login)}${MARK}`;
   const others = cookiesOf(fields).filter((other) => other.name.startsWith(own));
-  // Browsers send the oldest first (RFC 6265 section 5.4).
-  const surplus = others.slice(0, Math.max(0, others.length - TRANSACTION_LIMITS.atOnce + 1));
+  const value = login.transactions.seal(text);
   return [
-    `${name}=${login.transactions.seal(text)}; Max-Age=${maxAge}${attributesOf(login)}`,
-    ...surplus.map((other) => `${other.name}=; Max-Age=0${attributesOf(login)}`),
+    `${name}=${value}; Max-Age=${maxAge}${attributesOf(login)}`,
+    ...surplusOf(others, sizeOf({ name, value })).map(
+      (other) => `${other.name}=; Max-Age=0${attributesOf(login)}`,
+    ),
   ];
+}
+
+/** The oldest, which browsers send first (RFC 6265 section 5.4): those that there is no room for any more. */
+function surplusOf(others: readonly Cookie[], ownBytes: number): readonly Cookie[] {
+  let bytes = ownBytes;
+  let kept = 0;
+  for (const other of others.toReversed()) {
+    bytes += sizeOf(other);
+    if (bytes > TRANSACTION_LIMITS.bytes || kept === TRANSACTION_LIMITS.atOnce - 1) break;
+    kept += 1;
+  }
+  return others.slice(0, others.length - kept);
+}
+
+type Cookie = ReturnType<typeof parseCookies>[number];
+
+/** As it stands in a Cookie field: `name=value; `. */
+function sizeOf({ name, value }: Pick<Cookie, "name" | "value">): number {
+  return name.length + value.length + 3;
 }
 
 /** The login under way that this `state` belongs to; undefined where this browser has none. */

@@ -88,7 +88,7 @@ class DpopVerifier implements ProofVerifier {
   /** What the claims say, beside the nonce: section 4.3, checks 8, 9, 11 and 12. */
   #fault(claims: ProofClaims, { method, url, token, nowMs }: ProofInput): ProofFault | undefined {
     if (claims.htm !== method) return invalid("htm is not the method");
-    if (!isSameTarget(claims.htu, url)) return invalid("htu is not this resource");
+    if (!isSameTarget(claims.htu, url)) return invalid(`htu is not ${url}`);
     const issuedMs = claims.iat * 1000;
     if (issuedMs > nowMs + this.#skewMs) return stale("iat is ahead of us");
     if (nowMs - issuedMs > this.#windowMs + this.#skewMs) return stale("iat is too long ago");

@@ -83,8 +83,8 @@ function authenticationOf(
 /** A refresh as sessions see it: gone on, over, or to be tried again. */
 export function refresherOf(provider: Pick<Provider, "refresh">): SessionProvider {
   return {
-    async refresh(refreshToken, { subject }): Promise<RefreshOutcome> {
-      const tokens = await provider.refresh(refreshToken, subject);
+    async refresh(refreshToken, of): Promise<RefreshOutcome> {
+      const tokens = await provider.refresh(refreshToken, of);
       if (!("fault" in tokens)) {
         const sid = tokens.claims?.["sid"];
         return {

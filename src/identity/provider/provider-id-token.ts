@@ -19,7 +19,7 @@ export interface IdTokenRules {
 
 /** What this very login, or this very refresh, is about. */
 export interface IdTokenExpected {
-  /** Of the login; undefined for a refresh, whose ID token has none or the first one's. */
+  /** Of the login. Undefined: a refresh of a session that does not know it. */
   readonly nonce: string | undefined;
   /** Whose session is refreshed (section 12.2); undefined for a login. */
   readonly subject: string | undefined;
@@ -91,9 +91,16 @@ export function checkIdToken(
   );
 }
 
-/** 11: an ID token of another login is not an answer to this one, even where its code was smuggled in. */
-function checkNonce(claims: JsonObject, { nonce }: IdTokenExpected): TokenFault | undefined {
+/**
+ * 11: an ID token of another login is not an answer to this one, even where its code was smuggled in. Section 12.2:
+ * what a refresh brings has none, or the first one's.
+ */
+function checkNonce(
+  claims: JsonObject,
+  { nonce, subject }: IdTokenExpected,
+): TokenFault | undefined {
   if (nonce === undefined || claims["nonce"] === nonce) return undefined;
+  if (subject !== undefined && claims["nonce"] === undefined) return undefined;
   return fault("wrong-nonce", "nonce is not that of this login");
 }
 

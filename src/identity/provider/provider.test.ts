@@ -625,31 +625,52 @@ test("redeem() takes only contexts that are configured, whatever was asked of th
   assert.equal(await asked("gold", ["gold"]), "tokens");
 });
 
+/** Whose session is refreshed; what the nonce of its login was is not known. */
+const OF_ADA = { subject: "ada", nonce: undefined };
+
+test("refresh() takes the nonce of the login or none, and no other (Core section 12.2)", async (t) => {
+  const place = await ground(t);
+  const refreshed = async (said: string | undefined, nonce: string | undefined) => {
+    delete place.rogue.roguery.claims;
+    const first = await login(place);
+    assert.ok(!("fault" in first));
+    place.rogue.roguery.claims = (honest) => ({ ...honest, nonce: said });
+    return reasonOf(
+      await place.provider.refresh(first.refreshToken ?? "", { subject: "ada", nonce }),
+    );
+  };
+  assert.equal(await refreshed("first", "first"), "tokens");
+  assert.equal(await refreshed(undefined, "first"), "tokens");
+  assert.equal(await refreshed("another", "first"), "wrong-nonce");
+  assert.equal(await refreshed("", "first"), "wrong-nonce");
+  assert.equal(await refreshed("another", undefined), "tokens");
+});
+
 test("refresh() need not say again how the person logged in", async (t) => {
   const place = await ground(t, { acrValues: ["gold"] });
   place.rogue.roguery.claims = (honest) => ({ ...honest, acr: "gold" });
   const first = await login(place);
   assert.ok(!("fault" in first));
   place.rogue.roguery.claims = (honest) => ({ ...honest, acr: undefined });
-  assert.equal(reasonOf(await place.provider.refresh(first.refreshToken ?? "", "ada")), "tokens");
+  assert.equal(reasonOf(await place.provider.refresh(first.refreshToken ?? "", OF_ADA)), "tokens");
 });
 
 test("refresh() gives the next token and stays with its subject", async (t) => {
   const place = await ground(t);
   const first = await login(place);
   assert.ok(!("fault" in first));
-  const second = await place.provider.refresh(first.refreshToken ?? "", "ada");
+  const second = await place.provider.refresh(first.refreshToken ?? "", OF_ADA);
   assert.ok(!("fault" in second), JSON.stringify(second));
   assert.notEqual(second.refreshToken, first.refreshToken);
   assert.equal(second.claims?.["sub"], "ada");
-  const again = await place.provider.refresh(first.refreshToken ?? "", "ada");
+  const again = await place.provider.refresh(first.refreshToken ?? "", OF_ADA);
   assert.equal(reasonOf(again), "login-refused", "it was rotated away");
   place.rogue.roguery.answer = (honest) => ({
     ...honest,
     id_token: undefined,
     refresh_token: undefined,
   });
-  const bare = await place.provider.refresh(second.refreshToken ?? "", "ada");
+  const bare = await place.provider.refresh(second.refreshToken ?? "", OF_ADA);
   assert.ok(!("fault" in bare));
   assert.equal(bare.claims, undefined);
   assert.equal(bare.refreshToken, undefined);
@@ -661,7 +682,7 @@ test("refresh() refuses an ID token of somebody else, and tells a provider that 
     const first = await login(place);
     assert.ok(!("fault" in first));
     Object.assign(place.rogue.roguery, roguery);
-    const outcome = await place.provider.refresh(first.refreshToken ?? "", "ada");
+    const outcome = await place.provider.refresh(first.refreshToken ?? "", OF_ADA);
     for (const name of Object.keys(roguery)) delete place.rogue.roguery[name as keyof Roguery];
     return reasonOf(outcome);
   };

@@ -68,7 +68,10 @@ export interface Provider {
   /** What came of a login, once its `state` was found to be ours. */
   redeem(answer: LoginAnswer): Promise<ProviderTokens | TokenFault>;
   /** `login-refused`: the session is over; `identity-unavailable`: the provider cannot be asked now. */
-  refresh(refreshToken: string, subject: string): Promise<ProviderTokens | TokenFault>;
+  refresh(
+    refreshToken: string,
+    of: { readonly subject: string; readonly nonce: string | undefined },
+  ): Promise<ProviderTokens | TokenFault>;
   /** Where a browser logs out at the provider as well; undefined where it offers nothing. */
   endSessionUrl(logout: {
     readonly postLogoutRedirectUri: string;
@@ -222,10 +225,10 @@ export function createProvider(options: ProviderOptions, deps: ProviderDeps): Pr
         if (typeof subject !== "string") return invalid("no ID token was verified");
         return finish(metadata, tokens, verified, subject);
       }),
-    refresh: (refreshToken, subject) =>
+    refresh: (refreshToken, { subject, nonce }) =>
       withMetadata(async (metadata) => {
         const found: { verified: SignedByProvider | undefined } = { verified: undefined };
-        const expected = { nonce: undefined, subject, acrValues: [], maxAgeSeconds: undefined };
+        const expected = { nonce, subject, acrValues: [], maxAgeSeconds: undefined };
         const tokens = await client.refresh(metadata, refreshToken, idTokenCheck(expected, found));
         if ("fault" in tokens) return tokens;
         return finish(metadata, tokens, found.verified, subject);

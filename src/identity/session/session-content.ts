@@ -26,8 +26,8 @@ export interface SessionContent {
   readonly generation: number;
 }
 
-/** Claims that facts are made of, whatever the configuration reads beside them. */
-const ALWAYS = ["sub", "acr", "amr", "auth_time", "act"] as const;
+/** Claims that facts are made of, whatever the configuration reads beside them; by `nonce` a refresh is judged. */
+const ALWAYS = ["sub", "acr", "amr", "auth_time", "act", "nonce"] as const;
 
 /** Names of the claims (the outermost of each path) that sessions keep. */
 export function keptClaims(principal: PrincipalOptions): ReadonlySet<string> {

@@ -79,12 +79,17 @@ export function createSessionMerge(
   };
 }
 
-/** A provider need not repeat how and when the person logged in (OpenID Connect Core section 12.2). */
+/**
+ * A provider need not repeat how and when the person logged in (OpenID Connect Core section 12.2). Where it tells of
+ * another moment, how it was then is not known from before: an old `acr` must not become a recent one.
+ */
 function merged(
-  { claims: { acr, amr, auth_time: authTime } }: SessionContent,
+  { claims: { acr, amr, auth_time: authTime, nonce } }: SessionContent,
   claims: NonNullable<SessionTokens["claims"]>,
 ): SessionContent["claims"] {
-  return { acr, amr, auth_time: authTime, ...claims };
+  const told = claims["auth_time"];
+  if (told !== undefined && told !== authTime) return { ...claims, nonce };
+  return { acr, amr, auth_time: authTime, ...claims, nonce };
 }
 
 function always(): boolean {

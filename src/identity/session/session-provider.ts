@@ -22,6 +22,12 @@ export type RefreshOutcome =
   | { readonly outcome: "unavailable"; readonly detail: string };
 
 export interface SessionProvider {
-  /** `subject`: whose the answer has to be (OpenID Connect Core section 12.2). Bounded in time; never rejects. */
-  refresh(refreshToken: string, options: { readonly subject: string }): Promise<RefreshOutcome>;
+  /**
+   * `subject`, and `nonce` where it is known: whose the answer has to be, and of which login (OpenID Connect Core
+   * section 12.2). Bounded in time; never rejects.
+   */
+  refresh(
+    refreshToken: string,
+    options: { readonly subject: string; readonly nonce: string | undefined },
+  ): Promise<RefreshOutcome>;
 }

@@ -132,6 +132,39 @@ test("a refresh reads claims anew: roles that are gone are gone, and open stream
   assert.ok(after.valid());
 });
 
+test("a refresh that tells of another login does not keep how the person logged in before", async () => {
+  const told: object[] = [{ auth_time: SECONDS + 60 }, { auth_time: SECONDS, amr: ["otp"] }];
+  for (const [index, more] of told.entries()) {
+    const provider = rotating(
+      () => ground.clock.now(),
+      () => ({ sub: "ada", nonce: "another", ...more }),
+    );
+    const nonces: unknown[] = [];
+    const ground: SessionGround = new SessionGround({
+      refresh: (token, { nonce }) => {
+        nonces.push(nonce);
+        return provider.refresh(token);
+      },
+    });
+    const browser = await ground.login(
+      { sub: "ada", nonce: "first", acr: "gold", amr: ["pwd"], auth_time: SECONDS },
+      TOKENS,
+    );
+    for (let turn = 0; turn < 2; turn++) {
+      const before = await ground.facts(browser);
+      ground.clock.advance(4 * MINUTE + 30_000);
+      await ground.facts(browser);
+      await settled(ground, () => !before.valid());
+    }
+    const { acr, amr, authenticatedAt } = await ground.facts(browser);
+    const expected = index === 0 ? [undefined, [], SECONDS + 60] : ["gold", ["otp"], SECONDS];
+    // Told again of the second moment, which is then the known one, it has nothing to give back.
+    assert.deepEqual([acr, amr, authenticatedAt], expected);
+    // That of the login stays what each refresh is judged by.
+    assert.deepEqual(nonces, ["first", "first"]);
+  }
+});
+
 test("a refresh for another subject ends the session", async () => {
   const provider = rotating(
     () => ground.clock.now(),

@@ -51,7 +51,7 @@ export function createSessionRefresher(
 
   return async (content) => {
     const { id, generation, refreshToken, claims } = content;
-    const subject = claims["sub"];
+    const { sub: subject, nonce } = claims;
     if (refreshToken === undefined || typeof subject !== "string") {
       return { unavailable: "there is nothing to refresh it with" };
     }
@@ -67,7 +67,10 @@ export function createSessionRefresher(
     } catch (error) {
       return { unavailable: asError(error).message };
     }
-    const outcome = await ask(refreshToken, subject);
+    const outcome = await ask(refreshToken, {
+      subject,
+      nonce: typeof nonce === "string" ? nonce : undefined,
+    });
     if (outcome.outcome === "refreshed") return await publish(content, outcome.tokens);
     await tellFailure(key, outcome);
     return outcome.outcome === "ended"
@@ -80,9 +83,12 @@ export function createSessionRefresher(
     return newest !== undefined && newest.generation > content.generation ? newest : undefined;
   }
 
-  async function ask(refreshToken: string, subject: string): Promise<RefreshOutcome> {
+  async function ask(
+    refreshToken: string,
+    of: { readonly subject: string; readonly nonce: string | undefined },
+  ): Promise<RefreshOutcome> {
     try {
-      return await provider.refresh(refreshToken, { subject });
+      return await provider.refresh(refreshToken, of);
     } catch (error) {
       log.error("a session could not be refreshed", { authenticator: name, error: asError(error) });
       return { outcome: "unavailable", detail: "the refresh failed" };
