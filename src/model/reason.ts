@@ -605,7 +605,7 @@ export const REASONS = {
     title: "Too many requests",
     fault: "caller",
     meaning:
-      "A rate limit of the route is reached; the detail names it. `retry-after` says when to ask again. What a policy denies never counts against it.",
+      "A rate limit of the route is reached, or more logins were begun from one address than one may begin; the detail names it. `retry-after` says when to ask again. What a policy denies never counts against it.",
   },
   "too-many-concurrent": {
     status: 429,

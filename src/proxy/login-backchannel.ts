@@ -14,7 +14,7 @@ const LIMITS = {
 const FORM = /^application\/x-www-form-urlencoded[ \t]*(?:;|$)/i;
 
 export async function backchannelLogout(call: LoginCall): Promise<LoginOutcome> {
-  const { own, exchange, login } = call;
+  const { own, exchange, login, deps } = call;
   if (login === undefined) throw new TypeError("a back-channel logout has a name");
   const authenticator = login.name;
   const refuse = (reason: LoginOutcome["reason"], detail: string | undefined): LoginOutcome => ({
@@ -25,7 +25,10 @@ export async function backchannelLogout(call: LoginCall): Promise<LoginOutcome> 
     status: reason === "identity-unavailable" || reason === "too-many-failures" ? 503 : 400,
     json: { error: "invalid_request", error_description: reason },
   });
-  if (own.budgetSpent) return refuse("too-many-failures", undefined);
+  // Who forges tokens may share the address of the provider, whose own must still come through.
+  if (own.budgetSpent && !deps.limits.spentLogout(authenticator)) {
+    return refuse("too-many-failures", undefined);
+  }
   if (!FORM.test(getField(exchange.head.fields, "content-type") ?? "")) {
     return refuse("invalid-logout-token", "not a form");
   }

@@ -4,6 +4,7 @@ import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { LoginAuthenticator } from "../identity/provider/login-authenticator.ts";
 import type { SharedMemory } from "../model/shared-memory.ts";
+import type { LoginLimits } from "./login-limits.ts";
 import type { Page } from "./login-pages.ts";
 
 /** Who can log in where, by one configuration. */
@@ -21,7 +22,7 @@ export interface LoginCall {
   readonly exchange: Exchange;
   readonly gate: GateSnapshot;
   readonly logins: LoginSnapshot;
-  readonly deps: { readonly shared: SharedMemory };
+  readonly deps: { readonly shared: SharedMemory; readonly limits: LoginLimits };
   /** Name at the end of the path; undefined for endpoints without one. */
   readonly login: LoginAuthenticator | undefined;
 }
@@ -30,6 +31,8 @@ export interface LoginCall {
 export interface LoginOutcome extends OwnOutcome {
   /** Left out: the reason's own. */
   readonly status?: number;
+  /** Of 429 and 503, in milliseconds; some seconds when left out. */
+  readonly retryMs?: number;
   readonly page?: Page;
   readonly location?: string;
   /** What a page tells the next one of itself; nothing, when left out. */

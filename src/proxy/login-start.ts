@@ -77,7 +77,7 @@ function choose(ways: readonly LoginAuthenticator[], query: URLSearchParams): Lo
 }
 
 async function send(
-  { own, exchange, gate }: LoginCall,
+  { own, exchange, gate, deps }: LoginCall,
   chosen: {
     readonly login: LoginAuthenticator;
     readonly demands: LoginDemands;
@@ -89,6 +89,12 @@ async function send(
   const authenticator = login.name;
   if (isLoop(login, fields)) {
     return { reason: "login-loop", detail: "logged in again and again", authenticator };
+  }
+  const retryMs = deps.limits.begin(own.request.clientAddress);
+  if (retryMs !== undefined) {
+    const detail = "more logins were begun from this address than one may begin";
+    const again = loginAddress(address?.location, demands);
+    return { reason: "rate-limited", detail, retryMs, again, authenticator };
   }
   const redirectUri = `${originOf(own.request, gate)}/.sallyport/callback/${login.name}`;
   const request = { ...newSecrets(), ...demands, redirectUri };

@@ -19,6 +19,7 @@ import type { SharedMemory } from "../model/shared-memory.ts";
 import { backchannelLogout } from "./login-backchannel.ts";
 import type { Endpoint, LoginOutcome, LoginSnapshot } from "./login-call.ts";
 import { callback } from "./login-callback.ts";
+import { createLoginLimits } from "./login-limits.ts";
 import { loggedOut, logout } from "./login-logout.ts";
 import { failurePage } from "./login-pages.ts";
 import { startLogin } from "./login-start.ts";
@@ -71,6 +72,7 @@ export function createLoginEndpoints(deps: LoginDeps): LoginEndpoints {
     "What came of logins and logouts: logged-in, logged-out, login-begun, or why not.",
     ["authenticator", "outcome"],
   );
+  const given = { shared: deps.shared, limits: createLoginLimits(deps) };
   return {
     handle(exchange, { gate, logins }) {
       const { head, connection } = exchange;
@@ -94,9 +96,9 @@ export function createLoginEndpoints(deps: LoginDeps): LoginEndpoints {
         const detail = "not a browser that goes to a page";
         return answered({ reason: "cross-site-request", detail, authenticator: login?.name });
       }
-      const given = { own, exchange, gate, logins, deps, login };
+      const call = { own, exchange, gate, logins, deps: given, login };
       Promise.resolve()
-        .then(() => place.endpoint(given))
+        .then(() => place.endpoint(call))
         .catch((error: unknown): LoginOutcome => failed(error, deps.log))
         .then(answered)
         .catch((error: unknown) => {
@@ -177,11 +179,16 @@ function responseTo(outcome: LoginOutcome, decisionId: string) {
     ...(location === undefined ? [] : ["location", location]),
     ...(status === 401 ? ["www-authenticate", 'Bearer realm="sallyport"'] : []),
     ...(status === 405 ? ["allow", "GET, POST"] : []),
-    ...(status === 503 || status === 429 ? ["retry-after", "5"] : []),
+    ...(status === 503 || status === 429
+      ? ["retry-after", String(Math.ceil((outcome.retryMs ?? RETRY_MS) / 1000))]
+      : []),
     ...setCookies.flatMap((line) => ["set-cookie", line]),
   ];
   return { status, fields, body: page?.body ?? (json === undefined ? "" : JSON.stringify(json)) };
 }
+
+/** Where nobody has said when it is worth another try. */
+const RETRY_MS = 5000;
 
 /** A page that is shown and leads nowhere. */
 function pageStatus(reason: Reason): number {

@@ -705,6 +705,40 @@ test("workers share what counts once, and any of them takes the browser back", a
   }
 });
 
+test("an address begins so many logins and no more, and is told when it may again", async (t) => {
+  const own = await startLoginStage();
+  t.after(() => own.close());
+  const statuses = new Set<number>();
+  for (let attempt = 0; attempt < 400 && !statuses.has(429); attempt++) {
+    const shown = await own.browser().visit(`${APP}/.sallyport/login?return=/app/x`);
+    statuses.add(shown.status);
+    if (shown.status !== 429) continue;
+    assert.equal(shown.headers["retry-after"], "1");
+    assert.match(shown.body, /Try again/);
+    assert.equal((await own.recordOf(shown))["reason"], "rate-limited");
+  }
+  assert.deepEqual([...statuses], [303, 429]);
+});
+
+test("a genuine logout comes through from an address that forged ones have spent", async (t) => {
+  const own = await startLoginStage({
+    config: "limits: { failures: { burst: 3, perSecond: 0.01 } }",
+  });
+  t.after(() => own.close());
+  const told = (token: string) =>
+    own.browser().visit(`${APP}/.sallyport/backchannel-logout/people`, {
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams({ logout_token: token }).toString(),
+    });
+  const forged = own.second.logoutToken({ sub: "ada" });
+  for (let count = 0; count < 6; count++) assert.equal((await told(forged)).status, 400);
+  assert.equal((await told(own.rogue.logoutToken({ sub: "ada" }))).status, 200);
+  // What a flood of them may cost is bounded.
+  const flood = await Promise.all(Array.from({ length: 60 }, () => told(forged)));
+  assert.ok(flood.some(({ status }) => status === 503));
+});
+
 test("an address that fails again and again is answered before the provider is asked", async (t) => {
   const small = await startLoginStage({
     config: "limits: { failures: { burst: 3, perSecond: 0.01 } }",

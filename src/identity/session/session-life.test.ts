@@ -547,3 +547,31 @@ test("end() rejects where nobody else would hear of it, and it has ended here al
   });
   assert.equal(await ground.reason(browser), "session-expired");
 });
+
+test("a session that has not what the configuration asks for by now is expired, and changes nobody else's", async () => {
+  const keys = [randomBytes(32)];
+  const before = new SessionGround({ keys });
+  const browser = await before.login({ sub: "ada" });
+  const attributes = { tenant: { claim: "tenant", type: "string" } };
+  const after = new SessionGround({ keys, principal: { attributes } });
+  assert.equal(await after.reason(browser.copy()), "session-expired");
+  assert.equal(await before.subject(browser), "ada");
+});
+
+test("a session that is idle here, was used elsewhere and has ended there since, has ended", async () => {
+  const keys = [randomBytes(32)];
+  const here = new SessionGround({ keys });
+  const there = new SessionGround({ keys, shared: here.shared, clock: here.clock });
+  const browser = await here.login({ sub: "ada" });
+  const copy = browser.copy();
+  assert.equal(await here.subject(browser), "ada");
+  here.clock.advance(20 * MINUTE);
+  assert.equal(await there.subject(copy), "ada");
+  here.clock.advance(15 * MINUTE);
+  assert.equal(await here.subject(browser.copy()), "ada", "it was used there");
+  here.clock.advance(10 * MINUTE);
+  assert.equal(await there.subject(copy), "ada");
+  await there.sessions.end(there.request(copy), there.clock.now());
+  here.clock.advance(29 * MINUTE);
+  assert.equal(await here.reason(browser), "session-expired");
+});

@@ -3,9 +3,16 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { remoteMemory } from "../../../test/remote-memory.ts";
 import { type Jar, NO_TOKENS, NOW_MS, SessionGround } from "../../../test/session-ground.ts";
+import { recordedLog } from "../../../test/ports.ts";
+import { createLocalMemory } from "../../memory/local-memory.ts";
 import { isFailure } from "../../model/facts.ts";
 import type { JsonObject } from "../../model/json.ts";
+import { ManualClock } from "../../platform/clock.ts";
+import { ManualTimers } from "../../platform/timers.ts";
+import type { SessionContent } from "./session-content.ts";
 import type { RefreshOutcome } from "./session-provider.ts";
+import { createSessionRefresher, type Refreshed } from "./session-refresh.ts";
+import type { SessionStore } from "./session-store.ts";
 
 const MINUTE = 60_000;
 const SECONDS = NOW_MS / 1000;
@@ -375,4 +382,93 @@ test("a logout while a session is refreshed stands, whatever the refresh brings"
   });
   await ground.turn(5);
   assert.equal(await ground.reason(copy.copy()), "session-expired");
+});
+
+/** One refresh by itself, with what the memory and the provider would say. */
+async function refreshOf(
+  given: {
+    readonly content?: Partial<SessionContent>;
+    /** What others have published, at each look; the last one from then on. */
+    readonly newest?: readonly (SessionContent | undefined)[];
+    readonly outcome?: RefreshOutcome;
+    readonly merged?: Refreshed;
+  } = {},
+) {
+  const clock = new ManualClock(NOW_MS);
+  const shared = createLocalMemory({ clock, timers: new ManualTimers() });
+  const log = recordedLog();
+  const asked: unknown[] = [];
+  const published: SessionContent[] = [];
+  const looks = [...(given.newest ?? [])];
+  const refresh = createSessionRefresher({
+    name: "people",
+    clock,
+    timers: new ManualTimers(),
+    log,
+    shared,
+    store: {
+      newest: () => (looks.length > 1 ? looks.shift() : looks[0]),
+      publish: (content: SessionContent) => void published.push(content),
+    } as unknown as SessionStore,
+    provider: {
+      refresh: async (...of) => {
+        asked.push(of);
+        return given.outcome ?? { outcome: "refreshed", tokens: NO_TOKENS };
+      },
+    },
+    merge: (content) =>
+      given.merged ?? { content: { ...content, generation: content.generation + 1 } },
+    ttl: () => MINUTE,
+  });
+  const content = { ...CONTENT, ...given.content };
+  const refreshed = await refresh(content);
+  const claimed = !shared.claim("session-refresh", "people:id:0", MINUTE);
+  return { refreshed, asked, published, claimed, log: log.lines };
+}
+
+const CONTENT: SessionContent = {
+  id: "id",
+  claims: { sub: "ada", nonce: "n" },
+  sid: undefined,
+  idToken: undefined,
+  refreshToken: "refresh-0",
+  accessExpiresMs: undefined,
+  refreshMs: undefined,
+  beganMs: NOW_MS,
+  usedMs: NOW_MS,
+  generation: 0,
+};
+const NEWER = { ...CONTENT, generation: 1 };
+
+test("a refresh asks for this subject and this login, and publishes what came", async () => {
+  const { refreshed, asked, published, claimed } = await refreshOf();
+  assert.deepEqual(asked, [["refresh-0", { subject: "ada", nonce: "n" }]]);
+  assert.deepEqual(refreshed, { content: NEWER });
+  assert.deepEqual(published, [NEWER]);
+  assert.equal(claimed, true, "the token is used: nobody else may use it");
+});
+
+test("a refresh asks nobody without a token or a subject, nor where another process was faster", async () => {
+  for (const content of [{ refreshToken: undefined }, { claims: {} }]) {
+    const { refreshed, asked } = await refreshOf({ content });
+    assert.ok("unavailable" in refreshed);
+    assert.deepEqual(asked, []);
+  }
+  for (const newest of [[NEWER], [undefined, NEWER], [CONTENT, NEWER]]) {
+    const { refreshed, asked } = await refreshOf({ newest });
+    assert.deepEqual(refreshed, { content: NEWER });
+    assert.deepEqual(asked, []);
+  }
+});
+
+test("a refresh may be tried again after a failure that may pass, and after no other", async () => {
+  const down = await refreshOf({ outcome: { outcome: "unavailable", detail: "down" } });
+  assert.deepEqual([down.refreshed, down.claimed], [{ unavailable: "down" }, false]);
+  const over = await refreshOf({ outcome: { outcome: "ended", detail: "over" } });
+  assert.deepEqual([over.refreshed, over.claimed], [{ ended: "over" }, true]);
+});
+
+test("what a refresh brought and cannot be is published to nobody", async () => {
+  const { refreshed, published, log } = await refreshOf({ merged: { ended: "another subject" } });
+  assert.deepEqual([refreshed, published, log], [{ ended: "another subject" }, [], []]);
 });
