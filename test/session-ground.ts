@@ -78,8 +78,7 @@ export class SessionGround {
 
   constructor(options: GroundOptions = {}) {
     this.clock = options.clock ?? new ManualClock(NOW_MS);
-    this.shared =
-      options.shared ?? createLocalMemory({ clock: this.clock, timers: new ManualTimers() });
+    this.shared = options.shared ?? localMemory(this.clock);
     const { refresh } = options;
     const provider: SessionProvider | undefined = refresh && {
       refresh: (token, of) => {
@@ -160,6 +159,11 @@ export class SessionGround {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
+}
+
+/** The memory of one process. */
+export function localMemory(clock: ManualClock) {
+  return createLocalMemory({ clock, timers: new ManualTimers() });
 }
 
 export const NO_TOKENS: SessionTokens = {

@@ -2,9 +2,14 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import { remoteMemory } from "../../../test/remote-memory.ts";
-import { type Jar, NO_TOKENS, NOW_MS, SessionGround } from "../../../test/session-ground.ts";
+import {
+  type Jar,
+  localMemory,
+  NO_TOKENS,
+  NOW_MS,
+  SessionGround,
+} from "../../../test/session-ground.ts";
 import { recordedLog } from "../../../test/ports.ts";
-import { createLocalMemory } from "../../memory/local-memory.ts";
 import { isFailure } from "../../model/facts.ts";
 import type { JsonObject } from "../../model/json.ts";
 import { ManualClock } from "../../platform/clock.ts";
@@ -395,7 +400,7 @@ async function refreshOf(
   } = {},
 ) {
   const clock = new ManualClock(NOW_MS);
-  const shared = createLocalMemory({ clock, timers: new ManualTimers() });
+  const shared = localMemory(clock);
   const log = recordedLog();
   const asked: unknown[] = [];
   const published: SessionContent[] = [];
