@@ -4,6 +4,7 @@ import type { Confirmation, CredentialFacts, Verified } from "../model/facts.ts"
 import type { Fields, RequestHead } from "../model/http.ts";
 import type { PeerTls } from "../model/peer-tls.ts";
 import type { PolicyRequest } from "../model/policy.ts";
+import type { Principal } from "../model/principal.ts";
 import type { Reason } from "../model/reason.ts";
 import type { DecisionRecord } from "../model/records.ts";
 import { NO_REVOCATIONS, type Revocations } from "../model/revocation.ts";
@@ -630,6 +631,51 @@ test("a record of a token for somebody else says whom it should be for, and noth
   const outcome = await decide({ token: "good" });
   assert.ok(isDenial(outcome) && outcome.denied === "wrong-audience");
   assert.equal(records[0]?.detail, "its aud is none of api");
+  const late = fixture({ certificate: { ...certificate, expiresAt: NOW / 1000 - 1 } });
+  assert.ok(isDenial(await late.decide({ tls: shown() })));
+  assert.equal(late.records[0]?.detail, undefined);
+});
+
+test("what was good stays on record as used beside what was refused", async () => {
+  const { decide, records } = fixture({ certificate });
+  assert.ok(isDenial(await decide({ token: "bad", tls: shown() })));
+  assert.deepEqual(
+    records[0]?.credentials.map(({ kind, outcome }) => `${kind} ${outcome}`),
+    ["certificate used", "bearer refused"],
+  );
+});
+
+test("a record says which certificate a token is bound to: another one, or that none was shown", async () => {
+  for (const [tls, detail] of [
+    [undefined, /the connection showed none/],
+    [shown(), /another certificate than the connection's/],
+  ] as const) {
+    const { decide, records } = fixture({ confirmation: { certificateThumbprint: "x" } });
+    assert.ok(isDenial(await decide({ token: "good", tls })));
+    assert.match(records[0]?.detail ?? "", detail);
+  }
+});
+
+test("whom the door itself lets in is the principal, and comes before anonymous", async () => {
+  const local: Principal = { ...token.principal, authenticator: "local", subject: "socket" };
+  const { decide, asked } = fixture({ further: false, anonymous: true, local });
+  const outcome = await decide({});
+  assert.ok(!isDenial(outcome));
+  assert.equal(outcome.principal, local);
+  assert.equal(asked[0]?.authn.kind, "local");
+});
+
+test("a stream that is open is asked for no second proof, and counted as unbound no second time", async () => {
+  const bound = fixture({ further: false, confirmation: { keyThumbprint: KEY } });
+  const key = await bound.decide({ token: "good", scheme: "DPoP", proof: "good" });
+  assert.ok(!isDenial(key));
+  assert.ok(!isDenial(await bound.decideAgain(key)));
+  assert.equal(bound.proofs.length, 1);
+  const report = fixture({ further: false, rule: "report" });
+  const plain = await report.decide({ token: "good" });
+  assert.ok(!isDenial(plain));
+  assert.ok(!isDenial(await report.decideAgain(plain)));
+  assert.deepEqual(report.unbound, ["x"]);
 });
 
 test("only what cost something counts against its sender", async () => {
@@ -669,6 +715,8 @@ test("confirmation: report counts each unbound token and puts it on record, and 
 });
 
 interface Ways {
+  /** Whom the door itself lets in. */
+  readonly local: Principal;
   readonly tokenAudience: readonly string[];
   /** Tokens have to be waited for. */
   readonly late: boolean;
@@ -774,6 +822,7 @@ function fixture(ways: Partial<Ways>) {
     service: "shop",
     bearer: ways.tokens === false ? undefined : bearer,
     unread: ways.unread,
+    local: ways.local,
     further: ways.further === false ? undefined : further,
     confirmation: ways.rule,
     anonymous: ways.anonymous ?? false,
@@ -828,7 +877,10 @@ function fixture(ways: Partial<Ways>) {
   const connection = { memo: undefined as unknown };
   const decide = async (what: Partial<Asked>): Promise<Permit | Denial> =>
     gate.decide(input(what, connection), snapshot);
-  return { decide, records, asked, proofs, budget, clock, unbound };
+  const stream = { decisionId: "ID1", service: "shop" };
+  const decideAgain = async (standing: Permit): Promise<Permit | Denial> =>
+    gate.decideAgain(standing, { stream, snapshot });
+  return { decide, decideAgain, records, asked, proofs, budget, clock, unbound };
 }
 
 const UNBOUND: Confirmation = {
