@@ -32,6 +32,7 @@ import { type BuildOptions, policyBuild } from "./policy-build.ts";
 import { type DiffOptions, policyDiff } from "./policy-diff.ts";
 import { policySchema } from "./policy-schema.ts";
 import { reload } from "./reload.ts";
+import { replay, type ReplayOptions } from "./replay.ts";
 import {
   addRevocation,
   liftRevocation,
@@ -159,6 +160,7 @@ function createProgram(exit: (code: number) => void): Command {
   addExplainCommand(program.command("explain"), exit);
   addPolicyCommands(program.command("policy").description("about policies"), exit);
 
+  addReplayCommand(program, exit);
   addStoreCommands(program.command("store").description("about the authority's store"), exit);
   addProcessCommands(program, exit);
   addRevocationCommands(program.command("revocations").description("access taken away"), exit);
@@ -238,6 +240,25 @@ function addExplainCommand(command: Command, exit: (code: number) => void): void
     .action(async (id: string, options: ExplainOptions) => {
       exit(await explain(id, options));
     });
+}
+
+function addReplayCommand(program: Command, exit: Exit): void {
+  recorded(configured(program.command("replay")))
+    .description("what other policies would have decided; exits 1 where an answer flips")
+    .option("--policies <path...>", "policies in place of those of the configuration", [])
+    .addOption(new Option("--format <format>", "how").choices(["text", "json"]).default("text"))
+    .action(async (options: ReplayOptions) => {
+      exit(await replay(options, print));
+    });
+}
+
+/** Of commands that read an audit log. */
+function recorded(command: Command): Command {
+  return command
+    .requiredOption("--from <path>", "the folder of an audit log, or one of its files")
+    .option("--since <time>", "only decisions from then on, 2026-12-24T18:00:00Z")
+    .option("--until <time>", "only decisions until then")
+    .option("--route <name>", "only those on this route (repeatable)", collect, []);
 }
 
 function addStoreCommands(store: Command, exit: (code: number) => void): void {

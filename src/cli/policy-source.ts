@@ -25,7 +25,7 @@ export interface NamedSource extends BundleContent {
 
 /** Throws ConfigError with every problem, and SallyportError for what is none of them. */
 export async function namedSource(path: string): Promise<NamedSource> {
-  const content = /\.ya?ml$/.test(path) ? await ofConfiguration(path) : ofBundle(path);
+  const content = /\.ya?ml$/.test(path) ? await configuredSource(path) : ofBundle(path);
   const result = await verifyPolicies(content.source);
   if (result.problems !== undefined) throw new ConfigError(result.problems);
   const { policies, hash } = result.verified;
@@ -33,7 +33,7 @@ export async function namedSource(path: string): Promise<NamedSource> {
 }
 
 /** Of a follower with the bundle that it took last. */
-async function ofConfiguration(path: string): Promise<BundleContent> {
+export async function configuredSource(path: string): Promise<BundleContent> {
   const own = await loadOwn(path);
   const bundle =
     own === undefined

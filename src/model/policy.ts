@@ -37,6 +37,8 @@ export interface PolicyRequest {
   /** Raw query without `?`. */
   readonly query: string | undefined;
   readonly fields: Fields;
+  /** Stands for `query` and `fields` where a record is evaluated, which does not have them. */
+  readonly inputs?: InputLookup | undefined;
   /** Address of the caller, as text. */
   readonly ip: string;
   /** Milliseconds since the epoch. */
@@ -53,6 +55,12 @@ export interface PolicyRequest {
   readonly body?: Readonly<Record<string, AttributeValue>> | undefined;
   /** What its body asks for, on routes of JSON-RPC and MCP. */
   readonly rpc?: RpcCall | undefined;
+}
+
+/** Headers and query parameters by name, as far as they are known. */
+export interface InputLookup {
+  /** As `InputRead.values`. Throws where they are not known. */
+  values(kind: InputRead["kind"], name: string): readonly string[];
 }
 
 /** An input outside the record's fixed fields that an evaluation read. */

@@ -71,8 +71,8 @@ export class RequestEnvironment implements Environment {
   #parameters(): CedarRecord | undefined {
     const declared = this.#place.action.parameters;
     if (declared === undefined) return undefined;
-    const { path, servicePath = path, query } = this.#request;
-    const find = createQueryLookup(query);
+    const { path, servicePath = path } = this.#request;
+    const find = this.#lookup("query");
     const note = this.#note("query");
     return new OperationParameters(declared, servicePath, (name) => note(name, find));
   }
@@ -102,12 +102,16 @@ export class RequestEnvironment implements Environment {
   }
 
   #tagged(kind: InputRead["kind"]): Entity {
-    const { fields, query } = this.#request;
-    const find: Find =
-      kind === "header" ? (name) => valuesOfField(fields, name) : createQueryLookup(query);
+    const find = this.#lookup(kind);
     const note = this.#note(kind);
     const tags = new TrackedTags((name) => note(name, find));
     return { attributes: EMPTY_RECORD, tags, ancestors: NO_ANCESTORS };
+  }
+
+  #lookup(kind: InputRead["kind"]): Find {
+    const { fields, query, inputs } = this.#request;
+    if (inputs !== undefined) return (name) => inputs.values(kind, name);
+    return kind === "header" ? (name) => valuesOfField(fields, name) : createQueryLookup(query);
   }
 
   /** Looks up, and notes for the record what was found, also where it cannot be read. */

@@ -1,0 +1,58 @@
+/** What `sallyport replay` found, for people. */
+import type { ReplayGroup, ReplayList, ReplayReport } from "../policy/replay/replay.ts";
+import type { ReadCounts } from "./recorded-decisions.ts";
+import { plain, table } from "./table.ts";
+
+/** All that is said about a replay. */
+export interface ReplayResult extends ReplayReport {
+  /** Of the policies that were evaluated. */
+  readonly bundle: string;
+  readonly read: ReadCounts;
+  readonly seconds: number;
+}
+
+const LIMITS = {
+  /** Groups of a list; `--format json` has all. */
+  shown: 100,
+} as const;
+
+export function replayText(result: ReplayResult): string {
+  const { decisions, same, wouldDeny, wouldPermit, uncertain, bundle, read, seconds } = result;
+  const rate = Math.round(read.records / Math.max(seconds, 0.001));
+  return [
+    `${count(decisions, "decision")} of ${count(read.files, "file")} by ${bundle}\n`,
+    list("permitted, would be denied", wouldDeny),
+    list("denied, would be permitted", wouldPermit),
+    list("uncertain, since the record does not have what it depends on", uncertain),
+    leftOut(result),
+    `the same answer: ${same}\n`,
+    read.faults === 0 ? "" : `no records: ${read.faults} (${plain(read.firstFault ?? "")})\n`,
+    `${count(read.records, "record")} in ${seconds.toFixed(2)} s, ${rate} a second\n`,
+  ].join("");
+}
+
+function list(title: string, { count: total, groups, beyond }: ReplayList): string {
+  if (total === 0) return `${title}: none\n`;
+  const shown = groups.slice(0, LIMITS.shown);
+  const more = total - beyond - shown.reduce((sum, group) => sum + group.count, 0) + beyond;
+  const rest = more === 0 ? "" : `  and ${count(more, "decision")} of others: --format json\n`;
+  return `${title}: ${total}\n${table(shown.map(row))}${rest}`;
+}
+
+function row(group: ReplayGroup): readonly string[] {
+  const { principal, action, route, example, reason, determining, dependsOn } = group;
+  const why = reason === undefined ? dependsOn.join(", ") : [reason, ...determining].join(" ");
+  return [`  ${group.count}x`, plain(principal), action, route, plain(why), `e.g. ${example}`];
+}
+
+function leftOut({ leftOut: reasons }: ReplayResult): string {
+  const entries = Object.entries(reasons);
+  if (entries.length === 0) return "";
+  const total = entries.reduce((sum, [, times]) => sum + times, 0);
+  const each = entries.map(([reason, times]) => `${reason} ${times}`).join(", ");
+  return `left out, since no policy decided: ${total} (${each})\n`;
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}

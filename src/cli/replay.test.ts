@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { completion, permit, strangerDenial } from "../../test/audit-kit.ts";
+import { Lines } from "../audit/lines.ts";
+import { createQueryMask } from "../audit/query-mask.ts";
+import { Serializer } from "../audit/serialize.ts";
+import { createValueHash } from "../audit/value-hash.ts";
+import type { DecisionRecord } from "../model/records.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+const CONFIG = `version: 1
+listeners: [{ name: edge, address: "127.0.0.1:0" }]
+authenticators:
+  corp:
+    type: jwt
+    issuer: https://login.example.com
+    audience: [https://api.example.com]
+    principal: { kind: workload, roles: { claim: roles, allow: [AdminService] } }
+services:
+  billing: { endpoints: ["http://127.0.0.1:9001"] }
+routes:
+  - { name: billing, path: /billing/*, service: billing, authenticate: [corp] }
+  - { name: orders, path: /orders/*, service: billing, authenticate: [corp] }
+policies: { enforce: [policies] }
+audit: { path: data/audit }
+`;
+const POLICY = `@id("billing-admins")
+permit (principal in Sallyport::Role::"AdminService", action, resource);
+`;
+
+/** A folder with a configuration and a log of these decisions, in two files. */
+function ground(context: TestContext, records: readonly DecisionRecord[]): string {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-replay-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  mkdirSync(join(folder, "policies"));
+  mkdirSync(join(folder, "log"));
+  writeFileSync(join(folder, "sallyport.yaml"), CONFIG);
+  writeFileSync(join(folder, "policies", "all.cedar"), POLICY);
+  const half = Math.ceil(records.length / 2);
+  write(join(folder, "log", "audit-20261124T040506.123Z-1.jsonl"), records.slice(0, half));
+  write(join(folder, "log", "audit-20261125T040506.123Z-1.jsonl"), records.slice(half));
+  return folder;
+}
+
+function write(file: string, records: readonly DecisionRecord[]): void {
+  const serializer = new Serializer({
+    maskQuery: createQueryMask({ values: "masked", keep: [] }),
+    hash: createValueHash(new Uint8Array(32)),
+  });
+  const lines = new Lines(1024);
+  for (const record of records) {
+    serializer.decision(lines, record, record.principal === undefined);
+    lines.end();
+    serializer.completion(lines, completion({ decisionId: record.decisionId }));
+    lines.end();
+  }
+  writeFileSync(file, lines.copy());
+}
+
+function replay(folder: string, ...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(root, "src/cli/main.ts"), "replay", "--from", "log", ...args],
+    { encoding: "utf8", cwd: folder },
+  );
+  return { status, stdout, stderr };
+}
+
+const DECISIONS = [
+  permit({ decisionId: "01A" }),
+  permit({ decisionId: "01B", path: "/billing/x" }),
+  permit({ decisionId: "01C", route: "orders", method: "POST", path: "/orders/1" }),
+  permit({
+    decisionId: "01D",
+    decision: "deny",
+    reason: "no-permit",
+    determining: [],
+    method: "PUT",
+  }),
+  strangerDenial({ decisionId: "01E" }),
+];
+
+test("replay exits 0 where nothing flips, and 1 with every flip where some do", (context) => {
+  const folder = ground(context, DECISIONS.slice(0, 3));
+  const same = replay(folder);
+  assert.equal(same.status, 0, same.stderr);
+  assert.match(
+    same.stdout,
+    /^3 decisions of 2 files by sha256-\S+\npermitted, would be denied: none\n/,
+  );
+  assert.match(same.stdout, /the same answer: 3\n6 records in /);
+
+  writeFileSync(
+    join(folder, "next.cedar"),
+    '@id("read") permit (principal, action == Sallyport::Action::"GET", resource);',
+  );
+  const flips = replay(folder, "--policies", "next.cedar");
+  assert.equal(flips.status, 1, flips.stderr);
+  assert.match(
+    flips.stdout,
+    /permitted, would be denied: 1\n {2}1x {2}Sallyport::Workload::"corp\/payments" {2}POST {2}orders {2}no-permit {2}e\.g\. 01C\n/,
+  );
+});
+
+test("replay tells programs the same, of the decisions that are asked for", (context) => {
+  const folder = ground(context, DECISIONS);
+  writeFileSync(
+    join(folder, "next.cedar"),
+    '@id("all") permit (principal, action, resource) when { context.headers.hasTag("x-new") };\n' +
+      '@id("put") permit (principal, action == Sallyport::Action::"PUT", resource);',
+  );
+  const asked = ["--policies", "next.cedar", "--format", "json"];
+  const all = replay(folder, ...asked);
+  assert.equal(all.status, 1, all.stderr);
+  const result = JSON.parse(all.stdout) as Record<string, { count: number }>;
+  assert.deepEqual(
+    [result["wouldDeny"]?.count, result["wouldPermit"]?.count, result["uncertain"]?.count],
+    [0, 1, 3],
+  );
+  assert.deepEqual(result["leftOut"], { "missing-credential": 1 });
+  const orders = replay(folder, ...asked, "--route", "orders");
+  assert.equal(orders.status, 0, orders.stderr);
+  assert.equal((JSON.parse(orders.stdout) as { decisions: number }).decisions, 1);
+  const later = replay(folder, ...asked, "--since", "2026-11-25");
+  assert.equal((JSON.parse(later.stdout) as { decisions: number }).decisions, 0);
+  const earlier = replay(folder, ...asked, "--until", "2026-11-24T04:05:06.123Z");
+  assert.equal((JSON.parse(earlier.stdout) as { decisions: number }).decisions, 3);
+});
+
+test("replay exits 2 where it has no log, no time and no policies that validate", (context) => {
+  const folder = ground(context, []);
+  writeFileSync(join(folder, "bad.cedar"), '@id("bad") permit (principal, action, resource');
+  for (const [args, said] of [
+    [["--from", "gone"], /gone cannot be read \(ENOENT\)/],
+    [["--since", "yesterday"], /--since yesterday is no time/],
+    [["--policies", "gone"], /"gone" cannot be read/],
+    [["--policies", "bad.cedar"], /bad\.cedar:1:/],
+  ] as const) {
+    const { status, stderr } = replay(folder, ...args);
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, said);
+  }
+});
+
+test("replay counts lines that are no records, and goes on", (context) => {
+  const folder = ground(context, DECISIONS.slice(0, 1));
+  writeFileSync(
+    join(folder, "log", "audit-20261126T000000.000Z-1.jsonl"),
+    '{"v":2}\nnonsense\ntorn',
+  );
+  const { status, stdout } = replay(folder);
+  assert.equal(status, 0);
+  assert.match(stdout, /^1 decision of 3 files/);
+  assert.match(stdout, /no records: 2 \(log\/audit-20261126T000000\.000Z-1\.jsonl: not a record/);
+});

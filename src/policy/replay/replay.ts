@@ -1,0 +1,216 @@
+/**
+ * Evaluates recorded decisions by other policies and keeps which answers flip: by principal, action and
+ * resource, with counts and one example of each.
+ *
+ * An answer is what policies said: permit or deny. What they did not decide (a bad credential, no
+ * route) is left out and counted. Where a redacted value could make the answer another one, it is
+ * uncertain, and said to be.
+ */
+import { ADMIN_ROUTE } from "../../model/admin-operations.ts";
+import type { Policies, PolicyRequest } from "../../model/policy.ts";
+import { principalId } from "../../model/principal.ts";
+import type { Vocabulary, VocabularyInspection } from "../../model/vocabulary.ts";
+import { ACTIONS, ADMIN_ACTIONS, PRINCIPAL_TYPES } from "../cedar-names.ts";
+import { LOCAL_SOCKET_POLICY } from "../decide/local-socket.ts";
+import { operationActions } from "../operation-actions.ts";
+import { Principals } from "./principals.ts";
+import {
+  cutMembers,
+  type RecordedQuestion,
+  type RecordedRequest,
+  requestOf,
+  WithheldRead,
+} from "./recorded-request.ts";
+import type { Settle, Settled } from "./settle.ts";
+
+const LIMITS = {
+  /** Groups of each list; more than anybody reads. What comes beyond them is counted together. */
+  groups: 20_000,
+} as const;
+
+/** A decision record as far as replay reads it. */
+export interface RecordedAnswer extends RecordedQuestion {
+  readonly decisionId: string;
+  readonly determining: readonly string[];
+  readonly reason: string;
+}
+
+/** All decisions of one principal, action and resource that came out in one way. */
+export interface ReplayGroup {
+  /** `Sallyport::Workload::"corp/payments"`. */
+  readonly principal: string;
+  readonly action: string;
+  /** Name of the route. */
+  readonly route: string;
+  count: number;
+  /** Id of the first of them. */
+  readonly example: string;
+  /** What the candidate says of the example, and the policies that make it; undefined where that depends. */
+  readonly reason: string | undefined;
+  readonly determining: readonly string[];
+  /** What the answer depends on, where that is not in the record. */
+  readonly dependsOn: readonly string[];
+}
+
+export interface ReplayReport {
+  /** Decisions that were given. */
+  readonly decisions: number;
+  /** Those that have the same answer. */
+  readonly same: number;
+  /** Permitted, and would be denied. */
+  readonly wouldDeny: ReplayList;
+  /** Denied, and would be permitted. */
+  readonly wouldPermit: ReplayList;
+  readonly uncertain: ReplayList;
+  /** Not decided by policies, or about what is not there any more: how many, by why. */
+  readonly leftOut: Readonly<Record<string, number>>;
+}
+
+export interface ReplayList {
+  readonly count: number;
+  /** Those with the most decisions first. */
+  readonly groups: readonly ReplayGroup[];
+  /** Decisions that are in no group because there are too many. */
+  readonly beyond: number;
+}
+
+export interface ReplayDeps {
+  /**
+   * Asked where a value is read that the record does not have: whether the answer is certain all the
+   * same. Left out: it is not.
+   */
+  readonly settle?: Settle;
+}
+
+/** Answers of a recorded decision that policies made. */
+const ANSWERS: Readonly<Record<string, "permit" | "deny">> = {
+  permitted: "permit",
+  "no-permit": "deny",
+  forbidden: "deny",
+  "policy-error": "deny",
+  "step-up-required": "deny",
+};
+
+export class Replay {
+  readonly #policies: Policies;
+  readonly #deps: ReplayDeps;
+  readonly #routes: ReadonlySet<string>;
+  readonly #actions: ReadonlySet<string>;
+  readonly #inspected: ReadonlyMap<string, VocabularyInspection>;
+  readonly #principals = new Principals();
+  readonly #lists = { wouldDeny: new List(), wouldPermit: new List(), uncertain: new List() };
+  readonly #leftOut = new Map<string, number>();
+  #decisions = 0;
+  #same = 0;
+
+  constructor(policies: Policies, vocabulary: Vocabulary, deps: ReplayDeps = {}) {
+    this.#policies = policies;
+    this.#deps = deps;
+    this.#routes = new Set([...vocabulary.routes.map(({ name }) => name), ADMIN_ROUTE]);
+    this.#inspected = new Map(
+      vocabulary.routes.flatMap(({ name, inspect }) =>
+        inspect === undefined ? [] : [[name, inspect] as const],
+      ),
+    );
+    this.#actions = new Set(
+      [...ACTIONS, ...ADMIN_ACTIONS, ...operationActions(vocabulary)].map(({ id }) => id),
+    );
+  }
+
+  /** Evaluates one record. Throws what is no fault of the record: a defect. */
+  add(record: RecordedAnswer): void {
+    this.#decisions += 1;
+    const answer = answerOf(record);
+    if (answer === undefined) return this.#leave(record.reason);
+    if (record.determining[0] === LOCAL_SOCKET_POLICY) return this.#leave("admin-socket");
+    const principal = record.principal && this.#principals.same(record.principal);
+    const request = requestOf(record, principal, this.#inspectionOf);
+    if (request === undefined) return this.#leave("incomplete");
+    if (!this.#routes.has(request.route)) return this.#leave("route-gone");
+    if (!this.#actions.has(request.action)) return this.#leave("action-gone");
+    const settled = this.#evaluate(record, request);
+    if (settled.answer === undefined) return this.#lists.uncertain.add(record, request, settled);
+    const { permits } = settled.answer;
+    if (permits === (answer === "permit")) this.#same += 1;
+    else this.#lists[permits ? "wouldPermit" : "wouldDeny"].add(record, request, settled);
+  }
+
+  report(): ReplayReport {
+    const { wouldDeny, wouldPermit, uncertain } = this.#lists;
+    return {
+      decisions: this.#decisions,
+      same: this.#same,
+      wouldDeny: wouldDeny.report(),
+      wouldPermit: wouldPermit.report(),
+      uncertain: uncertain.report(),
+      leftOut: Object.fromEntries([...this.#leftOut].toSorted(([, one], [, other]) => other - one)),
+    };
+  }
+
+  readonly #inspectionOf = (route: string): VocabularyInspection | undefined =>
+    this.#inspected.get(route);
+
+  #evaluate(record: RecordedAnswer, request: RecordedRequest): Settled {
+    const cut = cutMembers(record);
+    if (cut.length > 0) return this.#settle(record, request, cut);
+    try {
+      const { reason, determining } = this.#policies.decide(request);
+      return { answer: { permits: reason === "permitted", reason, determining }, dependsOn: NONE };
+    } catch (error) {
+      if (!(error instanceof WithheldRead)) throw error;
+      return this.#settle(record, request, [request.inputs.missing]);
+    }
+  }
+
+  #settle(record: RecordedAnswer, request: RecordedRequest, dependsOn: readonly string[]): Settled {
+    return this.#deps.settle?.(record, request) ?? { answer: undefined, dependsOn };
+  }
+
+  #leave(why: string): void {
+    this.#leftOut.set(why, (this.#leftOut.get(why) ?? 0) + 1);
+  }
+}
+
+/** What policies said; undefined where they were not asked. */
+function answerOf({ reason, determining }: RecordedAnswer): "permit" | "deny" | undefined {
+  const known = ANSWERS[reason];
+  if (known !== undefined) return known;
+  // Refused after policies had permitted it: a rate, or a record that could not be written.
+  return determining.length > 0 ? "permit" : undefined;
+}
+
+/** One list of a report while it grows. */
+class List {
+  readonly #groups = new Map<string, ReplayGroup>();
+  #count = 0;
+  #beyond = 0;
+
+  add(record: RecordedAnswer, request: PolicyRequest, { answer, dependsOn }: Settled): void {
+    this.#count += 1;
+    const { principal, action, route } = request;
+    const id = principalId(principal);
+    const key = `${principal.kind} ${id} ${action} ${route} ${dependsOn.join(" ")}`;
+    const group = this.#groups.get(key);
+    if (group !== undefined) group.count += 1;
+    else if (this.#groups.size >= LIMITS.groups) this.#beyond += 1;
+    else {
+      this.#groups.set(key, {
+        principal: `Sallyport::${PRINCIPAL_TYPES[principal.kind]}::${JSON.stringify(id)}`,
+        action,
+        route,
+        count: 1,
+        example: record.decisionId,
+        reason: answer?.reason,
+        determining: answer?.determining ?? NONE,
+        dependsOn,
+      });
+    }
+  }
+
+  report(): ReplayList {
+    const groups = [...this.#groups.values()].toSorted((one, other) => other.count - one.count);
+    return { count: this.#count, groups, beyond: this.#beyond };
+  }
+}
+
+const NONE: readonly string[] = Object.freeze([]);
