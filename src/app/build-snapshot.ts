@@ -70,6 +70,7 @@ export async function buildSnapshot(
   const { config } = loaded;
   const enforced = await compile(policies, loaded, instruments);
   const candidate = await compileShadow(shadow, loaded, instruments);
+  const routers = await operationRouters(loaded.descriptions, instruments.clock);
   const sessionKeys = await readSessionKeys(config.authenticators, {
     env: process.env,
     timers: instruments.timers,
@@ -96,12 +97,11 @@ export async function buildSnapshot(
     closeAuthenticators();
     for (const upstream of upstreams.values()) upstream.close();
   };
-  const routers = operationRouters(loaded.descriptions);
   const wanted = usedParts(config);
   const logins = loginsOf(authenticators);
   const build = (options: RouteOptions) => {
     const limits = instruments.limits.routeLimits(options, config.limits.rates);
-    const described = describedRoute(options, routers);
+    const described = describedRoute(options, { config, routers });
     const value = { ...gateRoute(options, waysOf(options.authenticate), limits), described };
     forwards.set(value, buildRoute(options, deps));
     const { name, host, path, methods } = options;
@@ -300,6 +300,7 @@ function createUpstreams(
         identityFields: _c,
         resource: _d,
         openapi: _e,
+        openapiValidation: _f,
         ...options
       } = service;
       const create = (records: Records) => {

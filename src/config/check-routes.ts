@@ -16,7 +16,20 @@ const LIMITS = {
 const FORWARDING_KEYS = ["timeout", "responseTimeout", "idleTimeout", "limits"] as const;
 
 export function checkRoutes(draft: Draft): PathProblem[] {
-  return [...checkOverlaps(draft), ...checkRedirects(draft)];
+  return [...checkOverlaps(draft), ...checkRedirects(draft), ...checkValidation(draft)];
+}
+
+/** What is asked to be held against a description has to have one. */
+function checkValidation({ routes, services }: Draft): PathProblem[] {
+  return routes.flatMap(({ path, options: { openapiValidation, service: name } }) => {
+    const service = services.find((one) => one.name === name);
+    const asked = openapiValidation !== undefined && openapiValidation !== "none";
+    if (!asked || (name !== undefined && service === undefined)) return [];
+    if (service?.options.openapi !== undefined) return [];
+    const message = "there is no description to hold requests against";
+    const remedy = "a service with openapi";
+    return [{ path: [...path, "openapiValidation"], message, remedy }];
+  });
 }
 
 /**

@@ -8,7 +8,14 @@ export function checkServices(draft: Draft): PathProblem[] {
     ...endpoints(service),
     ...hashing(service),
     ...checking(service),
+    ...described(service),
   ]);
+}
+
+function described({ path, options }: Part<ServiceOptions>): PathProblem[] {
+  if (options.openapiValidation === undefined || options.openapi !== undefined) return [];
+  const message = "there is no description to hold requests against";
+  return [{ path: [...path, "openapiValidation"], message, remedy: "openapi: a document, too" }];
 }
 
 function endpoints({ path, options }: Part<ServiceOptions>): PathProblem[] {

@@ -4,7 +4,11 @@
  */
 import { relative, resolve } from "node:path";
 import { z } from "zod";
-import type { ServiceDescription } from "../gate/operations/description.ts";
+import {
+  type ServiceDescription,
+  type Validation,
+  VALIDATIONS,
+} from "../gate/operations/description.ts";
 import type { DocumentFault } from "../gate/operations/openapi-document.ts";
 import { readOpenApi } from "../gate/operations/read-openapi.ts";
 import { ADMIN } from "../model/admin-operations.ts";
@@ -13,7 +17,9 @@ import { readFileBytes } from "../platform/files.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 import { type PlaceOf, readDocument } from "../wire/document/read-document.ts";
 import { BUNDLE_LIMITS } from "./bundle.ts";
+import type { RouteOptions } from "../gate/route-options.ts";
 import type { Draft } from "./draft.ts";
+import type { ServiceOptions } from "./schema.ts";
 
 /** By service. */
 export type Descriptions = Readonly<Record<string, ServiceDescription>>;
@@ -28,7 +34,10 @@ export interface ReadDescriptions {
   readonly placed: readonly Problem[];
 }
 
-export function readDescriptions(services: Draft["services"], folder: string): ReadDescriptions {
+export function readDescriptions(
+  { services, routes }: Pick<Draft, "services" | "routes">,
+  folder: string,
+): ReadDescriptions {
   const descriptions: Record<string, ServiceDescription> = {};
   const files: { readonly name: string; readonly text: string }[] = [];
   const problems: PathProblem[] = [];
@@ -49,7 +58,9 @@ export function readDescriptions(services: Draft["services"], folder: string): R
       continue;
     }
     const file = relative(folder, resolve(folder, options.openapi)).replaceAll("\\", "/");
-    const found = describe({ name: file, text: read.text });
+    const asked = routes.filter(({ options: { service } }) => service === name);
+    const validation = mostOf(asked.map(({ options: route }) => validationOf(route, options)));
+    const found = describe({ name: file, text: read.text }, validation);
     files.push({ name: `description of ${name}`, text: read.text });
     placed.push(...found.problems);
     if (found.description !== undefined) descriptions[name] = found.description;
@@ -57,7 +68,22 @@ export function readDescriptions(services: Draft["services"], folder: string): R
   return { descriptions, files, problems, placed };
 }
 
-function describe(file: { readonly name: string; readonly text: string }): {
+/** What of the two counts on a route. */
+export function validationOf(
+  route: Pick<RouteOptions, "openapiValidation">,
+  service: Pick<ServiceOptions, "openapiValidation">,
+): Validation {
+  return route.openapiValidation ?? service.openapiValidation ?? "none";
+}
+
+function mostOf(validations: readonly Validation[]): Validation {
+  return VALIDATIONS.findLast((one) => validations.includes(one)) ?? "none";
+}
+
+function describe(
+  file: { readonly name: string; readonly text: string },
+  validation: Validation,
+): {
   readonly description?: ServiceDescription;
   readonly problems: readonly Problem[];
 } {
@@ -66,7 +92,7 @@ function describe(file: { readonly name: string; readonly text: string }): {
     begin: "openapi: 3.1.0",
   });
   if (read.problems !== undefined) return { problems: read.problems };
-  const { description, faults } = readOpenApi(read.value);
+  const { description, faults } = readOpenApi(read.value, validation);
   return { description, problems: faults.map((fault) => placeFault(fault, read.placeOf)) };
 }
 

@@ -206,7 +206,7 @@ function readParts(
   const data = readDataFiles(bundle === undefined ? (draft.policies?.entities ?? []) : [], folder);
   // What came over the feed was tested at the authority, whose words are more than a proxy's.
   const tests = readTestFiles(bundle === undefined ? (draft.policies?.tests ?? []) : [], folder);
-  const described = readDescriptions(draft.services, folder);
+  const described = readDescriptions(draft, folder);
   const spoken = expand(bundle?.content.words ?? NO_WORDS, reading, [WORDS]);
   const beside = readWords(spoken.value, { base: [WORDS], written: spoken.written });
   return {

@@ -17,6 +17,7 @@ export function begin(input: GateInput, snapshot: GateSnapshot, deps: GateDeps):
     route: undefined,
     operation: undefined,
     servicePath: undefined,
+    misfit: undefined,
     websocketKey: undefined,
     params: NO_PARAMS,
     allow: undefined,

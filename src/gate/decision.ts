@@ -18,6 +18,7 @@ import type { Principal } from "../model/principal.ts";
 import type { Reason } from "../model/reason.ts";
 import type { RecordedCredential, Taken } from "../model/records.ts";
 import type { Inspected } from "./inspection.ts";
+import type { Misfit } from "./operations/operation-checks.ts";
 import type { GateOperation } from "./operations/operation-router.ts";
 import type { GateRoute, GateSnapshot } from "./snapshot.ts";
 
@@ -58,6 +59,8 @@ export interface Deciding {
   /** What it is for its service, and the path there; undefined where that has no description. */
   operation: GateOperation | undefined;
   servicePath: string | undefined;
+  /** What of the request does not fit its service's description. */
+  misfit: Misfit | undefined;
   /** Of a request that asks for a WebSocket and may have one. */
   websocketKey: string | undefined;
   params: Readonly<Record<string, string>>;
@@ -192,6 +195,8 @@ export interface Denial {
   readonly request: CanonicalRequest | undefined;
   /** For `step-up-required`: what the login has to be. */
   readonly stepUp: StepUp | undefined;
+  /** For `invalid-parameter` and `invalid-body`: what does not fit, where it is known. */
+  readonly misfit: Misfit | undefined;
   /** Whether its record is in the log, so that a completion belongs there too. */
   readonly recorded: boolean;
 }
@@ -224,6 +229,7 @@ export function deny(deciding: Deciding, reason: Reason, taken: Taken): Denial {
     answerFields: deciding.answerFields,
     request: deciding.request,
     stepUp: deciding.policy?.stepUp,
+    misfit: deciding.misfit,
     recorded: taken === "recorded",
   };
 }

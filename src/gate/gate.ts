@@ -29,6 +29,7 @@ import { beginOwn, type OwnRequest } from "./own.ts";
 import { operation } from "./operation.ts";
 import { peer } from "./peer.ts";
 import { recordDecision } from "./record.ts";
+import { validBody, validParameters } from "./validate.ts";
 import { fresh, takenAwayMeanwhile, unblocked } from "./revocation.ts";
 import { route } from "./route.ts";
 import type { GateSnapshot } from "./snapshot.ts";
@@ -67,7 +68,9 @@ const STEPS: readonly Step[] = [
   budget, // before any signature is checked, so that bad tokens are cheap for us
   identify, // before policy: policy speaks of a verified principal
   unblocked, // after identity, so that the record says who was kept out
+  validParameters, // before bodies are held, and before policy, which then reads none that it cannot
   inspect, // before policy, which may ask for it; after all that keeps strangers from filling our memory
+  validBody, // with it: neither needs the other
   authorize, // nothing after it can widen what it said
   limit, // last: what policy denies does not count against anybody's limit
 ];

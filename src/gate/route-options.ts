@@ -15,6 +15,7 @@ import { credentialsSchema } from "./credential-options.ts";
 import { routeIdentityShape } from "./identity-options.ts";
 import { inspectSchema } from "./inspect-options.ts";
 import { parsePathPattern } from "./path-pattern.ts";
+import { routeOperationsShape } from "./operations/operation-options.ts";
 import { routeResourceShape } from "./resource-options.ts";
 import { redirectSchema, rewriteSchema } from "./rewrite-options.ts";
 import { requestChangesSchema, responseChangesSchema } from "./transform-options.ts";
@@ -145,6 +146,7 @@ export const routeSchema = z
       ),
     ...routeIdentityShape,
     ...routeResourceShape,
+    ...routeOperationsShape,
     pathParameters: z
       .enum(["refuse", "allow"])
       .default("refuse")

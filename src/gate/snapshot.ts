@@ -13,6 +13,7 @@ import type {
   SessionVerifier,
 } from "../model/verifiers.ts";
 import type { Inspection } from "./inspection.ts";
+import type { Validation } from "./operations/description.ts";
 import type { OperationRouter } from "./operations/operation-router.ts";
 import type { Router } from "./router.ts";
 
@@ -60,6 +61,10 @@ export interface DescribedRoute {
   /** The route's own; undefined: the service gets the path as it came. */
   readonly rewrite: ((path: string) => string | undefined) | undefined;
   readonly router: OperationRouter;
+  /** How far requests are held against the description. */
+  readonly validation: Validation;
+  /** Most bytes of a body that is. */
+  readonly bodyBytes: number;
 }
 
 /** Ways to know a caller beside the Authorization field. */

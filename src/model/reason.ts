@@ -82,13 +82,21 @@ export const REASONS = {
     meaning:
       "A trusted proxy sent `Forwarded` or `X-Forwarded-*` that is malformed, contradicts itself, or names no address where one is needed; the detail says which. Who the caller is would have to be guessed.",
   },
+  "invalid-parameter": {
+    status: 400,
+    grpc: "INVALID_ARGUMENT",
+    title: "A parameter is not what this operation takes",
+    fault: "caller",
+    meaning:
+      "A parameter is missing, repeated, or not what the service's description (`openapi`) says of it, on a route with `openapiValidation`. `invalid` in the answer and the record's detail name it and the rule, never the value.",
+  },
   "invalid-body": {
     status: 400,
     grpc: "INVALID_ARGUMENT",
     title: "The body is not what this route takes",
     fault: "caller",
     meaning:
-      "The route changes JSON bodies or lets policies see them, and this one is not JSON in one reading only (a repeated name, a stray byte, too deep, a name that looks like a declared one), or something stands where a change needs an object or policies need another type; the detail names the place. Nothing was sent.",
+      "The route changes JSON bodies or lets policies see them, and this one is not JSON in one reading only (a repeated name, a stray byte, too deep, a name that looks like a declared one), or something stands where a change needs an object or policies need another type; the detail names the place. With `openapiValidation: full` also one that does not fit the service's description: `invalid` in the answer names the place and the rule. Nothing was sent.",
   },
   "unsupported-body": {
     status: 415,

@@ -206,6 +206,7 @@ function refuse(
           allow: denial.allow,
           challenge: challengeOf(denial, exchange, snapshot),
           admission: denial.admission,
+          misfit: denial.misfit,
           cors: route?.cors?.answer(exchange.head),
         })
       : preflightResponse(decisionId, preflight.preflight(exchange.head));

@@ -2,6 +2,7 @@
  * The one table from reasons to responses: RFC 9457 problem documents. What a caller reads is made
  * from the reason and the decision id alone, so that no secret and no detail can be in it.
  */
+import type { Misfit } from "../gate/operations/operation-checks.ts";
 import type { Admission } from "../limits/route-limits.ts";
 import type { Fields } from "../model/http.ts";
 import type { GrpcStatus } from "../model/grpc-status.ts";
@@ -15,6 +16,8 @@ export interface ProblemContext {
   readonly challenge?: string | undefined;
   /** What the route's limits said: when to ask again, and what is left. */
   readonly admission?: Admission | undefined;
+  /** What of the request does not fit its service's description; holds no value. */
+  readonly misfit?: Misfit | undefined;
   /** Fields by which a page of another origin may read it. */
   readonly cors?: Fields | undefined;
 }
@@ -70,6 +73,7 @@ export function problemResponse(reason: Reason, context: ProblemContext): Proble
     title,
     reason,
     decision: context.decisionId,
+    ...(context.misfit && { invalid: context.misfit }),
   });
   return { status, fields, body: `${body}\n` };
 }

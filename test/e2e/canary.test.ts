@@ -20,7 +20,8 @@ const NOWHERE = "http://127.0.0.1:1";
 
 /** Not for a caller of this stage to bring about; their own tests say what they give away. */
 const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
-  "unknown-operation", // needs a description: test/e2e/openapi.test.ts
+  "unknown-operation", // these two need a description: test/e2e/openapi.test.ts
+  "invalid-parameter",
   "audit-unavailable", // needs a disk that fails
   "certificate-expired", // these five need a listener that asks for certificates
   "certificate-revoked",

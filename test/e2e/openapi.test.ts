@@ -120,3 +120,110 @@ when { context.parameters.id == 13 };
     assert.equal((await ask("/billing/invoices/7", "HEAD")).status, 405);
   });
 }
+
+const CHECKED = `openapi: 3.1.0
+info: { title: Orders, version: "1" }
+paths:
+  /orders:
+    post:
+      operationId: createOrder
+      parameters:
+        - { name: dry, in: query, schema: { type: boolean } }
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              required: [amount]
+              properties: { amount: { type: integer, maximum: 100 } }
+      responses: { "200": { description: fine } }
+    get:
+      operationId: listOrders
+      parameters:
+        - { name: page, in: query, schema: { type: integer } }
+      responses: { "200": { description: fine } }
+`;
+
+for (const over of PROTOCOLS) {
+  const stage = await startStage({
+    services: `  orders: { endpoints: ["http://127.0.0.1:1"], openapi: orders.yaml, openapiValidation: full }`,
+    routes: `
+  - { name: orders, path: "/orders", service: orders, authenticate: [anonymous], limits: { bodyBytes: 64B } }
+  - { name: known, path: "/known/*", service: orders, authenticate: [test], rewrite: { prefix: / }, openapiValidation: parameters }
+  - { name: free, path: "/free/*", service: orders, authenticate: [anonymous], rewrite: { prefix: / }, openapiValidation: none }`,
+    catchAll: false,
+    prepare: (folder) => {
+      writeFileSync(join(folder, "orders.yaml"), CHECKED);
+    },
+  });
+  after(() => stage.close());
+
+  interface Answered {
+    readonly status: number;
+    readonly reason: string;
+    readonly invalid?: object;
+  }
+
+  async function ask(
+    request: string,
+    fields: readonly string[] = [],
+    body = "",
+  ): Promise<Answered> {
+    const connection = await openCaller(stage.proxy, { over });
+    const length = body === "" ? [] : [`Content-Length: ${Buffer.byteLength(body)}`];
+    const head = [`${request} HTTP/1.1`, "Host: api.example", "Connection: close", ...fields];
+    connection.write([...head, ...length, "", body].join("\r\n"));
+    await connection.until(() => connection.closed);
+    const [answer] = readResponses(connection.text, [request.split(" ")[0] ?? ""], true).messages;
+    assert.ok(answer !== undefined, connection.text);
+    return JSON.parse(answer.body) as Answered;
+  }
+
+  const JSON_TYPE = "Content-Type: application/json";
+
+  test(`${over}: a body that fits goes on, one that does not is named by place and rule`, async () => {
+    const good = await ask("POST /orders", [JSON_TYPE], '{"amount":7}');
+    assert.equal(good.reason, "upstream-unreachable");
+    const bad = await ask("POST /orders", [JSON_TYPE], '{"amount":7654321}');
+    assert.equal(bad.status, 400);
+    assert.equal(bad.reason, "invalid-body");
+    assert.deepEqual(bad.invalid, { in: "body", pointer: "/amount", rule: "maximum" });
+    assert.equal(stage.auditText().includes("7654321"), false);
+    const twice = await ask("POST /orders", [JSON_TYPE], '{"amount":7,"amount":999}');
+    assert.deepEqual(twice.invalid, { in: "body", pointer: "", rule: "json" });
+    const none = await ask("POST /orders", [JSON_TYPE]);
+    assert.deepEqual(none.invalid, { in: "body", pointer: "", rule: "required" });
+  });
+
+  test(`${over}: bodies of other types, with codings, and where none is described are 415; large ones 413`, async () => {
+    for (const fields of [
+      ["Content-Type: text/plain"],
+      [],
+      [JSON_TYPE, "Content-Encoding: gzip"],
+    ]) {
+      const refused = await ask("POST /orders", fields, "x");
+      assert.equal(refused.status, 415, fields.join());
+      assert.equal(refused.reason, "unsupported-body");
+    }
+    assert.equal((await ask("GET /orders", [JSON_TYPE], "{}")).reason, "unsupported-body");
+    const large = await ask("POST /orders", [JSON_TYPE], `{"amount":1,"x":"${"x".repeat(80)}"}`);
+    assert.equal(large.reason, "body-too-large");
+  });
+
+  test(`${over}: parameters are checked where the route says so, for callers that are known`, async () => {
+    const refused = await ask("GET /orders?page=x");
+    assert.equal(refused.reason, "invalid-parameter");
+    assert.deepEqual(refused.invalid, { in: "query", name: "page", rule: "type" });
+    assert.equal((await ask("GET /orders?page=1&page=2")).reason, "invalid-parameter");
+    assert.equal((await ask("GET /orders?page=1")).reason, "upstream-unreachable");
+    assert.equal((await ask("GET /free/orders?page=x")).reason, "upstream-unreachable");
+    assert.equal((await ask("GET /known/orders?page=x")).reason, "missing-credential");
+    const token = stage.issuer.token({ roles: ["Admin"] });
+    const known = [`Authorization: Bearer ${token}`];
+    assert.equal((await ask("GET /known/orders?page=x", known)).reason, "invalid-parameter");
+    // Its body is not looked at.
+    const body = await ask("POST /known/orders", [...known, JSON_TYPE], "{}");
+    assert.equal(body.reason, "no-permit");
+  });
+}

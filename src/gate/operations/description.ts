@@ -3,6 +3,42 @@ import type { VocabularyOperation } from "../../model/vocabulary.ts";
 
 export interface ServiceDescription {
   readonly operations: readonly VocabularyOperation[];
+  /** By id of the operation; left out where no route holds requests against the description. */
+  readonly rules?: Readonly<Record<string, OperationRules>> | undefined;
+}
+
+/** How far requests are held against the description. */
+export const VALIDATIONS = ["none", "parameters", "full"] as const;
+export type Validation = (typeof VALIDATIONS)[number];
+
+export interface OperationRules {
+  readonly parameters: readonly ParameterRule[];
+  /** Undefined where bodies are not looked at. */
+  readonly body: BodyRule | undefined;
+}
+
+/** What a text is to be read as before its schema sees it. */
+export type TextType = "string" | "integer" | "number" | "boolean" | "json";
+
+export interface ParameterRule {
+  readonly name: string;
+  readonly in: "path" | "query" | "header";
+  readonly required: boolean;
+  /** Of the path as the service sees it, counted from 0. */
+  readonly segment: number | undefined;
+  /** Of the value, or of each item of a list. */
+  readonly as: TextType;
+  readonly list: boolean;
+  /** Between the items of a list; undefined: each is a parameter of the same name. */
+  readonly delimiter: string | undefined;
+  /** JSON Schema as text; undefined: any value. */
+  readonly schema: string | undefined;
+}
+
+export interface BodyRule {
+  readonly required: boolean;
+  /** Lower-case media types or ranges; with a schema where they are JSON. */
+  readonly contents: readonly { readonly type: string; readonly schema?: string | undefined }[];
 }
 
 export const DESCRIPTION_LIMITS = {

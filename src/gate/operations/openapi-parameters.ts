@@ -12,7 +12,7 @@ export interface ReadParameter {
   readonly name: string;
   readonly in: (typeof PLACES)[number];
   readonly required: boolean;
-  /** Undefined for one that is described by a media type, or not at all. */
+  /** Of the value, or of the JSON that is its text. */
   readonly schema: Part | undefined;
   /** JSON in one text, as its media type says. */
   readonly json: boolean;
@@ -73,22 +73,33 @@ function readParameter(document: OpenApiDocument, part: Part): ReadParameter | u
   }
   const style = styleOf(document, { value, path }, place);
   if (style === undefined) return undefined;
+  const json = jsonContent({ value: value["content"], path: [...path, "content"] });
   const schema =
     value["schema"] === undefined
-      ? undefined
+      ? json?.schema
       : document.follow({ value: value["schema"], path: [...path, "schema"] });
-  const content = isMapping(value["content"]) ? Object.keys(value["content"]) : [];
-  const json = schema === undefined && content.some((type) => /[/+]json\b/i.test(type));
-  const type = typeOf(document, schema);
+  const type = json === undefined ? typeOf(document, schema) : "string";
   return {
     name: place === "header" ? name.toLowerCase() : name,
     in: place,
     required: place === "path" || value["required"] === true,
     schema,
-    json,
+    json: json !== undefined,
     type,
     delimiter: type === "strings" ? style.delimiter : undefined,
     path,
+  };
+}
+
+/** Of a parameter that is described by a media type of JSON. */
+function jsonContent({ value, path }: Part): { readonly schema: Part | undefined } | undefined {
+  const media = isMapping(value) ? Object.entries(value) : [];
+  const found = media.find(([type]) => /[/+]json\b/i.test(type));
+  if (found === undefined) return undefined;
+  const [type, described] = found;
+  const schema = isMapping(described) ? described["schema"] : undefined;
+  return {
+    schema: schema === undefined ? undefined : { value: schema, path: [...path, type, "schema"] },
   };
 }
 

@@ -5,7 +5,7 @@
  * policies and records) or with one that another has, paths that cannot be told apart, parameters that the
  * path does not have, and two parameters of one name where policies would not know which is meant.
  */
-import { METHODS, type VocabularyOperation } from "../../model/vocabulary.ts";
+import { METHODS } from "../../model/vocabulary.ts";
 import { isMapping } from "../../wire/document/written.ts";
 import { findConflicts } from "../router.ts";
 import {
@@ -14,22 +14,23 @@ import {
   isGroupName,
   isOperationId,
   type ServiceDescription,
+  type Validation,
 } from "./description.ts";
+import { createSchemaCompiler } from "./json-schema.ts";
 import { type DocumentFault, OpenApiDocument, type Part } from "./openapi-document.ts";
 import { type ReadParameter, readParameters, vocabularyParameters } from "./openapi-parameters.ts";
 import { type ReadPath, readTemplate, serverPath } from "./openapi-paths.ts";
+import { readRules } from "./openapi-rules.ts";
+import type { ReadOperation } from "./read-operation.ts";
 
 type Mapping = Readonly<Record<string, unknown>>;
+type Rules = ServiceDescription["rules"];
 
-/** One operation, and where it stands. */
-export interface ReadOperation {
-  readonly words: VocabularyOperation;
-  readonly parameters: readonly ReadParameter[];
-  readonly part: Part & { readonly value: Mapping };
-}
-
-/** Never throws for what the document holds. */
-export function readOpenApi(value: unknown): {
+/** Never throws for what the document holds. `validation`: the most that a route asks for. */
+export function readOpenApi(
+  value: unknown,
+  validation: Validation = "none",
+): {
   readonly description: ServiceDescription;
   readonly faults: readonly DocumentFault[];
 } {
@@ -42,7 +43,12 @@ export function readOpenApi(value: unknown): {
     document.report(["paths"], "it describes no operation, so that every request would be refused");
   }
   checkConflicts(document, operations);
-  const description = { operations: operations.map(({ words }) => words) };
+  const words = operations.map((one) => one.words);
+  if (validation === "none") return { description: { operations: words }, faults: document.faults };
+  const compile = createSchemaCompiler({ trusted: false });
+  const reading = { document, compile, bodies: validation === "full" };
+  const rules = operations.map((one) => [one.words.id, readRules(one, reading)]);
+  const description = { operations: words, rules: Object.fromEntries(rules) as Rules };
   return { description, faults: document.faults };
 }
 
