@@ -1,4 +1,4 @@
-/** Callback, logout, back-channel logout and who is sent to login: each check by itself, with providers and sessions that say what a test wants. */
+/** Login, callback, logout, back-channel logout and who is sent to login: each check by itself, with providers and sessions that say what a test wants. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Denial } from "../gate/decision.ts";
@@ -16,6 +16,8 @@ import type { LoginCall } from "./login-call.ts";
 import { callback } from "./login-callback.ts";
 import { logout } from "./login-logout.ts";
 import { loginRedirect } from "./login-redirect.ts";
+import { countRound } from "./login-rounds.ts";
+import { loginAddress, startLogin } from "./login-start.ts";
 import {
   keepTransaction,
   type LoginTransaction,
@@ -57,6 +59,11 @@ interface Given {
   readonly bodyFault: Reason;
   readonly notice: object;
   readonly spentLogout: boolean;
+  /** What the provider says of a login that is begun. */
+  readonly sent: string | object;
+  /** Milliseconds until the address may begin another login. */
+  readonly retryMs: number;
+  readonly acrValues: readonly string[];
 }
 
 const TOKENS = { claims: { sub: "ada", sid: "s1" }, accessToken: "a", expiresAt: 7 };
@@ -67,15 +74,22 @@ function ground(given: Partial<Given> = {}) {
     begun: [] as unknown[],
     redeemed: [] as unknown[],
     ended: [] as unknown[],
+    asked: [] as unknown[],
   };
   const login = (name: string, has: boolean): LoginAuthenticator =>
     ({
       name,
+      label: name,
       options: {
+        acrValues: given.acrValues,
         session: { cookie: { insecurePlaintext: false, sameSite: given.sameSite ?? "lax" } },
       },
       transactions: createSessionSealer([KEY], `login ${name}`),
       provider: {
+        authorizationUrl: async (request: unknown) => {
+          seen.asked.push(request);
+          return given.sent ?? "https://login.example/authorize";
+        },
         redeem: async (answer: unknown) => {
           seen.redeemed.push(answer);
           return given.redeemed ?? TOKENS;
@@ -123,7 +137,10 @@ function ground(given: Partial<Given> = {}) {
     },
     deps: {
       shared: { claim: async () => given.used !== true },
-      limits: { spentLogout: () => given.spentLogout ?? false },
+      limits: {
+        spentLogout: () => given.spentLogout ?? false,
+        begin: () => given.retryMs,
+      },
     },
     login: ways[0],
   } as unknown as LoginCall;
@@ -225,6 +242,85 @@ test("callback() goes nowhere that no route with a login takes any more, and on 
   const { outcome } = await back({ sameSite: "strict" });
   assert.equal(outcome.location, undefined);
   assert.match(outcome.page?.body ?? "", /refresh.*\/app\/x/);
+});
+
+async function start(query: string | undefined, given: Partial<Given> = {}) {
+  const { call, seen } = ground({ ...given, ...(query === undefined ? {} : { query }) });
+  return { outcome: await startLogin(call), asked: seen.asked };
+}
+
+test("startLogin() sends the browser to the provider that was chosen, with secrets that only it keeps", async () => {
+  const { outcome, asked } = await start("with=partners&return=/app/x?a=1");
+  assert.deepEqual([outcome.reason, outcome.authenticator], ["login-begun", "partners"]);
+  assert.equal(outcome.location, "https://login.example/authorize");
+  assert.match(outcome.setCookies?.[0] ?? "", /^__Host-sallyport-~/);
+  const [request] = asked as LoginTransaction[];
+  assert.equal(request?.redirectUri, `${ORIGIN}/.sallyport/callback/partners`);
+  for (const name of ["state", "nonce", "codeVerifier"] as const) {
+    assert.ok((request?.[name] ?? "").length >= 43);
+  }
+  assert.deepEqual((await start("with=people")).outcome.location, outcome.location);
+});
+
+test("startLogin() lets the person choose where several take them, and asks nobody yet", async () => {
+  for (const query of [undefined, "return=/app/x"]) {
+    const { outcome, asked } = await start(query);
+    assert.deepEqual([outcome.reason, outcome.status, asked], ["login-begun", 200, []]);
+    assert.match(outcome.page?.body ?? "", /with=people.*\n.*with=partners/);
+  }
+});
+
+test("startLogin() refuses what leads nowhere, to nobody, or asks for what cannot be met", async () => {
+  for (const [query, given, reason] of [
+    ["with=people&return=/other/x", {}, "invalid-return-address"],
+    ["with=people&return=//evil.example", {}, "invalid-return-address"],
+    ["with=people&return=", {}, "invalid-return-address"],
+    ["with=nobody", {}, "invalid-return-address"],
+    ["with=", {}, "invalid-return-address"],
+    ["with=people&max_age=x", {}, "invalid-return-address"],
+    ["with=people&acr_values=a", { acrValues: ["b"] }, "insufficient-login"],
+    ["with=people", { retryMs: 200 }, "rate-limited"],
+    [
+      "with=people",
+      { sent: { fault: "identity-unavailable", detail: "" } },
+      "identity-unavailable",
+    ],
+  ] as const) {
+    const { outcome, asked } = await start(query, given);
+    assert.equal(outcome.reason, reason, query);
+    assert.deepEqual([outcome.location, outcome.setCookies], [undefined, undefined]);
+    assert.equal(asked.length, reason === "identity-unavailable" ? 1 : 0);
+  }
+  const again = (await start("with=people&return=/app/x", { retryMs: 200 })).outcome;
+  assert.deepEqual([again.retryMs, again.again], [200, "/.sallyport/login?return=%2Fapp%2Fx"]);
+});
+
+test("startLogin() sends nobody around for ever", async () => {
+  const { login } = ground();
+  let fields: Fields = [];
+  for (let round = 0; round < 5; round++) {
+    assert.equal((await start("with=people", { fields })).outcome.reason, "login-begun");
+    fields = ["cookie", countRound(login, fields).split(";")[0] ?? ""];
+  }
+  const { outcome, asked } = await start("with=people", { fields });
+  assert.deepEqual([outcome.reason, asked], ["login-loop", []]);
+});
+
+test("loginAddress() says where to come back to and what is asked for, and nothing that is not", () => {
+  const stepUp = (acrValues: readonly string[], maxAgeSeconds?: number) => ({
+    acrValues,
+    maxAgeSeconds,
+  });
+  for (const [returnTo, asked, address] of [
+    [undefined, undefined, ""],
+    [undefined, stepUp([]), ""],
+    ["/app/x?a=1", undefined, "?return=%2Fapp%2Fx%3Fa%3D1"],
+    [undefined, stepUp(["a", "b"]), "?acr_values=a+b"],
+    [undefined, stepUp([], 0), "?max_age=0"],
+    ["/app", stepUp(["a"], 300), "?return=%2Fapp&acr_values=a&max_age=300"],
+  ] as const) {
+    assert.equal(loginAddress(returnTo, asked), `/.sallyport/login${address}`);
+  }
 });
 
 const SAME = ["sec-fetch-site", "same-origin"];

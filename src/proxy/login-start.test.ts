@@ -21,6 +21,12 @@ const DEMANDS: readonly (readonly [string, readonly string[] | undefined, unknow
   ["acr_values=a%22b", undefined, undefined],
   [`acr_values=${"a+".repeat(17)}`, undefined, undefined],
   [`acr_values=${"a".repeat(256)}+${"b".repeat(256)}`, undefined, undefined],
+  [
+    `acr_values=${"a".repeat(256)}+${"b".repeat(255)}`,
+    undefined,
+    ["a".repeat(256), "b".repeat(255)],
+  ],
+  [`acr_values=${"a+".repeat(16)}`, undefined, "a".repeat(16).split("")],
 ];
 
 for (const [query, configured, expected] of DEMANDS) {
@@ -39,6 +45,7 @@ test("readDemands() takes the shorter time, and none that cannot be read", () =>
   assert.equal(age("max_age=60", 300_000), 60);
   assert.equal(age("", 300_000), 300);
   assert.equal(age("max_age=60"), 60);
+  assert.equal(age("max_age=31536000"), 31_536_000);
   assert.equal(readDemands(new URLSearchParams("max_age="), login(undefined, 300_000)), undefined);
   assert.equal(readDemands(new URLSearchParams("max_age=-1"), login()), undefined);
   assert.equal(readDemands(new URLSearchParams("max_age=31536001"), login()), undefined);

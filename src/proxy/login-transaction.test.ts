@@ -96,6 +96,38 @@ test("findTransaction() takes no cookie for that of another state, though its na
   assert.equal(findTransaction(mine.state, login(), { fields, nowMs: NOW }), undefined);
 });
 
+/** As another version of ours might have written it: the seal is good, and a member is not what it has to be. */
+const BROKEN: readonly (readonly [member: string, values: readonly unknown[]])[] = [
+  ["s", [undefined, 7]],
+  ["n", [undefined, null, 7]],
+  ["v", [undefined, 7]],
+  ["u", [undefined, 7]],
+  ["t", [undefined, "1"]],
+  ["a", [undefined, "gold", [7], {}]],
+  ["m", [null, "300"]],
+  ["r", [null, 7]],
+];
+
+test("findTransaction() finds nothing where what is sealed is not what it has to be", () => {
+  const kept = transaction();
+  const [line = ""] = keepTransaction(kept, login(), []);
+  const [name = "", value = ""] = (line.split(";")[0] ?? "").split("=");
+  const opened = login().transactions.open(value);
+  assert.ok("plain" in opened);
+  const good = JSON.parse(opened.plain) as Record<string, unknown>;
+  const find = (plain: string) => {
+    const fields = cookies(`${name}=${login().transactions.seal(plain)}`);
+    return findTransaction(kept.state, login(), { fields, nowMs: NOW });
+  };
+  assert.deepEqual(find(opened.plain), kept);
+  for (const [member, values] of BROKEN) {
+    for (const one of values) {
+      assert.equal(find(JSON.stringify({ ...good, [member]: one })), undefined, member);
+    }
+  }
+  for (const plain of ["", "{", "null", "7", "[]"]) assert.equal(find(plain), undefined);
+});
+
 test("keepTransaction() takes the oldest away where there are too many", () => {
   const lines: string[] = [];
   const names: string[] = [];
