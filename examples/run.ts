@@ -1,12 +1,20 @@
 /**
  * Tries the examples: `npm run examples`, or some of them by name. With `--keep NAME`, one is started
- * and left running until Ctrl-C, to be tried by hand. Ends with 1 where one does not do what it says.
+ * and left running until Ctrl-C, to be tried by hand. Ends with 1 where one does not do what it says, with 2 where there is none of that name.
  */
 import { exampleNames, withExample } from "./example.ts";
 
 const [first, ...rest] = process.argv.slice(2);
-if (first === "--keep") await keep(rest[0] ?? "");
-else await tryAll(first === undefined ? exampleNames() : [first, ...rest]);
+const kept = first === "--keep";
+const asked = kept ? [rest[0] ?? ""] : first === undefined ? exampleNames() : [first, ...rest];
+const unknown = asked.filter((name) => !exampleNames().includes(name));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `there is no example "${unknown.join('", "')}"; one of ${exampleNames().join(", ")}\n`,
+  );
+  process.exitCode = 2;
+} else if (kept) await keep(asked[0] ?? "");
+else await tryAll(asked);
 
 async function tryAll(names: readonly string[]): Promise<void> {
   let failed = 0;
