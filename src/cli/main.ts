@@ -30,6 +30,7 @@ import { init, type InitOptions } from "./init.ts";
 import { listKeys, listRoots, rotateKey, rotateRoot } from "./keys.ts";
 import { type BuildOptions, policyBuild } from "./policy-build.ts";
 import { type DiffOptions, policyDiff } from "./policy-diff.ts";
+import { type FmtOptions, policyFmt } from "./policy-fmt.ts";
 import { policySchema } from "./policy-schema.ts";
 import { reload } from "./reload.ts";
 import { replay, type ReplayOptions } from "./replay.ts";
@@ -183,6 +184,13 @@ function addPolicyCommands(policy: Command, exit: (code: number) => void): void 
     .description("print the Cedar schema that the configuration gives policies")
     .action(async (options: { readonly config: string }) => {
       exit(await policySchema(options.config));
+    });
+  configured(policy.command("fmt"))
+    .description("give policy files the form of Cedar's formatter; their meaning stays")
+    .argument("[files...]", "files, or folders of *.cedar; those of the configuration if none")
+    .option("--check", "write nothing; exit with 1 where a file has another form", false)
+    .action(async (files: string[], options: FmtOptions) => {
+      exit(await policyFmt(files, options));
     });
   configured(policy.command("build"))
     .description("check the policies and write them, with their data and tests, as one file")

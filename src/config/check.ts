@@ -72,7 +72,6 @@ export async function checkConfig(file: string, deps: CheckDeps): Promise<CheckR
       ? undefined
       : await compilePolicies({ files: named(shadowFiles), vocabulary }, deps);
   const published = await checkPublished(file, loaded, deps);
-  const policies = compiled.problems === undefined ? verified?.policies : undefined;
   return {
     problems: [
       ...warnings,
@@ -82,9 +81,9 @@ export async function checkConfig(file: string, deps: CheckDeps): Promise<CheckR
       ...published,
     ],
     findings:
-      policies === undefined || facts === undefined
+      verified === undefined || compiled.problems !== undefined || facts === undefined
         ? []
-        : findFindings({ policies, vocabulary, written: facts() }),
+        : findFindings({ ...verified, files: named(policyFiles), vocabulary, written: facts() }),
     loaded,
   };
 }

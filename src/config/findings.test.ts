@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import type { VocabularyOperation } from "../model/vocabulary.ts";
 import { FINDING_CATALOGUE } from "../policy/findings/catalogue.ts";
 import { findFindings } from "../policy/findings/find-findings.ts";
 import type { Finding } from "../policy/findings/finding.ts";
@@ -25,6 +26,9 @@ interface Change {
   readonly jwt?: string;
   readonly admin?: string;
   readonly cluster?: string;
+  /** A data file; none when left out. */
+  readonly data?: string;
+  readonly operations?: readonly VocabularyOperation[];
 }
 
 const READERS = `@id("readers")
@@ -49,6 +53,11 @@ const BUNDLE = JSON.stringify({
     },
   ],
 });
+/** As the description of a service gives them. */
+const OPERATIONS: readonly VocabularyOperation[] = [
+  { id: "listInvoices", method: "GET", path: "/billing", groups: [], parameters: [] },
+  { id: "addInvoice", method: "POST", path: "/billing", groups: [], parameters: [] },
+];
 const CLUSTER =
   "cluster: { type: kubernetes, audience: [x], apiServer: https://k8s.example.com, algorithms: [RS256] }";
 
@@ -72,7 +81,7 @@ services:
   billing: { endpoints: [http://127.0.0.1:9001], attributes: { public: false } ${change.service ?? ""} }
 routes:
   - { name: billing, path: /billing/*, service: billing, authenticate: ${change.authenticate ?? "[corp]"} ${change.route ?? ""} }
-policies: { enforce: [policies] ${change.accept ?? ""} }
+policies: { enforce: [policies] ${change.data === undefined ? "" : ", entities: [teams.yaml]"} ${change.accept ?? ""} }
 audit: { path: data/audit }
 `;
 }
@@ -82,6 +91,7 @@ async function findingsOf(context: TestContext, change: Change): Promise<readonl
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(join(folder, "policies"));
   writeFileSync(join(folder, "policies/all.cedar"), change.policies ?? READERS);
+  if (change.data !== undefined) writeFileSync(join(folder, "teams.yaml"), change.data);
   const file = join(folder, "sallyport.yaml");
   writeFileSync(file, configOf(change));
   writeFileSync(join(folder, "bundle.json"), BUNDLE);
@@ -89,10 +99,13 @@ async function findingsOf(context: TestContext, change: Change): Promise<readonl
   assert.deepEqual([...problems, ...warnings], []);
   assert.ok(loaded !== undefined && facts !== undefined);
   // As check does, but without a thread for each.
-  const { vocabulary, policyFiles: files } = loaded;
-  const { policies, problems: refused } = loadPolicies({ files, vocabulary });
+  const { policyFiles: files } = loaded;
+  const { operations } = change;
+  const services = loaded.vocabulary.services.map((service) => ({ ...service, operations }));
+  const vocabulary = { ...loaded.vocabulary, services };
+  const { policies, entities, problems: refused } = loadPolicies({ files, vocabulary });
   assert.deepEqual(refused, []);
-  return findFindings({ policies, vocabulary, written: facts() });
+  return findFindings({ policies, entities, files, vocabulary, written: facts() });
 }
 
 /** By the id of the finding: with it, and without it. `says` and `at` are what is printed and where. */
@@ -126,6 +139,13 @@ const CASES: Readonly<
       when: "no authenticator of the route can give the role",
       fault: { authenticate: "[mesh]" },
       sound: { authenticate: "[mesh, corp]" },
+      says: /'readers' never applies: no caller whom "billing" lets in/,
+      at: "policies/all.cedar:1",
+    },
+    {
+      when: "no data file gives the role either",
+      fault: { authenticate: "[mesh]", data: 'roles: { Clerk: [User::"corp/alice"] }' },
+      sound: { authenticate: "[mesh]", data: 'roles: { Reader: [Group::"mesh/pay"] }' },
       says: /'readers' never applies: no caller whom "billing" lets in/,
       at: "policies/all.cedar:1",
     },
@@ -332,6 +352,16 @@ const CASES: Readonly<
       at: "sallyport.yaml:19",
     },
     {
+      when: "no permit takes an operation of a service",
+      fault: { operations: OPERATIONS },
+      sound: {
+        policies: `${READERS}@id("add") permit (principal in Sallyport::Role::"Reader", action == Sallyport::Action::"billing:addInvoice", resource);`,
+        operations: OPERATIONS,
+      },
+      says: /nobody may use "billing:addInvoice" of service "billing"/,
+      at: "sallyport.yaml:17",
+    },
+    {
       when: "the admin API asks for a caller whom no permit takes",
       fault: { admin: ADMIN },
       sound: {
@@ -353,8 +383,30 @@ const CASES: Readonly<
       says: /no policy names role "Clerk", which authenticator "corp" gives/,
       at: "sallyport.yaml:12",
     },
+    {
+      when: "a data file has members of it",
+      fault: { data: 'roles:\n  Reader: [User::"corp/bob"]\n  Oncall: [User::"corp/alice"]' },
+      sound: {
+        data: 'roles:\n  Oncall: { members: [User::"corp/alice"], in: [Role::"Reader"] }',
+      },
+      says: /no policy names role "Oncall"$/,
+      at: "teams.yaml:3",
+    },
   ],
   "role-unknown": [
+    {
+      when: "no data file gives it either",
+      fault: {
+        policies: `${READERS}@id("f") forbid (principal, action, resource) when { principal in Sallyport::Role::"mesh/Batch" };`,
+        data: 'roles: { Reader: [User::"corp/alice"] }',
+      },
+      sound: {
+        policies: `${READERS}@id("f") forbid (principal, action, resource) when { principal in Sallyport::Role::"mesh/Batch" };`,
+        data: 'roles: { mesh/Batch: [Workload::"mesh/spiffe://prod.example/batch"] }',
+      },
+      says: /names Role::"mesh\/Batch", and authenticator "mesh" gives no roles of its own/,
+      at: "policies/all.cedar:7",
+    },
     {
       when: "the role is given bare",
       fault: {

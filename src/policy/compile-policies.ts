@@ -13,7 +13,8 @@ import { createFileEntities } from "./decide/file-entities.ts";
 import { createGatePolicies, type InspectablePolicies } from "./decide/gate-policies.ts";
 import type { LoadedPolicy } from "./load/load-policies.ts";
 import { runOfficialTask } from "./official/official-thread.ts";
-import type { PolicySource } from "./policy-source.ts";
+import type { FormatResult } from "./load/format-policies.ts";
+import type { PolicyFile, PolicySource } from "./policy-source.ts";
 import type { PolicyJson } from "./cedar/policy-json.ts";
 
 export interface CompileDeps {
@@ -124,6 +125,16 @@ export async function schemaText({
   for await (const message of runOfficialTask({ kind: "schema-text", files, vocabulary })) {
     if (message.kind === "text") return { text: message.text };
     if (message.kind === "no-text") return { problems: message.problems };
+  }
+  throw new TypeError("the thread of the Cedar engine gave no result");
+}
+
+/** Each file in the form of Cedar's formatter, or why not; in the order of the files. */
+export async function formatPolicies(
+  files: readonly PolicyFile[],
+): Promise<readonly FormatResult[]> {
+  for await (const message of runOfficialTask({ kind: "format", files })) {
+    if (message.kind === "formatted") return message.results;
   }
   throw new TypeError("the thread of the Cedar engine gave no result");
 }

@@ -2,6 +2,7 @@
 import { NAMESPACE } from "../cedar-names.ts";
 import type { Found } from "./finding.ts";
 import type { FindingRule } from "./finding-rule.ts";
+import { listed } from "./policy-never-applies.ts";
 import type { FindingSubject, Target } from "./subject.ts";
 
 export const actionNobody: FindingRule = {
@@ -13,17 +14,41 @@ export const actionNobody: FindingRule = {
   silence: "That somebody may. The permits that there are may have conditions that nobody meets.",
   remedy: "write a permit, or take the method out of the route",
   *find(subject) {
+    const byService = new Map<string, string[]>();
     for (const target of subject.targets) {
       if (target.facts === undefined && !(target.admin && subject.written.admin)) continue;
       const closed = closedActions(target, subject);
-      if (closed.length === 0) continue;
-      const all = closed.length === target.actions.length;
+      const all = closed.length === target.actions.length && closed.length > 0;
       // Of an action that nobody asked for by name, nothing is missed.
-      if (all || target.listed !== undefined)
+      if (all || (closed.length > 0 && target.listed !== undefined && !target.described)) {
         yield found(target, all ? "" : closed.join(", "), subject);
+      } else if (target.described && target.service !== undefined) {
+        const before = byService.get(target.service) ?? closed;
+        byService.set(
+          target.service,
+          before.filter((id) => closed.includes(id)),
+        );
+      }
+    }
+    for (const [service, closed] of byService) {
+      if (closed.length > 0) yield foundOperations(service, closed, subject);
     }
   },
 };
+
+/** Operations that nobody may use on any route of their service: which of its routes takes them is not known. */
+function foundOperations(
+  service: string,
+  closed: readonly string[],
+  { written }: FindingSubject,
+): Found {
+  return {
+    of: service,
+    place: written.services.find(({ name }) => name === service)?.place ?? {},
+    message: `nobody may use ${listed(closed, 10)} of service "${service}"`,
+    service,
+  };
+}
 
 function closedActions(target: Target, subject: FindingSubject): readonly string[] {
   const missing = new Set(target.actions.map(({ id }) => id));

@@ -13,7 +13,10 @@ export const forbidCanErr: FindingRule = {
     "That it never fails. A query that cannot be read, and a caller whose address is none, fail where `context.query` and `context.ip` are read.",
   remedy: "bound the value first (x < 1000 && x + 1 > …), or ask the other way round",
   *find(subject) {
-    const there = new Set(subject.targets.map(({ uid }) => uid.key));
+    const there = new Set([
+      ...subject.targets.map(({ uid }) => uid.key),
+      ...subject.entities.keys(),
+    ]);
     for (const { service } of subject.targets) {
       if (service !== undefined) there.add(`${NAMESPACE}::Service::"${service}`);
     }

@@ -15,8 +15,10 @@ export const roleUnknown: FindingRule = {
   *find(subject) {
     for (const { id, named, place } of subject.policies) {
       const seen = new Set<string>();
-      for (const { type, id: name } of named) {
-        const why = seen.has(name) ? undefined : whyNobody(type, name, subject);
+      for (const uid of named) {
+        const { type, id: name } = uid;
+        const why =
+          seen.has(name) || subject.isGiven(uid) ? undefined : whyNobody(type, name, subject);
         seen.add(name);
         if (why === undefined) continue;
         const kind = type.slice(NAMESPACE.length + 2);

@@ -2,12 +2,11 @@
  * What findings are looked for in: the policies, what there is to ask them about (targets), and who
  * could ask (sources). It answers what scopes alone prove, and leaves conditions to the rules.
  */
-import { ADMIN, ADMIN_RESOURCE } from "../../model/admin-operations.ts";
+import { ADMIN as ADMIN_GROUP, ADMIN_RESOURCE } from "../../model/admin-operations.ts";
 import { ANONYMOUS, principalId, type PrincipalKind } from "../../model/principal.ts";
 import { type AuthenticatorGrants, METHODS, type Vocabulary } from "../../model/vocabulary.ts";
 import {
   ACTIONS,
-  type ActionName,
   ADMIN_ACTIONS,
   ADMIN_API,
   isAdminAction,
@@ -18,6 +17,9 @@ import {
 import { countsForAdmin, inScope, type Scope } from "../cedar/compile-policy.ts";
 import type { PlacedEntity } from "../cedar/policy-index.ts";
 import type { EntityUid } from "../cedar/values.ts";
+import { operationActions } from "../operation-actions.ts";
+import type { FileEntity } from "../data/file-entity.ts";
+import type { PolicyFile } from "../policy-source.ts";
 import type { LoadedPolicy } from "../load/load-policies.ts";
 import type { Acceptance } from "./acceptance.ts";
 import type { FindingPlace } from "./finding.ts";
@@ -27,6 +29,10 @@ import { type Ancestors, slotOf } from "./scopes.ts";
 /** What findings come from. */
 export interface FindingSource {
   readonly policies: readonly LoadedPolicy[];
+  /** What data files say. */
+  readonly entities: readonly FileEntity[];
+  /** All of the source: data files have places too. */
+  readonly files: readonly PolicyFile[];
   readonly vocabulary: Vocabulary;
   readonly written: WrittenFacts;
 }
@@ -84,12 +90,24 @@ export interface Source {
   readonly kind: PrincipalKind;
 }
 
+/** An action that can be asked about. */
+export interface TargetAction {
+  readonly id: string;
+  readonly uid: EntityUid;
+  /** Keys of all that it is in. */
+  readonly ancestors: ReadonlySet<string>;
+  /** Of an operation. */
+  readonly method: string;
+}
+
 /** A route, or the admin API. */
 export interface Target extends PlacedEntity {
   readonly name: string;
   readonly service: string | undefined;
   readonly admin: boolean;
-  readonly actions: readonly ActionName[];
+  readonly actions: readonly TargetAction[];
+  /** Its actions are operations of its service, of which not all need to be on this route. */
+  readonly described: boolean;
   /** Actions that somebody wrote out for it; undefined: all that there are. */
   readonly listed: readonly string[] | undefined;
   readonly sources: readonly Source[];
@@ -102,25 +120,40 @@ export class FindingSubject {
   readonly vocabulary: Vocabulary;
   readonly written: WrittenFacts;
   readonly targets: readonly Target[];
+  readonly files: readonly PolicyFile[];
+  /** What data files say of principals, roles and groups: what each is in, by key. */
+  readonly entities: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Keys of roles and groups in which data files put anybody. */
+  readonly #given: ReadonlySet<string>;
   readonly #authenticators: ReadonlyMap<string, AuthenticatorFacts>;
   readonly #bareRoles: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #bySlot: ReadonlyMap<string, readonly PolicyFacts[]>;
   readonly #targetsBySlot: ReadonlyMap<string, readonly Target[]>;
+  /** Methods, and operations of all services. */
+  readonly #routeActions: readonly TargetAction[];
   readonly #actionSets = new Map<string, ReadonlySet<string>>();
   readonly #ancestors: ReadonlyMap<string, ReadonlySet<string>>;
 
-  constructor({ policies, vocabulary, written }: FindingSource) {
+  constructor({ policies, entities, files, vocabulary, written }: FindingSource) {
     this.policies = policies.map(policyFacts);
     this.vocabulary = vocabulary;
     this.written = written;
-    this.targets = targetsOf(vocabulary, written);
+    const operations = operationsOf(vocabulary);
+    this.#routeActions = [...METHOD_ACTIONS, ...[...operations.values()].flat()];
+    this.targets = targetsOf(vocabulary, written, operations);
     this.#authenticators = new Map(written.authenticators.map((one) => [one.name, one]));
     this.#bareRoles = new Map(
       vocabulary.authenticators.map(({ name, bareRoles }) => [name, new Set(bareRoles)]),
     );
     this.#bySlot = Map.groupBy(this.policies, ({ resource }) => slotOf(resource));
     this.#targetsBySlot = targetSlots(this.targets);
-    this.#ancestors = new Map(this.targets.map(({ uid, ancestors }) => [uid.key, ancestors]));
+    this.files = files;
+    this.entities = new Map(entities.map(({ key, within }) => [key, new Set(within)]));
+    this.#given = new Set(entities.flatMap(({ within }) => within));
+    this.#ancestors = new Map([
+      ...this.targets.map(({ uid, ancestors }) => [uid.key, ancestors] as const),
+      ...this.entities,
+    ]);
   }
 
   readonly ancestors: Ancestors = (uid) => this.#ancestors.get(uid.key) ?? NO_ANCESTORS;
@@ -141,8 +174,9 @@ export class FindingSubject {
     const key = `${String(forAdmin)} ${slotOf(policy.action)}`;
     let ids = this.#actionSets.get(key);
     if (ids === undefined) {
-      const all = forAdmin ? [...ACTIONS, ...ADMIN_ACTIONS] : ACTIONS;
-      ids = new Set(all.filter((one) => takesAction(policy.action, one)).map(({ id }) => id));
+      const all = forAdmin ? [...this.#routeActions, ...ADMIN] : this.#routeActions;
+      const taken = all.filter(({ uid, ancestors }) => inScope(policy.action, uid, ancestors));
+      ids = new Set(taken.map(({ id }) => id));
       this.#actionSets.set(key, ids);
     }
     return ids;
@@ -170,9 +204,15 @@ export class FindingSubject {
       return uid.type === type && uid.id === principalId(ANONYMOUS);
     }
     if (uid.type === type) return this.canName(uid.id, authenticator);
+    if (this.isGiven(uid)) return true;
     if (uid.type === `${NAMESPACE}::Role`) return this.canHaveRole(uid.id, authenticator);
     if (uid.type === `${NAMESPACE}::Group`) return this.canHaveGroup(uid.id, authenticator);
     return false;
+  }
+
+  /** Whether data files put anybody into the role or group: then who is not looked at. */
+  isGiven({ key }: EntityUid): boolean {
+    return this.#given.has(key);
   }
 
   /** Whether the authenticator can know somebody by this id. */
@@ -208,7 +248,33 @@ export function halves(id: string): readonly [string, string] {
 
 const NO_ANCESTORS: ReadonlySet<string> = new Set();
 
-function targetsOf(vocabulary: Vocabulary, written: WrittenFacts): Target[] {
+function targetAction(id: string, above: readonly string[], method = id): TargetAction {
+  const ancestors = new Set(above.map((one) => sallyportUid("Action", one).key));
+  return { id, uid: sallyportUid("Action", id), ancestors, method };
+}
+
+const METHOD_ACTIONS = ACTIONS.map(({ id, group }) => targetAction(id, [group]));
+const ADMIN = ADMIN_ACTIONS.map(({ id, group }) => targetAction(id, [group, ADMIN_GROUP]));
+
+/** Of each service that has a description. */
+function operationsOf(vocabulary: Vocabulary): ReadonlyMap<string, readonly TargetAction[]> {
+  const described = vocabulary.services.filter(({ operations }) => operations !== undefined);
+  const all = Map.groupBy(operationActions(vocabulary), ({ service }) => service);
+  return new Map(
+    described.map(({ name }) => [
+      name,
+      (all.get(name) ?? []).map(({ id, ancestors, operation }) =>
+        targetAction(id, ancestors, operation.method),
+      ),
+    ]),
+  );
+}
+
+function targetsOf(
+  vocabulary: Vocabulary,
+  written: WrittenFacts,
+  operations: ReadonlyMap<string, readonly TargetAction[]>,
+): Target[] {
   const facts = new Map(written.routes.map((route) => [route.name, route]));
   const kinds = new Map(vocabulary.authenticators.map(({ name, kinds: all }) => [name, all]));
   const sourcesOf = (names: Iterable<string>): Source[] =>
@@ -224,7 +290,11 @@ function targetsOf(vocabulary: Vocabulary, written: WrittenFacts): Target[] {
       uid: sallyportUid("Route", name),
       ancestors:
         service === undefined ? NO_ANCESTORS : new Set([sallyportUid("Service", service).key]),
-      actions: ACTIONS.filter(({ id }) => (own?.methods ?? METHODS).includes(id)),
+      // Where a service has operations, a request's action is one of them and never its method.
+      actions: (operations.get(service ?? "") ?? METHOD_ACTIONS).filter(({ method }) =>
+        (own?.methods ?? METHODS).includes(method),
+      ),
+      described: operations.has(service ?? ""),
       listed: own?.methods,
       // Of a route that another process serves it is not known whom it takes.
       sources: [
@@ -241,7 +311,8 @@ function targetsOf(vocabulary: Vocabulary, written: WrittenFacts): Target[] {
     admin: true,
     uid: ADMIN_API,
     ancestors: NO_ANCESTORS,
-    actions: ADMIN_ACTIONS,
+    actions: ADMIN,
+    described: false,
     listed: undefined,
     sources: sourcesOf(written.admin?.authenticate ?? kinds.keys()),
     facts: undefined,
@@ -271,10 +342,4 @@ function targetSlots(targets: readonly Target[]): ReadonlyMap<string, readonly T
     }
   }
   return slots;
-}
-
-function takesAction(scope: Scope, { id, group }: ActionName): boolean {
-  const above = isAdminAction(id) ? [group, ADMIN] : [group];
-  const ancestors = new Set(above.map((one) => sallyportUid("Action", one).key));
-  return inScope(scope, sallyportUid("Action", id), ancestors);
 }

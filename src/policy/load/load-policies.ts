@@ -17,6 +17,7 @@ import {
   type OfficialError,
 } from "../official/official-engine.ts";
 import type { PolicyJson } from "../cedar/policy-json.ts";
+import { isTooDeep, TOO_DEEP } from "./policy-depth.ts";
 import { createReferenceCheck, type ReferenceFault } from "./policy-references.ts";
 import {
   createPlaces,
@@ -59,10 +60,6 @@ export interface LoadResult {
 const LIMITS = {
   /** Ids are in every audit record and in metrics. */
   idLength: 128,
-  /** The official engine's stack ends at some 90 nested brackets (tried), and takes it down with it. */
-  nesting: 64,
-  /** And at some 1 500 operators in a chain. */
-  operators: 1000,
   /** Actions that are validated for in one call. */
   actionsPerCall: 16,
 } as const;
@@ -141,12 +138,7 @@ class Load {
     const statements = splitStatements(file.text);
     const deep = statements.filter(isTooDeep);
     for (const { start } of deep) {
-      this.#report(file, start, {
-        message: "the policy is too long or too deeply nested",
-        remedy:
-          `at most ${String(LIMITS.nesting)} nested brackets and ${String(LIMITS.operators)} ` +
-          "operators: split it, or use a set and contains",
-      });
+      this.#report(file, start, TOO_DEEP);
     }
     if (deep.length > 0) return;
     const parts = this.#guarded(file, () => officialParts(file.text));
@@ -416,22 +408,6 @@ function plain(message: string): string {
   return message
     .replace(/^for policy `[^`]*`, /, "")
     .replace(/ in context for \S*Action::"[^"]*" not found/, " in context not found");
-}
-
-function isTooDeep({ tokens }: Statement): boolean {
-  let depth = 0;
-  let deepest = 0;
-  let conditionals = 0;
-  let operators = 0;
-  for (const { kind, text } of tokens) {
-    if (text === "if") conditionals += 1;
-    if (kind !== "other") continue;
-    if ("([{".includes(text)) deepest = Math.max(deepest, ++depth);
-    else if (")]}".includes(text)) depth -= 1;
-    else if ("+-*".includes(text)) operators += 1;
-    else if ("|&".includes(text)) operators += 0.5;
-  }
-  return deepest + conditionals > LIMITS.nesting || operators > LIMITS.operators;
 }
 
 function sameTexts(statements: readonly Statement[], texts: readonly string[]): boolean {

@@ -11,6 +11,7 @@ import { isDataFile } from "../data/data-document.ts";
 import { loadPolicies, type LoadResult } from "../load/load-policies.ts";
 import { buildSchema } from "../load/schema.ts";
 import type { PolicySource } from "../policy-source.ts";
+import { formatPolicyFile } from "../load/format-policies.ts";
 import { officialSchemaText } from "./official-engine.ts";
 import type { ThreadMessage, ThreadTask } from "./official-thread.ts";
 
@@ -32,7 +33,12 @@ const send = (): void => {
 port.on("message", send);
 send();
 
-function* messagesOf({ kind, keep, ...source }: ThreadTask): Generator<ThreadMessage> {
+function* messagesOf(task: ThreadTask): Generator<ThreadMessage> {
+  if (task.kind === "format") {
+    yield { kind: "formatted", results: task.files.map(formatPolicyFile) };
+    return;
+  }
+  const { kind, keep, ...source } = task;
   if (kind === "schema-text") {
     yield schemaText(source);
     return;

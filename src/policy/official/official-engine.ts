@@ -6,6 +6,7 @@
  * Offsets in its errors count UTF-8 bytes of the text that it was given.
  */
 import {
+  formatPolicies,
   getCedarVersion,
   isAuthorized,
   policySetTextToParts,
@@ -66,6 +67,16 @@ export function officialTemplateJson(text: string): OfficialResult<PolicyJson> {
   const answer = templateToJson(text);
   if (answer.type === "failure") return { errors: plainErrors(answer.errors) };
   return { value: answer.json as unknown as PolicyJson };
+}
+
+/** The text of a policy file in the one form that Cedar gives it. */
+export function officialFormat(
+  policyText: string,
+  { lineWidth, indentWidth }: { readonly lineWidth: number; readonly indentWidth: number },
+): OfficialResult<string> {
+  const answer = formatPolicies({ policyText, lineWidth, indentWidth });
+  if (answer.type === "failure") return { errors: plainErrors(answer.errors) };
+  return { value: answer.formatted_policy };
 }
 
 /** Validates policies, by id, in the strict mode. */

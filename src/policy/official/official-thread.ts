@@ -7,14 +7,17 @@ import { SallyportError, type Problem } from "../../model/errors.ts";
 import { nextMessage } from "../../platform/thread-message.ts";
 import type { FileEntity } from "../data/file-entity.ts";
 import type { LoadedPolicy } from "../load/load-policies.ts";
-import type { PolicySource } from "../policy-source.ts";
+import type { FormatResult } from "../load/format-policies.ts";
+import type { PolicyFile, PolicySource } from "../policy-source.ts";
 
-/** To check policies and data, or to write the schema of a source as text. */
-export type ThreadTask = PolicySource & {
-  readonly kind: "load" | "schema-text";
-  /** Folder in which the bundle is kept once it passed; left out: it is not kept. */
-  readonly keep?: string | undefined;
-};
+/** To check policies and data, to write the schema of a source as text, or to format its files. */
+export type ThreadTask =
+  | (PolicySource & {
+      readonly kind: "load" | "schema-text";
+      /** Folder in which the bundle is kept once it passed; left out: it is not kept. */
+      readonly keep?: string | undefined;
+    })
+  | { readonly kind: "format"; readonly files: readonly PolicyFile[] };
 
 export type ThreadMessage =
   | { readonly kind: "policies"; readonly policies: readonly LoadedPolicy[] }
@@ -26,7 +29,8 @@ export type ThreadMessage =
       readonly hash: string;
     }
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "no-text"; readonly problems: readonly Problem[] };
+  | { readonly kind: "no-text"; readonly problems: readonly Problem[] }
+  | { readonly kind: "formatted"; readonly results: readonly FormatResult[] };
 
 /** `.ts` in a checkout, `.js` in the packed package. */
 const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
