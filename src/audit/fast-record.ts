@@ -259,11 +259,11 @@ function isShadow(value: Members): boolean {
   );
 }
 
-const READ = new Set(["hashes", "kind", "name"]);
+const READ = new Set(["hashes", "kind", "name", "unreadable"]);
 
 function isRead(value: Members): boolean {
-  const { kind, name } = value;
-  const known = kind === "header" || kind === "query";
+  const { kind, name, unreadable = true } = value;
+  const known = (kind === "header" || kind === "query") && unreadable === true;
   return onlyKnown(value, READ) && known && isText(name) && fillTexts(value, "hashes");
 }
 

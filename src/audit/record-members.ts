@@ -16,6 +16,7 @@ export const K = {
   close: literal("}"),
   closeHashes: literal("],"),
   closeList: literal("]"),
+  closeUnreadable: literal(',"unreadable":true}'),
   closeMember: literal("},"),
   colon: literal(":"),
   comma: literal(","),

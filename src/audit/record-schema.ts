@@ -90,6 +90,7 @@ const readSchema = z.strictObject({
   hashes: texts,
   kind: z.enum(["header", "query"]),
   name: text,
+  unreadable: z.literal(true).optional(),
 });
 
 const truncatedSchema = z.record(z.string(), z.strictObject({ bytes: count, hash: text }));

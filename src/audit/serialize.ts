@@ -264,7 +264,8 @@ export class Serializer {
       if (index > 0) lines.raw(K.comma);
       lines.raw(K.open);
       if (read.values.length > 0) this.#writeHashes(lines, read);
-      lines.raw(K.readKind).quoted(read.kind).raw(K.readName).quoted(read.name).raw(K.close);
+      lines.raw(K.readKind).quoted(read.kind).raw(K.readName).quoted(read.name);
+      lines.raw(read.unreadable === true ? K.closeUnreadable : K.close);
     }
     lines.raw(K.closeList);
   }

@@ -26,6 +26,7 @@ import { enrol, type EnrolOptions } from "./enrol.ts";
 import { renew, type RenewOptions } from "./enrol-renew.ts";
 import { FORMATS, SEVERITIES } from "./findings-report.ts";
 import { explain, type ExplainOptions } from "./explain.ts";
+import { explainQuestion, type QuestionOptions } from "./explain-question.ts";
 import { init, type InitOptions } from "./init.ts";
 import { listKeys, listRoots, rotateKey, rotateRoot } from "./keys.ts";
 import { type BuildOptions, policyBuild } from "./policy-build.ts";
@@ -239,15 +240,34 @@ function percentOf(text: string): number {
   return Number(text);
 }
 
-function addExplainCommand(command: Command, exit: (code: number) => void): void {
+function addExplainCommand(command: Command, exit: Exit): void {
   configured(command)
-    .description("why a decision was made, clause by clause, by the policies of that time")
-    .argument("<id>", "of the decision: sallyport-decision in the answer, decisionId in the log")
+    .description("why a decision was made, or what a request would get: clause by clause")
+    .argument("<id or method>", "sallyport-decision of the answer; with --as the method")
+    .argument("[url]", "with --as: https://host/path, or a path")
     .option("--audit <folder>", "folder of the audit log (otherwise as the configuration says)")
     .addOption(new Option("--format <format>").choices(["text", "json"]).default("text"))
-    .action(async (id: string, options: ExplainOptions) => {
-      exit(await explain(id, options));
-    });
+    .option("--as <principal>", 'ask of a request that was never made: User::"corp/ada", Anonymous')
+    .option("--role <role>", "with --as: of the caller (repeatable)", collect, [])
+    .option("--group <group>", "with --as: of the caller (repeatable)", collect, [])
+    .option("--attribute <name=value>", "with --as: of the caller (repeatable)", collect, [])
+    .option("--scope <scope>", "with --as: of the token (repeatable)", collect, [])
+    .option("--header <name: value>", "with --as: of the request (repeatable)", collect, [])
+    .option("--ip <address>", "with --as: of the caller")
+    .option("--time <time>", "with --as: RFC 3339 (now when left out)");
+  command.action(
+    async (
+      first: string,
+      url: string | undefined,
+      options: ExplainOptions & Omit<QuestionOptions, "as"> & { readonly as?: string },
+    ) => {
+      const { as } = options;
+      if (as === undefined && url === undefined) exit(await explain(first, options));
+      else if (as === undefined || url === undefined) {
+        command.error("error: either the id of a decision, or --as PRINCIPAL METHOD URL");
+      } else exit(await explainQuestion([first, url], { ...options, as }));
+    },
+  );
 }
 
 function addReplayCommand(program: Command, exit: Exit): void {

@@ -28,15 +28,17 @@ export interface PolicyTests {
   readonly ignoreFailing: boolean;
 }
 
+type Tested = Pick<Config, "routes" | "authenticators" | "admin" | "policies">;
+
 /** Undefined where the configuration names no tests. */
-export function gatherTests(
-  config: Pick<Config, "routes" | "authenticators" | "admin" | "policies">,
-  files: readonly PolicyFile[],
-): PolicyTests | undefined {
-  if (files.length === 0) return undefined;
+export function gatherTests(config: Tested, files: readonly PolicyFile[]): PolicyTests | undefined {
+  return files.length === 0 ? undefined : { files, ...describeRoutes(config) };
+}
+
+/** All but the tests. */
+export function describeRoutes(config: Tested): Omit<PolicyTests, "files"> {
   const { routes, authenticators, admin, policies } = config;
   return {
-    files,
     routes: routes.map(({ name, host, path, methods, authenticate, pathParameters }) => ({
       name,
       host,

@@ -70,6 +70,8 @@ export interface InputRead {
   readonly name: string;
   /** The values as policy saw them; empty when it was absent. */
   readonly values: readonly string[];
+  /** It could not be read, which made the policy err. */
+  readonly unreadable?: true;
 }
 
 /** Why policies decided as they did. */

@@ -106,9 +106,9 @@ function compared(record: RecordedDecision, again: PolicyExplanation): Evaluatio
   return same ? "same" : "different";
 }
 
-/** Whether some policy may apply or not: then the lists may have one more. */
-function isOpen({ policies }: PolicyExplanation): boolean {
-  return policies.some(({ applies }) => applies === "depends");
+/** Whether some policy may apply or err, or not: then the lists may have one more. */
+function isOpen({ policies, mayErr }: PolicyExplanation): boolean {
+  return mayErr.length > 0 || policies.some(({ applies }) => applies === "depends");
 }
 
 function sameTexts(left: readonly string[], right: readonly string[]): boolean {

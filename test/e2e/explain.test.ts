@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { PolicyExplanation } from "../../src/policy/explain/explanation.ts";
 import type { ExplainedDecision } from "../../src/review/explain-decision.ts";
 import { type Stage, startStage } from "./stage.ts";
 
@@ -123,5 +124,34 @@ test("an id that is not recorded, or is none, is an answer of no", () => {
     const { status, text } = explain(id);
     assert.equal(status, 1);
     assert.match(text, /no decision/);
+  }
+});
+
+test("a request that was never made is asked of the policies that the configuration names", () => {
+  const askAs = (...args: string[]) => explain("--as", ...args);
+  const guarded = "https://api.example/guarded/x";
+  const permitted = askAs('Workload::"test/x"', "GET", guarded, "--role", "Admin");
+  assert.equal(permitted.status, 0, permitted.text);
+  assert.match(permitted.text, /^PERMITTED: permitted\n[^]*permit admins applies {2}policies\//);
+  const denied = askAs('Workload::"test/x"', "GET", guarded, "--format", "json");
+  const { route, policies } = JSON.parse(denied.text) as {
+    readonly route: string;
+    readonly policies: PolicyExplanation;
+  };
+  assert.equal(route, "guarded");
+  assert.equal(policies.reason, "no-permit");
+  assert.equal(policies.nearest[0]?.id, "admins");
+  const secret = askAs("Anonymous", "GET", "/secret/x", "--header", "x-job: nightly");
+  assert.match(secret.text, /yes {4}\d+:\d+ +when context\.path like "\/secret\/\*"/);
+  for (const [args, what] of [
+    [["Anonymous", "GET", guarded], /does not take Anonymous/],
+    [['Workload::"test/x"', "GET", guarded, "--role", "Other"], /Other/],
+    [['Workload::"test/x"', "GET"], /--as PRINCIPAL METHOD URL/],
+    [["Anonymous", "GET", "/x", "--attribute", "a"], /name=value/],
+    [["Anonymous", "GET", "/x", "--header", "a"], /name: value/],
+  ] as const) {
+    const { status, text } = askAs(...args);
+    assert.equal(status, 2, text);
+    assert.match(text, what);
   }
 });

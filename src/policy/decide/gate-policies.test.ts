@@ -217,7 +217,7 @@ void test("decide() errs in a policy that reads a query which cannot be decoded"
         reason: "no-permit",
         determining: [],
         erroring: ["p0"],
-        reads: [{ kind: "query", name: "a", values: [] }],
+        reads: [{ kind: "query", name: "a", values: [], unreadable: true }],
       },
       query,
     );

@@ -35,6 +35,11 @@ export class OperationParameters extends CedarRecord {
     this.#queryValues = queryValues;
   }
 
+  /** What the description declares, whether it is there or not. */
+  get declared(): DeclaredParameters {
+    return this.#declared;
+  }
+
   override get(name: string): Value | undefined {
     const parameter = this.#declared.get(name);
     const texts = parameter === undefined ? NONE : this.#texts(parameter);

@@ -117,18 +117,23 @@ export class RequestEnvironment implements Environment {
   /** Looks up, and notes for the record what was found, also where it cannot be read. */
   #note(kind: InputRead["kind"]): (name: string, find: Find) => readonly string[] {
     return (name, find) => {
-      let values = NO_VALUES;
+      let values: readonly string[] | undefined;
       try {
         values = find(name);
+        return values;
       } finally {
         const reads = (this.#reads ??= []);
         // `context.query` and `context.parameters` may both have read it.
         const known = reads.some((read) => read.kind === kind && read.name === name);
-        if (!known) reads.push({ kind, name, values });
+        if (!known)
+          reads.push(values === undefined ? unreadable(kind, name) : { kind, name, values });
       }
-      return values;
     };
   }
+}
+
+function unreadable(kind: InputRead["kind"], name: string): InputRead {
+  return { kind, name, values: NO_VALUES, unreadable: true };
 }
 
 /** Values of a name, as policies see them. Throws an EvaluationError where they cannot be read. */

@@ -59,6 +59,8 @@ export interface PolicyExplanation {
   readonly reason?: NonNullable<PartialDecision["reason"]>;
   readonly determining: readonly string[];
   readonly erroring: readonly string[];
+  /** Those that may err or not, as far as is known. */
+  readonly mayErr: readonly string[];
   /** Those that decide, those that err, and those on which it depends, in the order of the files. */
   readonly policies: readonly ExplainedPolicy[];
   /** Of a refusal: permits, those that lack least first. */
@@ -94,6 +96,9 @@ export function explainPolicies(set: ExplainableSet, question: Question): Policy
   const outcomes = policies.map((policy) => outcomeOf(policy, run));
   const { decision, reason, determining, depends } = decisionOf(outcomes);
   const erroring = outcomes.filter(({ may }) => may === MAY.error).map(idOf);
+  const mayErr = outcomes
+    .filter(({ may }) => (may & MAY.error) !== 0 && may !== MAY.error)
+    .map(idOf);
   const told = new Set([...determining, ...erroring, ...depends.map(idOf)]);
   return {
     principal: uidText(whole.principal),
@@ -103,6 +108,7 @@ export function explainPolicies(set: ExplainableSet, question: Question): Policy
     ...(reason === undefined ? {} : { reason }),
     determining,
     erroring,
+    mayErr,
     policies: policies.filter(({ id }) => told.has(id)).map((policy) => explained(policy, run)),
     nearest: decision === "permit" ? [] : nearest(policies, told, run),
   };
@@ -166,7 +172,7 @@ function explainedClauses(
   });
 }
 
-/** Fewest clauses that do not hold first; of these, those that are about this very caller and route. */
+/** Fewest clauses that do not hold first; of these, those of which most hold: they are most about it. */
 function nearest(
   policies: readonly PlacedPolicy[],
   shown: ReadonlySet<string>,
@@ -177,26 +183,26 @@ function nearest(
     .map((policy) => ({ policy, lacks: lacksOf(policy, run) }))
     .toSorted(
       (left, right) =>
-        left.lacks.all - right.lacks.all ||
-        left.lacks.scope - right.lacks.scope ||
+        left.lacks.not - right.lacks.not ||
+        right.lacks.holding - left.lacks.holding ||
         left.policy.order - right.policy.order,
     );
   return ranked.slice(0, LIMITS.nearest).map(({ policy }) => explained(policy, run));
 }
 
 interface Lacks {
-  readonly all: number;
-  /** Of the scope. */
-  readonly scope: number;
+  /** Clauses that do not hold, or not for certain. */
+  readonly not: number;
+  /** That hold and say something. */
+  readonly holding: number;
 }
 
 function lacksOf({ clauses }: PlacedPolicy, run: PartialEvaluation): Lacks {
-  let all = 0;
-  let scope = 0;
+  let not = 0;
+  let holding = 0;
   for (const clause of clauses) {
-    if (clauseOutcome(clause, run).may === MAY.true) continue;
-    all += 1;
-    if (isScopeClause(clause)) scope += 1;
+    if (clauseOutcome(clause, run).may !== MAY.true) not += 1;
+    else if (!isScopeClause(clause) || clause.scope.kind !== "all") holding += 1;
   }
-  return { all, scope };
+  return { not, holding };
 }

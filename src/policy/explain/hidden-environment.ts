@@ -5,6 +5,7 @@
 import type { Entity, Environment } from "../cedar/environment.ts";
 import { EMPTY_RECORD, type CedarRecord, type EntityUid } from "../cedar/values.ts";
 import { HEADERS, QUERY } from "../cedar-names.ts";
+import { OperationParameters } from "../decide/operation-parameters.ts";
 import { OpenAncestors, PartialRecord, UnknownRead, type Unknown } from "./unknown.ts";
 
 type Unknowns = ReadonlyMap<string, Unknown>;
@@ -25,10 +26,11 @@ export interface HiddenParts {
 }
 
 export function hideParts(whole: Environment, hidden: HiddenParts): Environment {
+  const unknown = hiddenMembers(whole, hidden);
   const context =
-    hidden.context === undefined || hidden.context.size === 0
-      ? undefined
-      : new PartialRecord({ name: "context", known: whole.context, unknown: hidden.context });
+    unknown.size === 0
+      ? whole.context
+      : new PartialRecord({ name: "context", known: whole.context, unknown });
   const own = principalData(whole, hidden);
   const tagged = (tags: CedarRecord): Entity => ({
     attributes: EMPTY_RECORD,
@@ -40,9 +42,7 @@ export function hideParts(whole: Environment, hidden: HiddenParts): Environment 
   return {
     action,
     resource,
-    get context() {
-      return context ?? whole.context;
-    },
+    context,
     get principal() {
       if (anybody === undefined) return principal;
       const { name } = anybody;
@@ -60,6 +60,25 @@ export function hideParts(whole: Environment, hidden: HiddenParts): Environment 
 }
 
 const NO_ANCESTORS: ReadonlySet<string> = new Set();
+const NOTHING: Unknowns = new Map();
+
+/** Parameters of an operation that are in the query are as little known as the query. */
+function hiddenMembers(whole: Environment, { context = NOTHING, query }: HiddenParts): Unknowns {
+  if (query === undefined || context.has("parameters")) return context;
+  const parameters = whole.context.get("parameters");
+  if (!(parameters instanceof OperationParameters)) return context;
+  const name = "context.parameters";
+  const unknown = new Map<string, Unknown>();
+  for (const { name: own, type, required, segment } of parameters.declared.values()) {
+    if (segment !== undefined) continue;
+    const like = { type: TYPES[type], maybeAbsent: !required, mayErr: true };
+    unknown.set(own, { name: `${name}.${own}`, ...like });
+  }
+  const value = new PartialRecord({ name, known: parameters, unknown });
+  return new Map([...context, ["parameters", { name, value }]]);
+}
+
+const TYPES = { string: "string", bool: "boolean", long: "long", strings: "set" } as const;
 
 function principalData(whole: Environment, { attributes, anybody }: HiddenParts): Entity {
   const data = whole.entity(whole.principal);

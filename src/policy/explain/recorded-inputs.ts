@@ -3,6 +3,7 @@
  * hashes, and only where a policy read them; of the query there are the names, and the values that the
  * configuration keeps. What the record does not say is unknown, never guessed.
  */
+import { BAD_QUERY } from "../cedar/evaluation-error.ts";
 import { CedarSet, CedarRecord, type Value } from "../cedar/values.ts";
 import { decodeQueryPart } from "../../wire/query.ts";
 import { isIdentityName } from "../../wire/identity-fields.ts";
@@ -13,6 +14,7 @@ export interface RecordedRead {
   readonly name: string;
   /** Of each value; empty where it was absent, or could not be read. */
   readonly hashes: readonly string[];
+  readonly unreadable?: true | undefined;
 }
 
 /** The keyed hash of a value (`audit/value-hash.ts`). */
@@ -25,7 +27,6 @@ export type RecordedHash = (
 export interface RecordedInputs {
   readonly query?: string | undefined;
   readonly reads: readonly RecordedRead[];
-  readonly erroring: readonly string[];
   readonly truncated: Readonly<Record<string, unknown>>;
 }
 
@@ -51,10 +52,9 @@ export function recordedQuery(
   const names = namesOf(query, truncated["query"] !== undefined);
   if (names.whole) return undefined;
   const reads = record.reads.filter(({ kind }) => kind === "query");
-  // One that was read and found, or that made no policy fail, says that the query could be decoded.
-  const decoded =
-    reads.some(({ hashes }) => hashes.length > 0) ||
-    (reads.length > 0 && record.erroring.length === 0);
+  if (reads.some(({ unreadable }) => unreadable === true)) return new UnreadableTags();
+  // It is decoded as a whole: what could be read of it says so.
+  const decoded = reads.length > 0;
   const mayErr = !decoded;
   const unknown = new Map<string, Unknown>();
   const known = new Map<string, Value>();
@@ -128,6 +128,21 @@ interface TagsOptions {
   readonly absent: ReadonlySet<string>;
   /** What every other name may be; undefined: absent. */
   readonly rest: Like | undefined;
+}
+
+/** Every name fails alike. */
+class UnreadableTags extends CedarRecord {
+  constructor() {
+    super(new Map());
+  }
+
+  override get(): never {
+    throw BAD_QUERY;
+  }
+
+  override has(): never {
+    throw BAD_QUERY;
+  }
 }
 
 class RecordedTags extends PartialRecord {

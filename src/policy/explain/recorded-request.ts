@@ -7,7 +7,7 @@ import type { Authn, PolicyRequest } from "../../model/policy.ts";
 import type { Principal } from "../../model/principal.ts";
 import type { RpcCall } from "../../model/rpc.ts";
 import { parseAuthority } from "../../wire/authority.ts";
-import { CedarRecord } from "../cedar/values.ts";
+import { CedarRecord, EMPTY_RECORD } from "../cedar/values.ts";
 import type { HiddenParts } from "./hidden-environment.ts";
 import { clearValues, hiddenBody, type RecordedBody } from "./recorded-body.ts";
 import {
@@ -35,6 +35,7 @@ export interface RecordedRequest extends RecordedInputs {
   readonly route?: string | undefined;
   readonly rpc?: RpcCall | undefined;
   readonly scopes: readonly string[];
+  readonly servicePath?: string | undefined;
   readonly time: string;
   readonly workload?: Principal | undefined;
 }
@@ -70,6 +71,7 @@ export function recordedRequest(
     path,
     host: hostOf(record.host),
     method,
+    servicePath: record.servicePath,
     params,
     query,
     // Fields are never read of it: `hidden.headers` stands for them.
@@ -115,9 +117,20 @@ function cutMembers({ truncated, params }: RecordedRequest): Map<string, Unknown
       unknown.set(name, { name: `context.${name}`, type: "string" });
     }
   }
+  if (truncated["path"] !== undefined || truncated["servicePath"] !== undefined) {
+    unknown.set("parameters", cutParameters());
+  }
   const cut = Object.keys(params).filter((name) => truncated[`params.${name}`] !== undefined);
   if (cut.length > 0) unknown.set("params", cutParams(params, cut));
   return unknown;
+}
+
+/** Some of them are segments of the path; which those are is not known here. */
+function cutParameters(): Unknown {
+  const name = "context.parameters";
+  const open = { maybeAbsent: true, mayErr: true };
+  const options = { name, known: EMPTY_RECORD, unknown: new Map<string, Unknown>(), open };
+  return { name, value: new PartialRecord(options), maybeAbsent: true };
 }
 
 function cutParams(params: Readonly<Record<string, string>>, cut: readonly string[]): Unknown {
