@@ -154,13 +154,6 @@ void test("compilePolicies() refuses an @id that is taken, and says where", asyn
   assert.match(problem?.message ?? "", /'open' is already in a\.cedar:2/);
 });
 
-void test("compilePolicies() refuses templates", async () => {
-  assert.match(
-    await refusal('@id("t") permit (principal == ?principal, action, resource);'),
-    /templates cannot be linked/,
-  );
-});
-
 void test("compilePolicies() refuses policies that can never apply", async () => {
   assert.match(
     await refusal(

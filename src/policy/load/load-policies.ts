@@ -3,20 +3,22 @@
  * the official engine is synchronous (some 0.7 ms a policy, parsing and validation).
  *
  * Refuses, with the place of each: what does not parse or does not validate, policies that can never
- * apply, templates (no file can link them), a missing or repeated `@id`, names of what the
+ * apply, links that do not fill exactly the slots of a template, a missing or repeated `@id`, names of what the
  * configuration does not have, and a set without any policy.
  */
 import type { Problem } from "../../model/errors.ts";
 import { encodePolicyBundle } from "../bundle/policy-bundle.ts";
 import { restoreIntegers, withPlaceholders } from "./big-integers.ts";
-import { ADMIN_ACTIONS } from "../cedar-names.ts";
+import { ADMIN_ACTIONS, isAdminAction } from "../cedar-names.ts";
 import {
   officialParts,
   officialPolicyJson,
+  officialTemplateJson,
   officialValidate,
+  officialValidateTemplates,
   type OfficialError,
 } from "../official/official-engine.ts";
-import type { PolicyJson } from "../cedar/policy-json.ts";
+import type { PolicyJson, SlotName } from "../cedar/policy-json.ts";
 import { isTooDeep, TOO_DEEP } from "./policy-depth.ts";
 import { createReferenceCheck, type ReferenceFault } from "./policy-references.ts";
 import {
@@ -29,17 +31,34 @@ import {
 import { createScopeCheck, type ScopeFault } from "./operation-scopes.ts";
 import { createRepresentatives, speaksOfAdmin } from "./representatives.ts";
 import { buildSchema, withOnlyActions, type SchemaJson } from "./schema.ts";
-import { collectData, type CollectedData } from "../data/collect-data.ts";
+import { suggest } from "../../model/suggest.ts";
+import type { EntityUid } from "../cedar/values.ts";
+import { type AnnotationFault, annotationFaults } from "./annotations.ts";
+import { linkedJson, linkedStatement, slotsOf, type SlotValues } from "./linked-policy.ts";
+import { shapeOf } from "./policy-shape.ts";
+import { collectData, type CollectedData, type DataLink } from "../data/collect-data.ts";
 import { isDataFile } from "../data/data-document.ts";
 import type { FileEntity } from "../data/file-entity.ts";
 import type { PolicyFile, PolicySource } from "../policy-source.ts";
-import { readStepUp, STEP_UP_ANNOTATION, STEP_UP_REMEDY } from "../step-up.ts";
 
 /** One policy that passed every check. */
 export interface LoadedPolicy {
   readonly id: string;
   /** A PolicyJson as text: cheaper to hand to another thread than the object. */
   readonly json: string;
+  /** Of one that a link makes: where its template is. */
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** Where it was made from a template: whose slots are filled in the JSON. */
+  readonly link?: PolicyLink;
+}
+
+/** What made a policy from a template. */
+export interface PolicyLink {
+  /** The `@id` of the template. */
+  readonly template: string;
+  /** Of the link, in its data file. */
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -75,6 +94,7 @@ const BLIND_REMEDY =
   "declare it under admin.attributes, or add resource is Sallyport::Route to the scope; " +
   "until then it denies every call of the admin API for which it is read";
 const OWN_IDS = "sallyport:";
+const LINK_ID_REMEDY = "an id of its own, of printable ASCII and not too long";
 const ID_REMEDY = 'begin it with @id("a-name-of-its-own")';
 
 export function loadPolicies(source: PolicySource): LoadResult {
@@ -90,6 +110,7 @@ export function loadPolicies(source: PolicySource): LoadResult {
   for (const { name, text } of source.files) {
     if (!isDataFile(name)) load.addFile({ name, text, placeOf: createPlaces(text) });
   }
+  load.addLinks(data.links);
   load.validate();
   return load.result();
 }
@@ -109,10 +130,17 @@ interface SourceFile extends PolicyFile {
 interface Parsed {
   readonly id: string;
   readonly file: SourceFile;
+  /** Of one that a link makes: with its slots filled, at offsets of its own. */
   readonly statement: Statement;
   readonly json: PolicyJson;
   /** The JSON as text, integers restored. */
   readonly text: string;
+  readonly link?: Link;
+}
+
+interface Link {
+  readonly data: DataLink;
+  readonly template: Parsed;
 }
 
 class Load {
@@ -121,6 +149,8 @@ class Load {
   readonly #problems: Problem[];
   readonly #warnings: Problem[] = [];
   readonly #parsed: Parsed[] = [];
+  /** They decide nothing by themselves, and are not among the policies. */
+  readonly #templates: Parsed[] = [];
   readonly #byId = new Map<string, Parsed>();
   readonly #checkReferences: (statement: Statement) => readonly ReferenceFault[];
   readonly #checkScope: (json: PolicyJson) => ScopeFault | undefined;
@@ -156,15 +186,22 @@ class Load {
 
   /** Those that need the same few actions together, since each call reads the schema anew. */
   validate(): void {
+    const failed = new Set<Parsed | undefined>(this.#validateAll(this.#templates));
+    // What is wrong in a template is wrong in each of its policies: once is enough.
+    this.#validateAll(this.#parsed.filter(({ link }) => !failed.has(link?.template)));
+    if (this.#task.vocabulary.admin !== undefined) this.#validateForAdmin();
+  }
+
+  /** Those that are not valid. */
+  #validateAll(all: readonly Parsed[]): readonly Parsed[] {
     const { schema } = this.#ground;
     const actionsOf = createRepresentatives(this.#task.vocabulary);
-    const groups = Map.groupBy(this.#parsed, (policy) => actionsOf(policy)?.join(" "));
-    for (const { actions, policies } of inFewCalls(groups)) {
+    const groups = Map.groupBy(all, (policy) => actionsOf(policy)?.join(" "));
+    return inFewCalls(groups).flatMap(({ actions, policies }) => {
       const part =
         actions === undefined ? schema : withOnlyActions(schema, actions, namesIn(policies));
-      this.#validateGroup(policies, part);
-    }
-    if (this.#task.vocabulary.admin !== undefined) this.#validateForAdmin();
+      return this.#validateGroup(policies, part);
+    });
   }
 
   /**
@@ -199,27 +236,16 @@ class Load {
       warnings: inOrder(this.#warnings, this.#task.files),
       hash: encodePolicyBundle(this.#task).hash,
       entities: failed ? [] : this.#ground.data.entities,
-      policies: failed
-        ? []
-        : this.#parsed.map(({ id, text, file, statement }) => ({
-            id,
-            json: text,
-            file: file.name,
-            ...file.placeOf(statement.start),
-          })),
+      policies: failed ? [] : this.#parsed.map(loaded),
     };
   }
 
   #addStatement(file: SourceFile, statement: Statement): void {
-    if (statement.tokens.some(({ kind }) => kind === "slot")) {
-      this.#report(file, statement.start, {
-        message: "templates cannot be linked from policy files",
-        remedy: "write the entity in place of the slot",
-      });
-      return;
-    }
+    const isTemplate = slotsOf(statement).size > 0;
     const { text, placeholders } = withPlaceholders(statement);
-    const parsed = this.#guarded(file, () => officialPolicyJson(text));
+    const parsed = this.#guarded(file, () =>
+      isTemplate ? officialTemplateJson(text) : officialPolicyJson(text),
+    );
     if (parsed === undefined) return;
     if (parsed.errors !== undefined) {
       this.#reportOfficial(parsed.errors, file, statement.start);
@@ -235,60 +261,119 @@ class Load {
     const id = json.annotations?.["id"] ?? "";
     const policy = { id, file, statement, json, text: JSON.stringify(json) };
     this.#checkId(policy);
-    this.#checkStepUp(policy);
-    this.#parsed.push(policy);
+    for (const fault of annotationFaults(json)) this.#report(file, statement.start, fault);
+    (isTemplate ? this.#templates : this.#parsed).push(policy);
+  }
+
+  /** Each makes a policy with an id of its own, behind those of the files. */
+  addLinks(links: readonly DataLink[]): void {
+    const templates = new Map(this.#templates.map((template) => [template.id, template]));
+    const used = new Set<Parsed>();
+    for (const data of links) {
+      const template = templates.get(data.template);
+      if (template === undefined) {
+        const close = suggest(data.template, templates.keys());
+        this.#problems.push({
+          ...data.placeOf("template"),
+          message: `there is no template called '${data.template}'`,
+          remedy:
+            close === undefined
+              ? "the @id of a policy with ?principal or ?resource in its scope"
+              : `did you mean '${close}'?`,
+        });
+        continue;
+      }
+      used.add(template);
+      const values = this.#slotValues(data, template);
+      if (values === undefined) continue;
+      const json = linkedJson(template.json, values);
+      const policy: Parsed = {
+        id: data.id,
+        file: template.file,
+        statement: linkedStatement(template.statement, values),
+        json,
+        text: JSON.stringify(json),
+        link: { data, template },
+      };
+      this.#checkId(policy);
+      const scope = this.#checkScope(json);
+      if (scope !== undefined) this.#problems.push({ ...data.placeOf(), ...scope });
+      this.#parsed.push(policy);
+    }
+    for (const template of this.#templates.filter((one) => !used.has(one))) {
+      const { file, statement } = template;
+      this.#warnings.push({
+        file: file.name,
+        ...file.placeOf(statement.start),
+        message: `no link fills the template '${template.id}', so that it decides nothing`,
+        remedy: "link it under links: of a data file, or remove it",
+      });
+    }
+  }
+
+  /** Undefined where not exactly the slots of the template are filled. */
+  #slotValues(data: DataLink, template: Parsed): SlotValues | undefined {
+    const slots = slotsOf(template.statement);
+    const values = new Map<SlotName, EntityUid>();
+    let fits = true;
+    for (const key of ["principal", "resource"] as const) {
+      const slot = `?${key}` as const;
+      const { [key]: uid } = data;
+      if (uid !== undefined) values.set(slot, uid);
+      if ((uid !== undefined) === slots.has(slot)) continue;
+      fits = false;
+      this.#problems.push(
+        uid === undefined
+          ? {
+              ...data.placeOf(),
+              message: `the link does not say the ${key}, for which the template '${template.id}' has a slot`,
+              remedy: `${key}: with an entity`,
+            }
+          : {
+              ...data.placeOf(key),
+              message: `the template '${template.id}' has no slot ${slot}`,
+              remedy: `no ${key} here, or ${slot} in the template's scope`,
+            },
+      );
+    }
+    return fits ? values : undefined;
   }
 
   #checkId(policy: Parsed): void {
-    const { id, file, statement } = policy;
+    const { id, link } = policy;
     const first = this.#byId.get(id);
-    if (id.startsWith(OWN_IDS)) {
-      this.#report(file, statement.start, {
-        message: `the policy's @id begins with '${OWN_IDS}', as only built-in policies do`,
-        remedy: ID_REMEDY,
-      });
-    } else if (id === "") {
-      this.#report(file, statement.start, {
-        message: "the policy has no @id, and decisions are recorded by it",
-        remedy: ID_REMEDY,
-      });
-    } else if (id.length > LIMITS.idLength || !ID.test(id)) {
-      this.#report(file, statement.start, {
-        message: "the policy's @id is not printable ASCII or too long",
-        remedy: `at most ${String(LIMITS.idLength)} characters, such as @id("billing-admins")`,
-      });
-    } else if (first !== undefined) {
-      const { line } = first.file.placeOf(first.statement.start);
-      this.#report(file, statement.start, {
-        message: `a policy called '${id}' is already in ${first.file.name}:${String(line)}`,
-        remedy: "give each policy an @id of its own",
-      });
-    } else {
-      this.#byId.set(id, policy);
+    const fault = idFault(id) ?? (first === undefined ? undefined : takenFault(id, placeOf(first)));
+    if (fault === undefined) this.#byId.set(id, policy);
+    else if (link === undefined) this.#problems.push({ ...placeOf(policy), ...fault });
+    else {
+      const message = fault.message.replace("policy's @id", "link's id");
+      this.#problems.push({ ...placeOf(policy), message, remedy: LINK_ID_REMEDY });
     }
   }
 
-  #checkStepUp({ json, file, statement }: Parsed): void {
-    const text = json.annotations?.[STEP_UP_ANNOTATION];
-    if (text === undefined) return;
-    const message =
-      json.effect === "permit"
-        ? "@step_up on a permit: only what forbids can be overcome by a login"
-        : readStepUp(text ?? "") === undefined
-          ? "the policy's @step_up cannot be read"
-          : undefined;
-    if (message !== undefined) {
-      this.#report(file, statement.start, { message, remedy: STEP_UP_REMEDY });
-    }
+  #validateGroup(group: readonly Parsed[], schema: SchemaJson): readonly Parsed[] {
+    const shapes = [...Map.groupBy(group, ({ statement }) => shapeOf(statement)).values()];
+    const first = this.#validateEach(
+      shapes.flatMap((alike) => alike.slice(0, 1)),
+      schema,
+    );
+    // Each has a place of its own.
+    const others = shapes.flatMap(([one, ...alike]) => (first.has(one) ? alike : []));
+    const failed = new Set([...first, ...this.#validateEach(others, schema)]);
+    return group.filter((policy) => failed.has(policy));
   }
 
-  #validateGroup(group: readonly Parsed[], schema: SchemaJson): void {
+  /** Those of which something is to be said. */
+  #validateEach(group: readonly Parsed[], schema: SchemaJson): ReadonlySet<Parsed | undefined> {
     const [first] = group;
-    if (first === undefined) return;
+    if (first === undefined) return new Set();
     // By number: ids may be missing or repeated here, and all problems are wanted in one pass.
     const texts = Object.fromEntries(group.map(({ statement }, index) => [index, statement.text]));
-    const answer = this.#guarded(first.file, () => officialValidate(schema, texts));
-    if (answer === undefined) return;
+    const validateTexts = this.#templates.includes(first)
+      ? officialValidateTemplates
+      : officialValidate;
+    const answer = this.#guarded(first.file, () => validateTexts(schema, texts));
+    if (answer === undefined) return new Set();
     const failed = new Set((answer.errors ?? []).map(({ policyId }) => policyId));
     for (const error of answer.errors ?? []) this.#place(error, group, this.#problems);
     for (const warning of answer.warnings) {
@@ -300,13 +385,24 @@ class Load {
         this.#place({ ...warning, help }, group, this.#problems);
       }
     }
+    const named = [...(answer.errors ?? []), ...answer.warnings];
+    return new Set(named.map(({ policyId }) => group[Number(policyId ?? "0")]));
   }
 
   #place(error: OfficialError, group: readonly Parsed[], target: Problem[]): void {
     const policy = group[Number(error.policyId ?? "0")];
     if (policy === undefined)
       throw new TypeError("the validator names a policy that it was not given");
-    const { statement, file } = policy;
+    const { statement, file, link } = policy;
+    if (link !== undefined) {
+      const { message, help } = error;
+      target.push({
+        ...link.data.placeOf(),
+        message: `what it makes of the template '${link.template.id}' is not valid: ${plain(message)}`,
+        ...(help === undefined ? {} : { remedy: plain(help) }),
+      });
+      return;
+    }
     target.push(officialProblem(error, { file, text: statement.text, start: statement.start }));
   }
 
@@ -348,7 +444,8 @@ interface Call {
  */
 function inFewCalls(groups: ReadonlyMap<string | undefined, readonly Parsed[]>): readonly Call[] {
   const calls: Call[] = [];
-  let shared: Call = { actions: new Set(), policies: [] };
+  // A policy for routes is not asked what it would be on the admin API.
+  const shared = { routes: emptyCall(), admin: emptyCall() };
   for (const [key = "", policies] of [...groups].toSorted(([a = ""], [b = ""]) =>
     a < b ? -1 : 1,
   )) {
@@ -356,15 +453,23 @@ function inFewCalls(groups: ReadonlyMap<string | undefined, readonly Parsed[]>):
       calls.push({ actions: undefined, policies: [...policies] });
       continue;
     }
-    const actions = new Set([...(shared.actions ?? []), ...key.split(" ")]);
-    if (actions.size <= LIMITS.actionsPerCall) shared = { actions, policies: shared.policies };
-    else {
-      calls.push(shared);
-      shared = { actions: new Set(key.split(" ")), policies: [] };
+    const own = key.split(" ");
+    const where = own.some(isAdminAction) ? "admin" : "routes";
+    const actions = new Set([...(shared[where].actions ?? []), ...own]);
+    if (actions.size <= LIMITS.actionsPerCall) {
+      shared[where] = { actions, policies: shared[where].policies };
+    } else {
+      calls.push(shared[where]);
+      shared[where] = { actions: new Set(own), policies: [] };
     }
-    shared.policies.push(...policies);
+    shared[where].policies.push(...policies);
   }
-  return shared.policies.length === 0 ? calls : [...calls, shared];
+  const rest = [shared.routes, shared.admin].filter(({ policies }) => policies.length > 0);
+  return [...calls, ...rest];
+}
+
+function emptyCall(): Call {
+  return { actions: new Set(), policies: [] };
 }
 
 /** Says of an id whether one of the policies may name it. */
@@ -378,6 +483,45 @@ function namesIn(policies: readonly Parsed[]): (id: string) => boolean {
     }
   }
   return (id) => names.has(id);
+}
+
+function loaded(policy: Parsed): LoadedPolicy {
+  const { id, text, link } = policy;
+  if (link === undefined) return { id, json: text, ...placeOf(policy) };
+  const { file = "", line = 1, column = 1 } = link.data.placeOf();
+  const made = { template: link.template.id, file, line, column };
+  return { id, json: text, ...placeOf(link.template), link: made };
+}
+
+/** Of one that a link makes: of the link's id. */
+function placeOf({ file, statement, link }: Parsed): Place & { readonly file: string } {
+  if (link === undefined) return { file: file.name, ...file.placeOf(statement.start) };
+  const { file: name = "", line = 1, column = 1 } = link.data.placeOf("id");
+  return { file: name, line, column };
+}
+
+function idFault(id: string): AnnotationFault | undefined {
+  if (id.startsWith(OWN_IDS)) {
+    const message = `the policy's @id begins with '${OWN_IDS}', as only built-in policies do`;
+    return { message, remedy: ID_REMEDY };
+  }
+  if (id === "") {
+    const message = "the policy has no @id, and decisions are recorded by it";
+    return { message, remedy: ID_REMEDY };
+  }
+  if (id.length <= LIMITS.idLength && ID.test(id)) return undefined;
+  return {
+    message: "the policy's @id is not printable ASCII or too long",
+    remedy: `at most ${String(LIMITS.idLength)} characters, such as @id("billing-admins")`,
+  };
+}
+
+function takenFault(
+  id: string,
+  { file, line }: { readonly file: string; readonly line: number },
+): AnnotationFault {
+  const message = `a policy called '${id}' is already in ${file}:${String(line)}`;
+  return { message, remedy: "give each policy an @id of its own" };
 }
 
 /** Without an action in its scope, and nothing in it that is of the admin API. */

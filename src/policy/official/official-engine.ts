@@ -21,6 +21,7 @@ import {
   type AuthorizationCall,
   type DetailedError,
   type Entities,
+  type PolicySet,
   type Schema,
   type ValidationError,
 } from "@cedar-policy/cedar-wasm/nodejs";
@@ -83,11 +84,24 @@ export function officialFormat(
 export function officialValidate(
   schema: OfficialSchema,
   policies: Readonly<Record<string, string>>,
-): OfficialResult<readonly OfficialError[]> & { readonly warnings: readonly OfficialError[] } {
-  const answer = validate({
-    schema: schema as Schema,
-    policies: { staticPolicies: policies },
-  });
+): Validation {
+  return validateSet(schema, { staticPolicies: policies });
+}
+
+/** The same of templates, for whatever fills their slots. */
+export function officialValidateTemplates(
+  schema: OfficialSchema,
+  templates: Readonly<Record<string, string>>,
+): Validation {
+  return validateSet(schema, { templates });
+}
+
+type Validation = OfficialResult<readonly OfficialError[]> & {
+  readonly warnings: readonly OfficialError[];
+};
+
+function validateSet(schema: OfficialSchema, policies: PolicySet): Validation {
+  const answer = validate({ schema: schema as Schema, policies });
   if (answer.type === "failure") return { errors: plainErrors(answer.errors), warnings: [] };
   const warnings = answer.validationWarnings.map(validationError);
   if (answer.validationErrors.length === 0) return { value: [], warnings };
