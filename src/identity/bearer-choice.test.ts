@@ -163,6 +163,19 @@ const PAIRS: readonly [Takes, Takes, same: boolean][] = [
   [rest("a"), prefix("a"), false],
 ];
 
+test("a refused issuer says which there are, and nothing of the token", () => {
+  for (const [names, detail] of [
+    [["corp"], "its iss is none of https://corp.example"],
+    [["keys"], "no authenticator of the route takes signed tokens by their iss"],
+  ] as const) {
+    const cache = createFactsCache({}, { clock: new ManualClock(0), metrics: recordedMetrics() });
+    const ways = names.map((name) => authenticator(name, WAYS[name] as Takes, []));
+    const found = createBearerSet(ways, cache).verify(signed({ iss: "https://x.example" }));
+    assert.ok(!(found instanceof Promise) && isFailure(found));
+    assert.deepEqual([found.failure, found.detail], ["unknown-issuer", detail]);
+  }
+});
+
 test("sameTokens() says whether one token could be for both, either way round", () => {
   for (const [one, other, same] of PAIRS) {
     assert.equal(sameTokens(one, other), same, JSON.stringify([one, other]));

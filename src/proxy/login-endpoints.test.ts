@@ -207,6 +207,7 @@ test("callback() asks the provider nothing for a login that is not under way, or
     const { outcome, redeemed, begun } = await back(given);
     assert.equal(outcome.reason, reason);
     assert.deepEqual([redeemed, begun], [[], []]);
+    if (reason === "unknown-login") assert.match(outcome.again ?? "", /^\/\.sallyport\/login\?/);
   }
   const late = { ...began, beganMs: NOW - TRANSACTION_LIMITS.lifetimeMs - 1 };
   assert.equal((await back({}, late)).outcome.reason, "unknown-login");
