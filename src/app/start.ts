@@ -3,14 +3,18 @@
  * with the authority that it keeps, the one that it follows, or none.
  */
 import { availableParallelism } from "node:os";
+import { setTimeout } from "node:timers/promises";
 import { isKeeper } from "../authority/authority-options.ts";
 import { loadOwn, type LoadedOwn } from "../config/load.ts";
+import { peekBundle } from "../config/peek-bundle.ts";
 import type { Config } from "../config/schema.ts";
 import type { Log } from "../model/ports.ts";
+import { fetchBundle } from "../policy/bundle/bundle-fetcher.ts";
 import { startAuthority } from "./authority/authority.ts";
 import type { Backing } from "./authority/backing.ts";
 import { openFollowing } from "./authority/following.ts";
 import { createStanding } from "./authority/standing.ts";
+import { createPolicyFetching } from "./fetched-policies.ts";
 import { type FrontDesk, openFrontDesk } from "./front-desk.ts";
 import { createInstruments, type Instruments } from "./instruments.ts";
 import { createPreparer, type Prepared } from "./prepare.ts";
@@ -33,12 +37,23 @@ const STARTING = "starting";
 
 /** What is written in the file is all there is, with an authority in this process or without one. */
 async function startOwn(file: string, log: Log): Promise<Sallyport> {
-  const prepare = createPreparer(file);
+  const instruments = createInstruments(log);
+  const fetching = createPolicyFetching({
+    ...instruments,
+    random: Math.random,
+    wanted: () => peekBundle(file, process.env),
+    wait: async (ms) => await setTimeout(ms),
+    fetch: fetchBundle,
+  });
+  const prepareAtHand = createPreparer(file);
+  const prepare = async (): Promise<Prepared> => {
+    await fetching.ready();
+    return await prepareAtHand();
+  };
   const prepared = await prepare();
   const { config } = prepared.loaded;
   const { authority } = config;
-  const instruments = createInstruments(log);
-  return await behindDesk(config, { instruments, waiting: STARTING }, async (desk) => {
+  const sallyport = await behindDesk(config, { instruments, waiting: STARTING }, async (desk) => {
     const source = { file, prepare, prepared };
     if (!isKeeper(authority)) return await serve(source, { instruments, desk });
     const backing = await startAuthority(authority, instruments, (text) => desk.waitsFor(text));
@@ -46,6 +61,29 @@ async function startOwn(file: string, log: Log): Promise<Sallyport> {
     const backed = stand(backing, instruments, workersOf(prepared) !== 1);
     return await serve(source, { instruments, desk, backed });
   });
+  fetching.follow(async () => await sallyport.reload());
+  return endingWith(sallyport, () => fetching.stop());
+}
+
+/** The same, which ends something else with it. */
+function endingWith(sallyport: Sallyport, end: () => void): Sallyport {
+  return {
+    get listeners() {
+      return sallyport.listeners;
+    },
+    get admin() {
+      return sallyport.admin;
+    },
+    get adminScheme() {
+      return sallyport.adminScheme;
+    },
+    drainAsked: sallyport.drainAsked,
+    reload: async () => await sallyport.reload(),
+    async close(options) {
+      end();
+      await sallyport.close(options);
+    },
+  };
 }
 
 /** Listens once a first configuration has come over the feed; until then it says that it waits. */

@@ -79,5 +79,6 @@ export function watchFiles(
 }
 
 function policyPaths({ policies }: Config): readonly string[] {
-  return [...policies.enforce, ...(policies.shadow ?? [])];
+  const { enforce = [], shadow = [], bundle } = policies;
+  return [...enforce, ...shadow, ...(bundle?.file === undefined ? [] : [bundle.file])];
 }

@@ -31,6 +31,7 @@ import { init, type InitOptions } from "./init.ts";
 import { listKeys, listRoots, rotateKey, rotateRoot } from "./keys.ts";
 import { type BuildOptions, policyBuild } from "./policy-build.ts";
 import { type DiffOptions, policyDiff } from "./policy-diff.ts";
+import { policyFetch } from "./policy-fetch.ts";
 import { type FmtOptions, policyFmt } from "./policy-fmt.ts";
 import { policySchema } from "./policy-schema.ts";
 import { reload } from "./reload.ts";
@@ -199,6 +200,11 @@ function addPolicyCommands(policy: Command, exit: (code: number) => void): void 
     .option("--out <file>", "where to write (otherwise HASH.json)")
     .action(async (options: BuildOptions) => {
       exit(await policyBuild(options));
+    });
+  configured(policy.command("fetch"))
+    .description("fetch the policy bundle that the configuration names by URL")
+    .action(async (options: { readonly config: string }) => {
+      exit(await policyFetch(options.config));
     });
   policy
     .command("diff")

@@ -2,7 +2,10 @@
 import { readPrivateKey } from "../crypto/private-key.ts";
 import { publicHalf } from "../crypto/public-key.ts";
 import type { JwsSigner } from "../crypto/sign-jws.ts";
-import { SallyportError } from "../model/errors.ts";
+import { formatProblem, SallyportError } from "../model/errors.ts";
+import { runTests } from "../config/run-tests.ts";
+import { outcomeOf } from "../config/test-outcome.ts";
+import { systemClock } from "../platform/clock.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { writeFileAtomic } from "../platform/write-file.ts";
 import { writeBundleFile } from "../policy/bundle/bundle-file.ts";
@@ -15,10 +18,17 @@ export interface BuildOptions {
   readonly out?: string | undefined;
 }
 
-/** Throws ConfigError with every problem of the configuration or its policies. */
+/** 1: a test of the policies fails, and nothing is written. Throws ConfigError with every problem of the configuration. */
 export async function policyBuild({ config, signKey, out }: BuildOptions): Promise<number> {
   const signers = signKey.map(signerOf);
-  const { source, tests, policies } = await namedSource(config);
+  const { source, tests, policies, verified, configured } = await namedSource(config);
+  if (configured?.tests !== undefined) {
+    const { vocabulary } = source;
+    const run = { tests: configured.tests, verified, vocabulary };
+    const { problems, faults } = outcomeOf(await runTests(run, { clock: systemClock }));
+    for (const problem of problems) console.log(formatProblem(problem));
+    if (faults > 0) return 1;
+  }
   const { hash, text } = writeBundleFile({ source, tests }, { signers, now: Date.now() });
   const file = out ?? `${hash}.json`;
   await writeFileAtomic(file, text);

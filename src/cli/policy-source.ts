@@ -3,7 +3,7 @@
  * writes it, or the bytes of one as they are kept beside the audit log.
  */
 import { createHash } from "node:crypto";
-import { loadConfig, loadOwn } from "../config/load.ts";
+import { type LoadedConfig, loadConfig, loadOwn } from "../config/load.ts";
 import { bundlesFolder, newestBundle } from "../config/unpack-bundle.ts";
 import { ConfigError, SallyportError } from "../model/errors.ts";
 import { isJsonObject, parseJsonBytes } from "../model/json.ts";
@@ -14,11 +14,17 @@ import {
   readBundleFile,
 } from "../policy/bundle/bundle-file.ts";
 import { decodePolicyBundle } from "../policy/bundle/policy-bundle.ts";
-import { verifyPolicies } from "../policy/compile-policies.ts";
+import { type VerifiedPolicies, verifyPolicies } from "../policy/compile-policies.ts";
 import type { LoadedPolicy } from "../policy/load/load-policies.ts";
 
-export interface NamedSource extends BundleContent {
+interface Content extends BundleContent {
+  /** Where it is a configuration. */
+  readonly configured?: LoadedConfig;
+}
+
+export interface NamedSource extends Content {
   readonly policies: readonly LoadedPolicy[];
+  readonly verified: VerifiedPolicies;
   /** Of the policy bundle. */
   readonly hash: string;
 }
@@ -28,23 +34,24 @@ export async function namedSource(path: string): Promise<NamedSource> {
   const content = /\.ya?ml$/.test(path) ? await configuredSource(path) : ofBundle(path);
   const result = await verifyPolicies(content.source);
   if (result.problems !== undefined) throw new ConfigError(result.problems);
-  const { policies, hash } = result.verified;
-  return { ...content, policies, hash };
+  const { verified } = result;
+  return { ...content, policies: verified.policies, verified, hash: verified.hash };
 }
 
 /** Of a follower with the bundle that it took last. */
-export async function configuredSource(path: string): Promise<BundleContent> {
+export async function configuredSource(path: string): Promise<Content> {
   const own = await loadOwn(path);
   const bundle =
     own === undefined
       ? undefined
       : await newestBundle(bundlesFolder(own.config.authority.identity));
-  const { policyFiles, vocabulary } = await loadConfig(path, { env: process.env, bundle });
-  return { source: { files: policyFiles, vocabulary }, tests: [] };
+  const loaded = await loadConfig(path, { env: process.env, bundle });
+  const { policyFiles: files, vocabulary, tests } = loaded;
+  return { source: { files, vocabulary }, tests: tests?.files ?? [], configured: loaded };
 }
 
 /** No key is asked for: what is looked at is not put in force. */
-function ofBundle(path: string): BundleContent {
+function ofBundle(path: string): Content {
   const bytes = readBytes(path);
   const first = firstMember(bytes);
   if (first === "files") {

@@ -24,7 +24,7 @@ import { expand, type ExpandSources, type Expansion } from "./expand.ts";
 import { findProblems, findWarnings, type Subject } from "./find-problems.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 import { type Path, pathKey } from "../wire/document/place.ts";
-import { readDataFiles, readPolicyFiles, readShadowFiles, readTestFiles } from "./policy-files.ts";
+import { readPolicies, readShadowFiles } from "./policy-files.ts";
 import { gatherTests, type PolicyTests } from "./policy-tests.ts";
 import { publish, type PublishedBundle } from "./publish.ts";
 import { type ConfigSource, isFollowersFile, readSource } from "./read-source.ts";
@@ -196,34 +196,29 @@ function readParts(
   const { draft, problems } = createDraft(expansion.value, expansion.written, { ownOnly });
   const policies =
     bundle === undefined
-      ? readPolicyFiles(draft.policies?.enforce ?? [], folder)
-      : { files: bundle.content.policies, problems: [] };
+      ? readPolicies(draft.policies, folder)
+      : // What came over the feed was tested at the authority, whose words are more than a proxy's.
+        { files: bundle.content.policies, tests: [], problems: [] };
   const shadow =
     bundle === undefined
       ? readShadowFiles(draft.policies?.shadow, folder)
       : { files: bundle.content.shadow, problems: [] };
-  // Those of a bundle are among its policies.
-  const data = readDataFiles(bundle === undefined ? (draft.policies?.entities ?? []) : [], folder);
-  // What came over the feed was tested at the authority, whose words are more than a proxy's.
-  const tests = readTestFiles(bundle === undefined ? (draft.policies?.tests ?? []) : [], folder);
   const described = readDescriptions(draft, folder);
   const spoken = expand(bundle?.content.words ?? NO_WORDS, reading, [WORDS]);
   const beside = readWords(spoken.value, { base: [WORDS], written: spoken.written });
   return {
     expansion,
     draft,
-    policyFiles: [...policies.files, ...data.files],
+    policyFiles: policies.files,
     shadowFiles: shadow.files,
-    testFiles: tests.files,
+    testFiles: policies.tests,
     described,
     spoken,
     words: beside.words,
     problems: [
       ...problems,
       ...policies.problems,
-      ...data.problems,
       ...shadow.problems,
-      ...tests.problems,
       ...described.problems,
       ...beside.problems,
     ],

@@ -7,9 +7,11 @@
 import { readdirSync, statSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { readFileBytes } from "../platform/files.ts";
+import type { PolicyOptions } from "../policy/policy-options.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
 import { TEST_LIMITS } from "../policy/testing/test-format.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
+import { readBundledPolicies, resolveBundle } from "./bundled-policies.ts";
 
 const LIMITS = {
   /** Bytes of one file; 10 000 policies in one fit, and 100 000 entities. */
@@ -45,6 +47,29 @@ const TESTS: Kind = {
   limits: TEST_LIMITS,
 };
 
+export interface PoliciesRead extends FilesRead {
+  /** The tests that hold for them. */
+  readonly tests: readonly PolicyFile[];
+}
+
+/** Those that decide, with their data and their tests; of a section that is wrong, nothing. */
+export function readPolicies(options: PolicyOptions | undefined, folder: string): PoliciesRead {
+  const { enforce = [], entities = [], tests: tested = [], bundle } = options ?? {};
+  if (bundle === undefined) {
+    const policies = readPolicyFiles(enforce, folder);
+    const data = readAll(entities, folder, DATA);
+    const tests = readAll(tested, folder, TESTS);
+    return {
+      files: [...policies.files, ...data.files],
+      tests: tests.files,
+      problems: [...policies.problems, ...data.problems, ...tests.problems],
+    };
+  }
+  const read = readBundledPolicies(resolveBundle(bundle, (path) => resolve(folder, path)));
+  if ("problem" in read) return { files: [], tests: [], problems: [read.problem] };
+  return { files: read.value.source.files, tests: read.value.tests, problems: [] };
+}
+
 export function readPolicyFiles(enforce: readonly string[], folder: string): FilesRead {
   return readAll(enforce, folder, POLICIES);
 }
@@ -56,16 +81,6 @@ export function readShadowFiles(
 ): Pick<FilesRead, "problems"> & { readonly files: FilesRead["files"] | undefined } {
   if (shadow === undefined) return { files: undefined, problems: [] };
   return readAll(shadow, folder, { ...POLICIES, key: "shadow" });
-}
-
-/** Of policies' data, where a configuration names some. */
-export function readDataFiles(entities: readonly string[], folder: string): FilesRead {
-  return readAll(entities, folder, DATA);
-}
-
-/** Of policies' tests, where a configuration names some. */
-export function readTestFiles(tests: readonly string[], folder: string): FilesRead {
-  return readAll(tests, folder, TESTS);
 }
 
 function readAll(paths: readonly string[], folder: string, kind: Kind): FilesRead {

@@ -12,6 +12,7 @@ import { workloadAddress } from "../identity/spiffe/workload-api-options.ts";
 import { mapListenerFiles, mapServiceFiles } from "../http/tls-options.ts";
 import { redisSocket, withRedisSocket } from "../memory/redis-url.ts";
 import type { SharedOptions } from "../memory/shared-options.ts";
+import { resolveBundle } from "./bundled-policies.ts";
 import type { PolicyOptions } from "../policy/policy-options.ts";
 import type { Config, OwnConfig } from "./schema.ts";
 
@@ -72,15 +73,15 @@ export function resolvePaths(config: Config, folder: string): Config {
 }
 
 function resolvePolicies(policies: PolicyOptions, folder: string): PolicyOptions {
-  const { enforce, shadow, entities, tests } = policies;
-  const resolved = (paths: readonly string[]): string[] =>
-    paths.map((path) => resolve(folder, path));
+  const { enforce, shadow, entities, tests, bundle } = policies;
+  const absolute = (path: string): string => resolve(folder, path);
   return {
     ...policies,
-    enforce: resolved(enforce),
-    ...(shadow === undefined ? {} : { shadow: resolved(shadow) }),
-    ...(entities === undefined ? {} : { entities: resolved(entities) }),
-    tests: resolved(tests),
+    ...(enforce && { enforce: enforce.map(absolute) }),
+    ...(shadow && { shadow: shadow.map(absolute) }),
+    ...(entities && { entities: entities.map(absolute) }),
+    tests: tests.map(absolute),
+    ...(bundle && { bundle: resolveBundle(bundle, absolute) }),
   };
 }
 

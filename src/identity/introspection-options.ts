@@ -3,7 +3,7 @@ import { z } from "zod";
 import { duration } from "../model/options.ts";
 import { answerCacheSchema, downSchema, serveForFault } from "./asked/asked-options.ts";
 import { clientSchema, mapClientFiles } from "./asked/client-options.ts";
-import { whyNotFetched } from "./key-set/key-set-url.ts";
+import { whyNotFetched } from "../wire/fetch-url.ts";
 import { principalSchema } from "./claims/principal-options.ts";
 
 const LIMITS = { chars: 2048, audience: 16, path: 4096 } as const;

@@ -5,7 +5,7 @@ import { duration } from "../model/options.ts";
 import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
 import { answerCacheSchema, downSchema, serveForFault } from "./asked/asked-options.ts";
 import { keysSchema } from "./jwt-options.ts";
-import { whyNotFetched } from "./key-set/key-set-url.ts";
+import { whyNotFetched } from "../wire/fetch-url.ts";
 
 const LIMITS = { chars: 2048, audience: 16, path: 4096 } as const;
 

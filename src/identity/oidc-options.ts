@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { ALGORITHMS } from "../crypto/algorithms.ts";
 import { duration } from "../model/options.ts";
-import { whyNotFetched } from "./key-set/key-set-url.ts";
+import { whyNotFetched } from "../wire/fetch-url.ts";
 import { principalSchema } from "./claims/principal-options.ts";
 import { sessionSchema } from "./session/session-options.ts";
 

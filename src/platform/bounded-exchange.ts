@@ -147,7 +147,9 @@ function open({ url, method, headers, body, tls }: Outgoing): ReturnType<typeof 
 }
 
 function whyNotRead({ statusCode: status = 0, headers }: IncomingMessage, maxBytes: number) {
-  if (status >= 300 && status < 400) return `answered ${status}; redirects are not followed`;
+  // 304 leads nowhere: whoever asked with a condition knows what to do with it (RFC 9110 section 15.4.5).
+  if (status >= 300 && status < 400 && status !== 304)
+    return `answered ${status}; redirects are not followed`;
   const coding = headers["content-encoding"] ?? "identity";
   if (coding.toLowerCase() !== "identity") {
     return "the answer is compressed, which was not asked for";

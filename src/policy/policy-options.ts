@@ -1,5 +1,6 @@
 /** The `policies` section of the configuration. */
 import { z } from "zod";
+import { bundleOptionsSchema } from "./bundle/bundle-options.ts";
 import { acceptAnywhereSchema } from "./findings/acceptance.ts";
 
 export const policyOptionsSchema = z
@@ -7,9 +8,11 @@ export const policyOptionsSchema = z
     enforce: z
       .array(z.string().min(1, "a path to a folder of .cedar files, or to one such file"))
       .min(1, "at least one folder or file")
+      .optional()
       .describe(
         "Folders and files of Cedar policies that decide, relative to the configuration file. Of a folder, its `*.cedar` files count, in the order of their names. A missing or empty one is an error, never an empty policy set: without a `permit` that applies, everything is denied.",
       ),
+    bundle: bundleOptionsSchema.optional(),
     shadow: z
       .array(z.string().min(1, "a path to a folder of .cedar files, or to one such file"))
       .min(1, "at least one folder or file, or no `shadow` at all")
@@ -43,6 +46,18 @@ export const policyOptionsSchema = z
       .describe(
         "Findings of `sallyport check` that are as they should be and have no route, service or policy to say so at, each with the reason.",
       ),
+  })
+  .refine(({ enforce, bundle }) => (enforce === undefined) !== (bundle === undefined), {
+    path: ["enforce"],
+    message: "either enforce (folders and files) or bundle (policies that were built elsewhere)",
+  })
+  .refine(({ bundle, tests }) => bundle === undefined || tests.length === 0, {
+    path: ["tests"],
+    message: "no tests beside bundle: they come with it",
+  })
+  .refine(({ bundle, entities }) => bundle === undefined || entities === undefined, {
+    path: ["entities"],
+    message: "no entities beside bundle: they come with it",
   })
   .describe(
     "The policies. They are written in Cedar, and validated against a schema that is made from this configuration.",

@@ -8,7 +8,7 @@
 import { SallyportError } from "../../model/errors.ts";
 import { isJsonObject, type JsonValue } from "../../model/json.ts";
 import type { Clock, DocumentFetcher } from "../../model/ports.ts";
-import { whyNotFetched } from "./key-set-url.ts";
+import { whyNotFetched } from "../../wire/fetch-url.ts";
 
 export interface KeySetDocument {
   readonly document: JsonValue;

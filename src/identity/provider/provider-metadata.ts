@@ -11,7 +11,7 @@
 import { SallyportError } from "../../model/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../model/json.ts";
 import type { Clock, DocumentFetcher } from "../../model/ports.ts";
-import { whyNotFetched } from "../key-set/key-set-url.ts";
+import { whyNotFetched } from "../../wire/fetch-url.ts";
 
 export interface ProviderMetadata {
   readonly issuer: string;

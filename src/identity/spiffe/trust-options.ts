@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { isTrustDomain, parseSpiffeId } from "../../crypto/spiffe-id.ts";
 import { duration } from "../../model/options.ts";
-import { whyNotFetched } from "../key-set/key-set-url.ts";
+import { whyNotFetched } from "../../wire/fetch-url.ts";
 import { WORKLOAD_API } from "./workload-api-options.ts";
 
 const LIMITS = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { whyNotFetched } from "./key-set-url.ts";
+import { whyNotFetched } from "./fetch-url.ts";
 
 test("whyNotFetched() lets keys come over https, and over http from loopback", () => {
   for (const url of [

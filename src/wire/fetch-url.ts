@@ -1,5 +1,5 @@
 /**
- * Which URLs keys may be fetched from: https, or http on loopback. Whoever can change a key set on
+ * Which URLs keys and policies may be fetched from: https, or http on loopback. Whoever can change a key set on
  * its way can forge every token of its issuer.
  */
 
