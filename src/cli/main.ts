@@ -34,6 +34,7 @@ import { type DiffOptions, policyDiff } from "./policy-diff.ts";
 import { policyFetch } from "./policy-fetch.ts";
 import { type FmtOptions, policyFmt } from "./policy-fmt.ts";
 import { policySchema } from "./policy-schema.ts";
+import { policySuggest, type SuggestOptions } from "./policy-suggest.ts";
 import { reload } from "./reload.ts";
 import { replay, type ReplayOptions } from "./replay.ts";
 import {
@@ -182,6 +183,7 @@ function createProgram(exit: (code: number) => void): Command {
 }
 
 function addPolicyCommands(policy: Command, exit: (code: number) => void): void {
+  addSuggestCommand(policy, exit);
   configured(policy.command("schema"))
     .description("print the Cedar schema that the configuration gives policies")
     .action(async (options: { readonly config: string }) => {
@@ -283,6 +285,16 @@ function addReplayCommand(program: Command, exit: Exit): void {
     .addOption(new Option("--format <format>", "how").choices(["text", "json"]).default("text"))
     .action(async (options: ReplayOptions) => {
       exit(await replay(options, print));
+    });
+}
+
+function addSuggestCommand(policy: Command, exit: Exit): void {
+  recorded(configured(policy.command("suggest")))
+    .description("permits that cover recorded traffic, those that nothing used, and test cases")
+    .option("--unused-for <days>", "how long a permit has to be unused to be listed", "30d")
+    .option("--out <folder>", "where to write (otherwise the permits go to standard output)")
+    .action(async (options: SuggestOptions) => {
+      exit(await policySuggest(options, print));
     });
 }
 

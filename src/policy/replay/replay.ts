@@ -172,7 +172,7 @@ export class Replay {
 }
 
 /** What policies said; undefined where they were not asked. */
-function answerOf({ reason, determining }: RecordedAnswer): "permit" | "deny" | undefined {
+export function answerOf({ reason, determining }: RecordedAnswer): "permit" | "deny" | undefined {
   const known = ANSWERS[reason];
   if (known !== undefined) return known;
   // Refused after policies had permitted it: a rate, or a record that could not be written.
