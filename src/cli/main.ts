@@ -29,6 +29,7 @@ import { explain, type ExplainOptions } from "./explain.ts";
 import { explainQuestion, type QuestionOptions } from "./explain-question.ts";
 import { init, type InitOptions } from "./init.ts";
 import { listKeys, listRoots, rotateKey, rotateRoot } from "./keys.ts";
+import { type AnswerOptions, whatCan, type WhatOptions, whoCan } from "./policy-answers.ts";
 import { type BuildOptions, policyBuild } from "./policy-build.ts";
 import { type DiffOptions, policyDiff } from "./policy-diff.ts";
 import { policyFetch } from "./policy-fetch.ts";
@@ -195,6 +196,29 @@ function addPolicyCommands(policy: Command, exit: (code: number) => void): void 
     .option("--check", "write nothing; exit with 1 where a file has another form", false)
     .action(async (files: string[], options: FmtOptions) => {
       exit(await policyFmt(files, options));
+    });
+  const about = (command: Command): Command =>
+    configured(command)
+      .option("--context <name=value>", "known of the request (repeatable)", collect, [])
+      .addOption(
+        new Option("--format <format>", "for people or programs")
+          .choices(["text", "json"])
+          .default("text"),
+      );
+  about(policy.command("who-can"))
+    .description("who may do something, of those who are known: yes, no, or on what it depends")
+    .argument("<action>", "GET, billing:getInvoice, admin:listWorkloads, …")
+    .argument("<resource>", 'a route, Service::"name", or Admin')
+    .action(async (action: string, resource: string, options: AnswerOptions) => {
+      exit(await whoCan(action, resource, options));
+    });
+  about(policy.command("what-can"))
+    .description("what a caller may do, on each route: yes, no, or on what it depends")
+    .argument("<principal>", 'User::"corp/alice", User::"corp/*" for anybody, or anonymous')
+    .option("--role <role>", "a role that it has, as policies see it (repeatable)", collect, [])
+    .option("--group <group>", "a group that it is in (repeatable)", collect, [])
+    .action(async (principal: string, options: WhatOptions) => {
+      exit(await whatCan(principal, options));
     });
   configured(policy.command("build"))
     .description("check the policies and write them, with their data and tests, as one file")

@@ -123,6 +123,8 @@ export class FindingSubject {
   readonly files: readonly PolicyFile[];
   /** What data files say of principals, roles and groups: what each is in, by key. */
   readonly entities: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Names of attributes that data files give to principals. */
+  readonly fileAttributes: ReadonlySet<string>;
   /** Keys of roles and groups in which data files put anybody. */
   readonly #given: ReadonlySet<string>;
   readonly #authenticators: ReadonlyMap<string, AuthenticatorFacts>;
@@ -149,6 +151,9 @@ export class FindingSubject {
     this.#targetsBySlot = targetSlots(this.targets);
     this.files = files;
     this.entities = new Map(entities.map(({ key, within }) => [key, new Set(within)]));
+    this.fileAttributes = new Set(
+      entities.flatMap(({ attributes = {} }) => Object.keys(attributes)),
+    );
     this.#given = new Set(entities.flatMap(({ within }) => within));
     this.#ancestors = new Map([
       ...this.targets.map(({ uid, ancestors }) => [uid.key, ancestors] as const),
