@@ -4,10 +4,10 @@ import * as fc from "fast-check";
 import { completion, permit, strangerDenial } from "../../test/audit-kit.ts";
 import type { DecisionRecord } from "../model/records.ts";
 import { REASONS, type Reason } from "../model/reason.ts";
-import { createRecordReader, isCompletionLine } from "./fast-record.ts";
+import { createRecordReader, DECISION, isCompletionLine } from "./fast-record.ts";
 import { Lines } from "./lines.ts";
 import { createQueryMask } from "./query-mask.ts";
-import { isRecordFault, parseRecord } from "./record-schema.ts";
+import { decisionSchema, isRecordFault, parseRecord } from "./record-schema.ts";
 import { Serializer } from "./serialize.ts";
 import { createValueHash } from "./value-hash.ts";
 
@@ -93,6 +93,18 @@ const records: fc.Arbitrary<DecisionRecord> = fc
     servicePath: maybe(text),
     host: maybe(text),
     detail: maybe(text),
+    reads: fc.array(
+      fc.record(
+        {
+          kind: fc.constantFrom("header", "query"),
+          name: text,
+          values: texts,
+          unreadable: fc.constant(true),
+        },
+        { requiredKeys: ["kind", "name", "values"] },
+      ),
+      { maxLength: 3 },
+    ),
     params: fc.dictionary(text, text, { maxKeys: 3 }),
     reason: fc.constantFrom(...(Object.keys(REASONS) as Reason[])),
     decision: fc.constantFrom("permit", "deny"),
@@ -120,6 +132,10 @@ test("createRecordReader() reads what was written as the schema does", () => {
       assert.ok(!isRecordFault(entry), "a fault");
     }),
   );
+});
+
+test("createRecordReader() knows every member that the schema has", () => {
+  assert.deepEqual([...DECISION].toSorted(), Object.keys(decisionSchema.shape).toSorted());
 });
 
 const junk = fc.constantFrom(

@@ -49,7 +49,8 @@ function readDecision(
   return value as unknown as RecordedDecision;
 }
 
-const DECISION: ReadonlySet<string> = new Set([
+/** Members that it knows. A record with others costs as much as the schema takes. */
+export const DECISION: ReadonlySet<string> = new Set([
   "action",
   "actor",
   "authn",

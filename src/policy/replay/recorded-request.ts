@@ -14,6 +14,7 @@ import type { Principal } from "../../model/principal.ts";
 import { parseAuthority } from "../../wire/authority.ts";
 import { isIdentityName } from "../../wire/identity-fields.ts";
 import type { VocabularyInspection } from "../../model/vocabulary.ts";
+import { BAD_QUERY } from "../cedar/evaluation-error.ts";
 import { parseFormQuery } from "../decide/form-query.ts";
 import { type RecordedBodies, type SeenBody, seenBody } from "./recorded-body.ts";
 
@@ -51,6 +52,8 @@ export interface RecordedRead {
   readonly name: string;
   /** Of each value; empty where it was absent. */
   readonly hashes: readonly string[];
+  /** It could not be read, on which the policy failed. */
+  readonly unreadable?: true | undefined;
 }
 
 /** Stops the evaluation: the value that was read is not in the record. */
@@ -211,8 +214,9 @@ export class RecordedInputs implements InputLookup {
   }
 
   #parameter(name: string): readonly string[] {
-    const { query, truncated } = this.#record;
+    const { query, reads, truncated } = this.#record;
     if (query === undefined) return NONE;
+    if (reads.some(({ unreadable }) => unreadable === true)) throw BAD_QUERY;
     const whole = !query.includes(MASKED) && truncated["query"] === undefined;
     if (whole) return this.#values(query).get(name) ?? NONE;
     if (!this.#wasDecoded()) return this.withhold(`context.query ${JSON.stringify(name)}`);
