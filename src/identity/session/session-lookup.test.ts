@@ -34,10 +34,16 @@ interface Given {
   readonly contents: Readonly<Record<string, Partial<SessionContent>>>;
   readonly newest: Partial<SessionContent>;
   readonly standing: Partial<Standing>;
+  /** What this process knows of the session, by another text. */
+  readonly known: Partial<SessionContent>;
+  /** Its newer claims are none that the configuration takes. */
+  readonly unfit: boolean;
 }
 
-function ground({ contents = { a: {} }, newest, standing = {} }: Partial<Given>) {
+function ground({ contents = { a: {} }, newest, standing = {}, known, unfit }: Partial<Given>) {
   const asked: string[] = [];
+  const done: string[] = [];
+  const live = known && ({ content: { ...CONTENT, ...known }, text: "known" } as LiveSession);
   const entered = (content: SessionContent, text: string): KnownCookie => ({
     live: { content, text } as LiveSession,
     text,
@@ -46,9 +52,14 @@ function ground({ contents = { a: {} }, newest, standing = {} }: Partial<Given>)
   const find = createSessionLookup({
     live: {
       byText: () => undefined,
-      byId: () => undefined,
+      byId: () => live,
+      adopt: (_live: LiveSession, { generation }: SessionContent) => {
+        done.push(`adopt ${generation}`);
+        return unfit === true ? FORMER : undefined;
+      },
+      touch: (_live: LiveSession, usedMs: number) => void done.push(`touch ${usedMs - NOW}`),
       enter: entered,
-      add: (known: KnownCookie) => known,
+      add: (cookie: KnownCookie) => cookie,
     } as unknown as LiveSessions,
     store: {
       read: (text: string) => ({ ...CONTENT, ...contents[text] }),
@@ -63,7 +74,7 @@ function ground({ contents = { a: {} }, newest, standing = {} }: Partial<Given>)
     } as unknown as SessionStanding,
     times,
   });
-  return { asked, find: (...texts: readonly string[]) => find(texts, NOW) };
+  return { asked, done, live, find: (...texts: readonly string[]) => find(texts, NOW) };
 }
 
 function failureOf(found: unknown): unknown {
@@ -117,6 +128,39 @@ test("a session that has ended, is idle, or is known by a newer cookie is refuse
       failureOf(ground({ contents: { a: { usedMs } }, standing: { usedMs: NOW } }).find("a")),
       undefined,
     );
+  }
+});
+
+test("a session that is known by another text stays one: newer claims and later use are taken over", () => {
+  const earlier = { usedMs: NOW - 5 * MINUTE };
+  for (const [given, done] of [
+    [{ known: {} }, []],
+    [{ known: earlier }, ["touch 0"]],
+    [{ known: {}, contents: { a: earlier } }, []],
+    [{ known: {}, newest: { generation: 1 } }, ["adopt 1"]],
+    [{ known: earlier, newest: { generation: 1 } }, ["adopt 1"]],
+    [{ known: { generation: 1 }, newest: { generation: 1 } }, []],
+    [{ known: { generation: 2 }, newest: { generation: 1 } }, []],
+  ] as const) {
+    const made = ground(given);
+    const found = made.find("a") as KnownCookie;
+    assert.equal(found.live, made.live);
+    assert.deepEqual([found.text, found.generation], ["a", 0]);
+    assert.deepEqual(made.done, done);
+  }
+  assert.deepEqual(ground({ known: {}, newest: { generation: 1 }, unfit: true }).find("a"), FORMER);
+});
+
+test("of two texts of one session the one of more refreshes counts, or that which is the newest", () => {
+  const contents = { first: { generation: 1 }, second: { generation: 2 }, known: {}, other: {} };
+  for (const [texts, text] of [
+    [["first", "second"], "second"],
+    [["second", "first"], "second"],
+    [["known", "other"], "known"],
+    [["other", "known"], "known"],
+  ] as const) {
+    const made = ground({ contents, known: { generation: 2 } });
+    assert.equal((made.find(...texts) as KnownCookie).text, text);
   }
 });
 
