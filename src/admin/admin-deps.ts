@@ -24,6 +24,12 @@ export interface AdminDeps {
   readonly keys?: KeyDesk | undefined;
   readonly roots?: RootDesk | undefined;
   readonly bundles?: BundleDesk | undefined;
+  readonly decisions?: DecisionDesk | undefined;
+}
+
+export interface DecisionDesk {
+  /** Undefined where the audit log has no decision of that id. Rejects with SallyportError. */
+  explain(id: string): Promise<JsonObject | undefined>;
 }
 
 /** Whether one thing that readiness depends on is in order, in words; no secrets. */

@@ -4,6 +4,7 @@ import type { AdminDeps } from "./admin-deps.ts";
 import { apiKeyOperations } from "./api-keys.ts";
 import { bundleOperations } from "./bundles.ts";
 import { configOperations } from "./config.ts";
+import { decisionOperations } from "./decisions.ts";
 import { keyOperations } from "./keys.ts";
 import { openApiOperation } from "./openapi.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -25,6 +26,7 @@ const OPERATIONS: readonly Operation[] = [
   ...keyOperations,
   ...rootOperations,
   ...bundleOperations,
+  ...decisionOperations,
 ];
 
 /** Where each operation is, for the gate's routes. */

@@ -14,6 +14,7 @@ import { endpointName } from "../http/endpoint.ts";
 import { tokensOf } from "../identity/authenticator-options.ts";
 import type { JsonObject } from "../model/json.ts";
 import { productVersion, runtimeVersion } from "../platform/version.ts";
+import { createExplainer } from "../review/explain-thread.ts";
 import type { Backing } from "./authority/backing.ts";
 import type { RunningSnapshot } from "./build-snapshot.ts";
 import type { ConfigStatus } from "./config-status.ts";
@@ -70,6 +71,7 @@ function adminDeps(parts: OperatorParts): AdminDeps {
       drain: parts.drain,
     },
     config: { running: () => runningConfig(parts) },
+    decisions: { explain: createExplainer(parts.prepared().loaded.config.audit.path) },
     ...(registers && {
       store: registers.store,
       workloads: registers.workloads,

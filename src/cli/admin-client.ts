@@ -455,6 +455,24 @@ export interface Publication {
   }[];
 }
 
+/** Why a decision was made. */
+export interface Explanation {
+  /** The decision as it stands in the audit log. */
+  readonly record: Readonly<Record<string, unknown>>;
+  /** How its request ended, as in the audit log. */
+  readonly completion?: Readonly<Record<string, unknown>> | undefined;
+  /** File of the audit log that has the record. */
+  readonly file: string;
+  /** What the reason means, for the caller. */
+  readonly title: string;
+  /** What the reason means, for the operator. */
+  readonly meaning: string;
+  /** How the second evaluation stands to the record. */
+  readonly evaluation: "same" | "different" | "uncertain" | "not-asked" | "no-bundle";
+  /** What decided, clause by clause, and the permits that came nearest; absent where policies were not asked, or are not kept. */
+  readonly policies?: Readonly<Record<string, unknown>> | undefined;
+}
+
 export interface AdminClient {
   /** This document. */
   getOpenApi(): Promise<AdminAnswer<Readonly<Record<string, unknown>>>>;
@@ -769,6 +787,11 @@ export interface AdminClient {
     /** Of the whole configuration. */
     readonly hash: string;
   }): Promise<AdminAnswer<Publication>>;
+  /** Why a decision was made. The request is evaluated again by the policies that were in force then. Of several processes, each has the decisions of its own audit log. */
+  explainDecision(input: {
+    /** Id of the decision. */
+    readonly id: string;
+  }): Promise<AdminAnswer<Explanation>>;
 }
 
 /** Every method rejects with AdminCallError: a problem that was answered, or no answer at all. */
@@ -939,5 +962,7 @@ export function createAdminClient(transport: AdminTransport): AdminClient {
       }),
     getBundle: (input) =>
       transport.call({ method: "GET", path: `/v1/bundles/${encodeURIComponent(input.hash)}` }),
+    explainDecision: (input) =>
+      transport.call({ method: "GET", path: `/v1/decisions/${encodeURIComponent(input.id)}` }),
   };
 }

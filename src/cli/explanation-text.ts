@@ -72,7 +72,8 @@ function callerText({ record, policies }: ExplainedDecision): string {
   const { principal, peerAddress, clientAddress = peerAddress } = record;
   if (principal === undefined) return `not known, from ${clientAddress}`;
   const { authenticator, subject } = principal;
-  const name = policies?.principal ?? `${authenticator}/${subject}`;
+  const known = principal.kind === "anonymous" ? "anonymous" : `${authenticator}/${subject}`;
+  const name = policies?.principal ?? known;
   return `${name}, from ${clientAddress}`;
 }
 
@@ -93,13 +94,16 @@ function section(title: string, policies: readonly ExplainedPolicy[]): string[] 
 }
 
 function policyText(policy: ExplainedPolicy): string {
-  const { id, effect, file, line, annotations, clauses, applies } = policy;
+  const { id, effect, file, line, link, annotations, clauses, applies } = policy;
   const what = { true: "applies", false: "does not apply", error: "fails", depends: "may apply" };
   const told = Object.entries(annotations)
     .filter(([name]) => ["description", "owner", "severity"].includes(name))
     .map(([name, value]) => `    ${name}: ${plain(value)}\n`);
   return [
     `\n  ${effect} ${plain(id)} ${what[applies]}  ${plain(file)}:${line}\n`,
+    ...(link === undefined
+      ? []
+      : [`    of template ${plain(link.template)}, linked in ${plain(link.file)}:${link.line}\n`]),
     ...told,
     ...clauses.map((clause) => clauseText(clause)),
   ].join("");

@@ -273,7 +273,7 @@ function percentOf(text: string): number {
 }
 
 function addExplainCommand(command: Command, exit: Exit): void {
-  configured(command)
+  asking(command)
     .description("why a decision was made, or what a request would get: clause by clause")
     .argument("<id or method>", "sallyport-decision of the answer; with --as the method")
     .argument("[url]", "with --as: https://host/path, or a path")

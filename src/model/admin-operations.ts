@@ -41,6 +41,7 @@ export const ADMIN_OPERATIONS = {
   rotateRoot: "write",
   /** Apart as well: after it every machine has to enrol anew. */
   rotateRootNow: "write",
+  explainDecision: "read",
   listBundles: "read",
   getBundle: "read",
 } as const satisfies Record<string, AdminAccess>;

@@ -27,7 +27,7 @@ permit (principal, action, resource) when { context.path like "/secret/*" };
 let stage: Stage;
 
 before(async () => {
-  stage = await startStage({ policies: FIRST });
+  stage = await startStage({ policies: FIRST, adminSocket: "admin.sock" });
 });
 
 after(async () => {
@@ -59,7 +59,7 @@ test("a denial is explained by the policies that were in force, after others hav
     await ask("/secret/x", { "x-job": "hourly" }),
     await ask("/secret/x", { "x-job": "nightly" }),
   ];
-  await stage.reload({ policies: SECOND });
+  await stage.reload({ policies: SECOND, adminSocket: "admin.sock" });
   const later = await ask("/secret/x");
 
   const first = explained(denied);
@@ -103,6 +103,18 @@ test("what policies did not decide is explained by its reason", async () => {
   assert.equal(evaluation, "not-asked");
   assert.equal(policies, undefined);
   assert.notEqual(meaning, "");
+});
+
+test("a running process explains over its admin API what it has in its audit log", async () => {
+  const id = await ask("/secret/z", { "x-job": "hourly" });
+  const socket = ["--admin", join(stage.folder, "admin.sock")];
+  const { status, text } = explain(id, ...socket, "--format", "json");
+  assert.equal(status, 0, text);
+  assert.deepEqual(JSON.parse(text), explained(id));
+  assert.match(explain(id, ...socket).text, /^PERMITTED: permitted[^]*they answer the same/);
+  const none = explain("01KAT9T5KVH7Q2M4X8Z0R3B6CD", ...socket);
+  assert.notEqual(none.status, 0);
+  assert.match(none.text, /404|not.found|no such/i);
 });
 
 test("bundles are kept for their owner only; without one the record is shown all the same", async () => {

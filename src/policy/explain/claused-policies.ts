@@ -1,6 +1,6 @@
 /** The policies of a source that was verified, each as its clauses. */
 import type { PolicyJson } from "../cedar/policy-json.ts";
-import type { LoadedPolicy } from "../load/load-policies.ts";
+import type { LoadedPolicy, PolicyLink } from "../load/load-policies.ts";
 import { createPlaces, splitStatements, type Place, type Statement } from "../load/policy-text.ts";
 import type { PolicyFile } from "../policy-source.ts";
 import { clausedPolicy, type ClausedPolicy } from "./clauses.ts";
@@ -12,6 +12,8 @@ export interface PlacedPolicy extends ClausedPolicy {
   /** Of its first token, 1-based. */
   readonly line: number;
   readonly column: number;
+  /** Of one that a link makes: file and line are its template's. */
+  readonly link?: PolicyLink | undefined;
 }
 
 /** Throws TypeError where a policy is not in the file and at the place that it is said to be. */
@@ -22,7 +24,7 @@ export function clausedPolicies(
   const byName = new Map(files.map((file) => [file.name, file]));
   const cut = new Map<string, CutFile>();
   return policies.map((policy, order) => {
-    const { id, file: name, line, column, json } = policy;
+    const { id, file: name, line, column, json, link } = policy;
     const file = byName.get(name);
     if (file === undefined) throw new TypeError(`no file ${name} has the policy '${id}'`);
     let parts = cut.get(name);
@@ -32,7 +34,7 @@ export function clausedPolicies(
     if (statement === undefined) throw new TypeError(`the policy '${id}' is not at its place`);
     const parsed = JSON.parse(json) as PolicyJson;
     const claused = clausedPolicy({ id, order, json: parsed, statement, placeOf });
-    return { ...claused, file: name, line, column };
+    return { ...claused, file: name, line, column, link };
   });
 }
 

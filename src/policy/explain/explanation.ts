@@ -44,6 +44,8 @@ export interface ExplainedPolicy {
   readonly file: string;
   readonly line: number;
   readonly column: number;
+  /** Of one that a link makes: its template, whose text the clauses have, and where the link is. */
+  readonly link?: NonNullable<PlacedPolicy["link"]>;
   /** `@description`, `@owner`, … */
   readonly annotations: Readonly<Record<string, string>>;
   readonly applies: PolicyOutcome["applies"];
@@ -129,13 +131,14 @@ function isForAdmin({ effect, clauses }: PlacedPolicy): boolean {
 }
 
 function explained(policy: PlacedPolicy, run: PartialEvaluation): ExplainedPolicy {
-  const { id, effect, file, line, column, annotations } = policy;
+  const { id, effect, file, line, column, link, annotations } = policy;
   return {
     id,
     effect,
     file,
     line,
     column,
+    ...(link === undefined ? {} : { link }),
     annotations: plain(annotations),
     applies: outcomeOf(policy, run).applies,
     clauses: explainedClauses(policy, run),
