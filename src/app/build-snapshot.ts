@@ -301,6 +301,7 @@ function createUpstreams(
         resource: _d,
         openapi: _e,
         openapiValidation: _f,
+        descriptors: _g,
         ...options
       } = service;
       const create = (records: Records) => {

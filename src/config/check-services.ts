@@ -13,6 +13,10 @@ export function checkServices(draft: Draft): PathProblem[] {
 }
 
 function described({ path, options }: Part<ServiceOptions>): PathProblem[] {
+  if (options.openapi !== undefined && options.descriptors !== undefined) {
+    const message = "a service has one description";
+    return [{ path: [...path, "descriptors"], message, remedy: "either openapi or descriptors" }];
+  }
   if (options.openapiValidation === undefined || options.openapi !== undefined) return [];
   const message = "there is no description to hold requests against";
   return [{ path: [...path, "openapiValidation"], message, remedy: "openapi: a document, too" }];

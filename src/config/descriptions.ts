@@ -10,6 +10,7 @@ import {
   VALIDATIONS,
 } from "../gate/operations/description.ts";
 import type { DocumentFault } from "../gate/operations/openapi-document.ts";
+import { readDescriptors } from "../gate/operations/read-descriptors.ts";
 import { readOpenApi } from "../gate/operations/read-openapi.ts";
 import { ADMIN } from "../model/admin-operations.ts";
 import type { Problem } from "../model/errors.ts";
@@ -18,7 +19,7 @@ import type { PathProblem } from "../wire/document/issues.ts";
 import { type PlaceOf, readDocument } from "../wire/document/read-document.ts";
 import { BUNDLE_LIMITS } from "./bundle.ts";
 import type { RouteOptions } from "../gate/route-options.ts";
-import type { Draft } from "./draft.ts";
+import type { Draft, Part } from "./draft.ts";
 import type { ServiceOptions } from "./schema.ts";
 
 /** By service. */
@@ -35,37 +36,78 @@ export interface ReadDescriptions {
 }
 
 export function readDescriptions(
-  { services, routes }: Pick<Draft, "services" | "routes">,
+  draft: Pick<Draft, "services" | "routes">,
   folder: string,
 ): ReadDescriptions {
   const descriptions: Record<string, ServiceDescription> = {};
   const files: { readonly name: string; readonly text: string }[] = [];
   const problems: PathProblem[] = [];
   const placed: Problem[] = [];
-  for (const { name, path, options } of services) {
-    if (options.openapi === undefined) continue;
-    const at = [...path, "openapi"];
+  for (const service of draft.services) {
+    const { name, options, path } = service;
+    const key = (["openapi", "descriptors"] as const).find((one) => options[one] !== undefined);
+    const file = key === undefined ? undefined : options[key];
+    if (key === undefined || file === undefined) continue;
     // The ids of its operations would be those of the admin API.
-    if (name === ADMIN) {
-      const message = `a service called "${ADMIN}" cannot have operations`;
-      problems.push({ path: at, message, remedy: "another name" });
+    const admin = name === ADMIN ? `a service called "${ADMIN}" cannot have operations` : undefined;
+    const read = readBytes(resolve(folder, file));
+    const found: Found | { readonly fault: string } =
+      "fault" in read
+        ? read
+        : key === "openapi"
+          ? readDocumentOf(draft, service, { file: relativeTo(folder, file), bytes: read.bytes })
+          : readDescriptors(read.bytes);
+    if (admin !== undefined || "fault" in found) {
+      const fault = "fault" in found ? `"${file}" cannot be used: ${found.fault}` : "";
+      const remedy = admin === undefined ? REMEDIES[key] : "another name";
+      problems.push({ path: [...path, key], message: admin ?? fault, remedy });
       continue;
     }
-    const read = readText(resolve(folder, options.openapi));
-    if ("fault" in read) {
-      const message = `"${options.openapi}" cannot be used: ${read.fault}`;
-      problems.push({ path: at, message, remedy: "an OpenAPI document" });
-      continue;
+    if (!("fault" in read)) {
+      files.push({
+        name: `description of ${name}`,
+        text: Buffer.from(read.bytes).toString("latin1"),
+      });
     }
-    const file = relative(folder, resolve(folder, options.openapi)).replaceAll("\\", "/");
-    const asked = routes.filter(({ options: { service } }) => service === name);
-    const validation = mostOf(asked.map(({ options: route }) => validationOf(route, options)));
-    const found = describe({ name: file, text: read.text }, validation);
-    files.push({ name: `description of ${name}`, text: read.text });
-    placed.push(...found.problems);
+    placed.push(...(found.problems ?? []));
     if (found.description !== undefined) descriptions[name] = found.description;
   }
   return { descriptions, files, problems, placed };
+}
+
+const REMEDIES = {
+  openapi: "an OpenAPI document",
+  descriptors: "what protoc --include_imports --descriptor_set_out=FILE writes",
+} as const;
+
+interface Found {
+  readonly description?: ServiceDescription;
+  readonly problems?: readonly Problem[];
+}
+
+function relativeTo(folder: string, file: string): string {
+  return relative(folder, resolve(folder, file)).replaceAll("\\", "/");
+}
+
+function readDocumentOf(
+  { routes }: Pick<Draft, "routes">,
+  { name, options }: Part<ServiceOptions>,
+  { file, bytes }: { readonly file: string; readonly bytes: Uint8Array },
+): Found | { readonly fault: string } {
+  const asked = routes.filter(({ options: route }) => route.service === name);
+  const validation = mostOf(asked.map(({ options: route }) => validationOf(route, options)));
+  const text = utf8(bytes);
+  return text === undefined
+    ? { fault: "it is not UTF-8" }
+    : describe({ name: file, text }, validation);
+}
+
+function utf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /** What of the two counts on a route. */
@@ -100,20 +142,14 @@ function placeFault({ path, message, remedy }: DocumentFault, placeOf: PlaceOf):
   return { ...placeOf(path), message, ...(remedy === undefined ? {} : { remedy }) };
 }
 
-function readText(path: string): { readonly text: string } | { readonly fault: string } {
-  let bytes: Buffer;
+function readBytes(path: string): { readonly bytes: Buffer } | { readonly fault: string } {
   try {
-    bytes = readFileBytes(path);
+    const bytes = readFileBytes(path);
+    // What is larger could not travel to proxies.
+    return bytes.length > BUNDLE_LIMITS.file
+      ? { fault: `larger than ${BUNDLE_LIMITS.file} bytes` }
+      : { bytes };
   } catch (error) {
     return { fault: (error as NodeJS.ErrnoException).code ?? "unreadable" };
-  }
-  // What is larger could not travel to proxies.
-  if (bytes.length > BUNDLE_LIMITS.file) {
-    return { fault: `larger than ${BUNDLE_LIMITS.file} bytes` };
-  }
-  try {
-    return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
-  } catch {
-    return { fault: "it is not UTF-8" };
   }
 }

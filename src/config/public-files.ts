@@ -31,8 +31,11 @@ export function publicFiles({
       ? []
       : [{ at: ["services", name, "tls", "ca"], file: tls.ca, prefix: "" }],
   );
-  const descriptions = Object.entries(services).flatMap(([name, { openapi }]) =>
-    openapi === undefined ? [] : [{ at: ["services", name, "openapi"], file: openapi, prefix: "" }],
+  const descriptions = Object.entries(services).flatMap(([name, service]) =>
+    (["openapi", "descriptors"] as const).flatMap((key) => {
+      const file = service[key];
+      return file === undefined ? [] : [{ at: ["services", name, key], file, prefix: "" }];
+    }),
   );
   return [...keys, ...trusted, ...descriptions];
 }

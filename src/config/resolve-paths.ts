@@ -56,13 +56,14 @@ export function resolvePaths(config: Config, folder: string): Config {
     })),
     services: Object.fromEntries(
       Object.entries(config.services).map(([name, service]) => {
-        const { tls, openapi } = service;
+        const { tls, openapi, descriptors } = service;
         return [
           name,
           {
             ...service,
             ...(tls && { tls: mapServiceFiles(tls, (file) => resolve(folder, file)) }),
             ...(openapi === undefined ? {} : { openapi: resolve(folder, openapi) }),
+            ...(descriptors === undefined ? {} : { descriptors: resolve(folder, descriptors) }),
           },
         ];
       }),

@@ -167,10 +167,10 @@ void test("actions of services without a description stay methods, without param
 });
 
 void test("a load refuses parameters that not every action in the scope has, or of another type", async () => {
-  const [missing = ""] = await problemsOf(
+  const missing = await problemsOf(
     `permit ${scope('action in Sallyport::Action::"billing/invoices"')} when { context.parameters.page == 1 };`,
   );
-  assert.match(missing, /`parameters.page`.*not found/s);
+  assert.match(missing.join("\n"), /`parameters.page`.*not found/);
   const [typed = ""] = await problemsOf(
     `permit ${scope('action == Sallyport::Action::"billing:getInvoice"')} when { context.parameters.id == "7" };`,
   );
@@ -219,4 +219,16 @@ void test("schemaText() shows operations, their groups and their parameters", as
   ]) {
     assert.ok(part.test(result.text), String(part));
   }
+});
+
+void test("a load asks policies for traffic nothing about the admin API, whatever stands beside them", async () => {
+  const text = `@id("traffic") permit (principal, action, resource) when { resource.tier > 1 };
+    @id("operators") permit (principal, action in Sallyport::Action::"admin", resource);`;
+  const [billing, ...others] = VOCABULARY.routes;
+  assert.ok(billing !== undefined);
+  const routes = [billing, ...others].map((one) => ({ ...one, attributes: { tier: 1 } }));
+  const vocabulary: Vocabulary = { ...VOCABULARY, routes, admin: { attributes: {} } };
+  const source = { files: [{ name: "a.cedar", text }], vocabulary };
+  const { problems } = await compilePolicies(source, { clock: systemClock });
+  assert.deepEqual(problems, undefined);
 });

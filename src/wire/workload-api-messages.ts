@@ -6,8 +6,8 @@
  * more entries than the limits, and a trust domain that stands twice: which of its two bundles counts
  * is nothing to guess. Fields that later versions may add are passed over, as protobuf demands.
  */
-import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { SallyportError } from "../model/errors.ts";
+import { BinaryWriter, type BytesFields, readMessage, WireType } from "./protobuf.ts";
 
 const LIMITS = {
   /** Identities of one workload. SPIRE gives one for each entry that fits; more than a few is a mistake. */
@@ -100,23 +100,12 @@ export function writeJwtBundlesResponse(bundles: BundlesResponse): Uint8Array {
   return writeBundles(new BinaryWriter(), 1, bundles).finish();
 }
 
-type Fields = Readonly<Record<number, (value: Buffer) => void>>;
-
-/** Fields of one message, each of which is bytes; of any other type it is not this message. */
-function read(bytes: Uint8Array, fields: Fields): void {
+function read(bytes: Uint8Array, fields: BytesFields): void {
   try {
-    const reader = new BinaryReader(bytes);
-    while (reader.pos < reader.len) {
-      const [number, type] = reader.tag();
-      const take = fields[number];
-      if (take === undefined) reader.skip(type, number);
-      else if (type === WireType.LengthDelimited) take(Buffer.from(reader.bytes()));
-      else throw fault("a field of another type");
-    }
+    readMessage(bytes, fields);
   } catch (error) {
-    if (error instanceof SallyportError) throw error;
-    // What the reader says names places in the input, and the input holds a key.
-    throw fault("no protobuf message");
+    if (error instanceof SyntaxError) throw fault(error.message);
+    throw error;
   }
 }
 

@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after } from "node:test";
+import { BinaryWriter, WireType } from "../../src/wire/protobuf.ts";
 import { openCaller, PROTOCOLS } from "./protocols.ts";
 import type { AuditRecord } from "./judge.ts";
 import { startStage, until } from "./stage.ts";
@@ -226,4 +227,70 @@ for (const over of PROTOCOLS) {
     const body = await ask("POST /known/orders", [...known, JSON_TYPE], "{}");
     assert.equal(body.reason, "no-permit");
   });
+}
+
+test("methods of a descriptor set are operations, and others are UNIMPLEMENTED", async () => {
+  const stage = await startStage({
+    services: `  shop: { endpoints: ["h2c://127.0.0.1:1"], descriptors: shop.binpb }`,
+    routes: `
+  - { name: shop, path: "/*", service: shop, authenticate: [anonymous] }`,
+    catchAll: false,
+    policies: `
+@id("no-refunds")
+forbid (principal, action == Sallyport::Action::"shop:shop.Orders/Refund", resource);
+@id("no-stock")
+forbid (principal, action in Sallyport::Action::"shop/shop.Stock", resource);
+`,
+    prepare: (folder) => {
+      writeFileSync(join(folder, "shop.binpb"), descriptorSet());
+    },
+  });
+  after(() => stage.close());
+  const call = async (method: string): Promise<StrictResponse> => {
+    const connection = await openCaller(stage.proxy, { over: "h2" });
+    const head = [`POST ${method} HTTP/1.1`, "Host: api.example", "Content-Type: application/grpc"];
+    connection.write([...head, "Content-Length: 5", "", "\0\0\0\0\0"].join("\r\n"));
+    await connection.until(() => connection.text.includes("grpc-status"));
+    connection.destroy();
+    const [answer] = readResponses(connection.text, ["POST"], true).messages;
+    return answer ?? assert.fail(connection.text);
+  };
+  for (const [method, status, reason] of [
+    ["/shop.Orders/Get", "14", "upstream-unreachable"],
+    ["/shop.Orders/Refund", "7", "forbidden"],
+    ["/shop.Stock/Take", "7", "forbidden"],
+    ["/shop.Orders/Remove", "12", "unknown-operation"],
+    ["/shop.orders/Get", "12", "unknown-operation"],
+  ] as const) {
+    const answer = await call(method);
+    assert.deepEqual(valuesOf(answer, "grpc-status"), [status], method);
+    assert.match(valuesOf(answer, "grpc-message")[0] ?? "", new RegExp(reason), method);
+  }
+  const asked = stage.records().find((one) => one["path"] === "/shop.Stock/Take");
+  assert.equal(asked?.["action"], "shop:shop.Stock/Take");
+});
+
+/** `package shop; service Orders { Get, Refund } service Stock { Take }` as a FileDescriptorSet. */
+function descriptorSet(): Uint8Array {
+  const writer = new BinaryWriter();
+  const text = (field: number, value: string) =>
+    writer.tag(field, WireType.LengthDelimited).string(value);
+  const within = (field: number, write: () => void): void => {
+    writer.tag(field, WireType.LengthDelimited).fork();
+    write();
+    writer.join();
+  };
+  const service = (name: string, methods: readonly string[]): void => {
+    within(6, () => {
+      text(1, name);
+      for (const method of methods) within(2, () => text(1, method));
+    });
+  };
+  within(1, () => {
+    text(1, "shop.proto");
+    service("Orders", ["Get", "Refund"]);
+    text(2, "shop");
+    service("Stock", ["Take"]);
+  });
+  return writer.finish();
 }

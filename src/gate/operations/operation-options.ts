@@ -11,6 +11,11 @@ export const serviceOperationsShape = {
     .describe(
       'OpenAPI 3.0 or 3.1 document (YAML or JSON, references within it only, at most 4 MiB). Its operations become actions in policies, such as `Sallyport::Action::"billing:getInvoice"`, and requests that it does not describe are refused: 404 `unknown-operation`, 405 for another method. Its paths, with those of its `servers` in front, are paths as the service sees them, after `rewrite`. It travels to proxies.',
     ),
+  descriptors: fileSchema
+    .optional()
+    .describe(
+      'Descriptor set of the gRPC services that it has, as `protoc --include_imports --descriptor_set_out=FILE` or `buf build -o FILE` writes it, at most 4 MiB. Its methods become actions in policies, such as `Sallyport::Action::"orders:shop.Orders/Get"`, and calls of others are refused (UNIMPLEMENTED, `unknown-operation`). It travels to proxies. Either this or `openapi`.',
+    ),
   openapiValidation: z
     .enum(VALIDATIONS)
     .optional()

@@ -1,0 +1,42 @@
+/**
+ * Messages of protobuf, read by hand where there are few of them. The one file that knows
+ * `@bufbuild/protobuf`.
+ *
+ * Refuses (SyntaxError) what is no message, and fields that are of another type than bytes where bytes are
+ * asked for. What it says names no place in the input, which may hold a key.
+ */
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+
+export { BinaryWriter, WireType };
+
+/** By number of the field; all others are passed over, as protobuf demands. */
+export type BytesFields = Readonly<Record<number, (value: Buffer) => void>>;
+
+/** Fields of one message in their order. What is thrown for a field goes on as it is. */
+export function readMessage(bytes: Uint8Array, fields: BytesFields): void {
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const next = readField(reader, fields);
+    if (next !== undefined) next.take(next.value);
+  }
+}
+
+function readField(
+  reader: BinaryReader,
+  fields: BytesFields,
+): { readonly take: (value: Buffer) => void; readonly value: Buffer } | undefined {
+  let another = false;
+  try {
+    const [number, type] = reader.tag();
+    const take = fields[number];
+    if (take === undefined) {
+      reader.skip(type, number);
+      return undefined;
+    }
+    another = type !== WireType.LengthDelimited;
+    if (!another) return { take, value: Buffer.from(reader.bytes()) };
+  } catch {
+    throw new SyntaxError("no protobuf message");
+  }
+  throw new SyntaxError("a field of another type");
+}
