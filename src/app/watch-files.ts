@@ -38,8 +38,11 @@ export function watchFiles(
 
   async function seenNow(): Promise<string> {
     const { entities = [], tests } = config().policies;
+    const described = Object.values(config().services).flatMap(({ openapi, descriptors }) =>
+      [openapi, descriptors].filter((path) => path !== undefined),
+    );
     const stamps = [
-      stampOf([file, ...policyPaths(config())], POLICY),
+      stampOf([file, ...policyPaths(config()), ...described], POLICY),
       stampOf(entities, DATA),
       stampOf(tests, TEST),
     ];
