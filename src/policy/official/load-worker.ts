@@ -13,32 +13,43 @@ import { buildSchema } from "../load/schema.ts";
 import type { PolicySource } from "../policy-source.ts";
 import { formatPolicyFile } from "../load/format-policies.ts";
 import { officialSchemaText } from "./official-engine.ts";
-import type { ThreadMessage, ThreadTask } from "./official-thread.ts";
+import type { TextPiece, ThreadMessage, ThreadTask } from "./official-thread.ts";
 
 const LIMITS = {
   /** Policies in one message: copying them costs the receiver a fraction of a millisecond. */
-  policiesPerMessage: 200,
+  policiesPerMessage: 100,
   /** Entities in one message: likewise. */
-  entitiesPerMessage: 1000,
+  entitiesPerMessage: 250,
 } as const;
 
 const port = parentPort;
 if (port === null) throw new TypeError("this file is the entry point of a thread");
 
-const messages = messagesOf(workerData as ThreadTask);
-const send = (): void => {
-  const next = messages.next();
-  if (next.done !== true) port.postMessage(next.value);
-};
-port.on("message", send);
-send();
-
-function* messagesOf(task: ThreadTask): Generator<ThreadMessage> {
-  if (task.kind === "format") {
-    yield { kind: "formatted", results: task.files.map(formatPolicyFile) };
+// The texts of its files come in pieces, and then the first "next".
+const task = workerData as ThreadTask;
+const texts = task.files.map(() => "");
+let messages: Generator<ThreadMessage> | undefined;
+port.on("message", (message: TextPiece | "next") => {
+  if (message !== "next") {
+    texts[message.file] += message.text;
     return;
   }
-  const { kind, keep, ...source } = task;
+  messages ??= messagesOf(withTexts());
+  const next = messages.next();
+  if (next.done !== true) port.postMessage(next.value);
+});
+
+function withTexts(): ThreadTask {
+  const files = task.files.map(({ name }, index) => ({ name, text: texts[index] ?? "" }));
+  return { ...task, files };
+}
+
+function* messagesOf(asked: ThreadTask): Generator<ThreadMessage> {
+  if (asked.kind === "format") {
+    yield { kind: "formatted", results: asked.files.map(formatPolicyFile) };
+    return;
+  }
+  const { kind, keep, ...source } = asked;
   if (kind === "schema-text") {
     yield schemaText(source);
     return;
