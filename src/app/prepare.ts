@@ -1,5 +1,6 @@
 /** What is checked before anything is built: plain data, read and validated off the serving thread. */
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import type { LoadedConfig } from "../config/load.ts";
 import { loadConfigInThread } from "../config/load-thread.ts";
 import type { PolicyTests } from "../config/policy-tests.ts";
@@ -52,7 +53,7 @@ export function createPreparer(
 function createVerifier(): (source: PolicySource, keep: string) => Promise<VerifiedPolicies> {
   let known: { readonly of: string; readonly policies: VerifiedPolicies } | undefined;
   return async (source, keep) => {
-    const of = digestOf(source);
+    const of = await digestOf(source);
     if (known?.of === of && isKept(keep, known.policies.hash)) return known.policies;
     const result = await verifyPolicies(source, { keep });
     if (result.problems !== undefined) throw new ConfigError(result.problems);
@@ -97,13 +98,23 @@ function testsDigest({ files, ...world }: PolicyTests): string {
   return hash.update(JSON.stringify(world)).digest("base64url");
 }
 
+const LIMITS = {
+  /** Characters between turns of the event loop: two milliseconds or so. Data files may have megabytes. */
+  digestSlice: 1024 * 1024,
+} as const;
+
 /** Of all that the engine is given. */
-function digestOf({ files, vocabulary }: PolicySource): string {
+async function digestOf({ files, vocabulary }: PolicySource): Promise<string> {
   const hash = createHash("sha256");
   const exact = (_name: string, value: unknown): unknown =>
     typeof value === "bigint" ? `${String(value)}n` : value;
   for (const { name, text } of files) {
-    hash.update(`${name.length}:${name}${text.length}:`).update(text);
+    hash.update(`${name.length}:${name}${text.length}:`);
+    for (let from = 0; from < text.length; from += LIMITS.digestSlice) {
+      if (from > 0) await setImmediate();
+      // As UTF-16, in which no cut falls into a character.
+      hash.update(text.slice(from, from + LIMITS.digestSlice), "utf16le");
+    }
   }
   return hash.update(JSON.stringify(vocabulary, exact)).digest("base64url");
 }

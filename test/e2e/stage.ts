@@ -33,6 +33,8 @@ export interface StageOptions {
   readonly routes?: string;
   /** Cedar text beside the stage's own. */
   readonly policies?: string;
+  /** YAML of a data file of the policies. */
+  readonly data?: string;
   /** Cedar text of a candidate set beside those in force. */
   readonly shadow?: string;
   /** YAML at top level. */
@@ -162,6 +164,10 @@ function writeFolder(
     mkdirSync(join(folder, "shadow"), { recursive: true });
     writeFileSync(join(folder, "shadow", "candidate.cedar"), options.shadow);
   }
+  if (options.data !== undefined) {
+    mkdirSync(join(folder, "data"), { recursive: true });
+    writeFileSync(join(folder, "data", "stage.yaml"), options.data);
+  }
   for (const [name, text] of Object.entries(options.secrets ?? {})) {
     writeFileSync(join(folder, name), text, { mode: 0o600 });
   }
@@ -192,7 +198,7 @@ routes:
 ${options.routes ?? ""}
   - { name: guarded, path: "/guarded/*", service: recorder, authenticate: [test] }
 ${options.catchAll === false ? "" : CATCH_ALL}
-policies: { enforce: [policies]${options.shadow === undefined ? "" : ", shadow: [shadow]"} }
+policies: { enforce: [policies]${options.shadow === undefined ? "" : ", shadow: [shadow]"}${options.data === undefined ? "" : ", entities: [data]"} }
 audit:
   path: audit
   durability: strict
