@@ -368,6 +368,8 @@ function strict(operator: string, operands: Operands, run: PartialEvaluation): P
   const [left, right] = parts;
   const hashed = left === undefined ? undefined : onHashes(operator, left, right);
   if (hashed !== undefined) return settled((hashed ? MAY.true : MAY.false) | carried, on);
+  const computed = onValues(operator, operands, parts, run);
+  if (computed !== undefined) return { ...computed, may: computed.may | carried, on };
   const { type, mayErr } = resultType(
     operator,
     parts.map((operand) => operand.type),
@@ -375,6 +377,50 @@ function strict(operator: string, operands: Operands, run: PartialEvaluation): P
   );
   const values = type === "boolean" ? BOOLEAN : MAY.other;
   return { may: values | carried | (mayErr ? MAY.error : 0), type, on };
+}
+
+/**
+ * Computed, where each operand comes to one value, if it errs not. Undefined otherwise, and where all of
+ * them are exact: then it is within them that something is not known.
+ */
+function onValues(
+  operator: string,
+  operands: Operands,
+  parts: readonly Possible[],
+  run: PartialEvaluation,
+): Possible | undefined {
+  if (parts.every(({ on }) => on.length === 0)) return undefined;
+  const values = new Map<string, Value>();
+  for (const { value } of parts) {
+    if (value === undefined) return undefined;
+    values.set(String(values.size), value);
+  }
+  let next = 0;
+  const standIn = (name: string, operand: unknown): unknown => {
+    if (typeof operand !== "object" || (operator === "like" && name !== "left")) return operand;
+    return { ".": { left: { Var: "context" }, attr: String(next++) } };
+  };
+  const replaced = Object.entries(operands).map(([name, operand]) => standIn(name, operand));
+  const names = Object.keys(operands);
+  const expression = Array.isArray(operands)
+    ? replaced
+    : Object.fromEntries(replaced.map((operand, index) => [names[index] ?? "", operand]));
+  const { environment } = run;
+  const context = new CedarRecord(values);
+  const computing: Environment = {
+    context,
+    get principal() {
+      return environment.principal;
+    },
+    get action() {
+      return environment.action;
+    },
+    get resource() {
+      return environment.resource;
+    },
+    entity: (uid) => environment.entity(uid),
+  };
+  return evaluatePartly({ [operator]: expression }, { ...run, environment: computing });
 }
 
 /** Questions about a set of strings that its hashes answer; undefined where they do not. */

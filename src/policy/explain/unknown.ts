@@ -66,8 +66,11 @@ export class PartialRecord extends CedarRecord {
 
   override get(name: string): Value | undefined {
     const unknown = this.#unknown(name);
-    if (unknown !== undefined) throw new UnknownRead(unknown);
-    return this.#options.known.get(name);
+    if (unknown === undefined) return this.#options.known.get(name);
+    const { value, maybeAbsent, mayErr } = unknown;
+    // Not all of it is known, but it is there: whoever reads further meets what is not.
+    if (value !== undefined && maybeAbsent !== true && mayErr !== true) return value;
+    throw new UnknownRead(unknown);
   }
 
   override has(name: string): boolean {
