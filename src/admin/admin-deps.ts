@@ -7,6 +7,7 @@ import type { ApiKeyRegister } from "../keys/api-key-register.ts";
 import type { CertificateAuthority } from "../keys/certificate-authority.ts";
 import type { KeyManager } from "../keys/key-manager.ts";
 import type { RevocationRegister } from "../keys/revocation-register.ts";
+import type { EvaluationDesk } from "../model/authzen.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { Clock, Log } from "../model/ports.ts";
 import type { Store } from "../model/store.ts";
@@ -25,6 +26,8 @@ export interface AdminDeps {
   readonly roots?: RootDesk | undefined;
   readonly bundles?: BundleDesk | undefined;
   readonly decisions?: DecisionDesk | undefined;
+  /** Where it decides about traffic: who else asks how it would. */
+  readonly evaluations?: EvaluationDesk | undefined;
 }
 
 export interface DecisionDesk {

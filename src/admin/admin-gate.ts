@@ -16,6 +16,8 @@ import { ADMIN_PLACES } from "./operations.ts";
 
 /** What the gate decides calls by; one for each door. */
 export interface AdminSnapshots {
+  /** Those in force, about traffic and calls alike. */
+  readonly policies: Policies;
   /** Undefined where nobody may call the API at the address. */
   readonly address: GateSnapshot | undefined;
   readonly socket: GateSnapshot;
@@ -43,6 +45,7 @@ export function createAdminSnapshots(parts: AdminGateParts): AdminSnapshots {
     policies: decide,
   });
   return {
+    policies,
     address: named ? { ...snapshot({ bearer, further }, policies), shadow } : undefined,
     socket: snapshot({ bearer: undefined, local: localPrincipal(uid) }, withLocalSocket(policies)),
   };

@@ -18,12 +18,14 @@ import type { Fields } from "../model/http.ts";
 import { parseJsonBytes } from "../model/json.ts";
 import type { Reason } from "../model/reason.ts";
 import { NO_REVOCATIONS } from "../model/revocation.ts";
+import { parseAuthority } from "../wire/authority.ts";
 import { getAllFields } from "../wire/fields.ts";
 import { isIdentityCoded, isJsonType } from "../wire/media-type.ts";
 import type { AdminDeps } from "./admin-deps.ts";
 import { type AdminSnapshots, operationOf } from "./admin-gate.ts";
 import { JSON_TYPE, PROBLEM_TYPE } from "./api.ts";
 import type { ApiAnswer, PermittedCall } from "./call.ts";
+import { EVALUATION_PATH, EVALUATIONS_PATH } from "./evaluations.ts";
 import { createHealthHandler, type HealthDeps, isLocalHost } from "./health.ts";
 import { createOperations } from "./operations.ts";
 import { AdminProblem, denialDocument, type ProblemDocument } from "./problem.ts";
@@ -66,6 +68,8 @@ export function createAdminHandler(deps: AdminHandlerDeps, door: AdminDoor): Exc
         refuseConnection(exchange, uncertified);
       } else if (connection.scheme === "http" && !isLocalHost(head.host)) {
         health.request(exchange); // refuses it
+      } else if (head.target === METADATA_PATH && deps.snapshots()[door] !== undefined) {
+        answerMetadata(exchange, deps);
       } else if (isApiTarget(head.target) && deps.snapshots()[door] !== undefined) {
         calls.answer(exchange);
       } else {
@@ -76,6 +80,30 @@ export function createAdminHandler(deps: AdminHandlerDeps, door: AdminDoor): Exc
   };
 }
 
+/** RFC 8615; AuthZEN 1.0, section 9. */
+const METADATA_PATH = "/.well-known/authzen-configuration";
+
+/** Where questions are asked, for whoever has reached this door by the name that he used. */
+function answerMetadata(exchange: Exchange, { evaluations }: AdminDeps): void {
+  const { head, connection } = exchange;
+  const authority = head.host === undefined ? undefined : parseAuthority(head.host);
+  if (head.method !== "GET" || authority === undefined || evaluations === undefined) {
+    send(exchange, problemAnswer(new AdminProblem("not-here").document()));
+    return;
+  }
+  const origin = `${connection.scheme}://${authority.text}`;
+  const metadata = {
+    policy_decision_point: origin,
+    access_evaluation_endpoint: origin + EVALUATION_PATH,
+    access_evaluations_endpoint: origin + EVALUATIONS_PATH,
+  };
+  send(exchange, {
+    status: 200,
+    fields: [["content-type", JSON_TYPE]],
+    body: `${JSON.stringify(metadata)}\n`,
+  });
+}
+
 function refuseConnection(exchange: Exchange, reason: Reason): void {
   const { status, fields, body } = problemAnswer(denialDocument(reason));
   exchange.reply(status, [...fields.flat(), "cache-control", "no-store"], body, { close: true });
@@ -83,7 +111,7 @@ function refuseConnection(exchange: Exchange, reason: Reason): void {
 
 /** By the target as received: what the gate canonicalises in another way it refuses or routes itself. */
 function isApiTarget(target: string): boolean {
-  return target.startsWith("/v1/");
+  return target.startsWith("/v1/") || target.startsWith("/access/v1/");
 }
 
 class Calls {
@@ -141,6 +169,7 @@ class Calls {
     const challenge = this.#challenge(denied);
     if (challenge !== undefined) fields.push(["www-authenticate", challenge]);
     if (allow !== undefined && denied !== "no-route") fields.push(["allow", allow]);
+    fields.push(...echoed(exchange, denial));
     const document = denialDocument(denied, decisionId);
     if (document.status === 429 || document.status === 503) fields.push(["retry-after", "5"]);
     const answer =
@@ -184,6 +213,9 @@ class Calls {
       operation: operationOf(route),
       principal,
       decision: decisionId,
+      requestId: permit.requestId,
+      listener: request.listener,
+      peer: { address: request.clientAddress, port: request.peer.port },
       method: request.method,
       target: query === undefined ? request.path : `${request.path}?${query}`,
       ...seenOf(exchange.head.fields, body),
@@ -198,7 +230,8 @@ class Calls {
     if (exchange.gone) return; // `whenOver` has said so
     exchange.whenOver = undefined;
     const { decisionId } = permit;
-    const bytes = sent(exchange, answer, decisionId);
+    const fields = [...answer.fields, ...echoed(exchange, permit)];
+    const bytes = sent(exchange, { ...answer, fields }, decisionId);
     const how = { status: answer.status, bytes, requestBytes, permitted: true };
     this.#complete(decisionId, exchange, how);
   }
@@ -295,6 +328,15 @@ function problemAnswer(
     fields: [["content-type", PROBLEM_TYPE], ...fields],
     body: `${JSON.stringify(document)}\n`,
   };
+}
+
+/** The id of a request that brought one (AuthZEN 1.0, section 10.1.3): as it is in the log. */
+function echoed(
+  { head }: Exchange,
+  { requestId }: { readonly requestId: string },
+): [string, string][] {
+  const brought = getAllFields(head.fields, "x-request-id").length > 0;
+  return brought ? [["x-request-id", requestId]] : [];
 }
 
 /** The bytes of the answer's body; 0 where nobody is there to have it. */

@@ -7,6 +7,7 @@
  */
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "zod";
+import type { Asker } from "../model/authzen.ts";
 import type { JsonObject } from "../model/json.ts";
 import { principalId } from "../model/principal.ts";
 import type { AdminDeps } from "./admin-deps.ts";
@@ -162,6 +163,7 @@ async function run(
             principal: call.principal,
             by,
             decision: call.decision,
+            asker: askerOf(call, by),
           },
           deps,
         )
@@ -173,6 +175,10 @@ async function run(
   } catch (error) {
     return failed(error, call, deps);
   }
+}
+
+function askerOf({ decision, requestId, listener, peer }: PermittedCall, by: string): Asker {
+  return { by, decisionId: decision, requestId, listener, peer };
 }
 
 function answerOf({ spec }: Operation, { body, number, location }: Answer): ApiAnswer {

@@ -7,6 +7,9 @@ export interface PermittedCall {
   readonly operation: AdminOperation;
   readonly principal: Principal;
   readonly decision: string;
+  readonly requestId: string;
+  readonly listener: string;
+  readonly peer: { readonly address: string; readonly port: number };
   readonly method: string;
   /** Canonical path, with the raw query. */
   readonly target: string;

@@ -21,6 +21,9 @@ const ASKED: Asked = {
     method: "POST",
     target: "/v1/revocations",
     fields: [],
+    requestId: "r",
+    listener: "admin",
+    peer: { address: "127.0.0.1", port: 1 },
     body: "{}",
   },
 };

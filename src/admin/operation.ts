@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import type { AdminOperation } from "../model/admin-operations.ts";
+import type { Asker } from "../model/authzen.ts";
 import type { Principal } from "../model/principal.ts";
 import type { AdminDeps } from "./admin-deps.ts";
 
@@ -55,6 +56,7 @@ export interface Call<P, Q, B> {
   /** Id of the principal, as what is changed is signed with. */
   readonly by: string;
   readonly decision: string;
+  readonly asker: Asker;
 }
 
 export interface Answer {

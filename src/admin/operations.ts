@@ -5,6 +5,7 @@ import { apiKeyOperations } from "./api-keys.ts";
 import { bundleOperations } from "./bundles.ts";
 import { configOperations } from "./config.ts";
 import { decisionOperations } from "./decisions.ts";
+import { evaluationOperations } from "./evaluations.ts";
 import { keyOperations } from "./keys.ts";
 import { openApiOperation } from "./openapi.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -27,6 +28,7 @@ const OPERATIONS: readonly Operation[] = [
   ...rootOperations,
   ...bundleOperations,
   ...decisionOperations,
+  ...evaluationOperations,
 ];
 
 /** Where each operation is, for the gate's routes. */

@@ -18,6 +18,7 @@ import { createExplainer } from "../review/explain-thread.ts";
 import type { Backing } from "./authority/backing.ts";
 import type { RunningSnapshot } from "./build-snapshot.ts";
 import type { ConfigStatus } from "./config-status.ts";
+import { createEvaluations } from "./evaluations.ts";
 import type { Doors } from "./front-desk.ts";
 import type { Instruments } from "./instruments.ts";
 import type { Prepared } from "./prepare.ts";
@@ -72,6 +73,7 @@ function adminDeps(parts: OperatorParts): AdminDeps {
     },
     config: { running: () => runningConfig(parts) },
     decisions: { explain: createExplainer(parts.prepared().loaded.config.audit.path) },
+    evaluations: createEvaluations(parts),
     ...(registers && {
       store: registers.store,
       workloads: registers.workloads,

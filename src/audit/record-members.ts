@@ -7,6 +7,8 @@ export const K = {
   actor: literal('"actor":'),
   ageSeconds: literal('"ageSeconds":'),
   amr: literal(',"amr":'),
+  asked: literal('"asked":{"by":'),
+  askedBy: literal(',"decisionId":'),
   authenticator: literal(',"authenticator":'),
   authn: literal('"authn":{'),
   body: literal('"body":'),

@@ -266,6 +266,8 @@ test("decision() writes who else policies saw, each time as the first time", () 
     { device: seen.device },
     { actor: plain },
     { actor: plain, authn: undefined, action: "admin:drain" },
+    { asked: { by: "corp/pep", decisionId: "01" } },
+    { asked: { by: "corp/pep", decisionId: "02" }, actor: plain, authn: undefined },
     {},
   ];
   // The third time each comes from what was kept.
@@ -278,6 +280,7 @@ test("decision() writes who else policies saw, each time as the first time", () 
     assert.deepEqual(entry.workload, workload);
     assert.deepEqual(entry.device, device);
     assert.deepEqual(entry.actor, present(change.actor));
+    assert.deepEqual(entry.asked, change.asked);
   }
 });
 

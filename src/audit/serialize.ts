@@ -144,9 +144,9 @@ export class Serializer {
 
   /** `action` to `erroring`. */
   #writeFirst(lines: Lines, record: DecisionRecord): void {
-    const { authn, actor, body } = record;
+    const { authn, actor, asked, body } = record;
     const { hash } = this.#deps;
-    if (body !== undefined || actor !== undefined) {
+    if (body !== undefined || actor !== undefined || asked !== undefined) {
       writeFirst(lines, record, {
         actor: actor && this.#actorOf(actor),
         body: body && bytesOf((own) => writeBody(own, body, hash)),
@@ -376,6 +376,10 @@ function writeFirst(lines: Lines, record: DecisionRecord, { actor, body }: Rare 
   lines.raw(K.open);
   if (record.action !== undefined) lines.raw(K.action).quoted(record.action).raw(K.comma);
   if (actor !== undefined) lines.raw(K.actor).raw(actor).raw(K.comma);
+  if (record.asked !== undefined) {
+    lines.raw(K.asked).quoted(record.asked.by).raw(K.askedBy).quoted(record.asked.decisionId);
+    lines.raw(K.closeMember);
+  }
   if (record.authn !== undefined) writeAuthn(lines, record.authn);
   if (body !== undefined) lines.raw(K.body).raw(body).raw(K.comma);
   lines.raw(K.bundle).quoted(record.bundle);

@@ -473,6 +473,113 @@ export interface Explanation {
   readonly policies?: Readonly<Record<string, unknown>> | undefined;
 }
 
+export interface EvaluationAnswer {
+  readonly decision: boolean;
+  readonly context: {
+    /** Of the decision, by which the audit log has it. */
+    readonly id?: string | undefined;
+    /** Why, in kebab-case (docs/errors.md). */
+    readonly reason?: string | undefined;
+    /** Why nothing was decided; then the decision is false. */
+    readonly error?:
+      | {
+          readonly status: number;
+          readonly message: string;
+        }
+      | undefined;
+  };
+}
+
+/** May this subject do this action on this resource? */
+export interface Evaluation {
+  /** Who: `type` is `User`, `Workload`, `Device` or `Anonymous`, `id` is `<authenticator>/<subject>`; `properties`: `roles`, `groups`, `attributes`, as policies see them. */
+  readonly subject: {
+    readonly type: string;
+    readonly id: string;
+    readonly properties?: Readonly<Record<string, unknown>> | undefined;
+  };
+  /** What: `name` is a method. */
+  readonly action: {
+    readonly name: string;
+    readonly properties?: Readonly<Record<string, unknown>> | undefined;
+  };
+  /** On what: `type` is `Route`, `id` its name; `properties.params` are values of its `{name}` segments, where `context.path` is not said. */
+  readonly resource: {
+    readonly type: string;
+    readonly id: string;
+    readonly properties?: Readonly<Record<string, unknown>> | undefined;
+  };
+  /** `ip`, `time`, `host`, `path`, `url`, `query`, `headers`, `scopes`, `authn`, `workload`, `device`, `actor`. */
+  readonly context?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Several at once; what an evaluation does not say is taken from the request. */
+export interface Evaluations {
+  /** Who: `type` is `User`, `Workload`, `Device` or `Anonymous`, `id` is `<authenticator>/<subject>`; `properties`: `roles`, `groups`, `attributes`, as policies see them. */
+  readonly subject?:
+    | {
+        readonly type: string;
+        readonly id: string;
+        readonly properties?: Readonly<Record<string, unknown>> | undefined;
+      }
+    | undefined;
+  /** What: `name` is a method. */
+  readonly action?:
+    | {
+        readonly name: string;
+        readonly properties?: Readonly<Record<string, unknown>> | undefined;
+      }
+    | undefined;
+  /** On what: `type` is `Route`, `id` its name; `properties.params` are values of its `{name}` segments, where `context.path` is not said. */
+  readonly resource?:
+    | {
+        readonly type: string;
+        readonly id: string;
+        readonly properties?: Readonly<Record<string, unknown>> | undefined;
+      }
+    | undefined;
+  /** `ip`, `time`, `host`, `path`, `url`, `query`, `headers`, `scopes`, `authn`, `workload`, `device`, `actor`. */
+  readonly context?: Readonly<Record<string, unknown>> | undefined;
+  readonly evaluations?:
+    | readonly {
+        /** Who: `type` is `User`, `Workload`, `Device` or `Anonymous`, `id` is `<authenticator>/<subject>`; `properties`: `roles`, `groups`, `attributes`, as policies see them. */
+        readonly subject?:
+          | {
+              readonly type: string;
+              readonly id: string;
+              readonly properties?: Readonly<Record<string, unknown>> | undefined;
+            }
+          | undefined;
+        /** What: `name` is a method. */
+        readonly action?:
+          | {
+              readonly name: string;
+              readonly properties?: Readonly<Record<string, unknown>> | undefined;
+            }
+          | undefined;
+        /** On what: `type` is `Route`, `id` its name; `properties.params` are values of its `{name}` segments, where `context.path` is not said. */
+        readonly resource?:
+          | {
+              readonly type: string;
+              readonly id: string;
+              readonly properties?: Readonly<Record<string, unknown>> | undefined;
+            }
+          | undefined;
+        /** `ip`, `time`, `host`, `path`, `url`, `query`, `headers`, `scopes`, `authn`, `workload`, `device`, `actor`. */
+        readonly context?: Readonly<Record<string, unknown>> | undefined;
+      }[]
+    | undefined;
+  readonly options?:
+    | {
+        readonly evaluations_semantic?:
+          | "execute_all"
+          | "deny_on_first_deny"
+          | "permit_on_first_permit"
+          | undefined;
+      }
+    | undefined;
+}
+
 export interface AdminClient {
   /** This document. */
   getOpenApi(): Promise<AdminAnswer<Readonly<Record<string, unknown>>>>;
@@ -792,6 +899,17 @@ export interface AdminClient {
     /** Id of the decision. */
     readonly id: string;
   }): Promise<AdminAnswer<Explanation>>;
+  /** How the policies in force would decide about a request. The Access Evaluation API of AuthZEN 1.0. docs/authzen.md says what maps to what. */
+  evaluate(input: { readonly body: Evaluation }): Promise<AdminAnswer<EvaluationAnswer>>;
+  /** The same about several requests. The Access Evaluations API of AuthZEN 1.0. Without `evaluations` it is one question. What one of them cannot be asked for is a decision of false with an error. */
+  evaluateAll(input: { readonly body: Evaluations }): Promise<
+    AdminAnswer<
+      | {
+          readonly evaluations: readonly EvaluationAnswer[];
+        }
+      | EvaluationAnswer
+    >
+  >;
 }
 
 /** Every method rejects with AdminCallError: a problem that was answered, or no answer at all. */
@@ -964,5 +1082,9 @@ export function createAdminClient(transport: AdminTransport): AdminClient {
       transport.call({ method: "GET", path: `/v1/bundles/${encodeURIComponent(input.hash)}` }),
     explainDecision: (input) =>
       transport.call({ method: "GET", path: `/v1/decisions/${encodeURIComponent(input.id)}` }),
+    evaluate: (input) =>
+      transport.call({ method: "POST", path: "/access/v1/evaluation", body: input.body }),
+    evaluateAll: (input) =>
+      transport.call({ method: "POST", path: "/access/v1/evaluations", body: input.body }),
   };
 }

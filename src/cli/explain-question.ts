@@ -42,7 +42,7 @@ export async function explainQuestion(
   options: QuestionOptions,
 ): Promise<number> {
   const { config, vocabulary, policyFiles: files } = await loadWhole(options.config);
-  const world = testWorld({ ...describeRoutes(config), files: [] }, vocabulary);
+  const world = testWorld(describeRoutes(config), vocabulary);
   const asked = readQuestion([method, url], options, { ...world, policyIds: new Set() });
   const { request } = asked;
   if (request === undefined) return refusedBefore(asked, options);

@@ -57,7 +57,7 @@ export function describeRoutes(config: Tested): Omit<PolicyTests, "files"> {
 
 /** What cases are read against. */
 export function testWorld(
-  { routes, authenticators, admin }: PolicyTests,
+  { routes, authenticators, admin }: Pick<PolicyTests, "routes" | "authenticators" | "admin">,
   vocabulary: Vocabulary,
 ): Omit<TestWorld, "policyIds"> {
   return {

@@ -44,6 +44,9 @@ export const ADMIN_OPERATIONS = {
   explainDecision: "read",
   listBundles: "read",
   getBundle: "read",
+  /** Each puts decisions about whomever it names on record: nothing for who may only look. */
+  evaluate: "write",
+  evaluateAll: "write",
 } as const satisfies Record<string, AdminAccess>;
 
 export type AdminOperation = keyof typeof ADMIN_OPERATIONS;

@@ -36,6 +36,8 @@ export interface DecisionRecord {
   readonly decisionId: string;
   /** What policies were asked about, where it is not the method. */
   readonly action?: string | undefined;
+  /** Of a decision about what somebody else asks for (AuthZEN): who asked, and the decision that let it ask. */
+  readonly asked?: { readonly by: string; readonly decisionId: string } | undefined;
   readonly listener: string;
   readonly peerAddress: string;
   readonly peerPort: number;

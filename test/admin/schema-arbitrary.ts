@@ -37,7 +37,9 @@ export function valueOf(schema: Schema, components: Components): fc.Arbitrary<un
   if (schema.type === "boolean") return fc.boolean();
   if (schema.type === "object") {
     const { additionalProperties: more, propertyNames = {} } = schema;
-    if (typeof more !== "object") return objectOf(schema, components);
+    if (typeof more !== "object" || schema.properties !== undefined) {
+      return objectOf(schema, components);
+    }
     return fc.dictionary(textOf(propertyNames), valueOf(more, components), { maxKeys: 3 });
   }
   if (schema.type === "array" && schema.items !== undefined) {
@@ -47,6 +49,8 @@ export function valueOf(schema: Schema, components: Components): fc.Arbitrary<un
   if (schema.type === "integer") {
     return fc.integer({ min: schema.minimum ?? 0, max: schema.maximum ?? 1000 });
   }
+  // Anything at all.
+  if (Object.keys(schema).length === 0) return junk;
   throw new TypeError(`a schema of type ${String(schema.type)}`);
 }
 

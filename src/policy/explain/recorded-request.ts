@@ -22,6 +22,8 @@ import { PartialRecord, type Unknown } from "./unknown.ts";
 export interface RecordedRequest extends RecordedInputs {
   readonly action?: string | undefined;
   readonly actor?: RecordedActor | undefined;
+  /** Of a question that somebody else asked; its address is the subject's, or not known. */
+  readonly asked?: unknown;
   readonly authn?: RecordedAuthn | undefined;
   readonly body?: RecordedBody | undefined;
   readonly clientAddress?: string | undefined;
@@ -76,7 +78,7 @@ export function recordedRequest(
     query,
     // Fields are never read of it: `hidden.headers` stands for them.
     fields: [],
-    ip: record.clientAddress ?? record.peerAddress,
+    ip: record.clientAddress ?? (record.asked === undefined ? record.peerAddress : ""),
     timeMs: Date.parse(record.time),
     scopes: record.scopes,
     authn: { ...authn, acr: authn.acr },

@@ -5,6 +5,7 @@
 import type { Problem } from "../../model/errors.ts";
 import { suggest } from "../../model/suggest.ts";
 import type { PolicyRequest } from "../../model/policy.ts";
+import type { Principal } from "../../model/principal.ts";
 import { check } from "../../wire/document/issues.ts";
 import type { Path } from "../../wire/document/place.ts";
 import { type PlaceOf, readDocument } from "../../wire/document/read-document.ts";
@@ -19,7 +20,7 @@ import {
   type WrittenFile,
 } from "./test-format.ts";
 import { createPrincipalReader, type PrincipalReader, type Report } from "./test-principals.ts";
-import { type Asked, readRequest } from "./test-requests.ts";
+import { type Asked, readRequest, takes } from "./test-requests.ts";
 import type { TestWorld } from "./test-world.ts";
 
 export interface TestCase {
@@ -149,7 +150,6 @@ class TestFile {
         written: one.request ?? {},
         path: one.request === undefined ? base : [...base, "request"],
         principal: known,
-        principalPath,
         report,
       },
       {
@@ -159,7 +159,11 @@ class TestFile {
         defaults: file.defaults?.request,
       },
     );
-    if (asked === undefined || this.#out.problems.length > before) return;
+    if (asked === undefined) return;
+    if (asked.authenticate !== undefined && !takes(asked.authenticate, known)) {
+      sayNotTaken(known, asked, (message, remedy) => report(principalPath, message, remedy));
+    }
+    if (this.#out.problems.length > before) return;
     if (!routeIsMeant(asked, expected, { base, report, one })) return;
     const { line = 1, column = 1 } = nameAt;
     this.#out.cases.push({
@@ -168,7 +172,9 @@ class TestFile {
       line,
       column,
       expected,
-      ...asked,
+      request: asked.request,
+      refused: asked.refused,
+      route: asked.route,
     });
   }
 
@@ -209,6 +215,18 @@ function routeIsMeant(
   const path = one.request === undefined ? base : [...base, "request"];
   report(path, message, `another request, or expect: { decision: deny, reason: ${refused} }`);
   return false;
+}
+
+/** Policies would not be asked about such a caller, so a case about it shows nothing. */
+function sayNotTaken(
+  { kind, authenticator }: Principal,
+  { route, authenticate = [] }: Asked,
+  say: (message: string, remedy: string) => void,
+): void {
+  const what = route === undefined ? "the admin API" : `the route "${route}"`;
+  const whom = kind === "anonymous" ? "Anonymous" : `anybody that ${authenticator} vouches for`;
+  const all = authenticate.length === 0 ? "nobody" : authenticate.join(", ");
+  say(`${what} does not take ${whom}: policies would not be asked`, `a principal of ${all}`);
 }
 
 const NO_POLICIES: ReadonlySet<string> = new Set(["no-permit", "no-route", "method-not-allowed"]);

@@ -40,53 +40,66 @@ const valuesSchema = z
   .record(z.string(), z.union([z.string(), textsSchema], { error: "a text or a list of texts" }))
   .readonly();
 
-const requestMapping = z
-  .strictObject({
-    like: z.string().optional(),
-    route: z.string().optional(),
-    params: z.record(z.string(), z.string()).readonly().optional(),
-    action: z.string().optional(),
-    method: z.string().optional(),
-    url: z.string().optional(),
-    host: z.string().optional(),
-    path: z.string().optional(),
-    query: z.union([z.string(), valuesSchema], { error: "a text or a mapping" }).optional(),
-    headers: valuesSchema.optional(),
-    ip: z.string().optional(),
-    time: z.string().optional(),
-    scopes: textsSchema.optional(),
-    authn: z
-      .strictObject({
-        kind: z.string().min(1, "a type of authenticator").optional(),
-        acr: z.string().optional(),
-        amr: textsSchema.optional(),
-        age: z.int().min(0, "seconds, 0 or more").optional(),
-        bound: z.boolean().optional(),
-      })
-      .readonly()
-      .optional(),
-    workload: principalSchema.optional(),
-    device: principalSchema.optional(),
-    actor: z
-      .strictObject({
-        id: z.string(),
-        issuer: z.string().optional(),
-        clientId: z.string().optional(),
-        behind: textsSchema.optional(),
-      })
-      .readonly()
-      .optional(),
-    body: z.record(z.string(), attributeSchema).readonly().optional(),
-    rpc: z
-      .strictObject({
-        kind: z.enum(["request", "notification", "response"]).optional(),
-        method: z.string().optional(),
-        tool: z.string().optional(),
-        resource: z.string().optional(),
-        prompt: z.string().optional(),
-      })
-      .readonly()
-      .optional(),
+const requestObject = z.strictObject({
+  like: z.string().optional(),
+  route: z.string().optional(),
+  params: z.record(z.string(), z.string()).readonly().optional(),
+  action: z.string().optional(),
+  method: z.string().optional(),
+  url: z.string().optional(),
+  host: z.string().optional(),
+  path: z.string().optional(),
+  query: z.union([z.string(), valuesSchema], { error: "a text or a mapping" }).optional(),
+  headers: valuesSchema.optional(),
+  ip: z.string().optional(),
+  time: z.string().optional(),
+  scopes: textsSchema.optional(),
+  authn: z
+    .strictObject({
+      kind: z.string().min(1, "a type of authenticator").optional(),
+      acr: z.string().optional(),
+      amr: textsSchema.optional(),
+      age: z.int().min(0, "seconds, 0 or more").optional(),
+      bound: z.boolean().optional(),
+    })
+    .readonly()
+    .optional(),
+  workload: principalSchema.optional(),
+  device: principalSchema.optional(),
+  actor: z
+    .strictObject({
+      id: z.string(),
+      issuer: z.string().optional(),
+      clientId: z.string().optional(),
+      behind: textsSchema.optional(),
+    })
+    .readonly()
+    .optional(),
+  body: z.record(z.string(), attributeSchema).readonly().optional(),
+  rpc: z
+    .strictObject({
+      kind: z.enum(["request", "notification", "response"]).optional(),
+      method: z.string().optional(),
+      tool: z.string().optional(),
+      resource: z.string().optional(),
+      prompt: z.string().optional(),
+    })
+    .readonly()
+    .optional(),
+});
+
+const requestMapping = requestObject.readonly();
+
+/** What a request says beside its method and its route: the context of a question from elsewhere. */
+export const requestContextSchema = requestObject
+  .omit({
+    like: true,
+    route: true,
+    params: true,
+    action: true,
+    method: true,
+    body: true,
+    rpc: true,
   })
   .readonly();
 

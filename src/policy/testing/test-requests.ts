@@ -37,12 +37,22 @@ export const REQUEST_DEFAULTS = {
 
 const ANONYMOUS_NAME = "anonymous";
 
+/** Whether such a caller gets as far as to policies, where these are known. */
+export function takes(
+  authenticate: readonly string[],
+  { kind, authenticator }: Principal,
+): boolean {
+  return authenticate.includes(kind === "anonymous" ? ANONYMOUS_NAME : authenticator);
+}
+
 /** What is asked, or why nothing is: the router refuses it before policies are asked. */
 export interface Asked {
   readonly request: PolicyRequest | undefined;
   readonly refused: "no-route" | "method-not-allowed" | undefined;
   /** The route that was found; undefined for the admin API, and where there is none. */
   readonly route: string | undefined;
+  /** Who gets as far as to policies there; undefined where nobody was found that takes it. */
+  readonly authenticate: readonly string[] | undefined;
 }
 
 export interface RequestContext {
@@ -57,8 +67,6 @@ export interface RequestAt {
   /** Where it stands, or the case, where it says nothing of a request. */
   readonly path: Path;
   readonly principal: Principal;
-  /** Where who asks is written. */
-  readonly principalPath: Path;
   readonly report: Report;
 }
 
@@ -127,18 +135,19 @@ class RequestReader {
     if (value.action !== undefined) {
       const admin = this.#admin(value.action, method);
       if (admin === undefined || rest === undefined) return undefined;
-      return { request: { ...rest, ...admin }, refused: undefined, route: undefined };
+      const { admin: authenticate } = this.#context.world;
+      return { request: { ...rest, ...admin }, refused: undefined, route: undefined, authenticate };
     }
     const target = this.#target();
     if (method === undefined || rest === undefined || target === undefined) return undefined;
     const found = this.#context.world.routing.find({ method, ...target });
     if (isRouteFault(found)) return this.#refused(found, { method, target });
     if (!this.#fits(found)) return undefined;
-    const { route, params } = found;
+    const { route, params, authenticate } = found;
     const seen = this.#bodies(route);
     if (seen === undefined) return undefined;
     const request = { ...rest, ...seen, ...target, action: method, method, route, params };
-    return { request, refused: undefined, route };
+    return { request, refused: undefined, route, authenticate };
   }
 
   #report(
@@ -192,7 +201,7 @@ class RequestReader {
       const remedy = "admin.authenticate in the configuration";
       return this.#report("action", "nobody is known on the admin API", remedy);
     }
-    if (!this.#taken(admin, "the admin API") || method === undefined) return undefined;
+    if (method === undefined) return undefined;
     const { host = REQUEST_DEFAULTS.host, path = "/", params = {} } = value;
     return { action, route: ADMIN_ROUTE, path, host, method, params, query: this.#query() };
   }
@@ -266,7 +275,11 @@ class RequestReader {
       used.add(name);
       const given = Object.hasOwn(params, name) ? params[name] : undefined;
       if (given !== undefined && given !== "") return encodeURIComponent(given);
-      this.#report("params", `the route's {${name}} has no value`, `params: { ${name}: … }`);
+      this.#report(
+        value.params === undefined ? "route" : "params",
+        `the route's {${name}} has no value`,
+        `params: { ${name}: … }`,
+      );
       return "x";
     });
     for (const name of Object.keys(params)) {
@@ -297,10 +310,10 @@ class RequestReader {
       const message = `the router finds no route for ${method} ${target.host}${target.path}`;
       return this.#report("route", message, `a request that "${named}" is for`);
     }
-    return { request: undefined, refused: fault, route: undefined };
+    return { request: undefined, refused: fault, route: undefined, authenticate: undefined };
   }
 
-  #fits({ route, authenticate }: FoundRoute): boolean {
+  #fits({ route }: FoundRoute): boolean {
     const { route: named, params, path } = this.#whole.value;
     if (named !== undefined && named !== route) {
       this.#report("route", `the router finds the route "${route}"`, `route: ${route}, or none`);
@@ -314,20 +327,7 @@ class RequestReader {
       );
       return false;
     }
-    return this.#taken(authenticate, `the route "${route}"`);
-  }
-
-  /** Whether such a caller gets as far as to policies. */
-  #taken(authenticate: readonly string[], what: string): boolean {
-    const { principal, principalPath, report } = this.#at;
-    const anonymous = principal.kind === "anonymous";
-    if (authenticate.includes(anonymous ? ANONYMOUS_NAME : principal.authenticator)) return true;
-    const whom = anonymous ? "Anonymous" : `anybody that ${principal.authenticator} vouches for`;
-    const message = `${what} does not take ${whom}: policies would not be asked`;
-    const all = authenticate.length === 0 ? "nobody" : authenticate.join(", ");
-    this.#faults += 1;
-    report(principalPath, message, `a principal of ${all}`);
-    return false;
+    return true;
   }
 
   #query(): string | undefined {
