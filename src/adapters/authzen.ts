@@ -249,6 +249,8 @@ function recordOf(
   { serviceOf }: AuthzenDeps,
 ): Pick<
   DecisionRecord,
+  | "action"
+  | "servicePath"
   | "principal"
   | "scopes"
   | "authn"
@@ -268,6 +270,8 @@ function recordOf(
 > {
   const name = route ?? resource.id;
   return {
+    action: request?.action === request?.method ? undefined : request?.action,
+    servicePath: request?.servicePath === request?.path ? undefined : request?.servicePath,
     principal,
     scopes: request?.scopes ?? [],
     authn: request?.authn,

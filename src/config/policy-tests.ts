@@ -2,18 +2,31 @@
  * The tests of a configuration's policies, with what they are read against: its routes and who is known
  * on them, as plain data that can go to a thread. Of an authority these are the routes of all proxies.
  */
+import {
+  createOperationRouter,
+  type OperationRouter,
+} from "../gate/operations/operation-router.ts";
+import type { RouteOptions } from "../gate/route-options.ts";
 import { createRouter, pathParams, type RoutePattern } from "../gate/router.ts";
 import { paramsOf } from "../gate/route.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
-import type { TestRouting, TestWorld } from "../policy/testing/test-world.ts";
+import type {
+  FoundRoute,
+  RouteFault,
+  TestRouting,
+  TestWorld,
+} from "../policy/testing/test-world.ts";
+import { createPathRewrite } from "../proxy/rewrite.ts";
 import type { Config } from "./schema.ts";
 
 export interface TestedRoute extends RoutePattern {
   readonly authenticate: readonly string[];
   /** Whether `;` may stand in its path. */
   readonly pathParameters: boolean;
+  readonly service?: string | undefined;
+  readonly rewrite?: RouteOptions["rewrite"] | undefined;
 }
 
 export interface PolicyTests {
@@ -39,14 +52,18 @@ export function gatherTests(config: Tested, files: readonly PolicyFile[]): Polic
 export function describeRoutes(config: Tested): Omit<PolicyTests, "files"> {
   const { routes, authenticators, admin, policies } = config;
   return {
-    routes: routes.map(({ name, host, path, methods, authenticate, pathParameters }) => ({
-      name,
-      host,
-      path,
-      methods,
-      authenticate,
-      pathParameters: pathParameters === "allow",
-    })),
+    routes: routes.map(
+      ({ name, host, path, methods, authenticate, pathParameters, service, rewrite }) => ({
+        name,
+        host,
+        path,
+        methods,
+        authenticate,
+        pathParameters: pathParameters === "allow",
+        service,
+        rewrite,
+      }),
+    ),
     authenticators: Object.fromEntries(
       Object.entries(authenticators).map(([name, { type }]) => [name, type]),
     ),
@@ -62,7 +79,7 @@ export function testWorld(
 ): Omit<TestWorld, "policyIds"> {
   return {
     vocabulary,
-    routing: createTestRouting(routes),
+    routing: createTestRouting(routes, vocabulary),
     authenticatorType: (name) =>
       Object.hasOwn(authenticators, name) ? authenticators[name] : undefined,
     admin,
@@ -70,7 +87,15 @@ export function testWorld(
 }
 
 /** Finds routes as the gate does: with its router, and in its order. */
-function createTestRouting(routes: readonly TestedRoute[]): TestRouting {
+function createTestRouting(
+  routes: readonly TestedRoute[],
+  { services }: Pick<Vocabulary, "services">,
+): TestRouting {
+  const described = new Map(
+    services.flatMap(({ name, operations }) =>
+      operations === undefined ? [] : [[name, createOperationRouter(name, operations)]],
+    ),
+  );
   const router = createRouter(
     routes.map((route) => ({ ...route, value: { route, params: pathParams(route.path) } })),
     METHODS,
@@ -86,11 +111,27 @@ function createTestRouting(routes: readonly TestedRoute[]): TestRouting {
       if (found === undefined) return { fault: "method-not-allowed" };
       const { route, params } = found;
       if (!route.pathParameters && path.includes(";")) return { fault: "ambiguous-path" };
-      return {
-        route: route.name,
-        params: paramsOf(params, path),
-        authenticate: route.authenticate,
-      };
+      const operation = operationOf(route, described.get(route.service ?? ""), { method, path });
+      if (operation !== undefined && "fault" in operation) return operation;
+      const { name, authenticate } = route;
+      return { route: name, params: paramsOf(params, path), authenticate, ...operation };
     },
   };
+}
+
+/** As the gate's step does it: by method, and the path as the service will see it. */
+function operationOf(
+  { rewrite, path: pattern, pathParameters }: TestedRoute,
+  router: OperationRouter | undefined,
+  { method, path }: { readonly method: string; readonly path: string },
+): Pick<FoundRoute, "action" | "servicePath"> | RouteFault | undefined {
+  if (router === undefined) return undefined;
+  const change = createPathRewrite(rewrite, pattern, pathParameters);
+  const servicePath = change === undefined ? path : change(path);
+  if (servicePath === undefined) return { fault: "ambiguous-path" };
+  const match = router.find(servicePath);
+  if (match === undefined) return { fault: "unknown-operation" };
+  const found = match.method(method);
+  if (found === undefined) return { fault: "method-not-allowed" };
+  return { action: found.action, servicePath };
 }

@@ -1,4 +1,5 @@
 /** What was asked and what came out, in words. */
+import { ADMIN_ROUTE } from "../../model/admin-operations.ts";
 import type { CaseResult } from "../../policy/testing/run-tests.ts";
 import { principalId } from "../../model/principal.ts";
 import { PRINCIPAL_TYPES } from "../../policy/cedar-names.ts";
@@ -7,9 +8,10 @@ export function askedText({ request }: CaseResult): string {
   if (request === undefined) return "a request that no route takes";
   const { principal, method, action, host, path, query, route } = request;
   const who = `${PRINCIPAL_TYPES[principal.kind]}::${JSON.stringify(principalId(principal))}`;
-  if (action !== method) return `${action} as ${who}`;
+  if (route === ADMIN_ROUTE) return `${action} as ${who}`;
   const target = `${host}${path}${query === undefined ? "" : `?${query}`}`;
-  return `${method} ${target} as ${who}, on the route ${route}`;
+  const operation = action === method ? "" : ` (${action})`;
+  return `${method} ${target}${operation} as ${who}, on the route ${route}`;
 }
 
 /** `no policy decided`, or which ones did and which failed. */

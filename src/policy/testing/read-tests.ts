@@ -197,6 +197,12 @@ class TestFile {
 
 const NOTHING: ReadonlyMap<string, string> = new Map();
 
+const REFUSED: Readonly<Record<NonNullable<Asked["refused"]>, string>> = {
+  "no-route": "no route takes this host and path",
+  "method-not-allowed": "nothing at this path takes the method",
+  "unknown-operation": "the service's description has no operation at this path",
+};
+
 /**
  * A case about a request that leads nowhere passes as `deny` whatever the policies say: that it leads
  * nowhere has to be what is expected.
@@ -208,10 +214,7 @@ function routeIsMeant(
 ): boolean {
   const { base, report, one } = at;
   if (refused === undefined || refused === reason) return true;
-  const message =
-    refused === "no-route"
-      ? "no route takes this host and path, so policies would not be asked"
-      : "no route of this path takes the method, so policies would not be asked";
+  const message = `${REFUSED[refused]}, so policies would not be asked`;
   const path = one.request === undefined ? base : [...base, "request"];
   report(path, message, `another request, or expect: { decision: deny, reason: ${refused} }`);
   return false;
@@ -229,7 +232,12 @@ function sayNotTaken(
   say(`${what} does not take ${whom}: policies would not be asked`, `a principal of ${all}`);
 }
 
-const NO_POLICIES: ReadonlySet<string> = new Set(["no-permit", "no-route", "method-not-allowed"]);
+const NO_POLICIES: ReadonlySet<string> = new Set([
+  "no-permit",
+  "no-route",
+  "method-not-allowed",
+  "unknown-operation",
+]);
 
 /** Refuses what contradicts itself, and ids of policies that there are not. */
 function expectationOf(

@@ -116,6 +116,7 @@ export const EXPECTED_REASONS = [
   "step-up-required",
   "no-route",
   "method-not-allowed",
+  "unknown-operation",
 ] as const;
 
 /** Reports have a line for each case. */

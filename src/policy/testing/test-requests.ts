@@ -48,7 +48,7 @@ export function takes(
 /** What is asked, or why nothing is: the router refuses it before policies are asked. */
 export interface Asked {
   readonly request: PolicyRequest | undefined;
-  readonly refused: "no-route" | "method-not-allowed" | undefined;
+  readonly refused: "no-route" | "method-not-allowed" | "unknown-operation" | undefined;
   /** The route that was found; undefined for the admin API, and where there is none. */
   readonly route: string | undefined;
   /** Who gets as far as to policies there; undefined where nobody was found that takes it. */
@@ -143,10 +143,12 @@ class RequestReader {
     const found = this.#context.world.routing.find({ method, ...target });
     if (isRouteFault(found)) return this.#refused(found, { method, target });
     if (!this.#fits(found)) return undefined;
-    const { route, params, authenticate } = found;
+    const { route, params, authenticate, action = method, servicePath } = found;
     const seen = this.#bodies(route);
     if (seen === undefined) return undefined;
-    const request = { ...rest, ...seen, ...target, action: method, method, route, params };
+    const sent = servicePath === undefined ? {} : { servicePath };
+    const place = { ...target, ...sent, action, method, route, params };
+    const request = { ...rest, ...seen, ...place };
     return { request, refused: undefined, route, authenticate };
   }
 

@@ -32,10 +32,14 @@ export interface FoundRoute {
   readonly params: Readonly<Record<string, string>>;
   /** Names of authenticators, and `anonymous`. */
   readonly authenticate: readonly string[];
+  /** The action, where it is an operation of the service's description and not the method. */
+  readonly action?: string | undefined;
+  /** The path as the service gets it, where the action is an operation. */
+  readonly servicePath?: string | undefined;
 }
 
 export interface RouteFault {
-  readonly fault: "no-route" | "method-not-allowed" | "ambiguous-path";
+  readonly fault: "no-route" | "method-not-allowed" | "unknown-operation" | "ambiguous-path";
 }
 
 export function isRouteFault(found: FoundRoute | RouteFault): found is RouteFault {
