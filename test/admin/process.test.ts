@@ -104,8 +104,9 @@ ${extra}`;
 
   /** Everything in the audit log and whatever else lies there. */
   written(folder: string): string {
-    return readdirSync(join(this.path, folder))
-      .map((name) => readFileSync(join(this.path, folder, name), "latin1"))
+    return readdirSync(join(this.path, folder), { recursive: true, withFileTypes: true })
+      .filter((one) => one.isFile())
+      .map((one) => readFileSync(join(one.parentPath, one.name), "latin1"))
       .join("\n");
   }
 }
