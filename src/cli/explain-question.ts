@@ -15,7 +15,7 @@ import { explainPolicies } from "../policy/explain/explanation.ts";
 import { openExplainable } from "../policy/explain/open-explainable.ts";
 import type { WrittenRequest } from "../policy/testing/test-format.ts";
 import { createPrincipalReader, type Report } from "../policy/testing/test-principals.ts";
-import { type Asked, readRequest } from "../policy/testing/test-requests.ts";
+import { type Asked, readRequest, takes } from "../policy/testing/test-requests.ts";
 import { explanationJson } from "../review/explain-decision.ts";
 import { questionText } from "./explanation-text.ts";
 
@@ -87,8 +87,13 @@ function readQuestion(
     const principal = written && principals.read(written, [], report);
     const request = writtenRequest(target, options, report);
     if (principal === undefined || request === undefined) return undefined;
-    const at = { written: request, path: [], principal, principalPath: [], report };
-    return readRequest(at, { world, principals, named: {}, defaults: undefined });
+    const at = { written: request, path: [], principal, report };
+    const read = readRequest(at, { world, principals, named: {}, defaults: undefined });
+    if (read?.authenticate !== undefined && !takes(read.authenticate, principal)) {
+      const remedy = `a principal of ${read.authenticate.join(", ")}`;
+      report([], "the route does not take such a caller: policies would not be asked", remedy);
+    }
+    return read;
   })();
   if (asked === undefined || problems.length > 0) throw new ConfigError(problems);
   return asked;

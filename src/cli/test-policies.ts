@@ -9,7 +9,10 @@ import { runTests } from "../config/run-tests.ts";
 import { ConfigError, SallyportError } from "../model/errors.ts";
 import { systemClock } from "../platform/clock.ts";
 import { verifyPolicies } from "../policy/compile-policies.ts";
+import { openExplainable } from "../policy/explain/open-explainable.ts";
+import { passed } from "../policy/testing/run-tests.ts";
 import { coveredPercent } from "./testing/coverage-text.ts";
+import { createExplain } from "./testing/explain-lines.ts";
 import { jsonText } from "./testing/json.ts";
 import { junitText } from "./testing/junit.ts";
 import { specText, summary } from "./testing/spec.ts";
@@ -85,7 +88,12 @@ async function runOf({ config, filter, coverage }: TestOptions): Promise<TestRun
     { clock: systemClock },
   );
   const durationMs = systemClock.monotonic() - began;
-  return { ...report, durationMs, showCoverage: coverage, explain: () => [] };
+  const source = { files: here(policyFiles), vocabulary };
+  // Half a second, and only where somebody wants to know.
+  const set = report.results.every(passed)
+    ? undefined
+    : await openExplainable(source, { clock: systemClock });
+  return { ...report, durationMs, showCoverage: coverage, explain: createExplain(set) };
 }
 
 function coveredEnough(
