@@ -53,6 +53,7 @@ function readDecision(
 export const DECISION: ReadonlySet<string> = new Set([
   "action",
   "actor",
+  "asked",
   "authn",
   "body",
   "bundle",
@@ -136,6 +137,7 @@ function hasPlainParts(value: Members): boolean {
     isMappingOf(value["truncated"], isCut) &&
     isListOf(value["reads"], isRead) &&
     isListOf(value["credentials"], isCredential) &&
+    isAbsentOr(value["asked"], isAsked) &&
     isAbsentOr(value["authn"], isAuthn) &&
     isAbsentOr(value["principal"], isPrincipal) &&
     isAbsentOr(value["actor"], isActor) &&
@@ -146,6 +148,12 @@ function hasPlainParts(value: Members): boolean {
     isAbsentOr(value["peerCertificate"], isCertificate) &&
     isAbsentOr(value["shadow"], isShadow)
   );
+}
+
+const ASKED = new Set(["by", "decisionId"]);
+
+function isAsked(value: Members): boolean {
+  return onlyKnown(value, ASKED) && isText(value["by"]) && isText(value["decisionId"]);
 }
 
 const AUTHN = new Set(["acr", "ageSeconds", "amr", "authenticator", "bound", "kind"]);

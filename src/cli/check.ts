@@ -41,7 +41,7 @@ export async function check({ config, format, output, failOn }: CheckOptions): P
   }
   if (output !== undefined) replaceFile(output, report);
   // What a program reads holds nothing else.
-  if (output === undefined) process.stdout.write(report);
+  if (output === undefined && report !== "") console.log(report.replace(/\n$/, ""));
   if (format === "text" || output !== undefined) {
     for (const remark of remarks) console.log(remark);
   }
