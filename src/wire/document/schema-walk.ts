@@ -57,7 +57,15 @@ function takes(schema: Schema | undefined, value: unknown): boolean {
 export function keysAt(schema: Schema, path: Path, value?: unknown): string[] {
   const all = alternativesAt(schema, path, value);
   const found = all.flatMap((one) => Object.keys(shapeOf(one) ?? {}));
-  return [...new Set(found)];
+  return [...new Set([...found, ...all.flatMap(recordKeys)])];
+}
+
+/** Of a mapping whose keys are listed. */
+function recordKeys(schema: Schema): string[] {
+  const def = definitionOf(unwrap(schema));
+  if (def.type !== "record") return [];
+  const keys = definitionOf(def.keyType);
+  return keys.type === "enum" ? Object.values(keys.entries).map(String) : [];
 }
 
 /** The schemas that the value at `path` of `value` may satisfy; none where the path leads nowhere. */
