@@ -16,6 +16,7 @@ import { openExplainable } from "../policy/explain/open-explainable.ts";
 import type { WrittenRequest } from "../policy/testing/test-format.ts";
 import { createPrincipalReader, type Report } from "../policy/testing/test-principals.ts";
 import { type Asked, readRequest, takes } from "../policy/testing/test-requests.ts";
+import { sayNotTaken } from "../policy/testing/read-tests.ts";
 import { explanationJson } from "../review/explain-decision.ts";
 import { questionText } from "./explanation-text.ts";
 
@@ -90,8 +91,7 @@ function readQuestion(
     const at = { written: request, path: [], principal, report };
     const read = readRequest(at, { world, principals, named: {}, defaults: undefined });
     if (read?.authenticate !== undefined && !takes(read.authenticate, principal)) {
-      const remedy = `a principal of ${read.authenticate.join(", ")}`;
-      report([], "the route does not take such a caller: policies would not be asked", remedy);
+      sayNotTaken(principal, read, (message, remedy) => report([], message, remedy));
     }
     return read;
   })();

@@ -221,7 +221,7 @@ function routeIsMeant(
 }
 
 /** Policies would not be asked about such a caller, so a case about it shows nothing. */
-function sayNotTaken(
+export function sayNotTaken(
   { kind, authenticator }: Principal,
   { route, authenticate = [] }: Asked,
   say: (message: string, remedy: string) => void,

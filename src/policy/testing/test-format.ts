@@ -9,7 +9,7 @@ export const TEST_LIMITS = {
   files: 1000,
   /** Bytes of one file: 10 000 cases have some 2 MB. */
   file: 4 * 1024 * 1024,
-  /** Cases of all files, tables unfolded: they take about a second, and a reload waits for them. */
+  /** Cases of all files, tables unfolded: 10 000 take a thread some two seconds, and a reload waits for them. */
   cases: 100_000,
   /** Characters of a case's name: it stands in one line of a report. */
   name: 200,
