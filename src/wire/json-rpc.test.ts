@@ -55,6 +55,8 @@ test("readRpc() names what MCP's requests are about", () => {
 });
 
 const REFUSED: readonly [title: string, text: string, protocol?: "json-rpc"][] = [
+  ["a call without an id", '{"jsonrpc":"2.0","method":"tools/call","params":{"name":"t"}}'],
+  ["a request without an id", '{"jsonrpc":"2.0","method":"tools/list"}'],
   ["a batch", `[${call("tools/list")}]`],
   ["an empty batch", "[]", "json-rpc"],
   ["a text", '"tools/list"'],

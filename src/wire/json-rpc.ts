@@ -4,7 +4,7 @@
  *
  * Refuses batches (each member would need a decision of its own; MCP has had none since 2025-06-18),
  * messages that are a call and an answer at once, members and methods in another spelling that a lenient
- * reader would take for the real one, and MCP requests that leave out the name that they are about.
+ * reader would take for the real one, and MCP requests that leave out their id, or the name that they are about.
  */
 import { isJsonObject, type JsonObject, type JsonValue } from "../model/json.ts";
 import type { RpcCall, RpcProtocol } from "../model/rpc.ts";
@@ -83,6 +83,9 @@ const CONTROL = /\p{Cc}/u;
 /** What MCP's methods are made of: nothing that somebody would trim or decode. */
 const MCP_METHOD = /^[A-Za-z0-9$._/-]+$/;
 
+/** What MCP's notifications begin with: all its other methods are requests. */
+const NOTIFICATIONS = "notifications/";
+
 type Named = "tool" | "resource" | "prompt";
 
 /** MCP's methods that are about one thing (2025-06-18), and where its name stands in the params. */
@@ -103,6 +106,10 @@ const FOLDED: ReadonlySet<string> = new Set([...NAMING.keys(), COMPLETE].map(fol
 function withNames(call: RpcCall & { readonly method: string }, params: JsonObject) {
   const { method } = call;
   if (!MCP_METHOD.test(method)) return { fault: "/method is none of MCP's: other characters" };
+  // Without an id nobody is to answer, but some servers act: what asks for something has to say so.
+  if (call.kind === "notification" && !method.startsWith(NOTIFICATIONS)) {
+    return { fault: "an MCP request without an id; only notifications/… have none" };
+  }
   const naming = NAMING.get(method);
   if (naming !== undefined) return withName(call, naming, { at: "/params", members: params });
   if (method === COMPLETE) return withReference(call, params);

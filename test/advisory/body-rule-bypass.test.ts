@@ -211,6 +211,11 @@ const CALLS: readonly [title: string, body: string, status: number][] = [
   ["a file", call("tools/call", { name: "read", arguments: { file: "/etc/passwd" } }), 403],
   ["a method in another case", call("Tools/call", { name: "delete" }), 400],
   ["a method with a blank", call("tools/call ", { name: "delete" }), 400],
+  [
+    "the tool without an id, which some servers run and answer not",
+    '{"jsonrpc":"2.0","method":"tools/call","params":{"name":"delete"}}',
+    400,
+  ],
   ["a batch", `[${call("tools/list", {})},${call("tools/call", { name: "delete" })}]`, 400],
   ["params as a list", call("tools/call", ["delete"]), 400],
   ["arguments as a list", call("tools/call", { name: "read", arguments: ["/etc/passwd"] }), 400],
