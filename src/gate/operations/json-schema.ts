@@ -1,14 +1,20 @@
 /**
  * JSON Schema (2020-12) compiled to functions. The one file that knows `ajv`.
  *
- * Refuses what is no valid schema. A format that nobody knows says nothing, as the specification has it. A
+ * Refuses what is no valid schema, and values whose check would take long (schema-work.ts). A format that nobody knows says nothing, as the specification has it. A
  * `pattern` is run by the runtime's regular expressions: whoever writes one that takes forever on some text
  * has it run on the texts of callers.
  */
 import { Ajv2020 } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
+import { beyond, workBounds } from "./schema-work.ts";
 
-/** Where a value does not fit, and by which keyword. Holds nothing of the value. */
+const LIMITS = {
+  /** Arrays and objects around a value, as for bodies that are changed. */
+  depth: 64,
+} as const;
+
+/** Where a value does not fit, and by which keyword, or `too-deep` and the like. Holds nothing of the value. */
 export interface SchemaFault {
   /** JSON Pointer within the value. */
   readonly pointer: string;
@@ -34,11 +40,16 @@ export function createSchemaCompiler({ trusted }: { readonly trusted: boolean })
   });
   // A package of CommonJS: its function is the default of its default where it is typed so.
   (formats as unknown as { default: (to: Ajv2020) => void }).default(ajv);
+  // Its expression takes the square of the text's length, and the name is none of the specification's.
+  ajv.addFormat("url", true);
   return (text) => {
     const schema = JSON.parse(text) as object | boolean;
     try {
       const check = ajv.compile(schema);
+      const bounds = workBounds(schema, LIMITS.depth);
       return (value) => {
+        const keyword = beyond(value, bounds);
+        if (keyword !== undefined) return { pointer: "", keyword };
         if (check(value)) return undefined;
         const [first] = check.errors ?? [];
         return { pointer: first?.instancePath ?? "", keyword: first?.keyword ?? "schema" };
