@@ -23,6 +23,10 @@ function ground(t: TestContext) {
     waited: [] as number[],
     planned: undefined as { readonly ms: number; readonly run: () => void } | undefined,
   };
+  const keep = (hash = HASH): void => {
+    writeFileSync(join(cache, `${hash}.json`), "x");
+    writeFileSync(join(cache, "newest.json"), JSON.stringify({ hash, url: target.url }));
+  };
   const metrics = createMetrics();
   const quiet = (): void => undefined;
   const fetching = createPolicyFetching({
@@ -43,6 +47,7 @@ function ground(t: TestContext) {
       state.fetched += 1;
       const outcome = state.outcomes.shift() ?? "same";
       if (outcome instanceof Error) throw outcome;
+      if (outcome === "changed") keep(`sha256-${String(state.fetched).padStart(43, "x")}`);
       return outcome;
     },
   });
@@ -53,10 +58,6 @@ function ground(t: TestContext) {
     run();
     for (let tries = 0; state.planned === undefined && tries < 100; tries++)
       await Promise.resolve();
-  };
-  const keep = (hash = HASH): void => {
-    writeFileSync(join(cache, `${hash}.json`), "x");
-    writeFileSync(join(cache, "newest.json"), JSON.stringify({ hash, url: target.url }));
   };
   return { fetching, state, target, turn, keep, metrics };
 }
@@ -109,6 +110,20 @@ test("follow() tells of another bundle, and goes on after failures, later and la
   assert.match(text, /sallyport_policy_bundle_fetches_total\{outcome="changed"\} 2/);
   fetching.stop();
   assert.equal(state.planned, undefined);
+});
+
+test("follow() tells of what another process has fetched into the same cache", async (t) => {
+  const { fetching, turn, keep } = ground(t);
+  let told = 0;
+  keep();
+  await fetching.ready();
+  fetching.follow(async () => void (told += 1));
+  await turn();
+  assert.equal(told, 0);
+  keep(`sha256-${"c".repeat(43)}`);
+  await turn();
+  await turn();
+  assert.equal(told, 1);
 });
 
 test("follow() asks for nothing while a hash is named", async (t) => {

@@ -47,6 +47,8 @@ export function createPolicyFetching(deps: PolicyFetchingDeps): PolicyFetching {
     ["outcome"],
   );
   let failures = 0;
+  /** What the last configuration was prepared with: somebody else may have fetched another since. */
+  let taken: string | undefined;
   let stopped = false;
   let callOff = (): void => undefined;
   let changed: (() => Promise<void>) | undefined;
@@ -84,7 +86,11 @@ export function createPolicyFetching(deps: PolicyFetchingDeps): PolicyFetching {
       const now = wanted();
       // One that is named by its hash does not change.
       if (now === undefined || now.target.hash !== undefined) return;
-      if ((await once(now.target)) === "changed" && !stopped) await changed?.();
+      await once(now.target);
+      const there = newestOf(now.target.cache)?.hash;
+      if (there === taken || stopped) return;
+      taken = there;
+      await changed?.();
     } catch (error) {
       // What was wrong with the fetch is logged; what is wrong with the file is said by whoever loads it.
       if (!(error instanceof SallyportError)) throw error;
@@ -112,8 +118,9 @@ export function createPolicyFetching(deps: PolicyFetchingDeps): PolicyFetching {
   return {
     async ready() {
       const now = wanted();
-      if (now === undefined || isAtHand(now.target)) return;
-      await untilThere(now.target);
+      if (now === undefined) return;
+      if (!isAtHand(now.target)) await untilThere(now.target);
+      taken = newestOf(now.target.cache)?.hash;
     },
     follow(then) {
       changed = then;
