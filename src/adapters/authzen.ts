@@ -120,7 +120,12 @@ function evaluateOne(
     erroring: policy?.erroring ?? [],
     reads: policy?.reads ?? [],
     bundle: policies.hash,
-    asked: { by: asker.by, decisionId: asker.decisionId },
+    asked: {
+      by: asker.by,
+      decisionId: asker.decisionId,
+      ...(asked.request !== undefined &&
+        asked.request.timeMs !== timeMs && { timeMs: asked.request.timeMs }),
+    },
     listener: asker.listener,
     peerAddress: asker.peer.address,
     peerPort: asker.peer.port,

@@ -9,6 +9,7 @@ export const K = {
   amr: literal(',"amr":'),
   asked: literal('"asked":{"by":'),
   askedBy: literal(',"decisionId":'),
+  askedTime: literal(',"time":'),
   authenticator: literal(',"authenticator":'),
   authn: literal('"authn":{'),
   body: literal('"body":'),

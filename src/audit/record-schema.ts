@@ -112,7 +112,7 @@ const shadowSchema = z.strictObject({
 export const decisionSchema = z.strictObject({
   action: text.optional(),
   actor: actorSchema.optional(),
-  asked: z.strictObject({ by: text, decisionId: text }).optional(),
+  asked: z.strictObject({ by: text, decisionId: text, time: time.optional() }).optional(),
   authn: authnSchema.optional(),
   body: z.record(z.string(), bodyValueSchema).optional(),
   bundle: text,

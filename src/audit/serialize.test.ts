@@ -267,6 +267,7 @@ test("decision() writes who else policies saw, each time as the first time", () 
     { actor: plain },
     { actor: plain, authn: undefined, action: "admin:drain" },
     { asked: { by: "corp/pep", decisionId: "01" } },
+    { asked: { by: "corp/pep", decisionId: "03", timeMs: 1_700_000_000_123 } },
     { asked: { by: "corp/pep", decisionId: "02" }, actor: plain, authn: undefined },
     {},
   ];
@@ -280,7 +281,9 @@ test("decision() writes who else policies saw, each time as the first time", () 
     assert.deepEqual(entry.workload, workload);
     assert.deepEqual(entry.device, device);
     assert.deepEqual(entry.actor, present(change.actor));
-    assert.deepEqual(entry.asked, change.asked);
+    const { timeMs, ...asked } = change.asked ?? {};
+    const time = timeMs === undefined ? {} : { time: new Date(timeMs).toISOString() };
+    assert.deepEqual(entry.asked, change.asked && { ...asked, ...time });
   }
 });
 

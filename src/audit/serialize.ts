@@ -377,7 +377,9 @@ function writeFirst(lines: Lines, record: DecisionRecord, { actor, body }: Rare 
   if (record.action !== undefined) lines.raw(K.action).quoted(record.action).raw(K.comma);
   if (actor !== undefined) lines.raw(K.actor).raw(actor).raw(K.comma);
   if (record.asked !== undefined) {
-    lines.raw(K.asked).quoted(record.asked.by).raw(K.askedBy).quoted(record.asked.decisionId);
+    const { by, decisionId, timeMs } = record.asked;
+    lines.raw(K.asked).quoted(by).raw(K.askedBy).quoted(decisionId);
+    if (timeMs !== undefined) lines.raw(K.askedTime).quoted(new Date(timeMs).toISOString());
     lines.raw(K.closeMember);
   }
   if (record.authn !== undefined) writeAuthn(lines, record.authn);

@@ -47,7 +47,8 @@ export async function eachDecision(
     if (isCompletionLine(line)) return;
     const entry = read(line);
     if (isRecordFault(entry)) return fault(`${file}: ${entry.fault}`);
-    if (entry.type !== "decision") return;
+    // What somebody asked about was no traffic: nobody called, and nothing was let through.
+    if (entry.type !== "decision" || entry.asked !== undefined) return;
     if (since !== undefined && entry.time < since) return;
     if (until !== undefined && entry.time > until) return;
     if (wanted.size === 0 || wanted.has(entry.route ?? "")) take(entry);

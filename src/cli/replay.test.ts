@@ -44,6 +44,17 @@ test("replay exits 0 where nothing flips, and 1 with every flip where some do", 
   );
 });
 
+test("replay leaves out what somebody only asked about", (context) => {
+  const asked = { by: "mesh/gateway", decisionId: "01Z" };
+  const folder = ground(context, [
+    permit({ decisionId: "01A" }),
+    permit({ decisionId: "01B", asked }),
+  ]);
+  const same = replay(folder);
+  assert.equal(same.status, 0, same.stderr);
+  assert.match(same.stdout, /^1 decision of /);
+});
+
 test("replay tells programs the same, of the decisions that are asked for", (context) => {
   const folder = ground(context, DECISIONS);
   writeFileSync(

@@ -37,7 +37,14 @@ export interface DecisionRecord {
   /** What policies were asked about, where it is not the method. */
   readonly action?: string | undefined;
   /** Of a decision about what somebody else asks for (AuthZEN): who asked, and the decision that let it ask. */
-  readonly asked?: { readonly by: string; readonly decisionId: string } | undefined;
+  readonly asked?:
+    | {
+        readonly by: string;
+        readonly decisionId: string;
+        /** The time that policies were asked about, where the question named one. */
+        readonly timeMs?: number | undefined;
+      }
+    | undefined;
   readonly listener: string;
   readonly peerAddress: string;
   readonly peerPort: number;

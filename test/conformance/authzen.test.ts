@@ -144,6 +144,17 @@ void test("evaluation answers with the decision, and the id by which the log has
   assert.equal(decisions[0]?.action, "admin:evaluate");
 });
 
+void test("evaluation records the time that it is asked about, where that is not now", async (t) => {
+  const { post, records } = await stage(t);
+  const question = { subject: ALICE, action: GET, resource: INVOICE };
+  await post("evaluation", question);
+  await post("evaluation", { ...question, context: { time: "2026-01-05T10:00:00+01:00" } });
+  assert.deepEqual(
+    records.map(({ asked }) => asked?.timeMs),
+    [undefined, Date.parse("2026-01-05T09:00:00Z")],
+  );
+});
+
 void test("evaluation denies what policies, the router or the route's authenticators would refuse", async (t) => {
   const { post, records } = await stage(t);
   for (const [question, reason] of [

@@ -76,6 +76,9 @@ test("recordedRequest() asks again with the body and the call that the record ho
   const asked = recordedRequest({ ...record, body: BODY });
   assert.deepEqual(asked?.request.body, { amount: 1500 });
   assert.deepEqual(asked?.request.rpc, rpc);
+  const time = "2026-01-05T09:00:00.000Z";
+  const about = recordedRequest({ ...record, asked: { time } });
+  assert.equal(about?.request.timeMs, Date.parse(time), "the time that was asked about");
   assert.ok(asked?.hidden.context?.has("body"));
   const clear = recordedRequest({ ...record, body: {} });
   assert.deepEqual([clear?.request.body, clear?.hidden.context?.has("body")], [{}, false]);

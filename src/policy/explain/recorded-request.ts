@@ -23,7 +23,7 @@ export interface RecordedRequest extends RecordedInputs {
   readonly action?: string | undefined;
   readonly actor?: RecordedActor | undefined;
   /** Of a question that somebody else asked; its address is the subject's, or not known. */
-  readonly asked?: unknown;
+  readonly asked?: { readonly time?: string | undefined } | undefined;
   readonly authn?: RecordedAuthn | undefined;
   readonly body?: RecordedBody | undefined;
   readonly clientAddress?: string | undefined;
@@ -79,7 +79,7 @@ export function recordedRequest(
     // Fields are never read of it: `hidden.headers` stands for them.
     fields: [],
     ip: record.clientAddress ?? (record.asked === undefined ? record.peerAddress : ""),
-    timeMs: Date.parse(record.time),
+    timeMs: Date.parse(record.asked?.time ?? record.time),
     scopes: record.scopes,
     authn: { ...authn, acr: authn.acr },
     workload: record.workload,
