@@ -12,6 +12,7 @@ import { systemClock } from "../platform/clock.ts";
 import { answer, type Answer, type KnownContext } from "../policy/answers/answer.ts";
 import { callerOf, knownCallers } from "../policy/answers/known-callers.ts";
 import { PRINCIPAL_TYPES } from "../policy/cedar-names.ts";
+import { groupFault, roleFault } from "../policy/asserted-names.ts";
 import { compileVerified, verifyPolicies } from "../policy/compile-policies.ts";
 import { clausedPolicies } from "../policy/explain/claused-policies.ts";
 import type { ExplainableSet } from "../policy/explain/explanation.ts";
@@ -66,6 +67,7 @@ export async function whatCan(principal: string, options: WhatOptions): Promise<
   const context = contextOf(options.context);
   const source = sourceOf(subject, principal);
   const named = source.authenticator === undefined ? undefined : subjectOf(principal);
+  checkNames(subject, source, options);
   const caller = callerOf(subject, source, {
     ...(named === undefined ? {} : { named }),
     roles: options.role,
@@ -109,6 +111,23 @@ async function readSet(
   const subject = new FindingSubject({ ...verified, files, vocabulary, written: facts() });
   const policies = clausedPolicies(files, verified.policies);
   return { subject, set: { policies, gate: compiled.policies } };
+}
+
+/** Nobody can have a role that no credential brings: an answer about him would say nothing. */
+function checkNames(
+  { vocabulary }: FindingSubject,
+  { authenticator }: Source,
+  { role, group }: Pick<WhatOptions, "role" | "group">,
+): void {
+  const words = vocabulary.authenticators.find(({ name }) => name === authenticator);
+  const [fault] =
+    words === undefined
+      ? []
+      : [
+          ...role.map((one) => roleFault(one, words)),
+          ...group.map((one) => groupFault(one, words)),
+        ].filter((one) => one !== undefined);
+  if (fault !== undefined) throw refused(undefined, fault.message, fault.remedy);
 }
 
 /** `billing`, `Route::"billing"`, `Service::"billing"` (each of its routes), `Admin`. */

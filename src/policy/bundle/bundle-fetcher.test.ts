@@ -128,6 +128,10 @@ test("fetchBundle() takes none that was signed before the one at hand", async (t
   served.text = built("old", 199).text;
   await assert.rejects(fetchBundle(target), refused(/signed before/));
   assert.equal(newestOf(target.cache)?.hash, young.hash);
+  await assert.rejects(
+    fetchBundle({ ...target, url: `${target.url}?v=2` }),
+    refused(/signed before/),
+  );
   rmSync(join(target.cache, `${young.hash}.json`));
   await assert.rejects(fetchBundle(target), refused(/signed before/));
 });

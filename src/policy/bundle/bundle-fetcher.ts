@@ -36,7 +36,8 @@ export async function fetchBundle(target: BundleTarget): Promise<"changed" | "sa
   const answer = await ask(target, before?.etag);
   if (answer === undefined) return "same";
   const bundle = readBundleFile(answer.text, keys);
-  checkOrder(bundle, known);
+  // Whatever URL it came from: a source that is moved must not bring back what was withdrawn either.
+  checkOrder(bundle, newest);
   const signedAt = bundle.signed?.at;
   const taken: Newest = {
     hash: bundle.hash,

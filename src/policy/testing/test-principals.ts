@@ -8,6 +8,7 @@
 import { ANONYMOUS, type AttributeType, type Principal } from "../../model/principal.ts";
 import { suggest } from "../../model/suggest.ts";
 import type { VocabularyAuthenticator } from "../../model/vocabulary.ts";
+import { groupFault, roleFault } from "../asserted-names.ts";
 import type { Path } from "../../wire/document/place.ts";
 import { PRINCIPAL_TYPES } from "../cedar-names.ts";
 import { type Layer, layered } from "./layers.ts";
@@ -115,15 +116,13 @@ function principalOf(
   checkKind(id.kind, authenticator, (message, remedy) =>
     count.report(whole.pathOf("id"), message, remedy),
   );
-  roles.forEach((role, index) =>
-    checkRole(role, authenticator, (message, remedy) =>
-      count.report([...whole.pathOf("roles"), index], message, remedy),
-    ),
-  );
+  roles.forEach((role, index) => {
+    const fault = roleFault(role, authenticator);
+    if (fault) count.report([...whole.pathOf("roles"), index], fault.message, fault.remedy);
+  });
   groups.forEach((group, index) => {
-    if (group.startsWith(`${authenticator.name}/`)) return;
-    const message = `"${group}" is no group that ${authenticator.name} asserts`;
-    count.report([...whole.pathOf("groups"), index], message, `"${authenticator.name}/${group}"`);
+    const fault = groupFault(group, authenticator);
+    if (fault) count.report([...whole.pathOf("groups"), index], fault.message, fault.remedy);
   });
   const declared =
     id.kind === "device" && authenticator.device !== undefined
@@ -180,16 +179,6 @@ function checkKind(
   if (kinds.includes(kind) || (kind === "device" && device !== undefined)) return;
   const types = kinds.map((one) => PRINCIPAL_TYPES[one]);
   say(`${name} vouches for no ${PRINCIPAL_TYPES[kind]}`, types.join(" or "));
-}
-
-function checkRole(role: string, { name, bareRoles }: VocabularyAuthenticator, say: Say): void {
-  if (bareRoles.includes(role) || role.startsWith(`${name}/`)) return;
-  const close = suggest(role, bareRoles);
-  const scoped = `"${name}/${role}", or add it to the authenticator's allow list`;
-  say(
-    `"${role}" is no role that ${name} asserts`,
-    close === undefined ? scoped : `did you mean "${close}"?`,
-  );
 }
 
 function checkAttributes(
