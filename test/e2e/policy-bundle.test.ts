@@ -77,8 +77,9 @@ void test("a policy bundle is fetched, followed, refused where it is not ours, a
   lives.push(life);
   const status = async (): Promise<number> => (await ask(life.address("edge"))).status;
   assert.equal(await status(), 200);
-  const [decision] = home.records().filter(({ type }) => type === "decision");
-  assert.equal(decision?.["bundle"], first, "a record names the bundle as it was built");
+  await until("a record that names the bundle as it was built", async () =>
+    home.records().some(({ type, bundle }) => type === "decision" && bundle === first),
+  );
 
   await publish(FORBID, "others");
   const failed = 'sallyport_policy_bundle_fetches_total{outcome="failed"}';
