@@ -42,6 +42,7 @@ const others = createHttps(
 let provider: LoginProvider;
 let stage: Stage;
 let browser: Browser;
+let open: () => Promise<Browser>;
 
 async function listening(server: { listen: typeof events.listen; address: typeof events.address }) {
   await new Promise<void>((resolve) => {
@@ -79,11 +80,13 @@ before(async () => {
   - { name: events, path: /events, service: events, authenticate: [people], lifetime: none }`,
     policies: '@id("people") permit (principal is Sallyport::User, action, resource);',
   });
-  browser = await openChromium({
-    "api.example:443": stage.proxy,
-    "evil.example:443": othersAt,
-    "other.api.example:443": othersAt,
-  });
+  open = () =>
+    openChromium({
+      "api.example:443": stage.proxy,
+      "evil.example:443": othersAt,
+      "other.api.example:443": othersAt,
+    });
+  browser = await open();
 });
 
 after(async () => {
@@ -97,13 +100,32 @@ after(async () => {
   others.closeAllConnections();
 });
 
+/** The driver stands still now and then, on any runtime: then with another browser, once. */
 async function inBrowser(run: (context: BrowserContext) => Promise<void>): Promise<void> {
-  const context = await browser.newContext({ ignoreHTTPSErrors: true });
-  context.setDefaultTimeout(30_000);
+  if (await inContext(run)) return;
+  void browser.close();
+  browser = await open();
+  assert.ok(await inContext(run), "the browser stands still");
+}
+
+/** False where it stood still. */
+async function inContext(run: (context: BrowserContext) => Promise<void>): Promise<boolean> {
+  const still = Promise.withResolvers<false>();
+  const timer = setTimeout(() => still.resolve(false), 40_000);
+  const whole = async (): Promise<true> => {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true });
+    context.setDefaultTimeout(30_000);
+    try {
+      await run(context);
+    } finally {
+      await context.close();
+    }
+    return true;
+  };
   try {
-    await run(context);
+    return await Promise.race([whole(), still.promise]);
   } finally {
-    await context.close();
+    clearTimeout(timer);
   }
 }
 
