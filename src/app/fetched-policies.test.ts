@@ -126,6 +126,14 @@ test("follow() tells of what another process has fetched into the same cache", a
   assert.equal(told, 1);
 });
 
+test("follow() goes on where the disk refuses", async (t) => {
+  const { fetching, state, turn } = ground(t);
+  fetching.follow(async () => assert.fail("nothing has changed"));
+  state.outcomes = [Object.assign(new Error("ENOSPC"), { code: "ENOSPC" })];
+  await turn();
+  assert.equal(state.planned?.ms, 60_000);
+});
+
 test("follow() asks for nothing while a hash is named", async (t) => {
   const { fetching, state, turn, target } = ground(t);
   state.wanted = { target: { ...target, hash: HASH }, refreshMs: 1000 };

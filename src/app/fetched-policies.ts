@@ -92,8 +92,10 @@ export function createPolicyFetching(deps: PolicyFetchingDeps): PolicyFetching {
       taken = there;
       await changed?.();
     } catch (error) {
-      // What was wrong with the fetch is logged; what is wrong with the file is said by whoever loads it.
-      if (!(error instanceof SallyportError)) throw error;
+      // What was wrong with the fetch is logged; what is wrong with the file is said by whoever loads it. A disk
+      // that is full must not end a process that serves.
+      if (error instanceof SallyportError) return;
+      log.error("looking for another policy bundle failed", { error: error as Error });
     } finally {
       plan();
     }
