@@ -11,7 +11,7 @@ import { getAllFields, getField } from "../../src/wire/fields.ts";
 import { GrpcCaller, message, type ServiceCall, startGrpcService } from "./grpc-ends.ts";
 import type { AuditRecord } from "./judge.ts";
 import { RawConnection } from "./raw-connection.ts";
-import { startStage, type StageOptions, until } from "./stage.ts";
+import { startStage, type StageOptions } from "./stage.ts";
 
 const service = await startGrpcService();
 const OPTIONS = {
@@ -120,7 +120,7 @@ test("refusals of the gate are trailers-only, name the decision, and reach no se
     const decision = getField(fields, "sallyport-decision") ?? "";
     const text = getField(fields, "grpc-message") ?? "";
     assert.ok(text.includes(reason) && text.includes(decision), text);
-    const record = await found(
+    const record = await stage.found(
       (one) => one["type"] === "decision" && one["decisionId"] === decision,
     );
     assert.equal(record["reason"], reason);
@@ -413,12 +413,7 @@ async function received({ peer, id }: ServiceCall): Promise<string> {
 
 function completionOf(fields: Fields): Promise<AuditRecord> {
   const id = getField(fields, "sallyport-decision");
-  return found((record) => record["type"] === "completion" && record["decisionId"] === id);
-}
-
-async function found(matches: (record: AuditRecord) => boolean): Promise<AuditRecord> {
-  await until(() => stage.records().some(matches));
-  return stage.records().find(matches) ?? {};
+  return stage.found((record) => record["type"] === "completion" && record["decisionId"] === id);
 }
 
 async function untilMetric(line: string): Promise<void> {

@@ -124,7 +124,7 @@ test("a new policy closes the streams that it denies, and no others of their con
   for (const stream of [stranger.stream, cut]) {
     const completion = await completionOf(answerFields(stream));
     assert.equal(completion["end"], "forbidden");
-    const denial = await found(
+    const denial = await stage.found(
       (record) => record["type"] === "decision" && record["stream"] === completion["decisionId"],
     );
     assert.equal(denial["reason"], "forbidden");
@@ -217,10 +217,5 @@ async function listen(caller: Http2Peer, id: number, fields: readonly Field[] = 
 
 function completionOf(answer: readonly Field[]): Promise<AuditRecord> {
   const id = answer.find(([name]) => name === "sallyport-decision")?.[1];
-  return found((record) => record["type"] === "completion" && record["decisionId"] === id);
-}
-
-async function found(matches: (record: AuditRecord) => boolean): Promise<AuditRecord> {
-  await until(() => stage.records().some(matches));
-  return stage.records().find(matches) ?? {};
+  return stage.found((record) => record["type"] === "completion" && record["decisionId"] === id);
 }

@@ -6,7 +6,7 @@ import test, { after } from "node:test";
 import { BinaryWriter, WireType } from "../../src/wire/protobuf.ts";
 import { openCaller, PROTOCOLS } from "./protocols.ts";
 import type { AuditRecord } from "./judge.ts";
-import { startStage, until } from "./stage.ts";
+import { startStage } from "./stage.ts";
 import { readResponses, valuesOf, type StrictResponse } from "./strict-http1.ts";
 
 const DOCUMENT = `openapi: 3.0.3
@@ -68,13 +68,10 @@ when { context.parameters.id == 13 };
     return (JSON.parse(answer.body) as { reason: string }).reason;
   }
 
-  /** Of the decision that the answer names; a denial may be on its way to the disk. */
-  async function recordOf(answer: StrictResponse): Promise<AuditRecord> {
+  /** Of the decision that the answer names. */
+  function recordOf(answer: StrictResponse): Promise<AuditRecord> {
     const [id] = valuesOf(answer, "sallyport-decision");
-    const find = () =>
-      stage.records().find((one) => one["type"] === "decision" && one["decisionId"] === id);
-    await until(() => find() !== undefined);
-    return find() ?? assert.fail("no record");
+    return stage.found((one) => one["type"] === "decision" && one["decisionId"] === id);
   }
 
   test(`${over}: an operation is found after the rewrite, decided about, and recorded`, async () => {
@@ -266,8 +263,8 @@ forbid (principal, action in Sallyport::Action::"shop/shop.Stock", resource);
     assert.deepEqual(valuesOf(answer, "grpc-status"), [status], method);
     assert.match(valuesOf(answer, "grpc-message")[0] ?? "", new RegExp(reason), method);
   }
-  const asked = stage.records().find((one) => one["path"] === "/shop.Stock/Take");
-  assert.equal(asked?.["action"], "shop:shop.Stock/Take");
+  const asked = await stage.found((one) => one["path"] === "/shop.Stock/Take");
+  assert.equal(asked["action"], "shop:shop.Stock/Take");
 });
 
 /** `package shop; service Orders { Get, Refund } service Stock { Take }` as a FileDescriptorSet. */

@@ -41,10 +41,8 @@ test("a file lets a caller in, and what it no longer says closes his streams", a
   const other = [`Authorization: Bearer ${stage.issuer.token({ sub: "other" })}`];
   const client = await WebSocketClient.open(stage.proxy, "/chat/a", fields);
   assert.equal(await client.echo("hello"), "hello");
-  const decision = stage
-    .records()
-    .find(({ type, path }) => type === "decision" && path === "/chat/a");
-  assert.deepEqual(decision?.["determining"], ["talkers-chat"]);
+  const decision = await stage.found(({ type, path }) => type === "decision" && path === "/chat/a");
+  assert.deepEqual(decision["determining"], ["talkers-chat"]);
   await assert.rejects(WebSocketClient.open(stage.proxy, "/chat/a", other), isRefused);
 
   await stage.reload(optionsOf("other"));

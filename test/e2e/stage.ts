@@ -72,6 +72,8 @@ export interface Stage {
   readonly log: () => string;
   /** Every record until now. */
   records(): readonly AuditRecord[];
+  /** The first that fits, once it is there: records are written in batches, a moment after the answer. */
+  found(matches: (record: AuditRecord) => boolean): Promise<AuditRecord>;
   /** The same as it lies on the disk. */
   auditText(): string;
   /** Puts another configuration in force: what is given stands in for what the stage began with. */
@@ -123,6 +125,10 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     folder,
     log,
     records,
+    async found(matches) {
+      await until(() => records().some(matches));
+      return records().find(matches) ?? {};
+    },
     async reload(next) {
       writeFolder(folder, { issuer, service, options: { ...next, tls, upstream } });
       const before = log().length;

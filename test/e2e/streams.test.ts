@@ -162,7 +162,7 @@ test("a new policy closes the streams that it denies, and no others", async () =
   for (const head of [stranger.head, strangersEvents.text]) {
     const completion = await completionOf(head);
     assert.equal(completion["end"], "forbidden");
-    const denial = await found(
+    const denial = await stage.found(
       (record) => record["type"] === "decision" && record["stream"] === completion["decisionId"],
     );
     assert.equal(denial["decision"], "deny");
@@ -243,12 +243,7 @@ async function notSwitched(target: string, fields: readonly string[] = []): Prom
 
 function completionOf(answer: string): Promise<AuditRecord> {
   const id = /^sallyport-decision: (\S+)/im.exec(answer)?.[1];
-  return found((record) => record["type"] === "completion" && record["decisionId"] === id);
-}
-
-async function found(matches: (record: AuditRecord) => boolean): Promise<AuditRecord> {
-  await until(() => stage.records().some(matches));
-  return stage.records().find(matches) ?? {};
+  return stage.found((record) => record["type"] === "completion" && record["decisionId"] === id);
 }
 
 async function untilMetric(line: string): Promise<void> {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import test, { after } from "node:test";
 import { connect, type TLSSocket } from "node:tls";
 import { createRoot, type TestCertificate } from "../certificates.ts";
-import { requestBytes, startStage } from "../e2e/stage.ts";
+import { requestBytes, startStage, until } from "../e2e/stage.ts";
 import { readResponses } from "../e2e/strict-http1.ts";
 import { countsOf, countsOnce, COUNTS_ABSENT } from "./counts.ts";
 
@@ -112,11 +112,14 @@ test(
     );
     assert.equal(counts.connections, 0);
     assert.ok(counts.descriptors <= before.descriptors, JSON.stringify({ before, counts }));
-    const records = stage.records();
     const of = (type: string): Set<unknown> =>
       new Set(
-        records.filter((record) => record["type"] === type).map((record) => record["decisionId"]),
+        stage
+          .records()
+          .filter((record) => record["type"] === type)
+          .map((record) => record["decisionId"]),
       );
+    await until(() => of("completion").size >= asked);
     assert.equal(of("decision").size, asked);
     assert.equal(of("completion").size, asked);
   },

@@ -86,13 +86,17 @@ test(
     assert.doesNotMatch(elsewhere.text, /sp_/i, "the other service saw the key");
     // Where the route says so, the service gets it.
     assert.match((await ask("/passed/a", by(key))).text, new RegExp(key));
-    const records = world.machine.records();
-    const used = records.find(({ route, reason }) => route === "keys" && reason === "permitted");
+    const find = () =>
+      world.machine
+        .records()
+        .find(({ route, reason }) => route === "keys" && reason === "permitted");
+    await until("it is on record", () => find() !== undefined);
+    const used = find();
     assert.match(JSON.stringify(used), /"subject":"acme"/);
     assert.match(JSON.stringify(used), /"kind":"api-key"/);
     // Nowhere but in the answer of the command.
     assert.ok(!world.machine.output.includes(key));
-    assert.ok(!JSON.stringify(records).includes(key));
+    assert.ok(!JSON.stringify(world.machine.records()).includes(key));
     const store = readFileSync(join(world.machine.folder, "data", "state.db"));
     assert.ok(!store.includes(key) && !store.includes(key.slice(3)));
     const shown = await world.machine.does("api-keys", "show", apiKey.id);

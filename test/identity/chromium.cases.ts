@@ -264,6 +264,8 @@ async function submitFrom(context: BrowserContext, site: string, method: string)
     setTimeout(() => form.submit(), 0);
   `);
   const response = await answered;
+  // A page that is closed before it has loaded may stay open, and its driver waits for ever.
+  await page.waitForURL((url) => url.pathname === "/app/form");
   await page.close();
   return response.status();
 }

@@ -76,7 +76,7 @@ test("a pod is known by its projected token, and policies read what it is", asyn
   const forged = testKey("cluster-1", "RS256", "forged");
   assert.equal(await ask(g, cluster.token({ ...FOR_US, key: forged })), "401 invalid-signature");
   assert.deepEqual(cluster.refused, []);
-  const record = g.stage.records().find((one) => one["decision"] === "permit");
+  const record = await g.stage.found((one) => one["decision"] === "permit");
   assert.match(JSON.stringify(record), /system:serviceaccount:shop:checkout/);
 });
 

@@ -100,6 +100,9 @@ after(async () => {
   await stage.close();
 });
 
+/** By path, how often. */
+const asked = new Map<string, number>();
+
 interface Answer {
   readonly status: number;
   readonly reason: string | undefined;
@@ -145,6 +148,7 @@ class Caller {
       this.socket.once("error", reject);
       this.socket.once("close", () => resolve());
     });
+    asked.set(path, (asked.get(path) ?? 0) + 1);
     const credential = token === undefined ? "" : `Authorization: Bearer ${token}\r\n`;
     this.socket.write(`GET ${path} HTTP/1.1\r\nHost: api.example\r\n${credential}\r\n`);
     await whole;
@@ -175,7 +179,7 @@ const permitted = { status: 200, reason: undefined };
 test("a workload is known by its X.509-SVID, and gets what its path gives it", async () => {
   assert.deepEqual(await ask("/payments/x", payments), permitted);
   assert.deepEqual(await ask("/mesh/x", payments), permitted);
-  assert.deepEqual(lastDecision("/mesh/x"), {
+  assert.deepEqual(await lastDecision("/mesh/x"), {
     principal: "mesh/spiffe://prod.example/payments/api",
     workload: "mesh/spiffe://prod.example/payments/api",
   });
@@ -187,7 +191,7 @@ test("a workload is known by its X.509-SVID, and gets what its path gives it", a
 
 test("a federated trust domain is known by its own authenticator", async () => {
   assert.deepEqual(await ask("/mesh/x", shop), permitted);
-  assert.equal(lastDecision("/mesh/x").principal, "partners/spiffe://partner.example/shop");
+  assert.equal((await lastDecision("/mesh/x")).principal, "partners/spiffe://partner.example/shop");
   // Of a trust domain that the route does not list, it is as if there were no certificate.
   assert.equal((await ask("/payments/x", shop)).reason, "missing-credential");
   await until(() =>
@@ -264,7 +268,7 @@ test("an intermediate that is constrained to other names makes no workloads of o
 
 test("a device is known by a plain certificate", async () => {
   assert.deepEqual(await ask("/device/x", sensor), permitted);
-  assert.equal(lastDecision("/device/x").principal, "devices/sensor-7");
+  assert.equal((await lastDecision("/device/x")).principal, "devices/sensor-7");
   const other = devices.issue({ name: "sensor-7", within: [[OID.organization, "Evil"]] });
   assert.equal((await ask("/device/x", other)).reason, "missing-credential");
 });
@@ -289,12 +293,15 @@ test("a forbid on the workload is not shed by adding a token", async () => {
 test("with two credentials the route's order says who the principal is, and a bad one is refused", async () => {
   const token = stage.issuer.token({ sub: "somebody" });
   assert.deepEqual(await ask("/either/x", payments, { token }), permitted);
-  assert.deepEqual(lastDecision("/either/x"), {
+  assert.deepEqual(await lastDecision("/either/x"), {
     principal: "test/somebody",
     workload: "mesh/spiffe://prod.example/payments/api",
   });
   assert.deepEqual(await ask("/either/x", payments), permitted);
-  assert.equal(lastDecision("/either/x").principal, "mesh/spiffe://prod.example/payments/api");
+  assert.equal(
+    (await lastDecision("/either/x")).principal,
+    "mesh/spiffe://prod.example/payments/api",
+  );
   const forged = svid("spiffe://prod.example/payments/api", partner);
   assert.equal((await ask("/either/x", forged, { token })).reason, "wrong-identity");
   assert.equal((await ask("/either/x", payments, { token: "bad" })).status, 401);
@@ -343,14 +350,17 @@ interface Named {
 }
 
 /** Of the last decision about a path: who it was about, as `authenticator/subject`. */
-function lastDecision(path: string): {
+async function lastDecision(path: string): Promise<{
   readonly principal: string;
   readonly workload: string | undefined;
-} {
-  const last = stage
-    .records()
-    .filter(({ type, path: of }) => type === "decision" && of === path)
-    .at(-1) as { readonly principal?: Named; readonly workload?: Named } | undefined;
+}> {
+  const all = () =>
+    stage.records().filter(({ type, path: of }) => type === "decision" && of === path);
+  // Records are written in batches, a moment after the answer.
+  await until(() => all().length === asked.get(path));
+  const last = all().at(-1) as
+    | { readonly principal?: Named; readonly workload?: Named }
+    | undefined;
   const idOf = ({ authenticator, subject }: Named): string => `${authenticator}/${subject}`;
   assert.ok(last?.principal !== undefined);
   return {

@@ -127,9 +127,7 @@ function recordsWith(reason: string): readonly Record<string, unknown>[] {
 
 async function reasonOf({ headers }: Shown): Promise<unknown> {
   const id = headers["sallyport-decision"];
-  const find = () => stage.records().find(({ decisionId }) => decisionId === id);
-  await until(() => find() !== undefined);
-  return find()?.["reason"];
+  return (await stage.found(({ decisionId }) => decisionId === id))["reason"];
 }
 
 test("a person logs in with pushed requests and userinfo, and is known by group", async () => {

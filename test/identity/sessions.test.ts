@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import { after, test } from "node:test";
 import { PROTOCOLS, openCaller, type Protocol } from "../e2e/protocols.ts";
 import { type AuditRecord } from "../e2e/judge.ts";
-import { startStage, until } from "../e2e/stage.ts";
+import { startStage } from "../e2e/stage.ts";
 import { readResponses, valuesOf } from "../e2e/strict-http1.ts";
 import { sealSession } from "./sealed-session.ts";
 
@@ -67,10 +67,10 @@ async function call(
   assert.ok(answer !== undefined, caller.text);
   const values = (name: string): string[] => valuesOf(answer, name);
   const [id] = values("sallyport-decision");
-  const find = (): AuditRecord | undefined =>
-    stage.records().find(({ type, decisionId }) => type === "decision" && decisionId === id);
-  await until(() => find() !== undefined);
-  return { status: answer.status, values, body: answer.body, decision: find() ?? {} };
+  const decision = await stage.found(
+    ({ type, decisionId }) => type === "decision" && decisionId === id,
+  );
+  return { status: answer.status, values, body: answer.body, decision };
 }
 
 const CROSS: readonly [name: string, method: string, fields: readonly string[], status: number][] =
