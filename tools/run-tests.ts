@@ -9,7 +9,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, globSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const LIMITS = {
@@ -110,7 +110,7 @@ async function run({ runtime, files: some, alone, output }: Run): Promise<Outcom
       stdio: ["inherit", target, target],
     });
     const passed = (await ended(child)) === 0;
-    if (runtime === "node") return { passed, failed: filesWith(linesOf(report)) };
+    if (runtime === "node") return { passed, failed: linesOf(report) };
     const text = readFileSync(output ?? report, "utf8");
     if (output === undefined) console.log(text);
     return { passed, failed: failedInBun(text) };
@@ -152,18 +152,6 @@ function linesOf(path: string): string[] {
   return readFileSync(path, "utf8")
     .split("\n")
     .filter((line) => line !== "");
-}
-
-/** Node names the file in which a test is written, which may be one that test files share. */
-function filesWith(places: readonly string[]): string[] {
-  const found = places.flatMap((place) => {
-    if (files.includes(place)) return [place];
-    const users = files.filter((file) =>
-      readFileSync(join(root, file), "utf8").includes(`/${basename(place)}"`),
-    );
-    return users.length > 0 ? users : [place];
-  });
-  return [...new Set(found)];
 }
 
 /** Bun names a file, then each of its tests. */

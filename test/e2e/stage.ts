@@ -240,10 +240,7 @@ async function startProxy(folder: string): Promise<{
     cwd: folder,
     env: {
       ...process.env,
-      // Another one than the tests' own, where what drives them does not run there.
-      SALLYPORT_RUNTIME:
-        process.env["SALLYPORT_STAGE_RUNTIME"] ??
-        (process.versions["bun"] === undefined ? "node" : "bun"),
+      SALLYPORT_RUNTIME: process.versions["bun"] === undefined ? "node" : "bun",
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
