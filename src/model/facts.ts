@@ -1,3 +1,4 @@
+import type { AccessDetail, Ancestor } from "./access-detail.ts";
 import type { Reason } from "./reason.ts";
 import type { Principal } from "./principal.ts";
 
@@ -32,6 +33,10 @@ export interface CredentialFacts {
   readonly acceptedAudience: readonly string[];
   /** The only services that it may be presented to; undefined or left out: any that takes it. */
   readonly services?: readonly string[] | undefined;
+  /** Requests that it is good for, where it was narrowed: those that fit one entry. Left out: any. */
+  readonly narrowed?: readonly AccessDetail[] | undefined;
+  /** What it was derived from, the nearest first: revoking any of these revokes it. Left out: nothing. */
+  readonly ancestors?: readonly Ancestor[] | undefined;
   /** `scope`/`scp`, split. */
   readonly scopes: readonly string[];
   /** `jti`, or undefined. */
