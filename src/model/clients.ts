@@ -1,0 +1,21 @@
+/** Clients of the token endpoint, as configurations declare them and operators register them. */
+import { z } from "zod";
+
+/**
+ * `client_id`. No slash and no colon: a SPIFFE ID, a service account and the subject of another
+ * authenticator can then never be taken for one, nor the other way round.
+ */
+export const clientIdSchema = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$/,
+    "letters, digits, '-', '.' and '_', with a letter or a digit at both ends (at most 128), such as billing-job",
+  );
+
+/** What a client is to policies. */
+export interface ClientProfile {
+  readonly id: string;
+  readonly roles: readonly string[];
+  readonly groups: readonly string[];
+  readonly attributes: Readonly<Record<string, string | boolean | number | readonly string[]>>;
+}
