@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { addressSchema, duration, nameSchema } from "../model/options.ts";
 import { SIGNING_ALGORITHMS } from "../model/signing.ts";
+import { tokenOptionsSchema } from "./token/token-options.ts";
 
 const LIMITS = {
   /** Characters of paths, addresses and names of variables; no real one comes near. */
@@ -168,6 +169,11 @@ const keeperSchema = z
         "How long a signing key signs before the next one takes its place, from 3h to 365d and at least `lifetime`, 24h when left out. The next one is published ahead of that.",
       ),
     maxStaleness: maxStalenessSchema,
+    tokens: tokenOptionsSchema
+      .optional()
+      .describe(
+        "The token endpoint, on listeners with `serve: [token]`: keys for services, by OAuth 2.0. No keys are issued when left out.",
+      ),
     serve: serveSchema
       .optional()
       .describe(
@@ -185,6 +191,10 @@ const keeperSchema = z
   .refine(({ lifetime, rotate }) => lifetime <= rotate, {
     message: "at least lifetime: otherwise keys pile up that are published and sign nothing",
     path: ["rotate"],
+  })
+  .refine(({ lifetime, tokens }) => (tokens?.lifetime ?? 0) <= lifetime, {
+    message: "at most authority.lifetime: a key would outlive what verifies it",
+    path: ["tokens", "lifetime"],
   })
   .readonly();
 

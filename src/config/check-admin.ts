@@ -1,9 +1,9 @@
 /** The admin API is the way to take the whole proxy over: who may ask, and over what, has to be certain. */
 import type { AdminOptions } from "../admin/admin-options.ts";
 import { ANONYMOUS_NAME } from "../gate/route-options.ts";
-import { cidrContains, parseAddress, parseCidr } from "../wire/address.ts";
 import { checkAccepted } from "./check-authenticators.ts";
 import type { Draft } from "./draft.ts";
+import { isLoopbackAddress } from "./loopback.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 import type { Path } from "../wire/document/place.ts";
 
@@ -42,21 +42,8 @@ function tokenProblems(
 }
 
 function transportProblems({ address = "", tls, insecureHttp }: AdminOptions): PathProblem[] {
-  if (tls !== undefined || insecureHttp || isLoopback(hostOf(address))) return [];
+  if (tls !== undefined || insecureHttp || isLoopbackAddress(address)) return [];
   const message = "tokens for the admin API would go over the network in plain HTTP";
   const remedy = "admin.tls, an address on loopback, or insecureHttp: true";
   return [{ path: ["admin", "authenticate"], message, remedy }];
-}
-
-const LOOPBACK = ["127.0.0.0/8", "::1/128"].flatMap((block) => parseCidr(block) ?? []);
-
-/** A name other than localhost may resolve to anything, so it is none. */
-function isLoopback(host: string): boolean {
-  const address = parseAddress(host);
-  return address !== undefined && LOOPBACK.some((block) => cidrContains(block, address));
-}
-
-function hostOf(address: string): string {
-  const host = address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");
-  return host.toLowerCase() === "localhost" ? "127.0.0.1" : host;
 }

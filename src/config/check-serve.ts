@@ -9,6 +9,7 @@ import type { PathProblem } from "../wire/document/issues.ts";
 const OWN_PATHS = [
   "/.well-known/sallyport",
   "/.well-known/oauth-protected-resource",
+  "/.well-known/oauth-authorization-server",
   "/.sallyport",
 ] as const;
 

@@ -29,6 +29,7 @@ import { checkShared, checkSharedWarnings } from "./check-shared.ts";
 import { checkStore, checkStoreWarnings } from "./check-store.ts";
 import { checkTemplates } from "./check-templates.ts";
 import { checkTlsFiles, checkTlsWarnings } from "./check-tls.ts";
+import { checkTokens, checkTokensWarnings } from "./check-tokens.ts";
 import { checkWorkloadApi, checkWorkloadApiWarnings } from "./check-workload-api.ts";
 import type { Draft } from "./draft.ts";
 import type { Expansion } from "./expand.ts";
@@ -60,6 +61,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkRoutes(draft),
     ...(composed ? [] : checkSomeRoute(expansion.value)),
     ...checkServe(draft),
+    ...(ownOnly ? [] : checkTokens(draft)),
     ...checkServices(draft),
     ...checkLimits(draft),
     ...checkAuthenticators(draft),
@@ -91,6 +93,7 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkClientsWarnings(draft),
     ...checkConfirmationWarnings(draft),
     ...checkServeWarnings(draft),
+    ...checkTokensWarnings(draft),
     ...checkAuthorityWarnings(draft),
     ...checkPoliciesWarnings(draft),
     ...checkPublishedSecrets(draft, expansion),

@@ -6,7 +6,7 @@ import { addressSchema, byteSize, duration, nameSchema } from "../model/options.
 import { listenerTlsSchema } from "./tls-options.ts";
 
 /** What `listeners[].serve` may name. */
-const OWN_PATHS = ["well-known", "login"] as const;
+const OWN_PATHS = ["well-known", "login", "token"] as const;
 
 /** `listeners[].limits`: what one caller may take. */
 export const listenerLimitsSchema = z.strictObject({
@@ -125,7 +125,7 @@ export const listenerSchema = z.strictObject({
     .readonly()
     .default([])
     .describe(
-      "Our own paths that are answered here, before any route. `well-known`: the public keys of the authority, for whoever verifies what it signs (`/.well-known/sallyport/jwks.json`) and for services that check `x-sallyport-assertion` (`/.well-known/sallyport/assertions.json`); and with an https: `publicOrigin` (http: on loopback) what OAuth clients are told of each route (`/.well-known/oauth-protected-resource`, RFC 9728). `login`: where people log in and out at the providers of `oidc` authenticators (`/.sallyport/login`, `/.sallyport/callback/NAME`, `/.sallyport/logout`, `/.sallyport/backchannel-logout/NAME`); browsers that go to a page of a route with one of them are sent there. None when left out. Where a listener has either, no route may lie under `/.well-known/sallyport/`, `/.well-known/oauth-protected-resource` or `/.sallyport/`.",
+      "Our own paths that are answered here, before any route. `well-known`: the public keys of the authority, for whoever verifies what it signs (`/.well-known/sallyport/jwks.json`) and for services that check `x-sallyport-assertion` (`/.well-known/sallyport/assertions.json`); and with an https: `publicOrigin` (http: on loopback) what OAuth clients are told of each route (`/.well-known/oauth-protected-resource`, RFC 9728). `login`: where people log in and out at the providers of `oidc` authenticators (`/.sallyport/login`, `/.sallyport/callback/NAME`, `/.sallyport/logout`, `/.sallyport/backchannel-logout/NAME`); browsers that go to a page of a route with one of them are sent there. `token`: where clients get keys, ask about them and give them back (`/.sallyport/token`, `/.sallyport/introspect`, `/.sallyport/revoke`, and what clients find out by themselves at `/.well-known/oauth-authorization-server`), which needs a `publicOrigin`, `authority.tokens`, and TLS or an address on loopback. None when left out. Where a listener has one of them, no route may lie under `/.well-known/sallyport/`, `/.well-known/oauth-protected-resource`, `/.well-known/oauth-authorization-server` or `/.sallyport/`.",
     ),
   limits: listenerLimitsSchema.prefault({}).describe("What one caller may take."),
 });

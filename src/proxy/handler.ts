@@ -65,7 +65,12 @@ export interface HandlerDeps extends ForwardDeps {
   readonly wellKnown?: WellKnown | undefined;
   /** Where people log in and out. */
   readonly login?: LoginEndpoints | undefined;
+  /** Endpoints of ours that are none of the proxy's: whether the request was for one, and is answered. */
+  readonly own?: ((exchange: Exchange, gate: GateSnapshot) => boolean) | undefined;
 }
+
+/** What all of our own paths begin with: no other request pays more than this look at two characters. */
+const OWN_PATHS = "/.";
 
 export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
   return {
@@ -75,6 +80,13 @@ export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
       if (deps.wellKnown !== undefined && snapshot.wellKnown.has(connection.listener)) {
         const own = deps.wellKnown.answer(head, connection.listener, snapshot.resources);
         if (own !== undefined) return exchange.reply(own.status, own.fields, own.body);
+      }
+      if (
+        deps.own !== undefined &&
+        head.target.startsWith(OWN_PATHS) &&
+        deps.own(exchange, snapshot.gate)
+      ) {
+        return;
       }
       const { logins } = snapshot;
       if (
