@@ -2,7 +2,14 @@
  * What a protocol engine (HTTP/1.1 here, HTTP/2 beside it) offers to the handler of a request, and
  * what the handler hands to an upstream. The engine moves the bytes; the handler decides.
  */
-import type { BodyKind, Fields, Peer, RequestHead, TrustProxy } from "../model/http.ts";
+import type {
+  BodyKind,
+  Fields,
+  Peer,
+  RequestHead,
+  ResponseHead,
+  TrustProxy,
+} from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
 import type { TunnelPipe, TunnelSide } from "./tunnel.ts";
 
@@ -123,6 +130,18 @@ export interface MalformedRequest {
   readonly detail: string;
 }
 
+/** What proves to the service who sends, where that is ours to say and not the caller's (the sidecar). */
+export interface SentCredentials {
+  /** Made anew each time that the request is written: a proof holds once. */
+  fields(): Fields;
+  /**
+   * The service answered 401, and nothing of that has gone out. Undefined: it is the answer. Else it is let
+   * go; once it resolves, the request is written again, or fails for the reason given. Never rejects. It is
+   * asked as often as 401 comes, so it has to have an end.
+   */
+  refused(answer: ResponseHead): Promise<Reason | undefined> | undefined;
+}
+
 /** A request as it goes to the service. Framing (`content-length`, `transfer-encoding`, `connection`) is the engine's, from the parsed state. */
 export interface UpstreamRequest {
   readonly method: string;
@@ -130,6 +149,8 @@ export interface UpstreamRequest {
   readonly target: string;
   /** Already dropped, stripped and set; includes `host`; without hop-by-hop and framing fields. */
   readonly fields: Fields;
+  /** Fields beside those, of names that are not among them. Left out: there are none. */
+  readonly credentials?: SentCredentials | undefined;
   readonly connectTimeoutMs: number;
   /**
    * How long the caller itself waits, from its head on: whatever else bounds the exchange, and as long

@@ -97,8 +97,10 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     const { head } = this.exchange;
     const connection = this.connection;
     invariant(connection !== undefined && !this.over, "connected for nobody");
-    const { method, target, fields, websocketKey } = this.request;
+    const { method, target, credentials, websocketKey } = this.request;
     const websocket = websocketKey !== undefined;
+    const { fields: plain } = this.request;
+    const fields = credentials === undefined ? plain : [...plain, ...credentials.fields()];
     connection.begin({ method, target, fields, websocket, received: head.fields }, head);
     this.written = true;
     this.#sentAt = this.service.clock.monotonic();
@@ -138,6 +140,7 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
       this.again(cause, { unsent: false, answer: head })
     )
       return;
+    if (head.status === 401 && this.authenticateAgain(head)) return;
     this.replay = undefined;
     this.#upstreamMs = this.service.clock.monotonic() - this.#sentAt;
     const fields = forwardable(head.fields, head.connectionOptions);

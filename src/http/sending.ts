@@ -10,6 +10,7 @@
  *   section 9.2.2) and its body is at hand;
  * - the service said that it did not act on it (RFC 9113 section 8.7): it is sent again whatever its
  *   method, at first to the same endpoint, which may only have ended a connection, then to others;
+ * - the service answered 401, and who sends has other credentials than those that were refused;
  * - what the service's `retries` cover, within their budget, under the same conditions.
  */
 import type { Fields, ResponseHead } from "../model/http.ts";
@@ -52,7 +53,7 @@ const LIMITS = {
    * no requests.
    */
   unprocessed: 3,
-  /** Bytes of a body that are kept until there is an answer, for services that may hand it back. */
+  /** Bytes of a body that are kept until there is an answer, for services that may hand it back or refuse us. */
   handedBack: 64 * 1024,
 } as const;
 
@@ -172,7 +173,7 @@ export abstract class Sending implements Waiter {
     endpoint.entered();
     this.endpoint = endpoint;
     this.#entered = true;
-    if (endpoint.pool.http2 && !this.reading) {
+    if (!this.reading && (endpoint.pool.http2 || this.request.credentials !== undefined)) {
       this.replay ??= this.#newReplay(LIMITS.handedBack);
     }
     this.#take();
@@ -252,6 +253,31 @@ export abstract class Sending implements Waiter {
     this.#between();
     if (next === undefined) this.#stopWaiting = this.#later(wait, () => this.#attempt());
     else this.#sendTo(next);
+    return true;
+  }
+
+  /**
+   * The service did not act on the request because of who we are to it (RFC 9110 section 15.5.2): with other
+   * credentials it may, whatever the method. False: that is the answer.
+   */
+  protected authenticateAgain(answer: ResponseHead): boolean {
+    const { credentials } = this.request;
+    if (credentials === undefined || this.answered || !this.#bodyAtHand) return false;
+    const ready = credentials.refused(answer);
+    if (ready === undefined) return false;
+    this.connection?.discard(answer);
+    this.#between();
+    const stop = this.#later(Math.max(0, this.totalLeft()), () => this.outOfTime());
+    this.#stopWaiting = stop;
+    const ended = (reason: Reason | undefined): void => {
+      if (this.#stopWaiting !== stop) return;
+      this.#waited();
+      this.#guarded(() => {
+        if (reason === undefined) this.#attempt();
+        else this.fail(reason, "the service refused our credentials, and there are no others");
+      });
+    };
+    ready.then(ended, () => ended("internal-error"));
     return true;
   }
 
