@@ -65,14 +65,14 @@ test("sessions() keeps no token and no claim where anybody could read them", asy
   for (const store of ["cookie", "memory"]) {
     const ground = new SessionGround({ session: { store } });
     const browser = await ground.login(
-      { sub: "ada", secret_note: "CANARY-note" },
+      { sub: "CANARY-subject", secret_note: "CANARY-note" },
       { refreshToken: "CANARY-refresh", idToken: "CANARY-id" },
     );
     const text = browser.header() ?? "";
     const decoded = text.replace(/[A-Za-z0-9_-]{8,}/g, (part) =>
       Buffer.from(part, "base64url").toString("latin1"),
     );
-    assert.doesNotMatch(text + decoded, /CANARY|ada/);
+    assert.doesNotMatch(text + decoded, /CANARY/);
   }
 });
 
