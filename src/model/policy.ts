@@ -1,5 +1,6 @@
 import type { Actor } from "./facts.ts";
 import type { Fields } from "./http.ts";
+import type { IssueGrant, IssueQuestion, KeyBinding } from "./issued-keys.ts";
 import type { AttributeValue, Principal } from "./principal.ts";
 import type { RpcCall } from "./rpc.ts";
 
@@ -55,6 +56,23 @@ export interface PolicyRequest {
   readonly body?: Readonly<Record<string, AttributeValue>> | undefined;
   /** What its body asks for, on routes of JSON-RPC and MCP. */
   readonly rpc?: RpcCall | undefined;
+  /** Of ISSUE_KEY_ACTION, and of nothing else: what is asked for; then there is no route. */
+  readonly issue?: PolicyIssue | undefined;
+}
+
+/** What policies see of a key before it is issued, beside what they see of every request. */
+export interface PolicyIssue {
+  /** Name of the service that it is to be good for: the resource. */
+  readonly service: string;
+  readonly lifetimeSeconds: number;
+  readonly binding: KeyBinding;
+  readonly grant: IssueGrant;
+  readonly as: IssueQuestion["as"];
+  /** `client_id` of who asks. */
+  readonly client: string;
+  readonly narrowed: boolean;
+  /** `principalId` of the other party of an exchange. */
+  readonly other: string | undefined;
 }
 
 /** Headers and query parameters by name, as far as they are known. */

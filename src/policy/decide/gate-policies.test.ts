@@ -2,13 +2,14 @@
  * The gate's view: lazy context, index and principal cache against the official engine over the same
  * request written out as entities, and the two rules in which the gate differs. For calls of the admin
  * API the official engine is given the policies without the permits that name no admin action in
- * their scope: that is all in which they may differ there.
+ * their scope: that is all in which they may differ there. Of keys that are to be issued they never differ.
  */
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { ANONYMOUS, principalId, type Principal } from "../../model/principal.ts";
-import type { PolicyDecision, PolicyRequest } from "../../model/policy.ts";
+import { ISSUE_KEY_ACTION } from "../../model/issued-keys.ts";
+import type { PolicyDecision, PolicyIssue, PolicyRequest } from "../../model/policy.ts";
 import { METHODS, type Vocabulary } from "../../model/vocabulary.ts";
 import { ACTIONS, ADMIN_ACTIONS } from "../cedar-names.ts";
 import { compilePolicy } from "../cedar/compile-policy.ts";
@@ -278,7 +279,72 @@ void test("decide() lets every forbid count for the admin API, and deny where it
   assert.equal(onRoutes.decide(REQUEST).reason, "forbidden");
 });
 
+const ISSUE: PolicyIssue = {
+  service: "billing",
+  lifetimeSeconds: 300,
+  binding: "dpop",
+  grant: "token-exchange",
+  as: "subject",
+  client: "billing-job",
+  narrowed: true,
+  other: "mesh/payments",
+};
+const ISSUING: PolicyRequest = { ...REQUEST, action: ISSUE_KEY_ACTION, route: "", issue: ISSUE };
+
+void test("decide() shows policies what is asked for where a key is to be issued", async () => {
+  for (const condition of [
+    'action == Sallyport::Action::"issueKey" && !(action in Sallyport::Action::"read")',
+    '!(action in [Sallyport::Action::"write", Sallyport::Action::"admin"])',
+    'resource == Sallyport::Service::"billing" && resource.owner == "payments"',
+    'context.lifetime == 300 && context.binding == "dpop" && context.grant == "token-exchange"',
+    'context.as == "subject" && context.client == "billing-job" && context.narrowed',
+    'context has other && context.other == "mesh/payments"',
+    'context.scopes.contains("read") && context.ip == ip("10.1.2.3") && context.authn.age == 12',
+    'context.time == datetime("2023-11-14T22:13:20Z") && !(context has workload)',
+    "!(context has path) && !(context has headers) && !(context has parameters)",
+  ]) {
+    assert.equal((await permits(condition, ISSUING)).reason, "permitted", condition);
+  }
+  const alone = { ...ISSUING, issue: { ...ISSUE, other: undefined } };
+  assert.equal((await permits("context has other", alone)).reason, "no-permit");
+});
+
+void test("decide() issues by a permit for all actions, and by none for methods", async () => {
+  const all = await gate('permit (principal, action, resource in Sallyport::Service::"billing");');
+  assert.equal(all.decide(ISSUING).reason, "permitted");
+  const elsewhere = { ...ISSUING, issue: { ...ISSUE, service: "orders" } };
+  assert.equal(all.decide(elsewhere).reason, "no-permit");
+  const methods = await gate(
+    'permit (principal, action in [Sallyport::Action::"read", Sallyport::Action::"write"], resource);',
+    "permit (principal, action, resource is Sallyport::Route);",
+    'permit (principal, action in Sallyport::Action::"admin", resource);',
+  );
+  assert.equal(methods.decide(ISSUING).reason, "no-permit");
+});
+
+void test("decide() issues nothing where a forbid reads what a key does not have", async () => {
+  const policies = await gate(
+    '@id("all") permit (principal, action, resource);',
+    '@id("paths") forbid (principal, action, resource) when { context.path like "/admin/*" };',
+  );
+  assert.equal(policies.decide(REQUEST).reason, "permitted");
+  const { reason, determining } = policies.decide(ISSUING);
+  assert.deepEqual([reason, determining], ["policy-error", ["paths"]]);
+});
+
+void test("decide() throws for a key for nothing that is known, and for another action with one", async () => {
+  const policies = await gate("permit (principal, action, resource);");
+  const nowhere = { ...ISSUING, issue: { ...ISSUE, service: "nope" } };
+  assert.throws(() => policies.decide(nowhere), TypeError);
+  assert.throws(() => policies.decide({ ...ISSUING, action: "admin:drain" }), TypeError);
+  assert.throws(() => policies.decide({ ...ISSUING, issue: undefined }), TypeError);
+});
+
 const CONDITIONS = [
+  "context.lifetime <= 300 && !context.narrowed",
+  'context has other && context.other == "mesh/payments"',
+  'context.as == "subject" || context.binding != "none"',
+  'context has grant && context.grant == "token-exchange" && context.client == "billing-job"',
   "true",
   "false",
   "resource.tier > 2",
@@ -327,6 +393,8 @@ const actionScope = fc.constantFrom(
   'action in Sallyport::Action::"DELETE"',
   'action in [Sallyport::Action::"write", Sallyport::Action::"GET"]',
   'action in [Sallyport::Action::"GET", Sallyport::Action::"read"]',
+  'action == Sallyport::Action::"issueKey"',
+  'action in [Sallyport::Action::"read", Sallyport::Action::"issueKey"]',
   'action == Sallyport::Action::"admin:drain"',
   'action in Sallyport::Action::"admin:read"',
   'action in [Sallyport::Action::"read", Sallyport::Action::"admin"]',
@@ -370,7 +438,7 @@ const principal: fc.Arbitrary<Principal> = fc.oneof(
     ),
   }),
 );
-const request: fc.Arbitrary<PolicyRequest> = fc.record({
+const traffic: fc.Arbitrary<PolicyRequest> = fc.record({
   principal,
   action: fc.constantFrom(...METHODS, "admin:listWorkloads", "admin:drain"),
   route: fc.constantFrom("billing", "invoices", "orders"),
@@ -404,6 +472,20 @@ const request: fc.Arbitrary<PolicyRequest> = fc.record({
     { protocol: "mcp", kind: "notification", method: "notifications/initialized" },
   ),
 });
+const issue: fc.Arbitrary<PolicyIssue> = fc.record({
+  service: fc.constantFrom("billing", "orders"),
+  lifetimeSeconds: fc.constantFrom(60, 300, 301),
+  binding: fc.constantFrom("none", "dpop", "mtls"),
+  grant: fc.constantFrom("client-credentials", "token-exchange", "jwt-bearer"),
+  as: fc.constantFrom("subject", "actor"),
+  client: fc.constantFrom("billing-job", "mesh/payments"),
+  narrowed: fc.boolean(),
+  other: fc.constantFrom(undefined, "mesh/payments"),
+});
+const issuing: fc.Arbitrary<PolicyRequest> = fc
+  .tuple(traffic, issue)
+  .map(([one, wanted]) => ({ ...one, action: ISSUE_KEY_ACTION, issue: wanted }));
+const request = fc.oneof({ weight: 3, arbitrary: traffic }, { weight: 1, arbitrary: issuing });
 
 void test("decide() agrees with the official engine over the request written out", async () => {
   const reasons = new Set<string>();
@@ -508,31 +590,37 @@ function writtenOut(one: PolicyRequest): Parameters<typeof officialIsAuthorized>
     fields.push([one.fields[index] ?? "", one.fields[index + 1] ?? ""]);
   }
   const plain = { attrs: {}, parents: [] };
+  const everywhere = {
+    ip: { __extn: { fn: "ip", arg: one.ip } },
+    time: { __extn: { fn: "datetime", arg: new Date(one.timeMs).toISOString() } },
+    scopes: one.scopes,
+    authn: {
+      kind: one.authn.kind,
+      authenticator: one.authn.authenticator,
+      age: one.authn.ageSeconds,
+      amr: one.authn.amr,
+      bound: one.authn.bound,
+      ...(one.authn.acr === undefined ? {} : { acr: one.authn.acr }),
+    },
+  };
   return {
     principal: caller,
     action: uid("Action", one.action),
-    resource: isAdmin(one) ? uid("Admin", "api") : uid("Route", one.route),
-    context: {
-      path: one.path,
-      host: one.host,
-      method: one.method,
-      params: one.params,
-      query: { __entity: uid("Query", "request") },
-      headers: { __entity: uid("Headers", "request") },
-      ip: { __extn: { fn: "ip", arg: one.ip } },
-      time: { __extn: { fn: "datetime", arg: new Date(one.timeMs).toISOString() } },
-      scopes: one.scopes,
-      authn: {
-        kind: one.authn.kind,
-        authenticator: one.authn.authenticator,
-        age: one.authn.ageSeconds,
-        amr: one.authn.amr,
-        bound: one.authn.bound,
-        ...(one.authn.acr === undefined ? {} : { acr: one.authn.acr }),
-      },
-      ...(one.body === undefined ? {} : { body: one.body }),
-      ...(one.rpc === undefined ? {} : { rpc: { ...one.rpc } }),
-    },
+    resource: resourceOf(one),
+    context:
+      one.issue !== undefined
+        ? { ...everywhere, ...asked(one.issue) }
+        : {
+            path: one.path,
+            host: one.host,
+            method: one.method,
+            params: one.params,
+            query: { __entity: uid("Query", "request") },
+            headers: { __entity: uid("Headers", "request") },
+            ...everywhere,
+            ...(one.body === undefined ? {} : { body: one.body }),
+            ...(one.rpc === undefined ? {} : { rpc: { ...one.rpc } }),
+          },
     entities: [
       {
         uid: caller,
@@ -557,6 +645,7 @@ function writtenOut(one: PolicyRequest): Parameters<typeof officialIsAuthorized>
         attrs: {},
         parents: [uid("Action", "admin")],
       })),
+      { ...plain, uid: uid("Action", ISSUE_KEY_ACTION) },
       { uid: uid("Admin", "api"), attrs: { public: false }, parents: [] },
       ...VOCABULARY.services.map(({ name, attributes }) => ({
         uid: uid("Service", name),
@@ -575,6 +664,16 @@ function writtenOut(one: PolicyRequest): Parameters<typeof officialIsAuthorized>
       { ...plain, uid: uid("Headers", "request"), tags: tagsOf(fields) },
     ],
   };
+}
+
+function resourceOf(one: PolicyRequest): { type: string; id: string } {
+  if (one.issue !== undefined) return uid("Service", one.issue.service);
+  return isAdmin(one) ? uid("Admin", "api") : uid("Route", one.route);
+}
+
+/** Without what is not there: JSON has no undefined. */
+function asked({ service: _resource, lifetimeSeconds, other, ...same }: PolicyIssue): object {
+  return { ...same, lifetime: lifetimeSeconds, ...(other === undefined ? {} : { other }) };
 }
 
 function tagsOf(pairs: readonly [string, string][]): Record<string, string[]> {

@@ -3,11 +3,18 @@
  * deny more: a `forbid` that errs denies, because it might have applied, and a `permit` whose scope
  * names no admin action does not count for the admin API (`countsForAdmin`).
  */
-import type { Policies, PolicyDecision, PolicyRequest, StepUp } from "../../model/policy.ts";
+import type {
+  Policies,
+  PolicyDecision,
+  PolicyIssue,
+  PolicyRequest,
+  StepUp,
+} from "../../model/policy.ts";
 import type { Principal } from "../../model/principal.ts";
 import type { Vocabulary } from "../../model/vocabulary.ts";
 import { Recurring } from "../../model/recurring.ts";
 import { ADMIN } from "../../model/admin-operations.ts";
+import { ISSUE_KEY_ACTION } from "../../model/issued-keys.ts";
 import {
   ACTIONS,
   ADMIN_ACTIONS,
@@ -60,7 +67,7 @@ export async function createGatePolicies(
     await pause();
   }
   const adminActions = new Map(ADMIN_ACTIONS.map(({ id, group }) => [id, placedAdmin(id, group)]));
-  const index = new PolicyIndex([], [...actions.values()]);
+  const index = new PolicyIndex([], [...actions.values(), ISSUE_KEY]);
   const adminIndex = new PolicyIndex([], [...adminActions.values()]);
   const alone: PolicyDecision[] = [];
   for (const policy of policies) {
@@ -76,10 +83,13 @@ export async function createGatePolicies(
 interface World {
   readonly routes: ReadonlyMap<string, PlacedRoute>;
   readonly admin: PlacedRoute;
+  /** What keys are issued for. */
+  readonly services: ReadonlyMap<string, PlacedRoute>;
   readonly entities: ReadonlyMap<string, Entity>;
   readonly files: FileEntities;
 }
 
+/** A resource: a route, the admin API, or a service. */
 interface PlacedRoute {
   readonly placed: PlacedEntity;
   /** By action; filled as requests come. */
@@ -126,10 +136,23 @@ class GatePolicies implements InspectablePolicies {
   #asked(request: PolicyRequest): Asked {
     const { actions, world, index } = this.#parts;
     const action = actions.get(request.action);
-    if (action === undefined) return this.#askedOfAdmin(request);
+    if (action === undefined) {
+      const { issue } = request;
+      return issue === undefined
+        ? this.#askedOfAdmin(request)
+        : this.#askedOfIssuing(request, issue);
+    }
     const route = world.routes.get(request.route);
     if (route === undefined) throw new TypeError("the request's route is not in the vocabulary");
     return { index, action, route };
+  }
+
+  #askedOfIssuing({ action }: PolicyRequest, { service }: PolicyIssue): Asked {
+    const { index, world } = this.#parts;
+    if (action !== ISSUE_KEY_ACTION) throw new TypeError("only a key is issued");
+    const route = world.services.get(service);
+    if (route === undefined) throw new TypeError("the key's service is not in the vocabulary");
+    return { index, action: ISSUE_KEY, route };
   }
 
   #askedOfAdmin(request: PolicyRequest): Asked {
@@ -259,6 +282,8 @@ function placedAdmin(id: string, group: string): PlacedEntity {
 }
 
 const NO_ANCESTORS: ReadonlySet<string> = new Set();
+/** In no group: who may read, or write, may not have a key for it by that alone. */
+const ISSUE_KEY: PlacedAction = placedAction(ISSUE_KEY_ACTION);
 
 async function createWorld(
   vocabulary: Vocabulary,
@@ -291,9 +316,13 @@ async function createWorld(
     const { uid, ancestors } = placedAction(group, ADMIN);
     add(uid.key, EMPTY_RECORD, ancestors);
   }
+  add(ISSUE_KEY.uid.key, EMPTY_RECORD, NO_ANCESTORS);
   add(ADMIN_API.key, attributesRecord(vocabulary.admin?.attributes ?? {}), NO_ANCESTORS);
+  const services = new Map<string, PlacedRoute>();
   for (const { name, attributes } of vocabulary.services) {
-    add(sallyportUid("Service", name).key, attributesRecord(attributes), NO_ANCESTORS);
+    const placed = { uid: sallyportUid("Service", name), ancestors: NO_ANCESTORS };
+    add(placed.uid.key, attributesRecord(attributes), NO_ANCESTORS);
+    services.set(name, { placed, groups: new Map() });
     await pause();
   }
   const attributesOf = routeAttributes(vocabulary);
@@ -309,5 +338,5 @@ async function createWorld(
     await pause();
   }
   const admin = { placed: { uid: ADMIN_API, ancestors: NO_ANCESTORS }, groups: new Map() };
-  return { routes, admin, entities };
+  return { routes, admin, services, entities };
 }

@@ -2,22 +2,23 @@
  * A PolicyRequest as policies see it. Nothing is turned into a Cedar value before a policy reads it,
  * and header and query reads are noted for the record.
  */
-import type { Actor } from "../../model/facts.ts";
 import type { Fields } from "../../model/http.ts";
-import type { Authn, InputRead, PolicyRequest } from "../../model/policy.ts";
+import type { InputRead, PolicyRequest } from "../../model/policy.ts";
 import type { Principal } from "../../model/principal.ts";
 import { RPC_NAMES, type RpcCall } from "../../model/rpc.ts";
 import { isIdentityName } from "../../wire/identity-fields.ts";
 import { HEADERS, QUERY } from "../cedar-names.ts";
 import { Datetime } from "../cedar/datetime.ts";
 import type { Entity, Environment } from "../cedar/environment.ts";
-import { BAD_ADDRESS, EvaluationError } from "../cedar/evaluation-error.ts";
+import { EvaluationError } from "../cedar/evaluation-error.ts";
 import type { FileEntities } from "./file-entities.ts";
 import { parseFormQuery } from "./form-query.ts";
-import { parseIpAddress, type IpAddress } from "../cedar/ip-address.ts";
+import type { IpAddress } from "../cedar/ip-address.ts";
 import type { PlacedEntity } from "../cedar/policy-index.ts";
 import { type DeclaredParameters, OperationParameters } from "./operation-parameters.ts";
 import { attributesRecord } from "./attributes-record.ts";
+import { actorRecord, authnRecord, callerAddress } from "./context-values.ts";
+import { IssueContext } from "./issue-context.ts";
 import type { PrincipalView } from "./principal-view.ts";
 import {
   CedarRecord,
@@ -48,7 +49,7 @@ export class RequestEnvironment implements Environment {
   readonly resource: EntityUid;
   readonly #request: PolicyRequest;
   readonly #place: RequestPlace;
-  #context: RequestContext | undefined;
+  #context: CedarRecord | undefined;
   #headers: Entity | undefined;
   #query: Entity | undefined;
   #reads: InputRead[] | undefined;
@@ -62,9 +63,14 @@ export class RequestEnvironment implements Environment {
   }
 
   get context(): CedarRecord {
-    return (this.#context ??= new RequestContext(this.#request, this.#place.viewOf, () =>
-      this.#parameters(),
-    ));
+    return (this.#context ??= this.#makeContext());
+  }
+
+  #makeContext(): CedarRecord {
+    const { viewOf } = this.#place;
+    const { issue } = this.#request;
+    if (issue !== undefined) return new IssueContext(this.#request, issue, viewOf);
+    return new RequestContext(this.#request, viewOf, () => this.#parameters());
   }
 
   /** Undefined where the action is no operation. */
@@ -295,41 +301,6 @@ function createQueryLookup(query: string | undefined): (name: string) => readonl
     parsed ??= parseFormQuery(query ?? "");
     return parsed.get(name) ?? NO_VALUES;
   };
-}
-
-/** The zone of a link-local address (`fe80::1%eth0`) names an interface of ours, not the caller. */
-function callerAddress(text: string): IpAddress {
-  const zone = text.indexOf("%");
-  try {
-    return parseIpAddress(zone < 0 ? text : text.slice(0, zone));
-  } catch {
-    throw BAD_ADDRESS;
-  }
-}
-
-function authnRecord(authn: Authn): CedarRecord {
-  const entries = new Map<string, Value>([
-    ["kind", authn.kind],
-    ["authenticator", authn.authenticator],
-    ["age", Math.floor(authn.ageSeconds)],
-    ["amr", new CedarSet(authn.amr)],
-    ["bound", authn.bound],
-  ]);
-  if (authn.acr !== undefined) entries.set("acr", authn.acr);
-  return new CedarRecord(entries);
-}
-
-function actorRecord(actor: Actor): CedarRecord {
-  const { authenticator, subject, issuer, clientId, behind } = actor;
-  const entries = new Map<string, Value>([
-    ["id", `${authenticator}/${subject}`],
-    ["subject", subject],
-    ["authenticator", authenticator],
-    ["behind", new CedarSet(behind)],
-  ]);
-  if (issuer !== undefined) entries.set("issuer", issuer);
-  if (clientId !== undefined) entries.set("clientId", clientId);
-  return new CedarRecord(entries);
 }
 
 function rpcRecord(call: RpcCall): CedarRecord {

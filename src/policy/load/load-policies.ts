@@ -7,6 +7,7 @@
  * configuration does not have, and a set without any policy.
  */
 import type { Problem } from "../../model/errors.ts";
+import { ISSUE_KEY_ACTION } from "../../model/issued-keys.ts";
 import { encodePolicyBundle } from "../bundle/policy-bundle.ts";
 import { restoreIntegers, withPlaceholders } from "./big-integers.ts";
 import { ADMIN_ACTIONS, isAdminAction } from "../cedar-names.ts";
@@ -444,8 +445,8 @@ interface Call {
  */
 function inFewCalls(groups: ReadonlyMap<string | undefined, readonly Parsed[]>): readonly Call[] {
   const calls: Call[] = [];
-  // A policy for routes is not asked what it would be on the admin API.
-  const shared = { routes: emptyCall(), admin: emptyCall() };
+  // A policy for routes is not asked what it would be on the admin API, or about a key.
+  const shared = new Map<string, Call>();
   for (const [key = "", policies] of [...groups].toSorted(([a = ""], [b = ""]) =>
     a < b ? -1 : 1,
   )) {
@@ -454,22 +455,17 @@ function inFewCalls(groups: ReadonlyMap<string | undefined, readonly Parsed[]>):
       continue;
     }
     const own = key.split(" ");
-    const where = own.some(isAdminAction) ? "admin" : "routes";
-    const actions = new Set([...(shared[where].actions ?? []), ...own]);
-    if (actions.size <= LIMITS.actionsPerCall) {
-      shared[where] = { actions, policies: shared[where].policies };
+    const where = `${String(own.some(isAdminAction))} ${String(own.includes(ISSUE_KEY_ACTION))}`;
+    const open = shared.get(where);
+    const actions = new Set([...(open?.actions ?? []), ...own]);
+    if (open !== undefined && actions.size > LIMITS.actionsPerCall) {
+      calls.push(open);
+      shared.set(where, { actions: new Set(own), policies: [...policies] });
     } else {
-      calls.push(shared[where]);
-      shared[where] = { actions: new Set(own), policies: [] };
+      shared.set(where, { actions, policies: [...(open?.policies ?? []), ...policies] });
     }
-    shared[where].policies.push(...policies);
   }
-  const rest = [shared.routes, shared.admin].filter(({ policies }) => policies.length > 0);
-  return [...calls, ...rest];
-}
-
-function emptyCall(): Call {
-  return { actions: new Set(), policies: [] };
+  return [...calls, ...shared.values()];
 }
 
 /** Says of an id whether one of the policies may name it. */

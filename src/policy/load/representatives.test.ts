@@ -65,6 +65,28 @@ void test("createRepresentatives() gives every action where an escape could hide
   assert.equal(actionsFor(text)?.length, 502);
 });
 
+void test("createRepresentatives() looks at keys where the action, or its resource, is named", () => {
+  for (const [text, actions] of [
+    ['permit (principal, action == Sallyport::Action::"issueKey", resource);', ["issueKey"]],
+    [
+      'permit (principal, action in [Sallyport::Action::"GET", Sallyport::Action::"issueKey"], resource);',
+      ["GET", "issueKey"],
+    ],
+    ["permit (principal, action, resource is Sallyport::Service);", ["GET", "issueKey"]],
+    ['permit (principal, action, resource == Sallyport::Service::"s");', ["GET", "issueKey"]],
+    [
+      'forbid (principal, action, resource) when { action == Sallyport::Action::"issue\\u{4b}ey" };',
+      undefined,
+    ],
+    ['permit (principal, action, resource in Sallyport::Service::"s");', ["GET"]],
+    ['permit (principal, action in Sallyport::Action::"read", resource);', ["GET"]],
+  ] as const) {
+    const found = actionsFor(text);
+    if (actions === undefined) assert.ok(found?.includes("issueKey"), text);
+    else assert.deepEqual(found, actions, text);
+  }
+});
+
 void test("createRepresentatives() leaves an unknown action to the whole schema", () => {
   assert.equal(
     actionsFor('permit (principal, action == Sallyport::Action::"s:none", resource);'),

@@ -6,14 +6,15 @@
  * Two actions are the same for a policy when both are within its scope, its conditions cannot tell them
  * apart (each action and group that it names is above both or above neither), and, where it speaks of
  * parameters, their contexts have the same type. All else in the contexts of actions on routes is alike, and
- * so it is on the admin API.
+ * so it is on the admin API. To issue a key is an action by itself, with a context of its own.
  */
 import { ADMIN, ADMIN_RESOURCE } from "../../model/admin-operations.ts";
+import { ISSUE_KEY_ACTION } from "../../model/issued-keys.ts";
 import type { Vocabulary } from "../../model/vocabulary.ts";
 import { ACTIONS, ADMIN_ACTIONS, isAdminAction } from "../cedar-names.ts";
 import { uidFromJson, type PolicyJson } from "../cedar/policy-json.ts";
 import { contextShape, operationActions } from "../operation-actions.ts";
-import type { Statement } from "./policy-text.ts";
+import { type Statement, unescapeString } from "./policy-text.ts";
 
 /** A policy as far as it is looked at here. */
 export interface RepresentedPolicy {
@@ -52,11 +53,31 @@ export function createRepresentatives(
     const each = [
       ...firstOfEach(withinScope(scope, onRoutes), signature),
       ...(alsoAdmin ? firstOfEach(withinScope(scope, onAdmin), signature) : []),
+      ...(scope.op !== "All" || speaksOfIssuing(statement)
+        ? firstOfEach(withinScope(scope, ISSUING), signature)
+        : []),
     ];
     // Names of actions that do not exist are found for any.
     return each.length === 0 ? undefined : each;
   };
 }
+
+/**
+ * Whether a policy without an action in its scope is written with keys in mind: it names the action, or
+ * asks whether the resource is a service, which it is of no other action.
+ */
+export function speaksOfIssuing({ tokens }: Statement): boolean {
+  return tokens.some(({ kind, text }, index) => {
+    if (kind === "string") return unescapeString(text) === ISSUE_KEY_ACTION;
+    if (text !== "Service" || tokens[index - 1]?.text !== ":") return false;
+    const operator = tokens[index - 4];
+    return operator?.text === "is" || operator?.text === "=";
+  });
+}
+
+const ISSUING: readonly KnownAction[] = [
+  { id: ISSUE_KEY_ACTION, within: new Set([ISSUE_KEY_ACTION]), shape: ISSUE_KEY_ACTION },
+];
 
 export function speaksOfAdmin({ tokens }: Statement): boolean {
   return tokens.some(

@@ -9,6 +9,7 @@
  */
 import { ADMIN, ADMIN_PARAMS, ADMIN_RESOURCE } from "../../model/admin-operations.ts";
 import type { Problem } from "../../model/errors.ts";
+import { ISSUE_KEY_ACTION } from "../../model/issued-keys.ts";
 import type { AttributeType, AttributeValue, PrincipalKind } from "../../model/principal.ts";
 import { RPC_NAMES } from "../../model/rpc.ts";
 import type { Vocabulary, VocabularyOperation } from "../../model/vocabulary.ts";
@@ -114,7 +115,10 @@ export function buildSchema(vocabulary: Vocabulary, data: FileAttributes = {}): 
   if (problems.length > 0) return { problems: distinct(problems) };
   const context = contextType(vocabulary, inspected);
   const contexts = operationContexts(vocabulary, context);
-  const commonTypes: Record<string, TypeJson> = { [CONTEXT]: context };
+  const commonTypes: Record<string, TypeJson> = {
+    [CONTEXT]: context,
+    [ISSUE_CONTEXT]: issueContextType(context),
+  };
   for (const { name, type } of contexts.values()) commonTypes[name] = type;
   const actions = { ...actionTypes(), ...operationTypes(vocabulary, contexts) };
   return { schema: { [NAMESPACE]: { commonTypes, entityTypes, actions } } };
@@ -170,12 +174,15 @@ const OWN_ACTIONS: ReadonlySet<string> = new Set([
   READ,
   WRITE,
   ADMIN,
+  ISSUE_KEY_ACTION,
   ...ADMIN_GROUPS,
   ...[...ACTIONS, ...ADMIN_ACTIONS].map(({ id }) => id),
 ]);
 
-/** The context of every action that is no operation. */
+/** The context of every action that is no operation, but for one. */
 const CONTEXT = "RequestContext";
+/** … which is to issue a key. */
+const ISSUE_CONTEXT = "IssueContext";
 
 /** Types of attributes by kind of principal and name. */
 export type FileAttributes = Readonly<
@@ -374,6 +381,34 @@ function contextType(
   };
 }
 
+/** What stands in every context, and what is asked for; nothing of the request that asks. */
+function issueContextType({ attributes }: RecordTypeJson): RecordTypeJson {
+  const kept = ISSUE_CONTEXT_KEPT.map((name) => [name, attributes[name]]);
+  return {
+    type: "Record",
+    attributes: {
+      ...(Object.fromEntries(kept) as RecordTypeJson["attributes"]),
+      lifetime: { type: "Long", required: true },
+      binding: { ...STRING, required: true },
+      grant: { ...STRING, required: true },
+      as: { ...STRING, required: true },
+      client: { ...STRING, required: true },
+      narrowed: { type: "Boolean", required: true },
+      other: { ...STRING, ...OPTIONAL },
+    },
+  };
+}
+
+const ISSUE_CONTEXT_KEPT = [
+  "ip",
+  "time",
+  "scopes",
+  "authn",
+  "workload",
+  "device",
+  "actor",
+] as const;
+
 function actionTypes(): Record<string, ActionJson> {
   const on = (resource: string, actions: typeof ACTIONS): Record<string, ActionJson> => {
     const appliesTo = {
@@ -392,6 +427,13 @@ function actionTypes(): Record<string, ActionJson> {
     ...Object.fromEntries(ADMIN_GROUPS.map((id) => [id, { memberOf: [{ id: ADMIN }] }])),
     ...on("Route", ACTIONS),
     ...on(ADMIN_RESOURCE.type, ADMIN_ACTIONS),
+    [ISSUE_KEY_ACTION]: {
+      appliesTo: {
+        principalTypes: Object.values(PRINCIPAL_TYPES),
+        resourceTypes: ["Service"],
+        context: { type: ISSUE_CONTEXT },
+      },
+    },
   };
 }
 
