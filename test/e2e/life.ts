@@ -3,12 +3,14 @@
  * behind it, and callers that keep it busy and remember what they got.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, createServer, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { AuditTail } from "./audit-tail.ts";
+import type { AuditRecord } from "./judge.ts";
 
 const LIMITS = {
   /** Milliseconds for anything that is waited for, on a slow and busy machine. */
@@ -58,6 +60,7 @@ export async function startHeldService(): Promise<HeldService> {
 export class Home {
   readonly path = mkdtempSync(join(tmpdir(), "sallyport-life-"));
   readonly #service: HeldService;
+  readonly #audit = new AuditTail(join(this.path, "audit"));
 
   constructor(service: HeldService) {
     this.#service = service;
@@ -89,16 +92,12 @@ ${extra}
     writeFileSync(join(this.path, "sallyport.yaml"), text, { mode: 0o600 });
   }
 
-  records(): readonly Readonly<Record<string, unknown>>[] {
-    const folder = join(this.path, "audit");
-    return readdirSync(folder)
-      .filter((name) => name.endsWith(".jsonl"))
-      .flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n").slice(0, -1))
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  records(): readonly AuditRecord[] {
+    return this.#audit.records();
   }
 
   /** Completions of the requests to a path. */
-  completions(path: string): readonly Readonly<Record<string, unknown>>[] {
+  completions(path: string): readonly AuditRecord[] {
     const records = this.records();
     const ids = new Set(
       records.filter((record) => record["path"] === path).map((record) => record["decisionId"]),

@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createRoot } from "../certificates.ts";
 import { startHttp2RecordingService } from "../http2/recording-service.ts";
+import { AuditTail } from "./audit-tail.ts";
 import type { AuditRecord, Evidence } from "./judge.ts";
 import { openCaller, type Protocol } from "./protocols.ts";
 import { RawConnection } from "./raw-connection.ts";
@@ -115,7 +116,8 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     await service.close();
     rmSync(folder, { recursive: true, force: true });
   };
-  const records = (): readonly AuditRecord[] => readRecords(join(folder, "audit"));
+  const audit = new AuditTail(join(folder, "audit"));
+  const records = (): readonly AuditRecord[] => audit.records();
   return {
     issuer,
     service,
@@ -284,12 +286,6 @@ function readAudit(folder: string): string {
     .join("");
 }
 
-/** The last line may still be on its way to the disk. */
-function readRecords(folder: string): AuditRecord[] {
-  const lines = readAudit(folder).split("\n").slice(0, -1);
-  return lines.map((line) => JSON.parse(line) as AuditRecord);
-}
-
 let sentinels = 0;
 
 /** What judging needs of a stage. */
@@ -328,10 +324,7 @@ async function attack(stage: Ground, bytes: string, options: AttackOptions): Pro
   );
   const arrived = service.connections.map(({ text }) => text).filter((text) => text !== "");
   const good = await goodRequest(stage);
-  await settle(records, before, [...named, good]);
-  const since = records()
-    .slice(before)
-    .filter(({ decisionId }) => decisionId !== good);
+  const since = await settle(records, before, { named, good });
   return {
     methods,
     answer: connection.text,
@@ -344,33 +337,38 @@ async function attack(stage: Ground, bytes: string, options: AttackOptions): Pro
 }
 
 /**
- * Waits until each decision in `named` is in the log, and each permit since `before` has its
- * completion: both are written in batches. With the last decision of all, every one before it is
- * there too, those included that no answer named.
+ * What was recorded since `before`, once each decision in `named` is in the log, and each permit has
+ * its completion. With the decision of the good request behind all, every one before it is there too,
+ * those included that no answer named. Its own completion comes a batch later and is nobody's
+ * evidence: it is not waited for.
  */
 export async function settle(
   records: () => readonly AuditRecord[],
   before: number,
-  named: readonly string[],
-): Promise<void> {
+  { named, good }: { readonly named: readonly string[]; readonly good: string },
+): Promise<readonly AuditRecord[]> {
+  goods.add(good);
   const deadline = performance.now() + LIMITS.answer;
-  while (performance.now() < deadline) {
-    const since = records().slice(before);
-    const idsOf = (type: string): Set<unknown> =>
-      new Set(
-        since.filter((record) => record["type"] === type).map((record) => record["decisionId"]),
-      );
-    const decided = idsOf("decision");
-    const completed = idsOf("completion");
+  for (;;) {
+    const all = records().slice(before);
+    const since = all.filter(({ decisionId }) => !goods.has(decisionId));
+    const idsOf = (some: readonly AuditRecord[], kind: string): Set<unknown> =>
+      new Set(some.filter(({ type }) => type === kind).map(({ decisionId }) => decisionId));
+    const decided = idsOf(all, "decision");
+    const completed = idsOf(since, "completion");
     const open = since.some(
       ({ decision, decisionId }) => decision === "permit" && !completed.has(decisionId),
     );
-    if (!open && named.every((id) => decided.has(id))) return;
+    const there = !open && [...named, good].every((id) => decided.has(id));
+    if (there || performance.now() >= deadline) return since;
     await new Promise((resolve) => {
       setTimeout(resolve, LIMITS.poll);
     });
   }
 }
+
+/** Decisions about good requests, whose completions may come while the next case is being judged. */
+const goods = new Set<unknown>();
 
 /**
  * Rule 5: the next good request, on a connection of its own, gets its own answer, and nothing but

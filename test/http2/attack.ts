@@ -87,10 +87,7 @@ export async function attackHttp2(
       .map(([, value]) => value),
   );
   const good = await goodRequest({ ...stage, tls: options.tls ?? false });
-  await settle(records, before, [...named, good]);
-  const since = records()
-    .slice(before)
-    .filter(({ decisionId }) => decisionId !== good);
+  const since = await settle(records, before, { named, good });
   const reset = [...streams].some(([, seen]) => seen.reset !== undefined);
   return {
     methods: answered.map(() => "GET"),
