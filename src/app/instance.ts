@@ -278,6 +278,7 @@ class RunningInstance implements Instance {
         audit: writable ? "writable" : "cannot be written; traffic is refused",
         ...(authority === undefined ? {} : { authority: authority.text }),
         ...(workload === undefined ? {} : { workloadApi: workload }),
+        ...(this.#shared === undefined ? {} : { sharedMemory: this.#shared.check() }),
       },
     };
   }

@@ -19,6 +19,7 @@ import { createLocalMemory, type LocalMemory } from "../memory/local-memory.ts";
 import { SwitchedMemory } from "../memory/switched-memory.ts";
 import { Deadlines } from "../http/deadlines.ts";
 import { createRunningServices, type RunningServices } from "../http/running-services.ts";
+import type { CommonRates } from "../model/common-rates.ts";
 import type { Clock, Log, Timers, NameResolver } from "../model/ports.ts";
 import type { RevocationTarget } from "../model/revocation.ts";
 import type { SharedMemory } from "../model/shared-memory.ts";
@@ -57,6 +58,8 @@ export interface Instruments {
   readonly memory: LocalMemory;
   /** What it holds in common with others: its own memory where it is alone, its supervisor's, or Redis. */
   readonly shared: SwitchedMemory;
+  /** What all machines count rates in; set where the configuration names it. */
+  readonly common: { rates: CommonRates | undefined };
   /** What browser sessions are sealed under where no key is configured. */
   readonly sessionKey: Uint8Array;
   /** Takes away, everywhere, what ends by itself (a logout); set where the authority is in this process. */
@@ -80,6 +83,7 @@ export function createInstruments(
 ): Instruments {
   const metrics = createMetrics();
   const memory = createLocalMemory({ clock, timers: systemTimers });
+  const common: Instruments["common"] = { rates: undefined };
   return {
     clock,
     timers: systemTimers,
@@ -97,12 +101,13 @@ export function createInstruments(
     trust: createTrustDirectory(),
     memory,
     shared: new SwitchedMemory(shared ?? memory),
+    common,
     sessionKey: randomBytes(32),
     ending: { revoke: undefined },
     workloadApis: createWorkloadApiPool({ clock, timers: systemTimers, log, metrics }),
     asked: createAskedPool(),
     apiKeys: createApiKeyDirectory({ metrics }),
-    limits: createLimitPool({ metrics, ...limits }),
+    limits: createLimitPool({ metrics, commonRates: () => common.rates, ...limits }),
     newTraceparent: createTraceparents(),
   };
 }

@@ -1,7 +1,10 @@
-/** Limits of routes: the shared rates that they name, and the attributes that they count by. */
+/**
+ * Limits of routes: the shared rates that they name, the attributes that they count by, and what machines
+ * have in common where they count across them.
+ */
 import { authenticatorWords } from "../identity/authenticator-options.ts";
 import { ANONYMOUS_NAME } from "../gate/route-options.ts";
-import type { LimitBy } from "../limits/limit-options.ts";
+import type { LimitBy, SharedRate } from "../limits/limit-options.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 import type { Path } from "../wire/document/place.ts";
@@ -9,10 +12,18 @@ import { suggest } from "../model/suggest.ts";
 
 export function checkLimits(draft: Draft): PathProblem[] {
   const shared = draft.limits?.rates ?? {};
-  return draft.routes.flatMap(({ path, options }) => {
+  const named = Object.entries(shared).flatMap(([name, rate]) =>
+    acrossProblems(rate, ["limits", "rates", name], draft),
+  );
+  const ofRoutes = draft.routes.flatMap(({ path, options }) => {
     const rates = (options.limit ?? []).flatMap((rate, index) => {
       const at = [...path, "limit", index];
-      if (typeof rate !== "string") return byProblems(rate.by, at, options.authenticate, draft);
+      if (typeof rate !== "string") {
+        return [
+          ...byProblems(rate.by, at, options.authenticate, draft),
+          ...acrossProblems(rate, at, draft),
+        ];
+      }
       const known = shared[rate];
       if (known === undefined) return draft.limits === undefined ? [] : [unknown(rate, at, shared)];
       return byProblems(known.by, at, options.authenticate, draft);
@@ -23,6 +34,23 @@ export function checkLimits(draft: Draft): PathProblem[] {
     });
     return [...rates, ...concurrency];
   });
+  return [...named, ...ofRoutes];
+}
+
+/** An authority that serves no requests hands its routes on to proxies, each of which has a `shared` of its own. */
+function acrossProblems(
+  { across, whenAway }: SharedRate,
+  path: Path,
+  { config, listeners }: Draft,
+): PathProblem[] {
+  if (across === "machine") {
+    if (whenAway === undefined) return [];
+    const message = "there is nothing that could be away: the limit counts on this machine";
+    return [{ path: [...path, "whenAway"], message, remedy: "across: cluster" }];
+  }
+  if (config === undefined || config.shared !== undefined || listeners.length === 0) return [];
+  const message = "the limit counts across machines, and they have nothing in common";
+  return [{ path: [...path, "across"], message, remedy: "shared.redis" }];
 }
 
 function unknown(name: string, path: Path, shared: object): PathProblem {

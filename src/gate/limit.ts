@@ -19,7 +19,10 @@ export function limit(deciding: Deciding, deps: GateDeps): StepResult | Promise<
 
 function admitted(deciding: Deciding, admission: Admission): StepResult {
   deciding.admission = admission;
-  if (admission.reason !== undefined)
-    deciding.detail = `the limit "${admission.limit}" of the route`;
+  if (admission.reason !== undefined) {
+    const which = `the limit "${admission.limit}" of the route`;
+    deciding.detail =
+      admission.reason === "memory-unavailable" ? `${which} cannot be counted` : which;
+  }
   return admission.reason;
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
-import { createGcra, type RatePolicy } from "./gcra.ts";
+import { createGcra } from "./gcra.ts";
+import type { RatePolicy } from "../model/rate.ts";
 
 const random = (bytes: number): Uint8Array => {
   let state = 7;

@@ -1,9 +1,6 @@
 /**
  * A rate limit as a token bucket (GCRA): one number for each key, the time at which its bucket is
- * full again, says all there is to know about it.
- *
- * Arithmetic is exact: time is counted in units of which a request takes a whole number (for 3
- * requests a second: thirds of a millisecond), so `burst` requests fit and not one more, ever.
+ * full again, says all there is to know about it. The arithmetic is `model/rate.ts`.
  *
  * Memory is bounded whatever keys come. A key whose bucket is full again is as good as unknown and
  * makes room first. When every place is taken by a key that still owes, further keys are counted in
@@ -13,14 +10,8 @@
  */
 import { randomBytes } from "node:crypto";
 import type { RateLimiter, RateVerdict } from "../model/ports.ts";
+import { type RatePolicy, type RateUnits, rateUnits, rateVerdict } from "../model/rate.ts";
 import { type Random, TimeSketch } from "./time-sketch.ts";
-
-/** `requests` in every `perMs`, of which `burst` may come at once. Whole numbers. */
-export interface RatePolicy {
-  readonly requests: number;
-  readonly perMs: number;
-  readonly burst: number;
-}
 
 export interface GcraDeps {
   /** Told whenever a key had to be counted in the sketch. */
@@ -51,18 +42,11 @@ const LIMITS = {
 
 /** Checks the policy (TypeError) and returns the limiter. `nowMs` must not go back. */
 export function createGcra(policy: RatePolicy, deps: GcraDeps = {}): LocalRateLimiter {
-  const { requests, perMs, burst } = policy;
-  for (const value of [requests, perMs, burst]) {
-    if (!Number.isSafeInteger(value) || value < 1) throw new TypeError("a rate of whole numbers");
-  }
-  return new Gcra(policy, deps);
+  return new Gcra(rateUnits(policy), deps);
 }
 
 class Gcra implements LocalRateLimiter {
-  /** Units of time in a millisecond, in a request, and in a whole burst. */
-  readonly #scale: number;
-  readonly #step: number;
-  readonly #depth: number;
+  readonly #units: RateUnits;
   readonly #maxKeys: number;
   readonly #random: Random;
   readonly #overflowed: (() => void) | undefined;
@@ -75,11 +59,8 @@ class Gcra implements LocalRateLimiter {
   #hand: Iterator<string> | undefined;
   #sketch: TimeSketch | undefined;
 
-  constructor({ requests, perMs, burst }: RatePolicy, deps: GcraDeps) {
-    const divisor = greatestCommonDivisor(requests, perMs);
-    this.#scale = requests / divisor;
-    this.#step = perMs / divisor;
-    this.#depth = this.#step * burst;
+  constructor(units: RateUnits, deps: GcraDeps) {
+    this.#units = units;
     this.#maxKeys = deps.maxKeys ?? LIMITS.keys;
     this.#random = deps.random ?? randomBytes;
     this.#overflowed = deps.overflowed;
@@ -90,32 +71,24 @@ class Gcra implements LocalRateLimiter {
   }
 
   take(key: string, cost: number, nowMs: number): RateVerdict {
-    const now = Math.floor(nowMs) * this.#scale;
+    const { scale, step, depth } = this.#units;
+    const now = Math.floor(nowMs) * scale;
     const place = this.#places.get(key);
     const known = place === undefined ? this.#sketched(key, now) : (this.#times[place] ?? 0);
     const fullAt = Math.max(known, now);
-    const next = fullAt + cost * this.#step;
-    const beyond = next - now - this.#depth;
-    if (beyond > 0) return this.#verdict(false, fullAt - now, beyond);
+    const next = fullAt + cost * step;
+    const beyond = next - now - depth;
+    if (beyond > 0) return rateVerdict(this.#units, { owed: fullAt - now, beyond });
     if (place === undefined) this.#store(key, next, now);
     else this.#times[place] = next;
-    return this.#verdict(true, next - now, 0);
+    return rateVerdict(this.#units, { owed: next - now, beyond: 0 });
   }
 
   giveBack(key: string, cost: number, _nowMs: number): void {
     const place = this.#places.get(key);
     // What the sketch counts stays counted: its cells may stand for others too.
     if (place === undefined) return;
-    this.#times[place] = (this.#times[place] ?? 0) - cost * this.#step;
-  }
-
-  #verdict(allowed: boolean, owed: number, beyond: number): RateVerdict {
-    return {
-      allowed,
-      remaining: Math.max(0, Math.floor((this.#depth - owed) / this.#step)),
-      retryMs: Math.ceil(beyond / this.#scale),
-      resetMs: Math.ceil(owed / this.#scale),
-    };
+    this.#times[place] = (this.#times[place] ?? 0) - cost * this.#units.step;
   }
 
   #sketched(key: string, now: number): number {
@@ -159,8 +132,4 @@ class Gcra implements LocalRateLimiter {
     larger.set(this.#times);
     this.#times = larger;
   }
-}
-
-function greatestCommonDivisor(one: number, other: number): number {
-  return other === 0 ? one : greatestCommonDivisor(other, one % other);
 }

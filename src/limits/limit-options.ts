@@ -55,6 +55,18 @@ const rateShape = {
       "How many may come at once after a pause, from 1 to 1000000; as many as `requests` when left out. What was used comes back evenly, not at the end of an interval.",
     ),
   by: bySchema,
+  across: z
+    .enum(["machine", "cluster"])
+    .default("machine")
+    .describe(
+      "Who counts together. `machine`: all workers of this machine. `cluster`: all machines that name the same `shared.redis`, for one question to it on each request.",
+    ),
+  whenAway: z
+    .enum(["local", "refuse"])
+    .optional()
+    .describe(
+      "With `across: cluster`: what is done while Redis does not answer within `shared.timeout`. `local`, when left out: each machine lets the whole rate through by itself. `refuse`: 503 `memory-unavailable`.",
+    ),
 };
 
 const RATE_REMEDY =

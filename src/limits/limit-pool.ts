@@ -3,9 +3,11 @@
  * reloaded: a limit whose definition is the same goes on counting where it was; one that changed
  * begins anew.
  */
+import type { CommonRates } from "../model/common-rates.ts";
 import type { Counter, Metrics, RateLimiter } from "../model/ports.ts";
+import { type RatePolicy, rateUnits } from "../model/rate.ts";
 import { type ConcurrencyLimiter, createConcurrency } from "./concurrency.ts";
-import { createGcra, type LocalRateLimiter, type RatePolicy } from "./gcra.ts";
+import { createGcra, type LocalRateLimiter } from "./gcra.ts";
 import { limitKey } from "./limit-key.ts";
 import {
   concurrencyName,
@@ -48,6 +50,8 @@ export interface LimitPoolDeps {
   readonly metrics: Metrics;
   /** Where several processes serve: leases from the one that counts. Default: counted here. */
   readonly createRateLimiter?: CreateRateLimiter;
+  /** What all machines count in; asked for with each request, since it is opened later. Default: there is none. */
+  readonly commonRates?: () => CommonRates | undefined;
 }
 
 export function createLimitPool(deps: LimitPoolDeps): LimitPool {
@@ -61,9 +65,22 @@ class Pool implements LimitPool {
   readonly #create: CreateRateLimiter;
   readonly #refused: (limit: string) => Counter;
   readonly #overflow: Counter;
+  readonly #commonRates: () => CommonRates | undefined;
+  readonly #uncommon: (limit: string) => Counter;
 
-  constructor({ metrics, createRateLimiter = (_id, _policy, local) => local() }: LimitPoolDeps) {
+  constructor({
+    metrics,
+    createRateLimiter = (_id, _policy, local) => local(),
+    commonRates = () => undefined,
+  }: LimitPoolDeps) {
     this.#create = createRateLimiter;
+    this.#commonRates = commonRates;
+    const uncommon = metrics.counter(
+      "sallyport_limit_away",
+      "Requests that a limit across machines could not count in common: counted by this machine alone, or refused.",
+      ["limit"],
+    );
+    this.#uncommon = (limit) => uncommon.with(limit);
     const refused = metrics.counter("sallyport_limited", "Requests that a limit refused.", [
       "limit",
     ]);
@@ -91,6 +108,7 @@ class Pool implements LimitPool {
     return createRouteLimits(
       limit.map((rate) => this.#boundRate(route.name, rate, shared)),
       concurrency.map((one) => this.#boundConcurrency(route.name, one)),
+      this.#commonRates,
     );
   }
 
@@ -103,7 +121,7 @@ class Pool implements LimitPool {
     const options = typeof rate === "string" ? shared[rate] : rate;
     if (options === undefined) throw new TypeError(`a shared rate that is not there: ${name}`);
     const label = typeof rate === "string" ? name : `${route}/${name}`;
-    const { requests, per, burst = requests, by } = options;
+    const { requests, per, burst = requests, by, across, whenAway = "local" } = options;
     const policy = { requests, perMs: per, burst };
     const id = idOf("rate", label, { ...policy, by });
     const limiter = this.#rates.get(id, () =>
@@ -118,6 +136,10 @@ class Pool implements LimitPool {
       limiter,
       key: limitKey(by),
       refused: this.#counter(label),
+      common:
+        across === "cluster"
+          ? { id, units: rateUnits(policy), whenAway, away: counting(this.#uncommon(label)) }
+          : undefined,
     };
   }
 
@@ -131,9 +153,12 @@ class Pool implements LimitPool {
   }
 
   #counter(label: string): () => void {
-    const counter = this.#refused(label);
-    return () => counter.inc();
+    return counting(this.#refused(label));
   }
+}
+
+function counting(counter: Counter): () => void {
+  return () => counter.inc();
 }
 
 /**

@@ -2,9 +2,14 @@
  * All limits of one route, asked together: a request is let through when every one of them has room.
  * One that is refused takes from none, so that who runs into one limit is not robbed by another.
  *
- * Concurrency comes first: its places can be given back without a trace.
+ * Concurrency comes first: its places can be given back without a trace. Rates that all machines count
+ * as one come last, all of them in one question: what this machine refuses costs no round trip, and
+ * nothing has to be given back there.
  */
+import type { CommonRates, CommonVerdict } from "../model/common-rates.ts";
+import { SallyportError } from "../model/errors.ts";
 import type { RateLimiter, RateVerdict } from "../model/ports.ts";
+import type { RateUnits } from "../model/rate.ts";
 import type { ConcurrencyLimiter } from "./concurrency.ts";
 import {
   concurrencyItem,
@@ -20,10 +25,22 @@ export interface BoundRate {
   readonly name: string;
   readonly requests: number;
   readonly perMs: number;
+  /** Of one that all machines count: what counts while they have nothing in common. */
   readonly limiter: RateLimiter;
   readonly key: (caller: LimitedCaller) => string;
   /** Told of each request that it refused. */
   readonly refused: () => void;
+  /** Undefined: this machine counts it. */
+  readonly common?: Common | undefined;
+}
+
+/** What makes it one that all machines count. */
+export interface Common {
+  readonly id: string;
+  readonly units: RateUnits;
+  readonly whenAway: "local" | "refuse";
+  /** Told of each request that could not be counted in common. */
+  readonly away: () => void;
 }
 
 export interface BoundConcurrency {
@@ -36,7 +53,7 @@ export interface BoundConcurrency {
 /** What the limits of a route said about one request. */
 export interface Admission {
   /** Undefined: it is let through. */
-  readonly reason: "rate-limited" | "too-many-concurrent" | undefined;
+  readonly reason: "rate-limited" | "too-many-concurrent" | "memory-unavailable" | undefined;
   /** Name of the limit that refused. */
   readonly limit: string | undefined;
   /** For `retry-after`; 0 where it is let through. */
@@ -48,25 +65,37 @@ export interface Admission {
 }
 
 export interface RouteLimits {
-  /** Promises only where a limiter does. `nowMs` is monotonic. */
+  /** Promises only where a limiter does, and where all machines count. `nowMs` is monotonic. */
   admit(caller: LimitedCaller, nowMs: number): Admission | Promise<Admission>;
 }
 
 export function createRouteLimits(
   rates: readonly BoundRate[],
   concurrency: readonly BoundConcurrency[],
+  commonRates: () => CommonRates | undefined = () => undefined,
 ): RouteLimits {
+  const own = rates.filter(({ common }) => common === undefined);
+  const common = rates.filter(isCommon);
+  const ordered = [...own, ...common];
   const policy = [
-    ...rates.map(({ name, requests, perMs }) => ratePolicyItem(name, requests, perMs)),
+    ...ordered.map(({ name, requests, perMs }) => ratePolicyItem(name, requests, perMs)),
     ...concurrency.map(({ name, limiter }) => concurrencyPolicyItem(name, limiter.requests)),
   ].join(", ");
-  return {
-    admit: (caller, nowMs) => new Admitting({ rates, concurrency, policy }, caller, nowMs).begin(),
-  };
+  const limits = { rates: ordered, common, concurrency, policy, commonRates };
+  return { admit: (caller, nowMs) => new Admitting(limits, caller, nowMs).begin() };
+}
+
+type CommonRate = BoundRate & { readonly common: Common };
+
+function isCommon(rate: BoundRate): rate is CommonRate {
+  return rate.common !== undefined;
 }
 
 interface Limits {
+  /** Those that all machines count are the last. */
   readonly rates: readonly BoundRate[];
+  readonly common: readonly CommonRate[];
+  readonly commonRates: () => CommonRates | undefined;
   readonly concurrency: readonly BoundConcurrency[];
   readonly policy: string;
 }
@@ -80,9 +109,12 @@ class Admitting {
   #places: string[] = [];
   readonly #verdicts: RateVerdict[] = [];
   readonly #items: string[] = [];
+  /** Rates that this machine is asked for, from the first on. */
+  #asked: number;
 
   constructor(limits: Limits, caller: LimitedCaller, nowMs: number) {
     this.#limits = limits;
+    this.#asked = limits.rates.length - limits.common.length;
     this.#caller = caller;
     this.#nowMs = nowMs;
   }
@@ -105,14 +137,62 @@ class Admitting {
 
   #takeRates(from: number): Admission | Promise<Admission> {
     const { rates } = this.#limits;
-    for (let index = from; index < rates.length; index++) {
+    for (let index = from; index < this.#asked; index++) {
       const rate = rates[index] as BoundRate;
       const verdict = rate.limiter.take(rate.key(this.#caller), 1, this.#nowMs);
       if (verdict instanceof Promise) return this.#waitFor(verdict, index);
       const refusal = this.#judge(verdict, index);
       if (refusal !== undefined) return refusal;
     }
-    return this.#admission(undefined, undefined, 0);
+    return this.#asked < rates.length ? this.#takeCommon() : this.#admitted();
+  }
+
+  async #takeCommon(): Promise<Admission> {
+    const { common } = this.#limits;
+    try {
+      const verdict = await this.#askCommon();
+      if (verdict === undefined) return await this.#withoutCommon();
+      if (verdict.refused !== undefined) {
+        return this.#refusal(common[verdict.refused] as CommonRate, verdict.verdict);
+      }
+      for (const [index, { remaining, resetMs }] of verdict.verdicts.entries()) {
+        this.#items.push(rateItem((common[index] as CommonRate).name, remaining, resetMs));
+      }
+      return this.#admitted();
+    } catch (error) {
+      this.#undo();
+      throw error;
+    }
+  }
+
+  /** Undefined where it cannot be known. */
+  async #askCommon(): Promise<CommonVerdict | undefined> {
+    const { common, commonRates } = this.#limits;
+    const asked = common.map(({ common: { id, units }, key }) => ({
+      id,
+      units,
+      key: key(this.#caller),
+    }));
+    try {
+      return await commonRates()?.take(asked);
+    } catch (error) {
+      if (error instanceof SallyportError && error.code === "memory-unavailable") return undefined;
+      throw error;
+    }
+  }
+
+  #withoutCommon(): Admission | Promise<Admission> {
+    const { rates, common } = this.#limits;
+    for (const { common: one } of common) one.away();
+    const strict = common.find(({ common: { whenAway } }) => whenAway === "refuse");
+    if (strict !== undefined) {
+      this.#undo();
+      this.#items.length = 0;
+      return this.#admission("memory-unavailable", strict.name, 1);
+    }
+    const from = this.#asked;
+    this.#asked = rates.length;
+    return this.#takeRates(from);
   }
 
   async #waitFor(waiting: Promise<RateVerdict>, index: number): Promise<Admission> {
@@ -126,12 +206,14 @@ class Admitting {
 
   /** Undefined where this rate lets it through. */
   #judge(verdict: RateVerdict, index: number): Admission | undefined {
-    const { name, refused } = this.#limits.rates[index] as BoundRate;
-    if (verdict.allowed) {
-      this.#items.push(rateItem(name, verdict.remaining, verdict.resetMs));
-      this.#verdicts.push(verdict);
-      return undefined;
-    }
+    const rate = this.#limits.rates[index] as BoundRate;
+    if (!verdict.allowed) return this.#refusal(rate, verdict);
+    this.#items.push(rateItem(rate.name, verdict.remaining, verdict.resetMs));
+    this.#verdicts.push(verdict);
+    return undefined;
+  }
+
+  #refusal({ name, refused }: BoundRate, verdict: RateVerdict): Admission {
     refused();
     this.#undo();
     this.#items.splice(0, Infinity, rateItem(name, verdict.remaining, verdict.resetMs));
@@ -156,12 +238,17 @@ class Admitting {
     }
   }
 
+  #admitted(): Admission {
+    return this.#admission(undefined, undefined, 0);
+  }
+
   #admission(
     reason: Admission["reason"],
     limit: string | undefined,
     retryAfterSeconds: number,
   ): Admission {
-    const fields = ["ratelimit-policy", this.#limits.policy, "ratelimit", this.#items.join(", ")];
+    const fields = ["ratelimit-policy", this.#limits.policy];
+    if (this.#items.length > 0) fields.push("ratelimit", this.#items.join(", "));
     return { reason, limit, retryAfterSeconds, fields, release: () => this.#release() };
   }
 }

@@ -2,6 +2,7 @@
  * One connection to Redis or Valkey, made anew whenever it is lost, with nothing queued meanwhile: who
  * asks while there is none is told at once. The one file that knows `@redis/client`.
  */
+import { hash } from "node:crypto";
 import { createClient } from "@redis/client";
 import { SallyportError } from "../model/errors.ts";
 import type { Log, Timers } from "../model/ports.ts";
@@ -38,6 +39,17 @@ export interface ServerInfo {
   /** Another one after each start of the server, and on another server. Undefined: it may not be known. */
   readonly runId: string | undefined;
   readonly evicts: boolean;
+}
+
+/** Lua, which the server runs as one step. */
+export interface Script {
+  readonly text: string;
+  /** What servers know it by. */
+  readonly sha: string;
+}
+
+export function scriptOf(text: string): Script {
+  return { text, sha: hash("sha1", text, "hex") };
 }
 
 export class RedisConnection {
@@ -85,19 +97,39 @@ export class RedisConnection {
 
   /** Rejects with SallyportError `memory-unavailable`. */
   async ask(command: readonly string[]): Promise<unknown> {
+    try {
+      return await this.#ask(command);
+    } catch (cause) {
+      throw this.#unavailable(cause);
+    }
+  }
+
+  /** A script, by its hash; its text goes only to a server that does not know it yet. Rejects as `ask` does. */
+  async run(
+    { text, sha }: Script,
+    keys: readonly string[],
+    args: readonly string[],
+  ): Promise<unknown> {
+    const rest = [String(keys.length), ...keys, ...args];
+    try {
+      return await this.#ask(["EVALSHA", sha, ...rest]);
+    } catch (cause) {
+      if (codeOf(cause) !== "NOSCRIPT") throw this.#unavailable(cause);
+      return await this.ask(["EVAL", text, ...rest]);
+    }
+  }
+
+  /** Rejects with what the driver says. */
+  async #ask(command: readonly string[]): Promise<unknown> {
     const client = this.#client;
-    if (client === undefined || this.#silent) throw this.#unavailable();
+    if (client === undefined || this.#silent) throw AWAY;
     const asked = client.sendCommand([...command]);
     // What comes late says that it is there again.
     asked.then(
       () => this.#heard(client),
       () => undefined,
     );
-    try {
-      return await this.#within(asked, () => this.#unheard(client));
-    } catch (cause) {
-      throw this.#unavailable(cause);
-    }
+    return await this.#within(asked, () => this.#unheard(client));
   }
 
   close(): void {
@@ -165,8 +197,8 @@ export class RedisConnection {
     this.#said = what;
   }
 
-  #unavailable(cause?: unknown): SallyportError {
-    const why = cause === undefined ? "cannot be reached" : `does not answer (${codeOf(cause)})`;
+  #unavailable(cause: unknown): SallyportError {
+    const why = cause === AWAY ? "cannot be reached" : `does not answer (${codeOf(cause)})`;
     const message = `the shared memory at ${this.#name} ${why}`;
     return new SallyportError("memory-unavailable", message);
   }
@@ -175,6 +207,9 @@ export class RedisConnection {
     return this.#options.place.name;
   }
 }
+
+/** Nobody was asked. */
+const AWAY = new Error("not connected");
 
 type Client = ReturnType<typeof makeClient>;
 

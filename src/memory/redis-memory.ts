@@ -7,10 +7,12 @@
  * nobody connected notices, a copy that was behind when it took over, and keys that are evicted cannot be
  * seen from here.
  */
+import type { CommonRates } from "../model/common-rates.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { Clock, Log, Metrics, Timers } from "../model/ports.ts";
 import type { SharedMemory } from "../model/shared-memory.ts";
 import { RedisConnection, type ServerInfo } from "./redis-connection.ts";
+import { createRedisRates } from "./redis-rates.ts";
 import { parseRedisUrl } from "./redis-url.ts";
 import type { SharedOptions } from "./shared-options.ts";
 
@@ -20,6 +22,10 @@ export interface RedisMemory extends SharedMemory {
   get(space: string, key: string): Promise<string | undefined>;
   put(space: string, key: string, value: string, ttlMs: number): Promise<void>;
   remove(space: string, key: string): Promise<void>;
+  /** Rates that all proxies count as one. */
+  readonly rates: CommonRates;
+  /** Whether it answers, in words, for the checks of readiness. */
+  check(): string;
   /** Resolves after the first try to connect; never rejects. */
   start(): Promise<void>;
   close(): void;
@@ -43,6 +49,7 @@ class Remote implements RedisMemory {
   readonly #deps: RedisMemoryDeps;
   readonly #connection: RedisConnection;
   readonly #failed: () => void;
+  readonly rates: CommonRates;
   #greetings = 0;
   #runId: string | undefined;
   since = 0;
@@ -73,11 +80,20 @@ class Remote implements RedisMemory {
       [],
     );
     this.#failed = () => failures.with().inc();
+    const { clock } = deps;
+    const connection = this.#connection;
+    this.rates = createRedisRates({ connection, clock, log, prefix, failed: this.#failed });
     metrics.sampled(
       "sallyport_shared_memory_connected",
       "Whether the memory that all proxies share answers: 1 or 0.",
       () => (this.#connection.connected ? 1 : 0),
     );
+  }
+
+  check(): string {
+    return this.#connection.connected
+      ? "answers"
+      : "does not answer; what needs it is refused, and limits do as their whenAway says";
   }
 
   start(): Promise<void> {

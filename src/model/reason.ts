@@ -555,10 +555,10 @@ export const REASONS = {
   "memory-unavailable": {
     status: 503,
     grpc: "UNAVAILABLE",
-    title: "It cannot be known whether this was used before",
+    title: "What proxies hold in common cannot be reached",
     fault: "us",
     meaning:
-      "What remembers used DPoP proofs and ended sessions cannot be reached or has no room: the supervisor of the workers, or Redis (`shared.redis`). The log says which. Tokens without proofs are not affected.",
+      "What remembers used DPoP proofs and ended sessions cannot be reached or has no room: the supervisor of the workers, or Redis (`shared.redis`). The log says which. Tokens without proofs are not affected. Also where a limit with `across: cluster` and `whenAway: refuse` cannot be counted.",
   },
   "missing-certificate": {
     status: 403,

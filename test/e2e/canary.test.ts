@@ -39,7 +39,7 @@ const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
   "wrong-certificate", // needs a caller with one: test/identity/certificate-bound.test.ts
   "wrong-identity", // test/identity/mtls.test.ts
   "use-dpop-nonce", // needs nonces: test/identity/dpop.test.ts
-  "memory-unavailable", // needs a memory that is away: test/identity/dpop-redis.test.ts
+  "memory-unavailable", // needs a memory that is away: test/identity/dpop-redis.test.ts, limits-redis.test.ts
   "assertion-unavailable", // needs an authority without a key: test/identity/assertions.test.ts
   "inactive-token", // needs a provider that is asked: test/identity/introspection.test.ts
   "unknown-credential", // needs an authority: test/identity/api-keys.test.ts

@@ -7,7 +7,8 @@
  * Without a supervisor each worker lets its share through, a part of the rate: fewer in all where
  * callers are spread unevenly, never more.
  */
-import { createGcra, type LocalRateLimiter, type RatePolicy } from "../../limits/gcra.ts";
+import { createGcra, type LocalRateLimiter } from "../../limits/gcra.ts";
+import type { RatePolicy } from "../../model/rate.ts";
 import type { CreateRateLimiter } from "../../limits/limit-pool.ts";
 import type { RateLimiter, RateVerdict } from "../../model/ports.ts";
 

@@ -7,7 +7,7 @@ import type { Problem } from "../../model/errors.ts";
 import type { ApiKeyUse } from "../../model/api-keys.ts";
 import type { FeedChange, FeedPosition } from "../../model/feed.ts";
 import type { RateVerdict } from "../../model/ports.ts";
-import type { RatePolicy } from "../../limits/gcra.ts";
+import type { RatePolicy } from "../../model/rate.ts";
 import type { HandedKey } from "../assertion-signing.ts";
 import type { FamilyText } from "../../telemetry/exposition.ts";
 import { isMemoryRequest, type MemoryAnswer, type MemoryRequest } from "./memory.ts";
