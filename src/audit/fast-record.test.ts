@@ -85,6 +85,52 @@ const records: fc.Arbitrary<DecisionRecord> = fc
         clear: fc.constantFrom(new Set<string>(), { has: () => true }),
       }),
     ),
+    issue: maybe(
+      fc.record({
+        as: fc.constantFrom("subject", "actor"),
+        binding: fc.constantFrom("none", "dpop", "mtls"),
+        client: text,
+        grant: fc.constantFrom("client-credentials", "token-exchange", "jwt-bearer"),
+        lifetimeSeconds: fc.nat(),
+        narrowed: fc.boolean(),
+        other: maybe(text),
+        questions: fc.nat(),
+      }),
+    ),
+    key: maybe(
+      fc.record({
+        id: text,
+        audience: texts,
+        scopes: texts,
+        expiresAt: fc.nat(),
+        binding: fc.constantFrom("none", "dpop", "mtls"),
+        clientId: text,
+        details: maybe(
+          fc.array(
+            fc.record(
+              {
+                type: fc.constant("sallyport"),
+                routes: fc.array(text, { minLength: 1, maxLength: 2 }),
+                methods: fc.array(text, { minLength: 1, maxLength: 2 }),
+              },
+              { requiredKeys: ["type"] },
+            ),
+            { minLength: 1, maxLength: 2 },
+          ),
+        ),
+        ancestors: fc.array(
+          fc.record(
+            {
+              authenticator: text,
+              id: text,
+              principal: fc.record({ authenticator: text, subject: text }),
+            },
+            { requiredKeys: ["authenticator"] },
+          ),
+          { maxLength: 2 },
+        ),
+      }),
+    ),
     scopes: texts,
     determining: texts,
     erroring: texts,

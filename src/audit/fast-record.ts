@@ -67,6 +67,8 @@ export const DECISION: ReadonlySet<string> = new Set([
   "erroring",
   "host",
   "httpVersion",
+  "issue",
+  "key",
   "listener",
   "method",
   "params",
@@ -132,6 +134,8 @@ function hasPlainParts(value: Members): boolean {
   value["truncated"] ??= {};
   value["reads"] ??= [];
   value["credentials"] ??= [];
+  // Keys are few among requests, and the schema reads them.
+  if (value["issue"] !== undefined || value["key"] !== undefined) return false;
   return (
     isMappingOf(value["params"], isText) &&
     isMappingOf(value["truncated"], isCut) &&

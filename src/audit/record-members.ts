@@ -45,6 +45,8 @@ export const K = {
     "1.1": literal(',"httpVersion":"1.1"'),
     "2": literal(',"httpVersion":"2"'),
   },
+  issue: literal(',"issue":'),
+  key: literal(',"key":'),
   listener: literal(',"listener":'),
   method: literal(',"method":'),
   open: literal("{"),

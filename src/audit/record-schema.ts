@@ -5,6 +5,7 @@
  * schema. A reader that guessed would explain a decision that was never made.
  */
 import { z } from "zod";
+import { ACCESS_DETAIL_TYPE } from "../model/access-detail.ts";
 import type { AttributeValue, Principal } from "../model/principal.ts";
 import { REASONS, type Reason } from "../model/reason.ts";
 import { RPC_PROTOCOLS, type RpcCall } from "../model/rpc.ts";
@@ -86,6 +87,44 @@ const rpcSchema = z
   })
   .transform((value): RpcCall => value);
 
+const ancestorSchema = z.strictObject({
+  authenticator: text,
+  id: text.optional(),
+  principal: z.strictObject({ authenticator: text, subject: text }).optional(),
+});
+
+const detailSchema = z.strictObject({
+  methods: z.array(z.string()).readonly().optional(),
+  operations: z.array(z.string()).readonly().optional(),
+  routes: z.array(z.string()).readonly().optional(),
+  services: z.array(z.string()).readonly().optional(),
+  type: z.literal(ACCESS_DETAIL_TYPE),
+});
+
+const binding = z.enum(["none", "dpop", "mtls"]);
+
+const issueSchema = z.strictObject({
+  as: z.enum(["subject", "actor"]),
+  binding,
+  client: text,
+  grant: z.enum(["client-credentials", "token-exchange", "jwt-bearer"]),
+  lifetimeSeconds: count,
+  narrowed: z.boolean(),
+  other: text.optional(),
+  questions: count,
+});
+
+const keySchema = z.strictObject({
+  ancestors: z.array(ancestorSchema).readonly().default([]),
+  audience: texts,
+  binding,
+  clientId: text,
+  details: z.array(detailSchema).readonly().optional(),
+  expiresAt: count,
+  id: text,
+  scopes: texts,
+});
+
 const readSchema = z.strictObject({
   hashes: texts,
   kind: z.enum(["header", "query"]),
@@ -126,6 +165,8 @@ export const decisionSchema = z.strictObject({
   erroring: texts,
   host: text.optional(),
   httpVersion: z.enum(["1.0", "1.1", "2"]).optional(),
+  issue: issueSchema.optional(),
+  key: keySchema.optional(),
   listener: text,
   method: text.optional(),
   params: z.record(z.string(), z.string()).default({}),

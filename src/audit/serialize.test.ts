@@ -70,6 +70,41 @@ test("decision() holds what policies saw of a body, hashed unless it may stand t
   assert.doesNotMatch(line, /DE00|"b"/);
 });
 
+test("decision() holds what was asked for of a key, and what was issued, and nothing that is absent", () => {
+  const issue = {
+    as: "subject",
+    binding: "dpop",
+    client: "billing-job",
+    grant: "token-exchange",
+    lifetimeSeconds: 300,
+    narrowed: true,
+    other: "mesh/payments",
+    questions: 2,
+  } as const;
+  const key = {
+    id: "k-2",
+    audience: ["billing"],
+    scopes: [],
+    expiresAt: 1_800_000_300,
+    binding: "dpop",
+    clientId: "billing-job",
+    details: [{ type: "sallyport", methods: ["GET"], routes: ["invoices"] }],
+    ancestors: [
+      { authenticator: "keys", id: "k-1" },
+      { authenticator: "mesh", principal: { authenticator: "mesh", subject: "payments" } },
+    ],
+  } as const;
+  const line = serializer.decision(permit({ action: "issueKey", issue, key }), false);
+  assert.equal(line, canonicalJson(JSON.parse(line)));
+  const entry = checkedRecord(line);
+  assert.ok(entry.type === "decision");
+  assert.deepEqual(entry.issue, issue);
+  assert.deepEqual(entry.key, key);
+  assert.doesNotMatch(line, /"scopes":\[\]/);
+  const plain = serializer.decision(permit({ issue: { ...issue, other: undefined } }), false);
+  assert.doesNotMatch(plain, /"other"|"key"/);
+});
+
 test("decision() tells a body without declared values from none, with an actor and without", () => {
   const body = { values: {}, clear: new Set<string>() };
   const read = { protocol: "mcp", kind: "request", resource: "r", prompt: "p" } as const;

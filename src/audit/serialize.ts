@@ -23,6 +23,7 @@ import { bytesOf, type Lines, type Literal } from "./lines.ts";
 import { K } from "./record-members.ts";
 import { writeBody, writeRpc } from "./write-inspected.ts";
 import { writeAttribute } from "./write-attribute.ts";
+import { writeIssue, writeKey } from "./write-key.ts";
 import { createTimeText } from "./time-text.ts";
 import type { ValueHash } from "./value-hash.ts";
 
@@ -186,6 +187,8 @@ export class Serializer {
     const { host, method, path, query } = record;
     if (host !== undefined) lines.raw(this.#hosts.member(this.#cuts.keep(host, fields.host)));
     if (record.httpVersion !== undefined) lines.raw(K.httpVersion[record.httpVersion]);
+    if (record.issue !== undefined) writeIssue(lines.raw(K.issue), record.issue);
+    if (record.key !== undefined) writeKey(lines.raw(K.key), record.key);
     lines.raw(this.#listeners.member(record.listener));
     if (method !== undefined) {
       lines.raw(this.#methods.member(this.#cuts.keep(method, fields.method)));

@@ -36,6 +36,7 @@ export function begin(input: GateInput, snapshot: GateSnapshot, deps: GateDeps):
     shadow: undefined,
     admission: undefined,
     answerFields: undefined,
+    own: undefined,
     detail: undefined,
   };
 }

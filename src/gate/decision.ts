@@ -16,7 +16,8 @@ import type { Admission } from "../limits/route-limits.ts";
 import type { Authn, PolicyDecision, ShadowDecision, StepUp } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Reason } from "../model/reason.ts";
-import type { RecordedCredential, Taken } from "../model/records.ts";
+import type { RecordedKey } from "../model/issued-keys.ts";
+import type { RecordedCredential, RecordedIssue, Taken } from "../model/records.ts";
 import type { Inspected } from "./inspection.ts";
 import type { Misfit } from "./operations/operation-checks.ts";
 import type { GateOperation } from "./operations/operation-router.ts";
@@ -89,8 +90,21 @@ export interface Deciding {
   admission: Admission | undefined;
   /** Fields that go out with the answer, whoever gives it: name, value, name, value, … */
   answerFields: string[] | undefined;
+  /** What a request to an endpoint of ours is about; undefined for all others. */
+  own: OwnSubject | undefined;
   /** For the operator; holds no secret. */
   detail: string | undefined;
+}
+
+/** What stands on record of a request to an endpoint of ours, which has no route. */
+export interface OwnSubject {
+  /** Id of an action that policies know. */
+  readonly action?: string | undefined;
+  readonly service?: string | undefined;
+  /** Those that are asked for. */
+  readonly scopes?: readonly string[] | undefined;
+  readonly issue?: RecordedIssue | undefined;
+  readonly key?: RecordedKey | undefined;
 }
 
 /** How a token came: `Authorization: DPoP …` says that it is bound to a key (RFC 9449 section 7.1). */

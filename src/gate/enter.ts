@@ -37,7 +37,7 @@ export function enter(
  * it is not shed by adding a token. One that is refused proves nothing; where the route asks for it, it
  * has been refused already. One that was revoked keeps its connection out, whatever else it shows.
  */
-function tellWorkload(deciding: Deciding, deps: GateDeps): StepResult {
+export function tellWorkload(deciding: Deciding, deps: GateDeps): StepResult {
   const { tls } = deciding.input.peer;
   if (tls === undefined) return undefined;
   const found = deciding.snapshot.certificates?.verify(tls, deciding.timeMs);
@@ -85,7 +85,7 @@ function usedCredential(facts: CredentialFacts): readonly RecordedCredential[] {
 /** `age` counts whole seconds, so one object serves all requests within a second. */
 const authns = new Recurring<CredentialFacts, Authn>();
 
-function authnOf(facts: CredentialFacts, nowMs: number): Authn {
+export function authnOf(facts: CredentialFacts, nowMs: number): Authn {
   const ageSeconds = ageOf(facts, nowMs);
   const known = authns.get(facts);
   if (known !== undefined && known.ageSeconds === ageSeconds) return known;

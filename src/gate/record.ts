@@ -5,11 +5,11 @@ import type { Deciding } from "./decision.ts";
 import type { Inspected } from "./inspection.ts";
 
 export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditLog): Taken {
-  const { request, policy, input, route } = deciding;
+  const { request, policy, input, route, own } = deciding;
   const other = input.peer.balancer ?? input.peer;
   const client = request?.clientAddress ?? input.peer.address;
   return audit.decision({
-    action: deciding.operation?.action ?? route?.action,
+    action: deciding.operation?.action ?? route?.action ?? own?.action,
     timeMs: deciding.timeMs,
     decisionId: deciding.id,
     listener: input.listener,
@@ -19,7 +19,7 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
     clientAddress: client === other.address ? undefined : client,
     requestId: deciding.requestId,
     principal: deciding.principal,
-    scopes: deciding.facts?.scopes ?? NONE,
+    scopes: own?.scopes ?? deciding.facts?.scopes ?? NONE,
     authn: deciding.authn,
     workload: deciding.workload,
     device: deciding.device,
@@ -32,7 +32,7 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
     query: request?.query,
     params: deciding.params,
     route: route?.name,
-    service: route?.service,
+    service: route?.service ?? own?.service,
     servicePath: deciding.servicePath === request?.path ? undefined : deciding.servicePath,
     stream: deciding.stream?.decisionId,
     decision: isGranted(reason) ? "permit" : "deny",
@@ -44,6 +44,8 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
     shadow: deciding.shadow,
     body: bodyOf(deciding.inspected),
     rpc: deciding.inspected?.rpc,
+    issue: own?.issue,
+    key: own?.key,
     bundle: deciding.snapshot.policies.hash,
   });
 }

@@ -18,9 +18,18 @@ export function fresh(deciding: Deciding, { revocations }: GateDeps): StepResult
 export function refusedByRevocation(
   deciding: Deciding,
   facts: CredentialFacts,
-  { revocations }: GateDeps,
+  deps: GateDeps,
 ): StepResult {
-  const by = revocations.revokedBy(facts, deciding.route?.service);
+  return revokedFor(deciding, { facts, service: deciding.route?.service }, deps);
+}
+
+/** Whether the credential was taken away from where it is presented, or is to be good. */
+export function revokedFor(
+  deciding: Deciding,
+  { facts, service }: { readonly facts: CredentialFacts; readonly service: string | undefined },
+  { revocations }: GateDeps,
+): "credential-revoked" | undefined {
+  const by = revocations.revokedBy(facts, service);
   if (by === undefined) return undefined;
   revocations.denied(by);
   deciding.detail = DETAILS[by];

@@ -1,5 +1,6 @@
 import type { RequestHead } from "./http.ts";
-import type { InputRead, ShadowDecision } from "./policy.ts";
+import type { RecordedKey } from "./issued-keys.ts";
+import type { InputRead, PolicyIssue, ShadowDecision } from "./policy.ts";
 import type { PeerCertificate } from "./peer-tls.ts";
 import type { AttributeValue, Principal } from "./principal.ts";
 import type { RpcCall } from "./rpc.ts";
@@ -27,6 +28,12 @@ export interface InspectedBody {
   readonly values: Readonly<Record<string, AttributeValue>>;
   /** Names of those that may stand in the log; of the others it holds keyed hashes. */
   readonly clear: ReadonlySet<string>;
+}
+
+/** What policies were asked about a key, as records hold it: the service is the record's. */
+export interface RecordedIssue extends Omit<PolicyIssue, "service"> {
+  /** How many were asked for one key: the principal, the service and all here are those of the one that decided. */
+  readonly questions: number;
 }
 
 /** Written for every decision, permitted or denied. */
@@ -62,6 +69,10 @@ export interface DecisionRecord {
   readonly actor?: Actor | undefined;
   readonly body?: InspectedBody | undefined;
   readonly rpc?: RpcCall | undefined;
+  /** Of ISSUE_KEY_ACTION: what was asked for. */
+  readonly issue?: RecordedIssue | undefined;
+  /** What was issued. */
+  readonly key?: RecordedKey | undefined;
   /** The caller's certificate, where it led to a trusted authority. */
   readonly peerCertificate?: PeerCertificate | undefined;
   readonly credentials: readonly RecordedCredential[];

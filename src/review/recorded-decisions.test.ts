@@ -209,6 +209,7 @@ function recorded(
     erroring: decided.erroring,
     reads: decided.reads,
     body: undefined,
+    issue: undefined,
   });
   serializer.decision(lines, { ...record, action: undefined }, false);
   const entry = parseRecord(Buffer.from(lines.copy()).toString("utf8"));

@@ -190,7 +190,7 @@ const read = createRecordReader();
 /** As the gate records it and the log gives it back. */
 function recorded(asked: PolicyRequest, policies: Policies, kept: boolean): RecordedDecision {
   const { reason, determining, erroring, reads } = policies.decide(asked);
-  const { action: _a, ip, fields: _f, host, body, ...same } = asked;
+  const { action: _a, ip, fields: _f, host, body, issue: _i, ...same } = asked;
   const record: DecisionRecord = permit({
     ...same,
     // Half of the bodies are in the record as they are, the others as hashes.
