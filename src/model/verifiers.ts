@@ -57,10 +57,10 @@ export interface ProofInput {
   readonly method: string;
   /** What `htu` must name: the public origin of the listener and the path as received, without query and fragment. */
   readonly url: string;
-  /** The access token that the proof must be for (`ath`). */
-  readonly token: string;
-  /** `cnf.jkt` of the token. */
-  readonly keyThumbprint: string;
+  /** The access token that the proof must be for (`ath`); undefined at the token endpoint, where there is none yet. */
+  readonly token: string | undefined;
+  /** `cnf.jkt` of the token; undefined where the proof says which key it is. */
+  readonly keyThumbprint: string | undefined;
   readonly nowMs: number;
 }
 
@@ -76,4 +76,6 @@ export interface ProofAnswer {
     | undefined;
   /** Fields that go out with the answer (`dpop-nonce`); name, value, name, value, … */
   readonly answerFields: Fields;
+  /** Of the key that was proven, where none was asked for. */
+  readonly keyThumbprint?: string | undefined;
 }

@@ -8,7 +8,8 @@ import { signToken, type TestKey, testKey } from "../issuer.ts";
 export interface ProofOptions {
   readonly method: string;
   readonly url: string;
-  readonly token: string;
+  /** Undefined: for the token endpoint, where there is none yet. */
+  readonly token: string | undefined;
   readonly nonce?: string | undefined;
   readonly nowMs?: number;
   /** In place of what a right proof has; `undefined` leaves a member out. */
@@ -47,7 +48,7 @@ export function dpopClient(algorithm: Algorithm = "ES256", name = "client"): Dpo
           htm: method,
           htu: url,
           iat: Math.floor(nowMs / 1000),
-          ath: hash("sha256", token, "base64url"),
+          ath: token === undefined ? undefined : hash("sha256", token, "base64url"),
           nonce,
           ...claims,
         },

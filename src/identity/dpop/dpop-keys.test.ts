@@ -46,3 +46,11 @@ test("find() takes another header of a key that it has for that key's place", ()
   assert.equal(keys.size, 2);
   assert.equal(keys.find(two.header, two.thumbprint), other, "nobody else had to go for it");
 });
+
+test("find() keeps no key that nothing vouches for", () => {
+  assert.ok(one !== undefined);
+  const keys = createProofKeys(["ES256"]);
+  const found = keys.find(one.header, undefined);
+  assert.ok(!(found instanceof ProofFault) && found.key.thumbprint === one.thumbprint);
+  assert.equal(keys.size, 0);
+});

@@ -34,8 +34,11 @@ export interface ProofKey {
 }
 
 export interface ProofKeys {
-  /** `header`: the first part of a proof, as sent. `thumbprint`: `cnf.jkt` of a token that was verified. */
-  find(header: string, thumbprint: string): ProofKey | ProofFault;
+  /**
+   * `header`: the first part of a proof, as sent. `thumbprint`: `cnf.jkt` of a token that was verified;
+   * undefined: any key, of which none is kept, since nothing vouches for it.
+   */
+  find(header: string, thumbprint: string | undefined): ProofKey | ProofFault;
   readonly size: number;
 }
 
@@ -59,16 +62,17 @@ export function createProofKeys(
 
   return {
     find(header, thumbprint) {
-      const known = kept.get(thumbprint);
+      const known = thumbprint === undefined ? undefined : kept.get(thumbprint);
       if (known?.header === header) return known;
       const read = readHeader(header, allowed);
       if (read instanceof ProofFault) return read;
-      if (jwkThumbprint(read.jwk) !== thumbprint) return WRONG_KEY;
+      if (thumbprint !== undefined && jwkThumbprint(read.jwk) !== thumbprint) return WRONG_KEY;
       const key = readPublicKey(read.jwk);
       if (typeof key === "string") return invalid(`jwk: ${key}`);
       if (!key.algorithms.has(canonicalAlgorithm(read.algorithm))) {
         return invalid("alg is not one of the key's");
       }
+      if (thumbprint === undefined) return { algorithm: read.algorithm, key };
       return keep(thumbprint, { algorithm: read.algorithm, key, header });
     },
     get size() {

@@ -33,7 +33,8 @@ export interface ProofClaims {
   readonly htm: string;
   readonly htu: string;
   readonly iat: number;
-  readonly ath: string;
+  /** Absent at a token endpoint, where there is no token yet. */
+  readonly ath: string | undefined;
   readonly nonce: string | undefined;
   /** RFC 9449 knows neither; whoever says so of a proof means it (RFC 7519 sections 4.1.4, 4.1.5). */
   readonly exp: number | undefined;
@@ -84,7 +85,7 @@ function readClaims(payload: JsonObject): ProofClaims | ProofFault {
   if (typeof htm !== "string") return invalid("htm is absent or not a text");
   if (typeof htu !== "string") return invalid("htu is absent or not a text");
   if (typeof iat !== "number") return invalid("iat is absent or not a number");
-  if (typeof ath !== "string") return invalid("ath is absent or not a text");
+  if (ath !== undefined && typeof ath !== "string") return invalid("ath is absent or not a text");
   if (nonce !== undefined && (typeof nonce !== "string" || nonce.length > LIMITS.nonceChars)) {
     return invalid(`nonce is not a text of at most ${LIMITS.nonceChars} characters`);
   }

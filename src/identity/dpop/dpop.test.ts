@@ -582,3 +582,41 @@ test("verify() takes no proof that another library's key format would make of ou
 function payloadObject(): object {
   return JSON.parse(Buffer.from(PAYLOAD, "base64url").toString()) as object;
 }
+
+const endpoint = { token: undefined, keyThumbprint: undefined } as const;
+
+test("verify() says whose key a proof is by where none is asked for", () => {
+  const { verify, good } = ground();
+  for (const owner of [client, ed, stranger]) {
+    const answer = verify(good({ token: undefined }, owner), endpoint);
+    assert.ok(!(answer instanceof Promise));
+    assert.deepEqual([answer.refused, answer.keyThumbprint], [undefined, owner.thumbprint]);
+  }
+});
+
+test("verify() takes a proof once where no key is asked for, and each key's for itself", () => {
+  const { verify, good } = ground();
+  const claims = { jti: "the-same" };
+  const sent = good({ token: undefined, claims });
+  assert.equal(reasonOf(verify(sent, endpoint)), undefined);
+  assert.equal(reasonOf(verify(sent, endpoint)), "replayed-proof");
+  assert.equal(reasonOf(verify(good({ token: undefined, claims }, stranger), endpoint)), undefined);
+});
+
+test("verify() refuses, where no key is asked for, all that it refuses elsewhere", () => {
+  const { verify, good, clock } = ground();
+  const wrong = (rest: Partial<ProofOptions>) =>
+    reasonOf(verify(good({ token: undefined, ...rest }), endpoint));
+  assert.equal(wrong({ method: "POST" }), "invalid-proof");
+  assert.equal(wrong({ url: "https://other.example/" }), "invalid-proof");
+  assert.equal(wrong({ signer: testKey("other", "ES256") }), "invalid-proof");
+  assert.equal(wrong({ header: { typ: "JWT" } }), "invalid-proof");
+  assert.equal(wrong({ claims: { ath: 7 } }), "invalid-proof");
+  assert.equal(wrong({ nowMs: clock.now() - 3_600_000 }), "stale-proof");
+  assert.equal(reasonOf(verify([], endpoint)), "missing-proof");
+});
+
+test("verify() refuses a proof for the token endpoint where a token is used", () => {
+  const { verify, good } = ground();
+  assert.equal(reasonOf(verify(good({ token: undefined }))), "invalid-proof");
+});

@@ -98,6 +98,8 @@ class DpopVerifier implements ProofVerifier {
     if (claims.nbf !== undefined && claims.nbf * 1000 > nowMs + this.#skewMs) {
       return stale("nbf is ahead of us");
     }
+    if (token === undefined) return undefined;
+    if (claims.ath === undefined) return invalid("ath is absent or not a text");
     // A proof for one token must not serve another that is bound to the same key.
     if (claims.ath !== hash("sha256", token, "base64url")) return invalid("ath is not the token's");
     return undefined;
@@ -124,7 +126,7 @@ class DpopVerifier implements ProofVerifier {
   }
 
   #signed(read: Read, verdict: NonceVerdict): ProofAnswer | Promise<ProofAnswer> {
-    const { proof, key, input } = read;
+    const { proof, key } = read;
     const answer = nonceField(verdict);
     const { algorithm } = key;
     const { signingInput, signature } = proof;
@@ -132,7 +134,7 @@ class DpopVerifier implements ProofVerifier {
       return this.#refused(invalid("the signature does not fit"), { answer, costly: true });
     }
     // Alone `jti` is not enough: another client could use up this one's.
-    const used = hash("sha256", `${input.keyThumbprint}.${proof.claims.jti}`, "base64url");
+    const used = hash("sha256", `${key.key.thumbprint}.${proof.claims.jti}`, "base64url");
     // As long as the proof could be taken: from before its `iat` until after the window, and by a
     // replica whose clock is late.
     const ttlMs = this.#windowMs + 3 * this.#skewMs + LIMITS.lateMs;
@@ -148,11 +150,17 @@ class DpopVerifier implements ProofVerifier {
     }
   }
 
-  #claimed({ proof }: Read, { first, answer }: { first: boolean; answer: Fields }): ProofAnswer {
+  #claimed(
+    { proof, key, input }: Read,
+    { first, answer }: { first: boolean; answer: Fields },
+  ): ProofAnswer {
     if (!first) return this.#refused(REPLAYED, { answer });
     // Looked at after the claim: what was lost while it was made counts as well.
     if (proof.claims.iat * 1000 < this.#shared.since) return this.#refused(FORGOTTEN, { answer });
     this.#outcome("verified").inc();
+    if (input.keyThumbprint === undefined) {
+      return { refused: undefined, answerFields: answer, keyThumbprint: key.key.thumbprint };
+    }
     return answer.length === 0 ? PROVEN : { refused: undefined, answerFields: answer };
   }
 
