@@ -15,6 +15,7 @@ import { createListenerTls, type ListenerTls } from "../http/listener-tls.ts";
 import { type AdjustableFailureBudget, createFailureBudget } from "../limits/failure-budget.ts";
 import type { RedisMemory } from "../memory/redis-memory.ts";
 import { ConfigError } from "../model/errors.ts";
+import type { KeyIssuing } from "../model/issued-keys.ts";
 import { NO_REVOCATIONS, type Revocations } from "../model/revocation.ts";
 import { createDecisionIds } from "../platform/decision-id.ts";
 import { readFileBytes } from "../platform/files.ts";
@@ -79,6 +80,8 @@ export interface InstancePlace {
   readonly standing?: Standing | undefined;
   /** Who signs assertions; undefined where nobody does. */
   readonly signing?: AssertionSigning | undefined;
+  /** Issues keys, where the authority is kept on this machine. */
+  readonly issuing?: KeyIssuing | undefined;
 }
 
 /** Resolves when every listener accepts connections. */

@@ -96,7 +96,8 @@ export async function startPrepared(
   };
   warnOf(prepared, log);
   signing?.serves(prepared.loaded.config);
-  const instance = await startInstance(prepared, instruments, { standing, signing }).catch(
+  const place = { standing, signing, issuing: backing?.issuing };
+  const instance = await startInstance(prepared, instruments, place).catch(
     async (error: unknown) => {
       await end();
       throw error;

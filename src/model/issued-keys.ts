@@ -43,6 +43,8 @@ export interface KeyClaims {
   readonly auth_time?: number | undefined;
   /** Who it is, as the authenticator knew it that it was issued to; long integers may be as text. */
   readonly principal: JsonObject;
+  /** The device that its first credential named beside it, in the same way. */
+  readonly device?: JsonObject | undefined;
   /** Nearest first. */
   readonly ancestors?: readonly Ancestor[] | undefined;
 }

@@ -37,6 +37,7 @@ import { signingByAuthority, signingWith } from "../assertion-signing.ts";
 import type { Instruments } from "../instruments.ts";
 import type { Backing } from "./backing.ts";
 import { Closers } from "./closers.ts";
+import { createIssuing, NO_CLIENTS } from "./issuing.ts";
 import { ringBeside } from "./machine-ring.ts";
 import { openWhenThere } from "./open-when-there.ts";
 import { publish } from "./publish.ts";
@@ -108,6 +109,9 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
   // Several authorities on one host do not share a document; a name that nobody can enrol under.
   const own = `${OWN_PREFIX}${hostname()}.${randomUUID()}`.slice(0, 128);
   const { issuer, serve } = options;
+  const { clock } = instruments;
+  const issuing = createIssuing(issuer, { keys, revocations, clients: NO_CLIENTS, clock });
+  ground.closers.add(() => issuing.close());
   const serving = { issuer, registers, state, uses, instruments, closers };
   const feed = serve && (await openServing(serve, serving));
   return {
@@ -116,6 +120,7 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
     maxStalenessMs: options.maxStaleness,
     follow: (consumer) => state.follow(consumer, ITSELF),
     used: (told) => uses.note(told),
+    issuing,
     signing({ shared, standing }) {
       const name = `${issuer}${ASSERTION_ISSUER_PATH}`;
       // The authority's key leaves its process for nobody.

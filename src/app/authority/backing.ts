@@ -2,6 +2,7 @@
 import type { ProcessStatus } from "../../admin/admin-deps.ts";
 import type { ApiKeyUse } from "../../model/api-keys.ts";
 import type { FeedConsumer } from "../../model/feed.ts";
+import type { KeyIssuing } from "../../model/issued-keys.ts";
 import type { AssertionSigning } from "../assertion-signing.ts";
 import type { Prepared } from "../prepare.ts";
 import type { Registers } from "./registers.ts";
@@ -22,6 +23,8 @@ export interface Backing {
    * keys, so these can be handed over.
    */
   signing(how: { readonly shared: boolean; readonly standing: Standing }): AssertionSigning;
+  /** Issues provisioning keys; undefined where the authority is elsewhere. */
+  readonly issuing?: KeyIssuing | undefined;
   /** Which API keys were used here lately. Never throws; what cannot be told is told of no more. */
   used(uses: readonly ApiKeyUse[]): void;
   /** What this process is, whether it serves callers or not. */
