@@ -16,6 +16,7 @@ import {
 } from "./decision.ts";
 import { identify, recall } from "./identify.ts";
 import { inspectedBefore } from "./inspect.ts";
+import { narrowed } from "./narrowed.ts";
 import { operation } from "./operation.ts";
 import { peer } from "./peer.ts";
 import { recordDecision } from "./record.ts";
@@ -33,6 +34,7 @@ const STEPS: readonly Step[] = [
   operation,
   recall,
   identify,
+  narrowed,
   unblocked,
   inspectedBefore,
   authorize,

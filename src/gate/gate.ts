@@ -25,6 +25,7 @@ import { identify, recall } from "./identify.ts";
 import { authorize } from "./authorize.ts";
 import { inspect } from "./inspect.ts";
 import { limit } from "./limit.ts";
+import { narrowed } from "./narrowed.ts";
 import { beginOwn, type OwnRequest } from "./own.ts";
 import { operation } from "./operation.ts";
 import { peer } from "./peer.ts";
@@ -67,6 +68,7 @@ const STEPS: readonly Step[] = [
   recall, // facts that are at hand cost nothing, so they come before the budget
   budget, // before any signature is checked, so that bad tokens are cheap for us
   identify, // before policy: policy speaks of a verified principal
+  narrowed, // with it: what a credential is not for is told before anything is asked about its principal
   unblocked, // after identity, so that the record says who was kept out
   validParameters, // before bodies are held, and before policy, which then reads none that it cannot
   inspect, // before policy, which may ask for it; after all that keeps strangers from filling our memory

@@ -9,7 +9,11 @@ export const PROOF_ERRORS: Partial<Record<Reason, "invalid_dpop_proof" | "use_dp
   "use-dpop-nonce": "use_dpop_nonce",
 };
 
-export function tokenError(reason: Reason): "insufficient_user_authentication" | "invalid_token" {
+type TokenError = "insufficient_scope" | "insufficient_user_authentication" | "invalid_token";
+
+export function tokenError(reason: Reason): TokenError {
+  // RFC 6750 section 3.1: a key that is for more would do.
+  if (reason === "outside-key") return "insufficient_scope";
   // RFC 9470 section 3.
   return reason === "step-up-required" ? "insufficient_user_authentication" : "invalid_token";
 }

@@ -15,11 +15,22 @@ test("challenge names the reason's title and nothing of the token", () => {
   );
 });
 
-test("challenge exists for every 401 and for nothing else, within RFC 6750's characters", () => {
+test("challenge says that a key which is for more would do", () => {
+  assert.equal(
+    createChallenge("billing")("outside-key"),
+    'Bearer realm="billing", error="insufficient_scope", error_description="The key is not for this request"',
+  );
+  assert.match(
+    createDpopChallenge(["ES256"])("outside-key") ?? "",
+    /^DPoP algs="ES256", error="insufficient_scope"/,
+  );
+});
+
+test("challenge exists for every 401, for one 403 and for nothing else, within RFC 6750's characters", () => {
   const challenge = createChallenge("billing");
   for (const reason of Object.keys(REASONS) as Reason[]) {
     const value = challenge(reason);
-    assert.equal(value !== undefined, REASONS[reason].status === 401, reason);
+    assert.equal(value !== undefined, hasChallenge(reason), reason);
     const quoted = value?.matchAll(/"([^"]*)"/g) ?? [];
     for (const [, text] of quoted) assert.match(text ?? "", /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/);
     assert.equal((value?.split('"').length ?? 1) % 2, 1, "every quote is closed");
@@ -52,6 +63,10 @@ test("challenges of DPoP say which algorithms and what is wrong; Bearer's leave 
     assert.match(bearer(reason) ?? "", /error="invalid_token"/);
   }
   for (const reason of Object.keys(REASONS) as Reason[]) {
-    assert.equal(dpop(reason) !== undefined, REASONS[reason].status === 401, reason);
+    assert.equal(dpop(reason) !== undefined, hasChallenge(reason), reason);
   }
 });
+
+function hasChallenge(reason: Reason): boolean {
+  return REASONS[reason].status === 401 || reason === "outside-key";
+}

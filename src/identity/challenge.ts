@@ -2,10 +2,10 @@
  * The `WWW-Authenticate` value of an answer (RFC 6750 section 3). Says nothing about the token but
  * the reason's title, which is the same for every occurrence.
  */
-import { REASONS, reasonInfo, type Reason } from "../model/reason.ts";
+import { isChallenged, REASONS, reasonInfo, type Reason } from "../model/reason.ts";
 import { PROOF_ERRORS, tokenError } from "./challenge-errors.ts";
 
-/** The value for a reason; undefined where the answer is not a 401. */
+/** The value for a reason; undefined where the answer has none. */
 export type Challenge = (reason: Reason) => string | undefined;
 
 /**
@@ -19,8 +19,8 @@ export function createChallenge(realm: string): Challenge {
   }
   const values = new Map<Reason, string>();
   for (const reason of Object.keys(REASONS) as Reason[]) {
-    const { status, title } = reasonInfo(reason);
-    if (status !== 401) continue;
+    if (!isChallenged(reason)) continue;
+    const { title } = reasonInfo(reason);
     // Section 3.1: a request without any authentication information gets no error code. What is wrong
     // with a proof is said beside it, in the challenge of DPoP.
     const error =

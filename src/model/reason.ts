@@ -529,6 +529,14 @@ export const REASONS = {
     meaning:
       "A revocation names the credential, its subject, its authenticator or the service; the detail says which. What is issued after the cut-off of a `revoke` is good again, what a `block` names only when it is lifted.",
   },
+  "outside-key": {
+    status: 403,
+    grpc: "PERMISSION_DENIED",
+    title: "The key is not for this request",
+    fault: "caller",
+    meaning:
+      "The credential is narrowed to some services, routes, methods or operations (`authorization_details`), and the request fits none of its entries; GET does not stand for HEAD. No policy was asked.",
+  },
   "service-blocked": {
     status: 403,
     grpc: "PERMISSION_DENIED",
@@ -785,6 +793,11 @@ export type Reason = keyof typeof REASONS;
 /** Reasons of decisions that gave somebody something: a way through, or a session begun or ended. */
 export function isGranted(reason: Reason): boolean {
   return reason === "permitted" || reason === "logged-in" || reason === "logged-out";
+}
+
+/** Whether the answer tells the caller in `www-authenticate` which credential would do. */
+export function isChallenged(reason: Reason): boolean {
+  return REASONS[reason].status === 401 || reason === "outside-key";
 }
 
 export function reasonInfo(reason: Reason): ReasonInfo {

@@ -4,7 +4,7 @@
  * holds the reason and the decision id and nothing of the request.
  */
 import { GRPC_STATUS } from "../model/grpc-status.ts";
-import { type Reason, reasonInfo } from "../model/reason.ts";
+import { isChallenged, type Reason, reasonInfo } from "../model/reason.ts";
 import { grpcStatusFields } from "../wire/grpc/status-fields.ts";
 import { type ProblemContext, type ProblemResponse, retryAfterSeconds } from "./problem.ts";
 
@@ -15,7 +15,7 @@ const LIMITS = {
 
 /** Fields that mean something to browsers only (CORS, `allow`, caching) are left out. */
 export function grpcProblem(reason: Reason, context: ProblemContext): ProblemResponse {
-  const { status, grpc } = reasonInfo(reason);
+  const { grpc } = reasonInfo(reason);
   const { decisionId, challenge, admission } = context;
   const fields = [
     "content-type",
@@ -24,7 +24,7 @@ export function grpcProblem(reason: Reason, context: ProblemContext): ProblemRes
     "sallyport-decision",
     decisionId,
   ];
-  if (status === 401) fields.push("www-authenticate", challenge ?? "Bearer");
+  if (isChallenged(reason)) fields.push("www-authenticate", challenge ?? "Bearer");
   const seconds = retryAfterSeconds(reason, admission);
   if (seconds !== undefined) {
     // gRFC A6: how long a client that retries this status at all is to wait before it does.

@@ -6,13 +6,13 @@ import type { Misfit } from "../gate/operations/operation-checks.ts";
 import type { Admission } from "../limits/route-limits.ts";
 import type { Fields } from "../model/http.ts";
 import type { GrpcStatus } from "../model/grpc-status.ts";
-import { type Reason, reasonInfo } from "../model/reason.ts";
+import { isChallenged, type Reason, reasonInfo } from "../model/reason.ts";
 
 export interface ProblemContext {
   readonly decisionId: string;
   /** Values for `allow` (405). */
   readonly allow?: string | undefined;
-  /** The `www-authenticate` value (401). */
+  /** The `www-authenticate` value. */
   readonly challenge?: string | undefined;
   /** What the route's limits said: when to ask again, and what is left. */
   readonly admission?: Admission | undefined;
@@ -56,7 +56,7 @@ export function problemResponse(reason: Reason, context: ProblemContext): Proble
     "sallyport-decision",
     context.decisionId,
   ];
-  if (status === 401) {
+  if (isChallenged(reason)) {
     fields.push("www-authenticate", context.challenge ?? "Bearer");
   }
   // RFC 6455 section 4.4: what we would have understood.

@@ -31,6 +31,7 @@ const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
   "credential-revoked", // these three need an authority: test/e2e/revocation.test.ts
   "feed-stale",
   "service-blocked",
+  "outside-key", // needs a key of an authority's: src/gate/narrowed.test.ts
   "internal-error", // needs a defect
   "no-endpoint", // needs endpoints that are not well
   "overloaded", // needs a crowd

@@ -3,18 +3,18 @@
  * algorithms proofs may be made by, and what was wrong. It says nothing of the token or the proof.
  */
 import type { Algorithm } from "../../crypto/algorithms.ts";
-import { REASONS, reasonInfo, type Reason } from "../../model/reason.ts";
+import { isChallenged, REASONS, reasonInfo, type Reason } from "../../model/reason.ts";
 import type { Challenge } from "../challenge.ts";
 import { PROOF_ERRORS, tokenError } from "../challenge-errors.ts";
 
-/** Makes the challenges once for all reasons; undefined where the answer is not a 401. */
+/** Makes the challenges once for all reasons; undefined where the answer has none. */
 export function createDpopChallenge(algorithms: readonly Algorithm[]): Challenge {
   const names = new Set(algorithms.flatMap(namesOf));
   const algs = `algs="${[...names].join(" ")}"`;
   const values = new Map<Reason, string>();
   for (const reason of Object.keys(REASONS) as Reason[]) {
-    const { status, title } = reasonInfo(reason);
-    if (status !== 401) continue;
+    if (!isChallenged(reason)) continue;
+    const { title } = reasonInfo(reason);
     const error = PROOF_ERRORS[reason] ?? tokenError(reason);
     const said =
       reason === "missing-credential" ? "" : `, error="${error}", error_description="${title}"`;
