@@ -373,12 +373,12 @@ export function refuseFixed(running: Config, wanted: Config, file: string): void
   throw new ConfigError([{ file, message, remedy: "restart, or undo that change" }]);
 }
 
-/** Who gets what is published anew with each configuration, so it may change. */
+/** Who gets what is published anew with each configuration, and so are declared clients: they may change. */
 function fixedText(config: Config, key: (typeof FIXED)[number]): string | undefined {
   const part = config[key];
   const fixed =
     key === "authority" && isKeeper(config.authority)
-      ? { ...config.authority, proxies: undefined }
+      ? { ...config.authority, proxies: undefined, clients: undefined }
       : part;
   // Attributes may be whole numbers that JSON does not know.
   return JSON.stringify(fixed, (_, value: unknown) =>

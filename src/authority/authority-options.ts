@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { addressSchema, duration, nameSchema } from "../model/options.ts";
 import { SIGNING_ALGORITHMS } from "../model/signing.ts";
+import { clientsSchema } from "./client-options.ts";
 import { tokenOptionsSchema } from "./token/token-options.ts";
 
 const LIMITS = {
@@ -186,6 +187,11 @@ const keeperSchema = z
       .optional()
       .describe(
         "1 to 400 entries: which services a proxy gets, by its name. The first entry that matches counts, and one that none matches serves nothing. Every proxy gets all when left out.",
+      ),
+    clients: clientsSchema
+      .optional()
+      .describe(
+        'Clients of the token endpoint that have no identity of another authenticator, by `client_id`: how each proves who it is, and what it is to policies, as `Workload::"<authenticator of type sallyport>/<client id>"`. Up to 1000; others are registered with `sallyport clients create`.',
       ),
   })
   .refine(({ lifetime, rotate }) => lifetime <= rotate, {

@@ -13,6 +13,7 @@ import {
   checkCredentialFiles,
   checkSecretFiles,
 } from "./check-files.ts";
+import { checkDeclaredClients, checkDeclaredClientsWarnings } from "./check-declared-clients.ts";
 import { checkConfirmationWarnings } from "./check-confirmation.ts";
 import { checkIdentity, checkIdentityWarnings } from "./check-identity.ts";
 import { checkLimits } from "./check-limits.ts";
@@ -58,6 +59,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkAddresses(draft),
     ...checkAuthority(draft, expansion.value),
     ...(await checkStore(subject)),
+    ...checkDeclaredClients(draft, folder),
     ...checkRoutes(draft),
     ...(composed ? [] : checkSomeRoute(expansion.value)),
     ...checkServe(draft),
@@ -91,6 +93,7 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkAdminWarnings(draft),
     ...checkBundleWarnings(draft, folder),
     ...checkClientsWarnings(draft),
+    ...checkDeclaredClientsWarnings(draft, expansion),
     ...checkConfirmationWarnings(draft),
     ...checkServeWarnings(draft),
     ...checkTokensWarnings(draft),

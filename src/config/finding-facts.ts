@@ -6,7 +6,9 @@ import {
 } from "../identity/authenticator-options.ts";
 import type { Acceptance } from "../policy/findings/acceptance.ts";
 import type { AuthenticatorFacts, WrittenFacts } from "../policy/findings/subject.ts";
-import { insecureOptions } from "./insecure-options.ts";
+import { isKeeper } from "../authority/authority-options.ts";
+import { insecureClients, insecureOptions } from "./insecure-options.ts";
+import { keysAuthenticator } from "./keys-authenticator.ts";
 import type { Path } from "../wire/document/place.ts";
 import type { ProblemPlace } from "./read-source.ts";
 import type { Config } from "./schema.ts";
@@ -18,6 +20,7 @@ export function findingFacts(config: Config, place: PlaceOf): WrittenFacts {
   const { admin, policies } = config;
   const accepted = (accept: readonly Omit<Acceptance, "place">[], at: Path): Acceptance[] =>
     accept.map((one, index) => ({ ...one, place: place([...at, "accept", index]) }));
+  const keys = keysAuthenticator(Object.entries(config.authenticators));
   return {
     routes: config.routes.map(({ name, methods, authenticate, accept }, index) => ({
       name,
@@ -33,7 +36,9 @@ export function findingFacts(config: Config, place: PlaceOf): WrittenFacts {
       accept: accepted(accept, ["services", name]),
     })),
     authenticators: Object.entries(config.authenticators).map(([name, options]) =>
-      authenticatorFacts(name, options, place),
+      name === keys?.name
+        ? withClients(authenticatorFacts(name, options, place), config, place)
+        : authenticatorFacts(name, options, place),
     ),
     admin:
       admin?.authenticate === undefined
@@ -62,6 +67,26 @@ function authenticatorFacts(
     place: place([...at, ...path]),
   }));
   return { name, place: place(at), rolePlaces, insecure, ...authenticatorGrants(options) };
+}
+
+/** Clients that the configuration declares are callers of the authenticator that knows their keys. */
+function withClients(
+  facts: AuthenticatorFacts,
+  { authority }: Config,
+  place: PlaceOf,
+): AuthenticatorFacts {
+  const clients = isKeeper(authority) ? Object.entries(authority.clients ?? {}) : [];
+  const rolePlaces = new Map(facts.rolePlaces);
+  for (const [id, { roles }] of clients) {
+    for (const [index, role] of roles.entries()) {
+      if (rolePlaces.has(role)) continue;
+      rolePlaces.set(role, place(["authority", "clients", id, "roles", index]));
+    }
+  }
+  const insecure = insecureClients(authority).map(({ path, ...words }) => {
+    return { ...words, option: path.join("."), place: place(path) };
+  });
+  return { ...facts, rolePlaces, insecure: [...facts.insecure, ...insecure] };
 }
 
 /** Where roles are named: `roles: { allow: […] }`, and `roles: […]` of a pattern. */

@@ -1,7 +1,8 @@
 /**
- * Options of authenticators that take a protection away. Each is a finding for as long as it is on, so that
+ * Options of authenticators and clients that take a protection away. Each is a finding for as long as it is on, so that
  * what was meant for an afternoon is still seen a year later.
  */
+import { type AuthorityOptions, isKeeper } from "../authority/authority-options.ts";
 import type { AuthenticatorOptions } from "../identity/authenticator-options.ts";
 import type { Path } from "../wire/document/place.ts";
 import { isMapping } from "../wire/document/written.ts";
@@ -33,6 +34,12 @@ export const INSECURE: Readonly<Record<string, Words>> = {
   },
 };
 
+/** Of a client of the token endpoint. */
+const CLIENT_SECRET: Words = {
+  message: "whoever sees this secret once is the client until it is changed",
+  remedy: "keys or certificates of the client, and no insecureSecret",
+};
+
 export interface InsecureOption extends Words {
   /** Keys from the authenticator to the option. */
   readonly path: Path;
@@ -41,6 +48,18 @@ export interface InsecureOption extends Words {
 /** Those that are on. */
 export function insecureOptions(options: AuthenticatorOptions): readonly InsecureOption[] {
   return switchedOn(options, []);
+}
+
+/** Of clients that the configuration declares; paths from the whole of it on. */
+export function insecureClients(
+  authority: AuthorityOptions | undefined,
+): readonly InsecureOption[] {
+  if (!isKeeper(authority)) return [];
+  return Object.entries(authority.clients ?? {}).flatMap(([id, { insecureSecret }]) =>
+    insecureSecret === undefined
+      ? []
+      : [{ path: ["authority", "clients", id, "insecureSecret"], ...CLIENT_SECRET }],
+  );
 }
 
 function switchedOn(options: object, path: Path): InsecureOption[] {

@@ -16,6 +16,7 @@ import { readFileBytes } from "../platform/files.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
 import { WORDS } from "./compose.ts";
 import { isPublisherOnly, isServed } from "./check-authority.ts";
+import { withClientRoles } from "./client-words.ts";
 import { type Descriptions, readDescriptions, type ReadDescriptions } from "./descriptions.ts";
 import { createDraft, type Draft } from "./draft.ts";
 import type { WrittenFacts } from "../policy/findings/subject.ts";
@@ -254,7 +255,7 @@ function concludeWhole(
   });
   if (problems.length > 0)
     return { loaded: undefined, problems: sorted(place(problems)), warnings };
-  const whole = resolvePaths(draft.config, folder);
+  const whole = withClientRoles(resolvePaths(draft.config, folder));
   const { config, words } = isPublisherOnly(written)
     ? withoutServing(whole, described.descriptions)
     : { config: whole, words: beside };

@@ -22,6 +22,7 @@ import {
   encodeBundle,
 } from "./bundle.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
+import { publishedClientRoles } from "./client-words.ts";
 import { publicFiles } from "./public-files.ts";
 import type { Descriptions } from "./descriptions.ts";
 import type { Config } from "./schema.ts";
@@ -109,17 +110,22 @@ export function bundleFor(
  * For a proxy that no group names, or none any more: it serves nothing, and every request is denied. It
  * is told so, because otherwise it would go on with what it had.
  */
-function emptyBundle({ written }: PublishSource, files: readonly FileAt[]): Bundle {
+function emptyBundle(source: PublishSource, files: readonly FileAt[]): Bundle {
   return encodeBundle({
     format: 1,
     services: {},
     routes: [],
-    authenticators: mappingAt(written, ["authenticators"]),
+    authenticators: publishedAuthenticators(source),
     limits: {},
     policies: [{ name: "nothing.cedar", text: NOTHING }],
     words: NO_WORDS,
     ...carried(files.filter(({ at: [section] }) => section === "authenticators")),
   });
+}
+
+/** As they are written, with what policies have to know of clients, which are not published. */
+function publishedAuthenticators({ written, config }: PublishSource): Record<string, unknown> {
+  return { ...publishedClientRoles(mappingAt(written, ["authenticators"]), config) };
 }
 
 /** A set without any policy would be refused. */
@@ -150,7 +156,7 @@ function createBundle(
     services: withoutAcceptances(pick(written, "services", (name) => chosen.services.has(name))),
     routes: routes.filter((_, index) => chosen.routes.has(index)).map(withoutAcceptance),
     // All, since a proxy's own admin API may name one that no route does; it takes what it needs.
-    authenticators: mappingAt(written, ["authenticators"]),
+    authenticators: publishedAuthenticators(source),
     ...writtenDpop(written),
     limits: chosenLimits(written, chosen.rates),
     policies: policyFiles.map(({ name, text }) => ({ name, text })),

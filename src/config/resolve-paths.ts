@@ -6,6 +6,7 @@ import {
   isFollower,
   type KeySource,
 } from "../authority/authority-options.ts";
+import { mapClientFiles } from "../authority/client-options.ts";
 import type { CredentialsOptions } from "../gate/credential-options.ts";
 import { mapAuthenticatorFiles } from "../identity/authenticator-options.ts";
 import { workloadAddress } from "../identity/spiffe/workload-api-options.ts";
@@ -109,7 +110,7 @@ function resolveAuthority(authority: AuthorityOptions, folder: string): Authorit
   if (isFollower(authority)) {
     return { ...authority, identity: resolve(folder, authority.identity) };
   }
-  const { store, keyEncryptionKey } = authority;
+  const { store, keyEncryptionKey, clients } = authority;
   const source = <T extends KeySource>(key: T): T =>
     "file" in key ? { ...key, file: resolve(folder, key.file) } : key;
   return {
@@ -119,6 +120,7 @@ function resolveAuthority(authority: AuthorityOptions, folder: string): Authorit
       ...source(keyEncryptionKey),
       previous: keyEncryptionKey.previous.map(source),
     },
+    ...(clients && { clients: mapClientFiles(clients, (file) => resolve(folder, file)) }),
   };
 }
 

@@ -17,6 +17,7 @@ import type { PolicyFile } from "../policy/policy-source.ts";
 import type { BundleContent } from "./bundle.ts";
 import { check, type PathProblem } from "../wire/document/issues.ts";
 import type { Path } from "../wire/document/place.ts";
+import { publishedClientRoles } from "./client-words.ts";
 import type { Descriptions } from "./descriptions.ts";
 import type { Config } from "./schema.ts";
 import { isMapping, mappingAt, valueAt } from "../wire/document/written.ts";
@@ -111,10 +112,11 @@ export function wordsBeside(
   { written, config, policyFiles, descriptions }: Spoken,
   chosen: Chosen,
 ): BundleWords {
+  const given = publishedClientRoles(mappingAt(written, ["authenticators"]), config);
   const authenticators = Object.entries(config.authenticators)
     .filter(([name]) => !chosen.authenticators.has(name))
     .map(([name, options]) => {
-      const roles = valueAt(written, ["authenticators", name, "principal", "roles", "allow"]);
+      const roles = valueAt(given, [name, "principal", "roles", "allow"]);
       return [name, { ...authenticatorWords(options), bareRoles: roles ?? [] }];
     });
   const services = Object.entries(mappingAt(written, ["services"]))
