@@ -166,6 +166,11 @@ export class Permit {
     return this.#deciding.facts;
   }
 
+  /** Further credentials of the request; undefined on routes that take one. */
+  get good(): readonly CredentialFacts[] | undefined {
+    return this.#deciding.good;
+  }
+
   /** How the caller's token came in Authorization; undefined where that field was not verified. */
   get tokenScheme(): TokenScheme | undefined {
     const { token, scheme } = this.#deciding;

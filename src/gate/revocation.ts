@@ -32,7 +32,7 @@ export function revokedFor(
   const by = revocations.revokedBy(facts, service);
   if (by === undefined) return undefined;
   revocations.denied(by);
-  deciding.detail = DETAILS[by];
+  deciding.detail = facts.ancestors === undefined ? DETAILS[by] : DETAILS_OF_DERIVED[by];
   return "credential-revoked";
 }
 
@@ -63,4 +63,12 @@ const DETAILS = {
   subject: "revoked by its subject",
   authenticator: "revoked with all that its authenticator vouches for",
   service: "revoked with all that was issued before a cut-off of the service",
+} as const;
+
+const DETAILS_OF_DERIVED = {
+  ...DETAILS,
+  id: "revoked by its id, or by that of what it was derived from",
+  subject: "revoked by its subject, or by that of what it was derived from",
+  authenticator:
+    "revoked with all that its authenticator, or that of what it was derived from, vouches for",
 } as const;

@@ -86,8 +86,10 @@ test("revokedBy() tells one name from another: of another id, subject, authentic
   assert.equal(list.revokedBy(facts({ principal: other, tokenId: "t-2" }), "other"), undefined);
   assert.equal(list.revokedBy(facts({ principal: other, tokenId: undefined }), "other"), undefined);
   assert.equal(list.revokedBy(facts({ tokenId: "t-2" }), "other"), "subject");
-  assert.equal(list.revokedBy(facts({ authenticator: "partners" }), "other"), undefined);
-  assert.equal(list.revokedBy(facts({ authenticator: "partners" }), "billing"), "service");
+  const theirs = { ...facts({}).principal, authenticator: "partners" };
+  const partner = facts({ authenticator: "partners", principal: theirs });
+  assert.equal(list.revokedBy(partner, "other"), undefined);
+  assert.equal(list.revokedBy(partner, "billing"), "service");
 });
 
 test("revokedBy() notices what is revoked after a credential was found good, for the same facts", () => {
@@ -278,6 +280,87 @@ test("createRevocationList() refuses bounds that are none", () => {
   assert.throws(() => fixture({ maxStalenessMs: 0 }), TypeError);
 });
 
+const KEY = facts({
+  authenticator: "keys",
+  kind: "sallyport",
+  tokenId: "k-3",
+  issuedAt: SECONDS - 10,
+  ancestors: [
+    { authenticator: "keys", id: "k-2" },
+    { authenticator: "mesh", id: "k-1", principal: { authenticator: "mesh", subject: "job" } },
+  ],
+});
+const LINEAGE: readonly RevocationTarget[] = [
+  { kind: "id", authenticator: "keys", id: "k-3" },
+  { kind: "id", authenticator: "keys", id: "k-2" },
+  { kind: "id", authenticator: "mesh", id: "k-1" },
+  // Whom it stands for, as its own authenticator knew it; and whose credential an actor's was.
+  { kind: "subject", authenticator: "corp", subject: "ann" },
+  { kind: "subject", authenticator: "mesh", subject: "job" },
+  { kind: "authenticator", authenticator: "keys" },
+  { kind: "authenticator", authenticator: "corp" },
+  { kind: "authenticator", authenticator: "mesh" },
+];
+
+for (const taken of LINEAGE) {
+  const { kind, ...names } = taken;
+  test(`revokedBy() denies a key by ${kind} ${Object.values(names).join("/")}, revoked or blocked`, () => {
+    for (const entry of [revoke(taken, NOW), block(taken, NEVER)]) {
+      const { list } = fixture();
+      list.apply([revoke({ ...ID, id: "other" }, NOW)], [], { reset: false });
+      // The third time comes from what is remembered of it.
+      for (let time = 0; time < 3; time++) assert.equal(list.revokedBy(KEY, "billing"), undefined);
+      list.apply([entry], [], { reset: false });
+      assert.equal(list.revokedBy(KEY, "billing"), kind);
+      list.apply([], [revocationDigest(taken)], { reset: false });
+      assert.equal(list.revokedBy(KEY, "billing"), undefined);
+    }
+  });
+}
+
+test("revokedBy() denies a key by others' names in no other way than by these", () => {
+  const { list } = fixture();
+  const others: readonly RevocationTarget[] = [
+    { kind: "id", authenticator: "corp", id: "k-3" },
+    { kind: "id", authenticator: "keys", id: "k-1" },
+    { kind: "id", authenticator: "mesh", id: "k-2" },
+    { kind: "subject", authenticator: "mesh", subject: "ann" },
+    { kind: "subject", authenticator: "corp", subject: "job" },
+    { kind: "authenticator", authenticator: "partners" },
+  ];
+  list.apply(
+    others.map((one) => block(one, NEVER)),
+    [],
+    { reset: false },
+  );
+  assert.equal(list.revokedBy(KEY, "billing"), undefined);
+});
+
+test("revokedBy() denies what was derived from a revoked credential, however late that was", () => {
+  const { list } = fixture();
+  const late = { ...KEY, issuedAt: SECONDS + 3600 };
+  list.apply([revoke({ kind: "id", authenticator: "keys", id: "k-2" }, NOW)], [], { reset: false });
+  assert.equal(list.revokedBy(late, undefined), "id");
+  // Its own id was cut off before it was issued, as of any credential.
+  const own = fixture().list;
+  own.apply([revoke({ kind: "id", authenticator: "keys", id: "k-3" }, NOW)], [], { reset: false });
+  assert.equal(own.revokedBy(late, undefined), undefined);
+});
+
+test("revokedBy() denies keys that an authority issued before it heard of a cut-off of the subject", () => {
+  for (const target of [
+    { kind: "subject", authenticator: "corp", subject: "ann" },
+    { kind: "authenticator", authenticator: "mesh" },
+  ] as const) {
+    const { list } = fixture();
+    list.apply([revoke(target, NOW)], [], { reset: false });
+    const issued = (after: number) => ({ ...KEY, clockSkew: 2, issuedAt: SECONDS + after });
+    const bound = MAX_STALENESS / 1000 + 2;
+    assert.equal(list.revokedBy(issued(bound), undefined), target.kind);
+    assert.equal(list.revokedBy(issued(bound + 1), undefined), undefined);
+  }
+});
+
 // The list beside a naive model of the rules, with few names so that everything meets everything.
 
 const name = fc.constantFrom("a", "b");
@@ -303,7 +386,23 @@ const step = fc.oneof(
 );
 
 test("revokedBy() and blocksService() answer as a naive model of the rules does", () => {
-  const everybody = ["a", "b"].flatMap((authenticator) =>
+  const derived = [undefined, SECONDS - 2, SECONDS + 11, SECONDS + 20].flatMap((issuedAt) =>
+    [
+      [],
+      [{ authenticator: "a", id: "a" }],
+      [{ authenticator: "b", id: "a", principal: { authenticator: "a", subject: "b" } }],
+    ].map((ancestors) =>
+      facts({
+        authenticator: "a",
+        tokenId: "b",
+        issuedAt,
+        clockSkew: 1,
+        principal: { ...facts({}).principal, authenticator: "b", subject: "a" },
+        ancestors,
+      }),
+    ),
+  );
+  const direct = ["a", "b"].flatMap((authenticator) =>
     ["a", "b"].flatMap((subject) =>
       [undefined, "a", "b"].flatMap((tokenId) =>
         [undefined, SECONDS - 2, SECONDS, SECONDS + 3].map((issuedAt) =>
@@ -318,6 +417,7 @@ test("revokedBy() and blocksService() answer as a naive model of the rules does"
       ),
     ),
   );
+  const everybody = [...direct, ...derived];
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
       const { list, clock, timers } = fixture();
@@ -391,20 +491,36 @@ class Model {
   }
 
   revokes(
-    { authenticator, tokenId, principal, issuedAt, clockSkew }: CredentialFacts,
+    { authenticator, tokenId, principal, issuedAt, clockSkew, ancestors }: CredentialFacts,
     { service, nowMs }: { service: string | undefined; nowMs: number },
   ): RevocationKind | undefined {
-    const cut = (entry: RevocationEntry | undefined): boolean =>
+    const cut = (entry: RevocationEntry | undefined, late = 0): boolean =>
       entry?.cutoffMs !== undefined &&
-      (issuedAt === undefined || issuedAt <= Math.ceil(entry.cutoffMs / 1000) + clockSkew);
-    const dead = (one: RevocationTarget): boolean => {
+      (issuedAt === undefined || issuedAt <= Math.ceil(entry.cutoffMs / 1000) + clockSkew + late);
+    const dead = (one: RevocationTarget, late = 0): boolean => {
       const entry = this.#entry(one, nowMs);
-      return cut(entry) || this.#blocked(entry, nowMs);
+      return cut(entry, late) || this.#blocked(entry, nowMs);
     };
     if (tokenId !== undefined && dead({ kind: "id", authenticator, id: tokenId })) return "id";
     const { subject } = principal;
     if (dead({ kind: "subject", authenticator, subject })) return "subject";
     if (dead({ kind: "authenticator", authenticator })) return "authenticator";
+    const late = MAX_STALENESS / 1000;
+    const above = ancestors ?? [];
+    for (const { id, authenticator: owner } of above) {
+      if (id === undefined) continue;
+      if (dead({ kind: "id", authenticator: owner, id }, Number.POSITIVE_INFINITY)) return "id";
+    }
+    if (ancestors !== undefined) {
+      const callers = [principal, ...above.flatMap((one) => one.principal ?? [])];
+      for (const one of callers) {
+        const caller = { authenticator: one.authenticator, subject: one.subject };
+        if (dead({ kind: "subject", ...caller }, late)) return "subject";
+      }
+      for (const { authenticator: owner } of [...callers, ...above]) {
+        if (dead({ kind: "authenticator", authenticator: owner }, late)) return "authenticator";
+      }
+    }
     if (service === undefined) return undefined;
     return cut(this.#entry({ kind: "service", service }, nowMs)) ? "service" : undefined;
   }

@@ -15,6 +15,7 @@ import {
   type Revocations,
 } from "../model/revocation.ts";
 import { DIGEST_WORDS, digestTarget, readDigest } from "./revocation-digest.ts";
+import { type Lineage, lineageOf } from "./revocation-lineage.ts";
 import { NamedRows } from "./revocation-names.ts";
 import { writeRow } from "./revocation-row.ts";
 import { FOREVER, ROW, RevocationTable } from "./revocation-table.ts";
@@ -86,9 +87,13 @@ interface Known {
   /** Digests of its subject and, where it has one, its id. */
   readonly subject: Uint32Array;
   readonly id: Uint32Array | undefined;
+  readonly lineage: Lineage | undefined;
   /** The version at which nothing denied it by id, subject or authenticator. */
   cleanAt: number;
 }
+
+/** When a credential was issued, by a clock that may be ahead. */
+type Issued = Pick<CredentialFacts, "issuedAt" | "clockSkew">;
 
 const NO_VERSION = -1;
 
@@ -294,11 +299,40 @@ class List implements RevocationList {
     return kind;
   }
 
-  #kind({ subject, id }: Known, facts: CredentialFacts): RevocationKind | undefined {
+  #kind({ subject, id, lineage }: Known, facts: CredentialFacts): RevocationKind | undefined {
     if (id !== undefined && this.#denies(this.#find(id), facts)) return "id";
     if (this.#denies(this.#find(subject), facts)) return "subject";
     const row = this.#authenticators.row(facts.authenticator, this.#version);
-    return this.#denies(row, facts) ? "authenticator" : undefined;
+    if (this.#denies(row, facts)) return "authenticator";
+    return lineage === undefined ? undefined : this.#kindByLineage(lineage, facts);
+  }
+
+  /** What falls with what it was derived from. */
+  #kindByLineage(
+    { ids, subjects, authenticators }: Lineage,
+    facts: CredentialFacts,
+  ): RevocationKind | undefined {
+    if (ids.some((digest) => this.#isTaken(this.#find(digest)))) return "id";
+    const derived = { issuedAt: facts.issuedAt, clockSkew: facts.clockSkew + this.#lateSeconds };
+    if (subjects.some((digest) => this.#denies(this.#find(digest), derived))) return "subject";
+    const named = authenticators.some((name) =>
+      this.#denies(this.#authenticators.row(name, this.#version), derived),
+    );
+    return named ? "authenticator" : undefined;
+  }
+
+  /** An id names one credential: what was derived from it is as dead, whenever that was. */
+  #isTaken(row: Uint32Array | undefined): boolean {
+    if (row === undefined) return false;
+    return this.#isBlocked(row) || ((row[ROW.cutoff] ?? FOREVER) !== 0 && this.#counts(row));
+  }
+
+  /**
+   * Whoever issues keys may hear of a revocation that much later than it was made, and until then derive
+   * keys from what is revoked; they say that they were issued after the cut-off.
+   */
+  get #lateSeconds(): number {
+    return this.#options.maxStalenessMs / 1000;
   }
 
   #find(digest: Uint32Array): Uint32Array | undefined {
@@ -307,7 +341,7 @@ class List implements RevocationList {
     return this.#table.read(row) ? row : undefined;
   }
 
-  #denies(row: Uint32Array | undefined, facts: CredentialFacts): boolean {
+  #denies(row: Uint32Array | undefined, facts: Issued): boolean {
     return row !== undefined && (this.#isBlocked(row) || this.#isCutOff(row, facts));
   }
 
@@ -320,7 +354,7 @@ class List implements RevocationList {
    * issued shortly after the cut-off may have been issued before. `iat` counts whole seconds: what was
    * issued in the second of the cut-off is dead. Without `iat` nobody can tell, so it is dead too.
    */
-  #isCutOff(row: Uint32Array, { issuedAt, clockSkew }: CredentialFacts): boolean {
+  #isCutOff(row: Uint32Array, { issuedAt, clockSkew }: Issued): boolean {
     const cutoff = row[ROW.cutoff] ?? FOREVER;
     if (cutoff === 0 || !this.#counts(row)) return false;
     return issuedAt === undefined || issuedAt <= cutoff + clockSkew;
@@ -374,8 +408,9 @@ function digestsOf(facts: CredentialFacts): Known {
   const { authenticator, tokenId, principal } = facts;
   const subject = new Uint32Array(DIGEST_WORDS);
   digestTarget({ kind: "subject", authenticator, subject: principal.subject }, subject, 0);
-  if (tokenId === undefined) return { subject, id: undefined, cleanAt: NO_VERSION };
+  const lineage = lineageOf(facts);
+  if (tokenId === undefined) return { subject, id: undefined, lineage, cleanAt: NO_VERSION };
   const id = new Uint32Array(DIGEST_WORDS);
   digestTarget({ kind: "id", authenticator, id: tokenId }, id, 0);
-  return { subject, id, cleanAt: NO_VERSION };
+  return { subject, id, lineage, cleanAt: NO_VERSION };
 }

@@ -202,6 +202,20 @@ test("a revocation does not begin a pass anew that is under way: the next one fo
   assert.ok(streams.every(({ cancelled }) => cancelled.length === 1));
 });
 
+test("a revocation of any credential of a stream has it decided again, not only of the principal's", () => {
+  using world = fixture();
+  const key = { expiresAt: Number.POSITIVE_INFINITY };
+  const { permit, cancelled } = world.stream({ status: 101, beside: key });
+  const alone = world.stream({ status: 101 });
+  world.revocations.revoked = new Set([key]);
+  world.revocations.version += 1;
+  for (const changed of world.revocations.watchers) changed();
+  world.timers.runAll();
+  assert.deepEqual(world.asked, [permit]);
+  assert.equal(cancelled.length, 1);
+  assert.equal(alone.cancelled.length, 0);
+});
+
 test("close() ends the watch over revocations", () => {
   using world = fixture();
   world.streams.close();
@@ -234,16 +248,19 @@ function fixture() {
       revocations.version += 1;
       for (const changed of revocations.watchers) changed();
     },
-    permit: (snapshot: GateSnapshot, anonymous = false) =>
-      ({
+    permit: (snapshot: GateSnapshot, anonymous = false, beside?: object) => {
+      const facts = anonymous ? undefined : { expiresAt, clockSkew: 0, valid: () => state.valid };
+      return {
         decisionId: "first",
         route: { name: "chat", service: "chat" },
         snapshot,
-        facts: anonymous ? undefined : { expiresAt, clockSkew: 0, valid: () => state.valid },
+        facts,
+        good: beside === undefined ? undefined : [facts, beside],
         request: { peer: { tls: { refusal: () => state.refusal } } },
-      }) as unknown as Permit,
-    stream(given: { status: number; lifetimeMs?: number; anonymous?: boolean }) {
-      const permit = world.permit(world.snapshot, given.anonymous);
+      } as unknown as Permit;
+    },
+    stream(given: { status: number; lifetimeMs?: number; anonymous?: boolean; beside?: object }) {
+      const permit = world.permit(world.snapshot, given.anonymous, given.beside);
       const exchange = { receivedAt: clock.monotonic() } as Exchange;
       const forwarding = new Forwarding(permit, {
         exchange,

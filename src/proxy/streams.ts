@@ -18,6 +18,8 @@ import type { Revocations } from "../model/revocation.ts";
 import type { StreamKind } from "./forward-route.ts";
 import { Forwarding } from "./forwarding.ts";
 
+const NONE: readonly never[] = [];
+
 const LIMITS = {
   /** Between two looks at all that is in flight: an expiry is noticed within a second. */
   sweepMs: 500,
@@ -186,10 +188,11 @@ class OpenStreams implements Streams {
     const { revocations } = this.#deps;
     const { version } = revocations;
     if (forwarding.cleanAt === version) return false;
-    const { facts, route } = forwarding.standing;
+    const { facts, good = facts === undefined ? NONE : [facts], route } = forwarding.standing;
     if (revocations.blocksService(route.service)) return true;
-    if (facts !== undefined && revocations.revokedBy(facts, route.service) !== undefined)
-      return true;
+    for (const one of good) {
+      if (revocations.revokedBy(one, route.service) !== undefined) return true;
+    }
     forwarding.cleanAt = version;
     return false;
   }
