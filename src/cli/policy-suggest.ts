@@ -12,6 +12,7 @@ import { Traffic } from "../policy/suggest/traffic.ts";
 import { Replay } from "../policy/replay/replay.ts";
 import { createSettle } from "../policy/replay/settle.ts";
 import { candidatePolicies, candidateSource } from "./candidate-source.ts";
+import { logPast } from "./log-past.ts";
 import { type DecisionFilter, eachDecision } from "./recorded-decisions.ts";
 
 export interface SuggestOptions extends DecisionFilter {
@@ -40,7 +41,8 @@ export async function policySuggest(
   const denied = traffic.denied.filter(({ route }) => routes.has(route));
   const permits = suggestPermits(uses, denied);
   const text = permits.map((permit) => permit.text).join("\n");
-  const widened = permits.length === 0 ? 0 : await prove(text, { source, permits, denied });
+  const widened =
+    permits.length === 0 ? 0 : await prove(text, { source, permits, denied, from: options.from });
   const unused = clauses.filter(
     ({ id, effect }) => effect === "permit" && !((traffic.lastUseOf(id) ?? "") >= since),
   );
@@ -81,6 +83,7 @@ async function prove(
     readonly source: Awaited<ReturnType<typeof candidateSource>>;
     readonly permits: readonly SuggestedPermit[];
     readonly denied: Traffic["denied"];
+    readonly from: string;
   },
 ): Promise<number> {
   const { source, permits, denied } = given;
@@ -89,6 +92,7 @@ async function prove(
   const { policies, clauses } = await candidatePolicies(plain);
   const replay = new Replay(policies, source.vocabulary, {
     settle: createSettle({ policies: clauses, gate: policies }),
+    ...(await logPast(given.from)),
   });
   for (const { uses } of permits) for (const { example } of uses) replay.add(example);
   const before = replay.report();

@@ -6,6 +6,7 @@ import { systemClock } from "../platform/clock.ts";
 import { createSettle } from "../policy/replay/settle.ts";
 import { Replay } from "../policy/replay/replay.ts";
 import { candidatePolicies, candidateSource } from "./candidate-source.ts";
+import { logPast } from "./log-past.ts";
 import { type DecisionFilter, eachDecision } from "./recorded-decisions.ts";
 import { type ReplayResult, replayText } from "./replay-text.ts";
 
@@ -24,7 +25,8 @@ export async function replay(
   const source = await candidateSource(options.config, options.policies);
   const { policies, clauses } = await candidatePolicies(source);
   const settle = createSettle({ policies: clauses, gate: policies });
-  const run = new Replay(policies, source.vocabulary, { settle });
+  const past = await logPast(options.from);
+  const run = new Replay(policies, source.vocabulary, { settle, ...past });
   const started = systemClock.monotonic();
   const read = await eachDecision(options, (record) => run.add(record));
   const seconds = (systemClock.monotonic() - started) / 1000;

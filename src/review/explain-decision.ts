@@ -13,7 +13,7 @@ import type { CompileDeps } from "../policy/compile-policies.ts";
 import { LOCAL_SOCKET_POLICY } from "../policy/decide/local-socket.ts";
 import { explainPolicies, type PolicyExplanation } from "../policy/explain/explanation.ts";
 import { openExplainable } from "../policy/explain/open-explainable.ts";
-import { recordedRequest, type RecordedHash } from "../policy/explain/recorded-request.ts";
+import { recordedRequest } from "../policy/explain/recorded-request.ts";
 
 export interface ExplainedDecision {
   readonly record: RecordedDecision;
@@ -49,12 +49,14 @@ export async function explainDecision(
   const { decision: record } = found;
   const key = await readValueKey(folder);
   const asked = wereAsked(record)
-    ? recordedRequest(record, key && (createValueHash(key) satisfies RecordedHash))
+    ? recordedRequest(record, { hash: key && createValueHash(key) })
     : undefined;
   if (asked === undefined) return explained(found, "not-asked");
   const source = readKeptBundle(keptBundlesFolder(folder), record.bundle);
   if (source === undefined) return explained(found, "no-bundle");
-  const policies = explainPolicies(await openExplainable(source, deps), asked);
+  const { hidden } = asked;
+  const set = await openExplainable(source, deps);
+  const policies = explainPolicies(set, { request: asked, hidden });
   return explained(found, compared(record, policies), policies);
 }
 

@@ -96,11 +96,7 @@ export function explainPolicies(set: ExplainableSet, question: Question): Policy
   const run: PartialEvaluation = { environment, options: { validated: !admin } };
   const policies = admin ? set.policies.filter(isForAdmin) : set.policies;
   const outcomes = policies.map((policy) => outcomeOf(policy, run));
-  const { decision, reason, determining, depends } = decisionOf(outcomes);
-  const erroring = outcomes.filter(({ may }) => may === MAY.error).map(idOf);
-  const mayErr = outcomes
-    .filter(({ may }) => (may & MAY.error) !== 0 && may !== MAY.error)
-    .map(idOf);
+  const { decision, reason, determining, erroring, mayErr, depends } = decisionOf(outcomes);
   const told = new Set([...determining, ...erroring, ...depends.map(idOf)]);
   return {
     principal: uidText(whole.principal),

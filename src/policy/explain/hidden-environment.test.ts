@@ -11,7 +11,7 @@ import { clausedPolicy } from "./clauses.ts";
 import { explainPolicies, type PolicyExplanation } from "./explanation.ts";
 import { hideParts } from "./hidden-environment.ts";
 import { decidePartly } from "./partial.ts";
-import { recordedRequest, type RecordedRequest } from "./recorded-request.ts";
+import { recordedRequest, type RecordedQuestion } from "./recorded-request.ts";
 import { unknownContext } from "./unknown-context.ts";
 
 const VOCABULARY: Vocabulary = {
@@ -46,7 +46,7 @@ const ADA: Principal = {
   attributes: { level: 3 },
 };
 
-const RECORD: RecordedRequest = {
+const RECORD: RecordedQuestion = {
   action: "billing:getInvoice",
   authn: { kind: "jwt", authenticator: "corp", ageSeconds: 0, amr: [], bound: false },
   method: "GET",
@@ -82,12 +82,12 @@ async function made(text: string) {
 
 async function explained(
   condition: string,
-  changes: Partial<RecordedRequest> = {},
+  changes: Partial<RecordedQuestion> = {},
 ): Promise<PolicyExplanation> {
   const set = await made(`permit (principal, action, resource) when { ${condition} };`);
   const asked = recordedRequest({ ...RECORD, ...changes });
   assert.ok(asked !== undefined);
-  return explainPolicies(set, asked);
+  return explainPolicies(set, { request: asked, hidden: asked.hidden });
 }
 
 test("hideParts() knows parameters of an operation as far as path and query are known", async () => {
@@ -130,7 +130,7 @@ test("hideParts() of anybody is certain only of what all of them are", async () 
   ] as const) {
     const { policies, gate } = await made(text);
     const hidden = { ...unknownContext(), anybody };
-    const environment = hideParts(gate.environmentOf(asked.request), hidden);
+    const environment = hideParts(gate.environmentOf(asked), hidden);
     const answer = decidePartly(policies, environment, { validated: true });
     assert.equal(answer.decision, decision, text);
   }

@@ -3,6 +3,7 @@
  * what is hidden (unknown.ts).
  */
 import type { Entity, Environment } from "../cedar/environment.ts";
+import { EvaluationError } from "../cedar/evaluation-error.ts";
 import { EMPTY_RECORD, type CedarRecord, type EntityUid } from "../cedar/values.ts";
 import { HEADERS, QUERY } from "../cedar-names.ts";
 import { OperationParameters } from "../decide/operation-parameters.ts";
@@ -62,7 +63,7 @@ export function hideParts(whole: Environment, hidden: HiddenParts): Environment 
 const NO_ANCESTORS: ReadonlySet<string> = new Set();
 const NOTHING: Unknowns = new Map();
 
-/** Parameters of an operation that are in the query are as little known as the query. */
+/** Parameters of an operation that are in the query are known as far as the query is. */
 function hiddenMembers(whole: Environment, { context = NOTHING, query }: HiddenParts): Unknowns {
   if (query === undefined || context.has("parameters")) return context;
   const parameters = whole.context.get("parameters");
@@ -70,12 +71,24 @@ function hiddenMembers(whole: Environment, { context = NOTHING, query }: HiddenP
   const name = "context.parameters";
   const unknown = new Map<string, Unknown>();
   for (const { name: own, type, required, segment } of parameters.declared.values()) {
-    if (segment !== undefined) continue;
+    if (segment !== undefined || isKnown(query, own)) continue;
     const like = { type: TYPES[type], maybeAbsent: !required, mayErr: true };
     unknown.set(own, { name: `${name}.${own}`, ...like });
   }
   const value = new PartialRecord({ name, known: parameters, unknown });
   return new Map([...context, ["parameters", { name, value }]]);
+}
+
+/** Also what is known to be absent, or not to be readable. */
+function isKnown(tags: CedarRecord, name: string): boolean {
+  try {
+    tags.get(name);
+    return true;
+  } catch (error) {
+    if (error instanceof EvaluationError) return true;
+    if (error instanceof UnknownRead) return false;
+    throw error;
+  }
 }
 
 const TYPES = { string: "string", bool: "boolean", long: "long", strings: "set" } as const;

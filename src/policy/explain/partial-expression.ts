@@ -423,12 +423,15 @@ function onValues(
   return evaluatePartly({ [operator]: expression }, { ...run, environment: computing });
 }
 
-/** Questions about a set of strings that its hashes answer; undefined where they do not. */
+/** Questions that hashes answer; undefined where they do not. */
 function onHashes(
   operator: string,
   left: Possible,
   right: Possible | undefined,
 ): boolean | undefined {
+  if (isHashedOne(left) || (right !== undefined && isHashedOne(right))) {
+    return right && onOneHash(operator, left, right);
+  }
   if (operator === "isEmpty") return left.hashed && left.hashed.hashes.size === 0;
   if (right === undefined) return undefined;
   if (left.hashed !== undefined) return hashedLeft(operator, left.hashed, right.value);
@@ -438,6 +441,27 @@ function onHashes(
   if (operator !== "containsAll") return undefined;
   const ours = hashesOf(left.value, right.hashed);
   return [...right.hashed.hashes].every((hash) => ours.has(hash));
+}
+
+/** A text, a number or a boolean: one value with one hash. */
+function isHashedOne({ hashed, type }: Possible): boolean {
+  return hashed !== undefined && type !== "set";
+}
+
+/** Whether it is a known value, or among known ones. */
+function onOneHash(operator: string, left: Possible, right: Possible): boolean | undefined {
+  const [own, other] = isHashedOne(left) ? [left, right.value] : [right, left.value];
+  if (other === undefined) return undefined;
+  if (operator === "==") return isHashOf(own, other);
+  if (operator === "!=") return !isHashOf(own, other);
+  if (operator !== "contains" || own !== right || !(other instanceof CedarSet)) return undefined;
+  return other.elements.some((element) => isHashOf(own, element));
+}
+
+/** What is of another type is another value. */
+function isHashOf({ hashed, type }: Possible, value: Value): boolean {
+  if (hashed === undefined || typeof value === "object" || typeOf(value) !== type) return false;
+  return hashed.hashes.has(hashed.hash(String(value)));
 }
 
 function hashedLeft(operator: string, left: HashedStrings, right?: Value): boolean | undefined {

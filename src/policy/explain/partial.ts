@@ -46,6 +46,10 @@ export interface PartialDecision {
   readonly reason: PolicyDecision["reason"] | undefined;
   /** Ids of those that make it for certain, in the order of the files; others may join them. */
   readonly determining: readonly string[];
+  /** Ids of those that err for certain, in the order of the files. */
+  readonly erroring: readonly string[];
+  /** Ids of those that may err or not. */
+  readonly mayErr: readonly string[];
   /** Those that may apply or not, and would count. */
   readonly depends: readonly PolicyOutcome[];
 }
@@ -68,6 +72,18 @@ export function decisionOf(outcomes: readonly PolicyOutcome[]): PartialDecision 
   const counting = outcomes
     .filter(({ may }) => may !== MAY.false)
     .toSorted((left, right) => left.policy.order - right.policy.order);
+  const failing = counting.filter(({ may }) => (may & MAY.error) !== 0);
+  return {
+    ...answerOf(counting),
+    erroring: idsOf(failing.filter(({ may }) => may === MAY.error)),
+    mayErr: idsOf(failing.filter(({ may }) => may !== MAY.error)),
+  };
+}
+
+type Answer = Omit<PartialDecision, "erroring" | "mayErr">;
+
+/** Of those that may count. */
+function answerOf(counting: readonly PolicyOutcome[]): Answer {
   const permits = counting.filter(
     ({ policy, may }) => policy.effect === "permit" && may & MAY.true,
   );
@@ -196,7 +212,7 @@ function isInside(target: EntityUid, placed: Placed): Outcome {
 }
 
 /** Of forbids of which one denies for certain. */
-function denial(forbids: readonly PolicyOutcome[]): PartialDecision {
+function denial(forbids: readonly PolicyOutcome[]): Answer {
   const applying = forbids.filter(({ may }) => may === MAY.true);
   const failing = forbids.filter(({ may }) => may === MAY.error);
   const open = forbids.filter(({ may }) => may !== MAY.true && may !== MAY.error);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hiddenBody, clearValues, type RecordedBody } from "./recorded-body.ts";
+import type { RpcCall } from "../../model/rpc.ts";
+import { type BodyQuestion, knownBody, knownRpc, type RecordedBody } from "./recorded-body.ts";
 import { recordedRequest } from "./recorded-request.ts";
 import { PartialRecord, UnknownRead, type Unknown } from "./unknown.ts";
 
@@ -10,7 +11,8 @@ const BODY: RecordedBody = {
   tags: { hashes: ["#a", "#b"], type: "strings" },
 };
 
-function membersOf(unknown: Unknown | undefined): PartialRecord {
+function members(question: BodyQuestion = {}, body: RecordedBody | undefined = BODY) {
+  const { unknown } = knownBody(body, question);
   assert.ok(unknown?.value instanceof PartialRecord);
   return unknown.value;
 }
@@ -25,8 +27,8 @@ function unknownAt(record: PartialRecord, name: string): Unknown {
   return assert.fail(`${name} is known`);
 }
 
-test("hiddenBody() knows what is in clear, and of the rest that it was there", () => {
-  const record = membersOf(hiddenBody(BODY));
+test("knownBody() knows what is in clear, and of the rest that it was there", () => {
+  const record = members();
   assert.equal(record.get("amount"), 1500);
   assert.deepEqual(
     ["amount", "iban", "tags", "other"].map((name) => record.has(name)),
@@ -36,17 +38,67 @@ test("hiddenBody() knows what is in clear, and of the rest that it was there", (
   assert.deepEqual(unknownAt(record, "tags"), { name: "context.body.tags", type: "set" });
 });
 
-test("hiddenBody() compares the texts of a list with the key", () => {
-  const record = membersOf(hiddenBody(BODY, (kind, name, value) => `${kind} ${name} #${value}`));
-  const { hashed } = unknownAt(record, "tags");
-  assert.deepEqual([...(hashed?.hashes ?? [])], ["#a", "#b"]);
-  assert.equal(hashed?.hash("a"), "body tags #a");
-  assert.equal(unknownAt(record, "iban").hashed, undefined);
+test("knownBody() compares what is hashed with the key", () => {
+  const hash = (kind: string, name: string, value: string) => `${kind} ${name} #${value}`;
+  const record = members({ hash });
+  const tags = unknownAt(record, "tags").hashed;
+  assert.deepEqual([...(tags?.hashes ?? [])], ["#a", "#b"]);
+  assert.equal(tags?.hash("a"), "body tags #a");
+  const iban = unknownAt(record, "iban").hashed;
+  assert.deepEqual([[...(iban?.hashes ?? [])], iban?.hash("X")], [["h"], "body iban #X"]);
+  const told = (hashed: string) =>
+    knownBody({ urgent: { hashes: [hashed], type: "bool" } }, { hash }).values;
+  assert.deepEqual(told("body urgent #false"), { urgent: false });
+  assert.deepEqual(told("of another key"), {});
 });
 
-test("hiddenBody() hides nothing where all is in clear", () => {
-  assert.equal(hiddenBody({ amount: { value: 1 } }), undefined);
-  assert.equal(hiddenBody({}), undefined);
+test("knownBody() hides nothing where all is in clear", () => {
+  const clear = knownBody({ amount: { value: 1 } });
+  assert.deepEqual(clear, { values: { amount: 1 }, unknown: undefined });
+  assert.deepEqual(knownBody({}), { values: {}, unknown: undefined });
+  assert.deepEqual(knownBody(undefined), { values: undefined, unknown: undefined });
+});
+
+test("knownBody() of other policies knows what the record has of what they look for", () => {
+  const asked = { body: { amount: "string", iban: "string", note: "string" } } as const;
+  const record = members({ views: { asked } });
+  assert.deepEqual(unknownAt(record, "amount"), {
+    name: "context.body.amount",
+    type: "string",
+    maybeAbsent: true,
+  });
+  assert.equal(unknownAt(record, "iban").maybeAbsent, undefined);
+  assert.equal(unknownAt(record, "note").maybeAbsent, true);
+  assert.equal(record.has("tags"), false);
+  const none = { values: undefined, unknown: undefined };
+  assert.deepEqual(knownBody(BODY, { views: { asked: undefined } }), none);
+});
+
+test("knownBody() takes for absent what policies of then looked for and did not find", () => {
+  const asked = { body: { note: "string", size: "long" } } as const;
+  const before = { inspect: { body: { note: "string" } } } as const;
+  const record = members({ views: { asked, before } });
+  assert.equal(record.has("note"), false);
+  assert.equal(unknownAt(record, "size").maybeAbsent, true);
+  const none = { values: undefined, unknown: undefined };
+  assert.deepEqual(knownBody(undefined, { views: { asked, before } }), none);
+  for (const nothing of [undefined, { inspect: undefined }]) {
+    const { unknown } = knownBody(undefined, { views: { asked, before: nothing } });
+    assert.equal(unknown?.maybeAbsent, true);
+  }
+});
+
+test("knownRpc() knows a call that was read as policies want it", () => {
+  const call: RpcCall = { protocol: "mcp", kind: "request", method: "tools/call", tool: "t" };
+  const mcp = { inspect: { body: {}, rpc: "mcp" } } as const;
+  assert.deepEqual(knownRpc(call), { call, unknown: undefined });
+  assert.deepEqual(knownRpc(call, { asked: mcp.inspect }), { call, unknown: undefined });
+  const nothing = { call: undefined, unknown: undefined };
+  assert.deepEqual(knownRpc(call, { asked: { body: {} } }), nothing);
+  assert.deepEqual(knownRpc(undefined, { asked: mcp.inspect, before: mcp }), nothing);
+  assert.equal(knownRpc(undefined, { asked: mcp.inspect }).unknown?.name, "context.rpc");
+  const other = knownRpc(call, { asked: { body: {}, rpc: "json-rpc" } });
+  assert.equal(other.unknown?.name, "context.rpc");
 });
 
 test("recordedRequest() asks again with the body and the call that the record holds", () => {
@@ -74,14 +126,13 @@ test("recordedRequest() asks again with the body and the call that the record ho
     rpc,
   } as const;
   const asked = recordedRequest({ ...record, body: BODY });
-  assert.deepEqual(asked?.request.body, { amount: 1500 });
-  assert.deepEqual(asked?.request.rpc, rpc);
+  assert.deepEqual(asked?.rpc, rpc);
+  assert.ok(asked?.hidden.context.has("body"));
+  assert.throws(() => asked.body, UnknownRead);
   const time = "2026-01-05T09:00:00.000Z";
   const about = recordedRequest({ ...record, asked: { time } });
-  assert.equal(about?.request.timeMs, Date.parse(time), "the time that was asked about");
-  assert.ok(asked?.hidden.context?.has("body"));
-  const clear = recordedRequest({ ...record, body: {} });
-  assert.deepEqual([clear?.request.body, clear?.hidden.context?.has("body")], [{}, false]);
-  assert.equal(recordedRequest(record)?.request.body, undefined);
-  assert.deepEqual(clearValues(BODY), { amount: 1500 });
+  assert.equal(about?.timeMs, Date.parse(time), "the time that was asked about");
+  const clear = recordedRequest({ ...record, body: { amount: { value: 1500 } } });
+  assert.deepEqual([clear?.body, clear?.hidden.context.has("body")], [{ amount: 1500 }, false]);
+  assert.equal(recordedRequest(record)?.body, undefined);
 });

@@ -31,7 +31,7 @@ export interface RecordedInputs {
 }
 
 /** Tags of the entity that `context.headers` is. */
-export function recordedHeaders(record: RecordedInputs, hash?: RecordedHash): CedarRecord {
+export function recordedHeaders(record: RecordedInputs, hash?: RecordedHash): RecordedTags {
   const unknown = new Map<string, Unknown>();
   const absent = new Set<string>();
   for (const read of record.reads) {
@@ -39,14 +39,14 @@ export function recordedHeaders(record: RecordedInputs, hash?: RecordedHash): Ce
     if (read.hashes.length === 0) absent.add(read.name);
     else unknown.set(read.name, hashed(read, hash));
   }
-  return new RecordedTags("header", { unknown, known: new Map(), absent, rest: HEADER });
+  return new KnownTags("header", { unknown, known: new Map(), absent, rest: HEADER });
 }
 
 /** Tags of the entity that `context.query` is; undefined where the record holds all of the query. */
 export function recordedQuery(
   record: RecordedInputs,
   hash?: RecordedHash,
-): CedarRecord | undefined {
+): RecordedTags | undefined {
   const { query, truncated } = record;
   if (query === undefined) return undefined;
   const names = namesOf(query, truncated["query"] !== undefined);
@@ -57,10 +57,10 @@ export function recordedQuery(
   const decoded = reads.length > 0;
   const mayErr = !decoded;
   const unknown = new Map<string, Unknown>();
-  const known = new Map<string, Value>();
+  const known = new Map<string, readonly string[]>();
   for (const [name, values] of names.values) {
     if (values === undefined || mayErr) unknown.set(name, parameter(name, { mayErr }));
-    else known.set(name, new CedarSet(values));
+    else known.set(name, values);
   }
   const absent = new Set<string>();
   for (const read of decoded ? reads : []) {
@@ -68,7 +68,7 @@ export function recordedQuery(
     else if (!known.has(read.name)) unknown.set(read.name, hashed(read, hash));
   }
   const rest = names.open || mayErr ? { ...PARAMETER, mayErr, maybeAbsent: true } : undefined;
-  return new RecordedTags("query", { unknown, known, absent, rest });
+  return new KnownTags("query", { unknown, known, absent, rest });
 }
 
 type Like = Omit<Unknown, "name">;
@@ -123,15 +123,21 @@ function hashed({ kind, name, hashes }: RecordedRead, hash?: RecordedHash): Unkn
 
 interface TagsOptions {
   readonly unknown: ReadonlyMap<string, Unknown>;
-  readonly known: ReadonlyMap<string, Value>;
+  readonly known: ReadonlyMap<string, readonly string[]>;
   /** Names that are known to be absent. */
   readonly absent: ReadonlySet<string>;
   /** What every other name may be; undefined: absent. */
   readonly rest: Like | undefined;
 }
 
+/** Tags as policies see them, and as whoever made them of a request had them. */
+export interface RecordedTags extends CedarRecord {
+  /** All values, in their order; none where it was absent. Throws as `get`. */
+  texts(name: string): readonly string[];
+}
+
 /** Every name fails alike. */
-class UnreadableTags extends CedarRecord {
+class UnreadableTags extends CedarRecord implements RecordedTags {
   constructor() {
     super(new Map());
   }
@@ -143,18 +149,25 @@ class UnreadableTags extends CedarRecord {
   override has(): never {
     throw BAD_QUERY;
   }
+
+  texts(): never {
+    throw BAD_QUERY;
+  }
 }
 
-class RecordedTags extends PartialRecord {
+class KnownTags extends PartialRecord implements RecordedTags {
   readonly #absent: (name: string) => boolean;
+  readonly #texts: TagsOptions["known"];
 
   constructor(kind: "header" | "query", { unknown, known, absent, rest }: TagsOptions) {
+    const sets = [...known].map(([name, values]) => [name, new CedarSet(values)] as const);
     super({
       name: kind === "header" ? "context.headers" : "context.query",
-      known: new CedarRecord(known),
+      known: new CedarRecord(new Map(sets)),
       unknown,
       open: rest,
     });
+    this.#texts = known;
     this.#absent = (name) => absent.has(name) || (kind === "header" && isIdentityName(name));
   }
 
@@ -165,4 +178,10 @@ class RecordedTags extends PartialRecord {
   override has(name: string): boolean {
     return !this.#absent(name) && super.has(name);
   }
+
+  texts(name: string): readonly string[] {
+    return this.get(name) === undefined ? NO_TEXTS : (this.#texts.get(name) ?? NO_TEXTS);
+  }
 }
+
+const NO_TEXTS: readonly string[] = [];

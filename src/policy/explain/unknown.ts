@@ -20,7 +20,7 @@ export interface Unknown {
   readonly value?: Value | undefined;
   /** An entity whose id is not known. */
   readonly entity?: UnknownEntity | undefined;
-  /** A set of strings of which only keyed hashes are known. */
+  /** A set of strings, or by its type another value, of which only keyed hashes are known. */
   readonly hashed?: HashedStrings | undefined;
 }
 
@@ -30,6 +30,7 @@ export interface UnknownEntity {
 }
 
 export interface HashedStrings {
+  /** One of each string; of another value one of its text. */
   readonly hashes: ReadonlySet<string>;
   readonly hash: (value: string) => string;
 }

@@ -49,6 +49,8 @@ function answering(
     asked,
     decide(request) {
       asked.push(request);
+      // As a policy that looks at them.
+      void [request.path, request.params];
       return { reason, determining: ["new"], erroring: [], reads: [] };
     },
   };
@@ -116,7 +118,7 @@ test("add() is uncertain where what policies see was cut", () => {
   replay.add(record({ truncated: { detail: {}, requestId: {} } }));
   const { uncertain, same } = replay.report();
   assert.equal(same, 1);
-  assert.deepEqual(uncertain.groups[0]?.dependsOn, ["context.path", "context.params.id"]);
+  assert.deepEqual(uncertain.groups[0]?.dependsOn, ["context.path"]);
 });
 
 test("add() takes a principal whose roles have changed for what it is then", () => {

@@ -9,18 +9,19 @@
 import { ADMIN_ROUTE } from "../../model/admin-operations.ts";
 import type { Policies, PolicyRequest } from "../../model/policy.ts";
 import { principalId } from "../../model/principal.ts";
-import type { Vocabulary, VocabularyInspection } from "../../model/vocabulary.ts";
+import type { Vocabulary } from "../../model/vocabulary.ts";
 import { ACTIONS, ADMIN_ACTIONS, PRINCIPAL_TYPES } from "../cedar-names.ts";
 import { LOCAL_SOCKET_POLICY } from "../decide/local-socket.ts";
-import { operationActions } from "../operation-actions.ts";
-import { Principals } from "./principals.ts";
 import {
-  cutMembers,
+  type RecordedHash,
   type RecordedQuestion,
+  recordedRequest,
   type RecordedRequest,
-  requestOf,
-  WithheldRead,
-} from "./recorded-request.ts";
+} from "../explain/recorded-request.ts";
+import { UnknownRead } from "../explain/unknown.ts";
+import { operationActions } from "../operation-actions.ts";
+import { BodyInspections } from "./body-inspections.ts";
+import { Principals } from "./principals.ts";
 import type { Settle, Settled } from "./settle.ts";
 
 const LIMITS = {
@@ -30,8 +31,11 @@ const LIMITS = {
 
 /** A decision record as far as replay reads it. */
 export interface RecordedAnswer extends RecordedQuestion {
+  /** Hash of the policies that decided. */
+  readonly bundle?: string | undefined;
   readonly decisionId: string;
   readonly determining: readonly string[];
+  readonly erroring: readonly string[];
   readonly reason: string;
 }
 
@@ -80,7 +84,16 @@ export interface ReplayDeps {
    * same. Left out: it is not.
    */
   readonly settle?: Settle;
+  /** With the key of the log; without it no value that a record has as a hash can be compared. */
+  readonly hash?: RecordedHash | undefined;
+  /** The words of policies that decided, by their hash; undefined where they are not kept. */
+  readonly vocabularyOf?: ((bundle: string) => Vocabulary | undefined) | undefined;
 }
+
+/** What the candidate says about a record. */
+export type Answered =
+  | { readonly leftOut: string; readonly request?: undefined }
+  | { readonly leftOut?: undefined; readonly request: RecordedRequest; readonly settled: Settled };
 
 /** Answers of a recorded decision that policies made. */
 const ANSWERS: Readonly<Record<string, "permit" | "deny">> = {
@@ -96,7 +109,7 @@ export class Replay {
   readonly #deps: ReplayDeps;
   readonly #routes: ReadonlySet<string>;
   readonly #actions: ReadonlySet<string>;
-  readonly #inspected: ReadonlyMap<string, VocabularyInspection>;
+  readonly #inspections: BodyInspections;
   readonly #principals = new Principals();
   readonly #lists = { wouldDeny: new List(), wouldPermit: new List(), uncertain: new List() };
   readonly #leftOut = new Map<string, number>();
@@ -107,10 +120,8 @@ export class Replay {
     this.#policies = policies;
     this.#deps = deps;
     this.#routes = new Set([...vocabulary.routes.map(({ name }) => name), ADMIN_ROUTE]);
-    this.#inspected = new Map(
-      vocabulary.routes.flatMap(({ name, inspect }) =>
-        inspect === undefined ? [] : [[name, inspect] as const],
-      ),
+    this.#inspections = new BodyInspections(vocabulary, (bundle) =>
+      bundle === policies.hash ? vocabulary : deps.vocabularyOf?.(bundle),
     );
     this.#actions = new Set(
       [...ACTIONS, ...ADMIN_ACTIONS, ...operationActions(vocabulary)].map(({ id }) => id),
@@ -120,19 +131,28 @@ export class Replay {
   /** Evaluates one record. Throws what is no fault of the record: a defect. */
   add(record: RecordedAnswer): void {
     this.#decisions += 1;
-    const answer = answerOf(record);
-    if (answer === undefined) return this.#leave(record.reason);
-    if (record.determining[0] === LOCAL_SOCKET_POLICY) return this.#leave("admin-socket");
-    const principal = record.principal && this.#principals.same(record.principal);
-    const request = requestOf(record, principal, this.#inspectionOf);
-    if (request === undefined) return this.#leave("incomplete");
-    if (!this.#routes.has(request.route)) return this.#leave("route-gone");
-    if (!this.#actions.has(request.action)) return this.#leave("action-gone");
-    const settled = this.#evaluate(record, request);
+    const answered = this.answer(record);
+    if (answered.leftOut !== undefined) return this.#leave(answered.leftOut);
+    const { request, settled } = answered;
     if (settled.answer === undefined) return this.#lists.uncertain.add(record, request, settled);
     const { permits } = settled.answer;
-    if (permits === (answer === "permit")) this.#same += 1;
+    if (permits === (answerOf(record) === "permit")) this.#same += 1;
     else this.#lists[permits ? "wouldPermit" : "wouldDeny"].add(record, request, settled);
+  }
+
+  /** What `add` counts, of one record. */
+  answer(record: RecordedAnswer): Answered {
+    if (answerOf(record) === undefined) return { leftOut: record.reason };
+    if (record.determining[0] === LOCAL_SOCKET_POLICY) return { leftOut: "admin-socket" };
+    const request = recordedRequest(record, {
+      hash: this.#deps.hash,
+      principal: record.principal && this.#principals.same(record.principal),
+      views: this.#inspections.of(record),
+    });
+    if (request === undefined) return { leftOut: "incomplete" };
+    if (!this.#routes.has(request.route)) return { leftOut: "route-gone" };
+    if (!this.#actions.has(request.action)) return { leftOut: "action-gone" };
+    return { request, settled: this.#evaluate(request) };
   }
 
   report(): ReplayReport {
@@ -147,23 +167,16 @@ export class Replay {
     };
   }
 
-  readonly #inspectionOf = (route: string): VocabularyInspection | undefined =>
-    this.#inspected.get(route);
-
-  #evaluate(record: RecordedAnswer, request: RecordedRequest): Settled {
-    const cut = cutMembers(record);
-    if (cut.length > 0) return this.#settle(record, request, cut);
+  #evaluate(request: RecordedRequest): Settled {
     try {
-      const { reason, determining } = this.#policies.decide(request);
-      return { answer: { permits: reason === "permitted", reason, determining }, dependsOn: NONE };
+      const { reason, determining, erroring } = this.#policies.decide(request);
+      const permits = reason === "permitted";
+      return { answer: { permits, reason, determining, erroring, isWhole: true }, dependsOn: NONE };
     } catch (error) {
-      if (!(error instanceof WithheldRead)) throw error;
-      return this.#settle(record, request, [request.inputs.missing]);
+      if (!(error instanceof UnknownRead)) throw error;
+      const dependsOn = [error.unknown.name];
+      return this.#deps.settle?.(request) ?? { answer: undefined, dependsOn };
     }
-  }
-
-  #settle(record: RecordedAnswer, request: RecordedRequest, dependsOn: readonly string[]): Settled {
-    return this.#deps.settle?.(record, request) ?? { answer: undefined, dependsOn };
   }
 
   #leave(why: string): void {

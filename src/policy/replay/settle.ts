@@ -12,10 +12,7 @@ import type { InspectablePolicies } from "../decide/gate-policies.ts";
 import { isScopeClause, type ClausedPolicy } from "../explain/clauses.ts";
 import { hideParts } from "../explain/hidden-environment.ts";
 import { decidePartly } from "../explain/partial.ts";
-import { recordedRequest } from "../explain/recorded-request.ts";
-import type { Unknown } from "../explain/unknown.ts";
-import { unknownContext } from "../explain/unknown-context.ts";
-import type { RecordedQuestion, RecordedRequest } from "./recorded-request.ts";
+import type { RecordedRequest } from "../explain/recorded-request.ts";
 
 /** What is told of an answer that the record by itself does not give. */
 export interface Settled {
@@ -30,6 +27,9 @@ export interface SettledAnswer {
   /** Undefined where it could be one or another. */
   readonly reason: string | undefined;
   readonly determining: readonly string[];
+  readonly erroring: readonly string[];
+  /** Whether it is certain that these are all that determine and err. */
+  readonly isWhole: boolean;
 }
 
 export interface SettledSet {
@@ -38,44 +38,26 @@ export interface SettledSet {
   readonly gate: InspectablePolicies;
 }
 
-/** `request` is what was made of the record. */
-export type Settle = (record: RecordedQuestion, request: RecordedRequest) => Settled;
+export type Settle = (request: RecordedRequest) => Settled;
 
 export function createSettle(set: SettledSet): Settle {
   const inReach = createReach(set.policies);
-  return (record, request) => {
-    const asked = recordedRequest(record);
-    if (asked === undefined) throw new TypeError("a record that policies were not asked about");
-    const { principal, action, seen } = request;
-    const { body, rpc } = seen;
-    const whole = set.gate.environmentOf({ ...asked.request, principal, body, rpc });
-    const { hidden } = asked;
-    const context = withUnknown(hidden.context, [...seen.unknown, "parameters"]);
-    const { decision, reason, determining, depends } = decidePartly(
+  return (request) => {
+    const { principal, action, hidden } = request;
+    const whole = set.gate.environmentOf(request);
+    const { decision, depends, mayErr, ...told } = decidePartly(
       inReach(principal, action, whole),
-      hideParts(whole, { ...hidden, context }),
+      hideParts(whole, hidden),
       // A forbid without an action was not validated for the admin API.
       { validated: !isAdminAction(action) },
     );
-    if (decision !== "depends") {
-      return { answer: { permits: decision === "permit", reason, determining }, dependsOn: [] };
+    if (decision === "depends") {
+      const names = depends.flatMap(({ clauses }) => clauses.flatMap(({ on }) => on));
+      return { answer: undefined, dependsOn: [...new Set(names)].toSorted() };
     }
-    const names = depends.flatMap(({ clauses }) => clauses.flatMap(({ on }) => on));
-    return { answer: undefined, dependsOn: [...new Set(names)].toSorted() };
+    const isWhole = depends.length === 0 && mayErr.length === 0;
+    return { answer: { permits: decision === "permit", ...told, isWhole }, dependsOn: [] };
   };
-}
-
-function withUnknown(
-  context: ReadonlyMap<string, Unknown> | undefined,
-  names: readonly string[],
-): ReadonlyMap<string, Unknown> | undefined {
-  const added = new Map(context);
-  for (const name of names) {
-    const one = unknownContext().context.get(name);
-    if (one === undefined) throw new TypeError(`the context has no ${name}`);
-    added.set(name, one);
-  }
-  return added;
 }
 
 /** Those whose scope takes the request; the same for all requests of a principal to one place. */

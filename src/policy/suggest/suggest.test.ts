@@ -5,7 +5,7 @@ import type { Principal } from "../../model/principal.ts";
 import type { Vocabulary } from "../../model/vocabulary.ts";
 import { ManualClock } from "../../platform/clock.ts";
 import { compilePolicies } from "../compile-policies.ts";
-import { requestOf } from "../replay/recorded-request.ts";
+import { recordedRequest } from "../explain/recorded-request.ts";
 import type { RecordedAnswer } from "../replay/replay.ts";
 import { pathCondition, patternOf, quoted } from "./path-patterns.ts";
 import { suggestPermits } from "./suggest-permits.ts";
@@ -116,7 +116,7 @@ async function suggested(): Promise<{ readonly policies: Policies; readonly text
 }
 
 function reasonOf(policies: Policies, asked: RecordedAnswer): string {
-  const request = requestOf(asked);
+  const request = recordedRequest(asked);
   assert.ok(request !== undefined);
   return policies.decide(request).reason;
 }
