@@ -9,7 +9,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import type { TestContext } from "node:test";
 
 const LIMITS = {
   /** Milliseconds for a start, on a slow and busy machine. */
@@ -37,13 +36,23 @@ export function whyNoRedis(): string | undefined {
     : "no redis-server on the PATH";
 }
 
+/** What it ends with: a test, or an example. */
+export interface RedisScope {
+  after(end: () => Promise<void>): void;
+}
+
 export interface RedisOptions {
+  /** A configuration file; what is needed to end it here wins over what it says. */
+  readonly file?: string;
   /** Further arguments of the server. */
   readonly args?: readonly string[];
 }
 
 /** Started; ends with the test. */
-export async function startRedis(t: TestContext, { args = [] }: RedisOptions = {}): Promise<Redis> {
+export async function startRedis(
+  scope: RedisScope,
+  { file, args = [] }: RedisOptions = {},
+): Promise<Redis> {
   const folder = await mkdtemp(join(tmpdir(), "sallyport-redis-"));
   const socket = join(folder, "redis.sock");
   let child: ChildProcess | undefined;
@@ -52,7 +61,8 @@ export async function startRedis(t: TestContext, { args = [] }: RedisOptions = {
     url: `unix:${socket}`,
     async start() {
       const fixed = ["--port", "0", "--unixsocket", socket, "--dir", folder, "--save", ""];
-      const started = spawn("redis-server", [...fixed, ...args], { stdio: "ignore" });
+      const all = [...(file === undefined ? [] : [file]), ...fixed, ...args];
+      const started = spawn("redis-server", all, { stdio: "ignore" });
       child = started;
       gone = new Promise((resolve) => {
         started.once("exit", () => resolve());
@@ -73,7 +83,7 @@ export async function startRedis(t: TestContext, { args = [] }: RedisOptions = {
     signal: (signal) => void child?.kill(signal),
     ask: (command) => ask(socket, command),
   };
-  t.after(async () => {
+  scope.after(async () => {
     redis.signal("SIGCONT");
     await redis.kill();
     await rm(folder, { recursive: true, force: true });

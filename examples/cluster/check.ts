@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { dpopClient } from "../../test/identity/dpop-client.ts";
 import { headerOf, keySetOf, signToken, testKey } from "../../test/issuer.ts";
 import type { Example } from "../example.ts";
 import { startService } from "../services.ts";
 import { AUTHORITIES, type Cluster, type Machine, PROXIES, startCluster } from "./machines.ts";
 
 const key = testKey("login-1", "ES256");
+const client = dpopClient("ES256", "shop");
 let cluster: Cluster;
 
 export const example: Example = {
@@ -88,6 +90,46 @@ export const example: Example = {
       },
     },
     {
+      shows: "a limit across machines is one for all three: six an hour, whoever is asked",
+      async run() {
+        const statuses = await askReports(token("accounting"));
+        assert.equal(statuses.filter((status) => status === 200).length, 6);
+        assert.equal(statuses.filter((status) => status === 429).length, 6);
+      },
+    },
+    {
+      shows: "a DPoP proof that was used on one proxy is refused on the others",
+      async run() {
+        const [first, second, third] = proxies() as [Machine, Machine, Machine];
+        const used = await proved(first);
+        assert.equal(used.said, "200");
+        for (const other of [second, third, first]) {
+          assert.equal((await prove(other, used.proof)).said, "401 replayed-proof");
+        }
+        assert.equal((await proved(second)).said, "200");
+      },
+    },
+    {
+      shows:
+        "Redis killed: each proxy counts limits by itself, proofs are refused with 503, all else goes on",
+      async run() {
+        await cluster.redis.kill();
+        await until("it is noticed", async () =>
+          all(async (one) => (await proved(one)).said === "503 memory-unavailable"),
+        );
+        const statuses = await askReports(token("planning"));
+        assert.deepEqual([...new Set(statuses)], [200], "four on each, of six");
+        for (const machine of proxies()) {
+          assert.equal((await askOne(machine, token("planning"))).status, 200);
+          assert.equal((await machine.get("/readyz")).status, 200);
+        }
+        await cluster.redis.start();
+        await until("proofs count again", async () =>
+          all(async (one) => (await proved(one)).said === "200"),
+        );
+      },
+    },
+    {
       shows: "an authority that is killed is missed by nobody: requests and changes go on",
       async run() {
         const [first, second] = [
@@ -162,8 +204,45 @@ function proxies(): Machine[] {
   return Object.values(cluster.proxies);
 }
 
+/** Statuses of four requests to each proxy, all at once. */
+async function askReports(bearer: string): Promise<number[]> {
+  const asked = proxies().flatMap((machine) =>
+    Array.from({ length: 4 }, async () => {
+      const headers = { authorization: `Bearer ${bearer}` };
+      const url = `http://${machine.variable("EDGE_ADDRESS")}/reports/2026`;
+      return (await fetch(url, { headers })).status;
+    }),
+  );
+  return await Promise.all(asked);
+}
+
+interface Proved {
+  readonly said: string;
+  readonly proof: string;
+  readonly nonce: string | undefined;
+}
+
+/** A token that is good only with a proof of the client's key, and one such proof; once more with the nonce that it wants. */
+async function proved(machine: Machine): Promise<Proved> {
+  const first = await prove(machine, client.proof(proven));
+  if (first.said !== "401 use-dpop-nonce") return first;
+  return await prove(machine, client.proof({ ...proven, nonce: first.nonce }));
+}
+
+const bound = token("shop", 0, { jkt: client.thumbprint });
+const proven = { method: "GET", url: "https://api.example.com/orders/17", token: bound } as const;
+
+async function prove(machine: Machine, proof: string): Promise<Proved> {
+  const headers = { authorization: `DPoP ${bound}`, dpop: proof };
+  const url = `http://${machine.variable("EDGE_ADDRESS")}/orders/17`;
+  const response = await fetch(url, { headers });
+  const reason = /"reason":"([^"]*)"/.exec(await response.text())?.[1] ?? "";
+  const said = `${response.status} ${reason}`.trim();
+  return { said, proof, nonce: response.headers.get("dpop-nonce") ?? undefined };
+}
+
 /** An access token of the company's provider, for five minutes from `ageSeconds` ago on. */
-function token(subject: string, ageSeconds = 0): string {
+function token(subject: string, ageSeconds = 0, cnf?: object): string {
   const iat = Math.floor(Date.now() / 1000) + ageSeconds;
   return signToken(key, headerOf(key), {
     iss: "https://login.example.com",
@@ -171,6 +250,7 @@ function token(subject: string, ageSeconds = 0): string {
     sub: subject,
     iat,
     exp: iat + 300,
+    ...(cnf && { cnf }),
   });
 }
 

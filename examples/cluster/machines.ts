@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Postgres, startPostgres } from "../../test/postgres.ts";
+import { type Redis, startRedis, whyNoRedis } from "../../test/redis.ts";
 import { type RunningChild, startChild } from "../children.ts";
 import type { Ground } from "../example.ts";
 
@@ -119,15 +120,18 @@ export class Machine {
 
 export interface Cluster {
   readonly database: Postgres;
+  readonly redis: Redis;
   readonly authorities: Readonly<Record<AuthorityName, Machine>>;
   readonly proxies: Readonly<Record<ProxyName, Machine>>;
   readonly balancer: RunningChild;
 }
 
-/** In the order of the README: database, authorities, proxies, balancer. */
+/** In the order of the README: database, Redis, authorities, proxies, balancer. */
 export async function startCluster(ground: Ground, jwks: object): Promise<Cluster> {
   const password = randomBytes(24).toString("base64url");
   const database = await startDatabase(ground, password);
+  const redisPassword = randomBytes(24).toString("base64url");
+  const redis = await startCommon(ground, redisPassword);
   const kek = randomBytes(32).toString("base64url");
   const authority = async (name: AuthorityName): Promise<Machine> => {
     const machine = new Machine(ground, name, "authority");
@@ -143,13 +147,14 @@ export async function startCluster(ground: Ground, jwks: object): Promise<Cluste
   };
   const proxy = async (name: ProxyName): Promise<Machine> => {
     const machine = new Machine(ground, name, "proxy");
+    machine.write("secrets/redis-password", redisPassword);
     await enrol(authorities["authority-1"], machine);
     await machine.start();
     return machine;
   };
   const [one, two, three] = await Promise.all([proxy("edge-1"), proxy("edge-2"), proxy("edge-3")]);
   const proxies = { "edge-1": one, "edge-2": two, "edge-3": three };
-  return { database, authorities, proxies, balancer: await startBalancer(ground) };
+  return { database, redis, authorities, proxies, balancer: await startBalancer(ground) };
 }
 
 async function startDatabase(ground: Ground, password: string): Promise<Postgres> {
@@ -171,6 +176,15 @@ async function startDatabase(ground: Ground, password: string): Promise<Postgres
     text.replace(`127.0.0.1:${ground.port(5432)}`, `127.0.0.1:${database.port}`),
   );
   return database;
+}
+
+async function startCommon(ground: Ground, password: string): Promise<Redis> {
+  const missing = whyNoRedis();
+  if (missing !== undefined) throw new Error(`this needs Redis (Debian: redis-server): ${missing}`);
+  rewrite(ground, "redis/redis.conf", (text) => `${text}requirepass ${password}\n`);
+  const scope = { after: (end: () => Promise<void>) => ground.onEnd(end) };
+  const file = join(ground.folder, "redis", "redis.conf");
+  return await startRedis(scope, { file, args: ["--port", String(ground.port(6379))] });
 }
 
 /** A token that counts once and for ten minutes, carried to the machine; its key never leaves it. */
