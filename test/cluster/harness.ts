@@ -23,8 +23,18 @@ export interface ClusterOptions {
   readonly maxStalenessSeconds?: number;
   /** Further keys of `authority` on the authorities, as YAML lines without indent. */
   readonly authority?: string;
+  /** Further routes that the proxies get, as YAML lines without indent. */
+  readonly routes?: string;
+  /** URL of the Redis that the proxies share. */
+  readonly redis?: string;
   readonly runtime?: Runtime;
 }
+
+/** What callers of the proxies know them by, where they share a Redis: proofs are made for it. */
+export const ORIGIN = "https://api.test";
+
+/** Milliseconds that a proxy waits for Redis. */
+export const SHARED_TIMEOUT_MS = 500;
 
 export interface Cluster {
   readonly folder: string;
@@ -80,6 +90,8 @@ export async function startCluster(
     kek: randomBytes(32).toString("base64url"),
     maxStalenessSeconds: seconds,
     authority: options.authority ?? "",
+    routes: options.routes ?? "",
+    redis: options.redis,
     runtime: options.runtime,
   };
   const authorities: AuthorityMachine[] = [];
@@ -125,6 +137,8 @@ interface Ground {
   readonly kek: string;
   readonly maxStalenessSeconds: number;
   readonly authority: string;
+  readonly routes: string;
+  readonly redis: string | undefined;
 }
 
 async function makeAuthority(ground: Ground, number: number): Promise<AuthorityMachine> {
@@ -164,6 +178,7 @@ services:
   orders: { endpoints: ["http://${ground.service.address}"] }
 routes:
   - { name: orders, path: "/orders/*", service: orders, authenticate: [corp], audience: [${AUDIENCE}] }
+${indent(ground.routes)}
 policies: { enforce: [policies] }
 audit: { path: audit }
 `,
@@ -196,17 +211,23 @@ async function makeProxy(
     admin: `127.0.0.1:${adminPort}`,
     runtime: ground.runtime,
   });
+  const { redis } = ground;
+  const shared = {
+    origin: redis === undefined ? "" : `, publicOrigin: "${ORIGIN}"`,
+    section:
+      redis === undefined ? "" : `shared: { redis: "${redis}", timeout: ${SHARED_TIMEOUT_MS}ms }\n`,
+  };
   const feed = lines.map(({ port }) => `"https://127.0.0.1:${port}"`).join(", ");
   machine.write(
     "sallyport.yaml",
     `version: 1
-listeners: [{ name: edge, address: "127.0.0.1:${edgePort}" }]
+listeners: [{ name: edge, address: "127.0.0.1:${edgePort}"${shared.origin} }]
 admin: { address: "${machine.admin}", socket: run/admin.sock }
 authority:
   feed: [${feed}]
   identity: data/identity
   maxStaleness: ${ground.maxStalenessSeconds}s
-audit: { path: audit, unidentified: { perSecond: 100000, burst: 1000000 } }
+${shared.section}audit: { path: audit, unidentified: { perSecond: 100000, burst: 1000000 } }
 `,
   );
   return Object.assign(machine, { edge: `127.0.0.1:${edgePort}`, lines });

@@ -58,6 +58,13 @@ export function assertRevoked(cluster: Cluster, subject: string, committedMs: nu
   }
 }
 
+/** Whatever died: every caller got an answer, or the end of his connection, in time. */
+export function assertAnswered(answers: readonly Answered[], withinMs: number): void {
+  assert.ok(answers.length > 50, "there was somebody to answer");
+  const late = answers.filter(({ askedMs, answeredMs }) => answeredMs - askedMs > withinMs);
+  assert.deepEqual(late, [], "a request hung");
+}
+
 /** All authorities and all proxies stand at the same number of the same epoch, and say that they are ready. */
 export async function converged(cluster: Cluster): Promise<void> {
   const machines = [...cluster.authorities, ...cluster.proxies];

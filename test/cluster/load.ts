@@ -72,6 +72,8 @@ export interface LoadOptions {
   /** Requests a second, for each target. */
   readonly perSecond: number;
   readonly token: () => string;
+  /** Where paths begin; `/orders` when left out. */
+  readonly prefix?: string;
 }
 
 export interface Load {
@@ -139,7 +141,7 @@ class Caller {
 
   #ask(): void {
     calls += 1;
-    const path = `/orders/${process.pid}-${calls}`;
+    const path = `${this.#options.prefix ?? "/orders"}/${process.pid}-${calls}`;
     const asked = this.#keep(path);
     this.#open.add(asked);
     void asked.finally(() => this.#open.delete(asked));
