@@ -4,6 +4,7 @@
  */
 import type { ApiKeyOptions } from "../identity/api-key-options.ts";
 import type { ApiKeyRegister } from "../keys/api-key-register.ts";
+import type { ClientRegister } from "../keys/client-register.ts";
 import type { CertificateAuthority } from "../keys/certificate-authority.ts";
 import type { KeyManager } from "../keys/key-manager.ts";
 import type { RevocationRegister } from "../keys/revocation-register.ts";
@@ -22,6 +23,7 @@ export interface AdminDeps {
   readonly workloads?: WorkloadRegister | undefined;
   readonly revocations?: RevocationRegister | undefined;
   readonly apiKeys?: ApiKeyRegister | undefined;
+  readonly clients?: ClientRegister | undefined;
   readonly keys?: KeyDesk | undefined;
   readonly roots?: RootDesk | undefined;
   readonly bundles?: BundleDesk | undefined;

@@ -79,6 +79,7 @@ function adminDeps(parts: OperatorParts): AdminDeps {
       workloads: registers.workloads,
       revocations: registers.revocations,
       apiKeys: registers.apiKeys,
+      clients: registers.clients,
       keys: registers.keys,
       roots: registers.ca,
       bundles: registers.bundles,

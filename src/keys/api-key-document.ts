@@ -14,42 +14,14 @@ import {
 } from "../model/api-keys.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { StoredDocument } from "../model/store.ts";
+import { attributeValues, names, text, time } from "./document-parts.ts";
 
 const LIMITS = {
   label: 200,
   name: 256,
-  /** Of each list: what a program needs, not what a directory has. */
-  items: 100,
-  attributes: 64,
-  text: 1024,
   reason: 500,
   by: 300,
 } as const;
-
-/** Text that every engine of the store can keep, and that makes no other line of a log or a screen. */
-function text(max: number, min = 1) {
-  return (
-    z
-      .string()
-      .min(min)
-      .max(max)
-      .refine((value) => value.isWellFormed(), "text in Unicode")
-      // oxlint-disable-next-line no-control-regex -- they are what it looks for
-      .regex(/^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$/, "text without control characters")
-  );
-}
-
-const names = z
-  .array(text(LIMITS.name))
-  .max(LIMITS.items)
-  .refine((list) => new Set(list).size === list.length, "each once");
-
-const attributeValue = z.union([
-  text(LIMITS.text, 0),
-  z.boolean(),
-  z.int(),
-  z.array(text(LIMITS.text)).max(LIMITS.items),
-]);
 
 /** What operators say of a key, as commands and the admin API take it. */
 export const apiKeyGrantSchema = z.strictObject({
@@ -67,12 +39,7 @@ export const apiKeyGrantSchema = z.strictObject({
     .describe("`context.scopes`."),
   roles: names.default([]).describe("Roles of its principal, as the authenticator's `roles` says."),
   groups: names.default([]).describe("Groups of its principal."),
-  attributes: z
-    .record(
-      z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, "a name of an attribute"),
-      attributeValue,
-    )
-    .refine((all) => Object.keys(all).length <= LIMITS.attributes, `at most ${LIMITS.attributes}`)
+  attributes: attributeValues
     .default({})
     .describe("Values of the attributes that the authenticator declares."),
   services: names
@@ -82,11 +49,6 @@ export const apiKeyGrantSchema = z.strictObject({
 });
 
 export type ApiKeyGrant = z.output<typeof apiKeyGrantSchema>;
-
-const time = z
-  .int()
-  .min(1)
-  .max(Date.UTC(2100, 0, 1));
 
 const bodySchema = apiKeyGrantSchema.extend({
   digest: z.string().regex(API_KEY_DIGEST),

@@ -18,6 +18,7 @@ import {
   apiKeyToStore,
 } from "./api-key-document.ts";
 import { ensureApiKeyMac } from "./api-key-mac.ts";
+import { usedMsOf, usesUpTo } from "./uses.ts";
 
 /** One key as it stands. */
 export interface ApiKey extends Omit<ApiKeyBody, "digest"> {
@@ -153,22 +154,9 @@ export function createApiKeyRegister(deps: ApiKeyRegisterDeps): ApiKeyRegister {
     const documents = await store.list("api-keys", { after, limit });
     if (documents.length === 0) return [];
     // Of keys that there are, so no more of them than keys; those of removed ones may stand between.
-    const uses = await usesUpTo(after, documents.at(-1)?.id ?? "");
+    const last = documents.at(-1)?.id ?? "";
+    const uses = await usesUpTo(store, "api-key-uses", { after, last });
     return documents.map((document) => keyFrom(document, uses.get(document.id)));
-  }
-
-  async function usesUpTo(
-    after: string | undefined,
-    last: string,
-  ): Promise<ReadonlyMap<string, StoredDocument>> {
-    const uses = new Map<string, StoredDocument>();
-    for (let from = after; ;) {
-      // oxlint-disable-next-line no-await-in-loop -- each begins where the last one ended
-      const page = await store.list("api-key-uses", { after: from, limit: LIMITS.page });
-      for (const one of page) if (one.id <= last) uses.set(one.id, one);
-      from = page.at(-1)?.id;
-      if (from === undefined || from >= last || page.length < LIMITS.page) return uses;
-    }
   }
 
   async function rotate(
@@ -293,9 +281,7 @@ function writeOf(id: string, body: ApiKeyBody, expect: number | "absent"): Write
 
 function keyFrom(document: StoredDocument, use: StoredDocument | undefined): ApiKey {
   const { id, number } = document;
-  const at = use?.body?.["atMs"];
-  const usedMs = typeof at === "number" ? at : undefined;
-  return shownOf({ id, number, body: apiKeyFromStore(document), usedMs });
+  return shownOf({ id, number, body: apiKeyFromStore(document), usedMs: usedMsOf(use) });
 }
 
 /** Without the hash: nobody who looks at keys needs it. */

@@ -19,3 +19,12 @@ export interface ClientProfile {
   readonly groups: readonly string[];
   readonly attributes: Readonly<Record<string, string | boolean | number | readonly string[]>>;
 }
+
+/** The ways in which a client proves who it is. */
+export const CLIENT_PROOFS = ["key", "certificate", "secret"] as const;
+export type ClientProofType = (typeof CLIENT_PROOFS)[number];
+
+export const CLIENT_LIMITS = {
+  /** Of one client: what takes the place of another, and that other, for each way. */
+  proofs: 16,
+} as const;

@@ -29,6 +29,10 @@ export const COLLECTIONS = [
   "api-key-uses",
   /** The key of those hashes (sealed): `keys/`. */
   "mac-keys",
+  /** Clients of the token endpoint: public keys, thumbprints and hashes of secrets, and what each may. */
+  "clients",
+  /** When clients last got a key. By itself, as of API keys. */
+  "client-uses",
   /** What configuration and policies the authority publishes; newest by number. */
   "bundles",
   /** Answers already given to admin requests with an idempotency key. */

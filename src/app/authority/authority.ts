@@ -37,7 +37,8 @@ import { signingByAuthority, signingWith } from "../assertion-signing.ts";
 import type { Instruments } from "../instruments.ts";
 import type { Backing } from "./backing.ts";
 import { Closers } from "./closers.ts";
-import { createIssuing, NO_CLIENTS } from "./issuing.ts";
+import { openClients } from "./clients.ts";
+import { createIssuing } from "./issuing.ts";
 import { ringBeside } from "./machine-ring.ts";
 import { openWhenThere } from "./open-when-there.ts";
 import { publish } from "./publish.ts";
@@ -102,7 +103,8 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
     randomBytes,
     count: () => state.apiKeyCount,
   });
-  const registers = { ...opened, revocations, apiKeys };
+  const { register: clients, ...ofClients } = openClients(store, instruments, ground.closers);
+  const registers = { ...opened, revocations, apiKeys, clients };
   const uses = createApiKeyUses({ ...instruments, store, has: (id) => state.hasApiKey(id) });
   ground.closers.add(() => uses.close());
   const machineKeys = createMachineKeys({ store });
@@ -110,7 +112,7 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
   const own = `${OWN_PREFIX}${hostname()}.${randomUUID()}`.slice(0, 128);
   const { issuer, serve } = options;
   const { clock } = instruments;
-  const issuing = createIssuing(issuer, { keys, revocations, clients: NO_CLIENTS, clock });
+  const issuing = createIssuing(issuer, { keys, revocations, clients: ofClients.lookup, clock });
   ground.closers.add(() => issuing.close());
   const serving = { issuer, registers, state, uses, instruments, closers };
   const feed = serve && (await openServing(serve, serving));
@@ -136,8 +138,10 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
           )
         : signingByAuthority(name, keys, instruments.clock);
     },
-    inForce: (prepared, how) =>
-      publish(prepared, { how, by: hostname(), bundles, log: instruments.log }),
+    inForce(prepared, how) {
+      ofClients.inForce(prepared.loaded.config);
+      return publish(prepared, { how, by: hostname(), bundles, log: instruments.log });
+    },
     role: (serves) => (serves ? "single" : "authority"),
     feed() {
       const { asOfMs } = state;
@@ -162,7 +166,7 @@ async function openRegisters(
   options: KeeperOptions,
   { instruments, closers, waits }: Ground,
   sealer: Sealer,
-): Promise<Omit<Registers, "revocations" | "apiKeys">> {
+): Promise<Omit<Registers, "revocations" | "apiKeys" | "clients">> {
   const { issuer, algorithm, rotate: rotateMs, lifetime: lifetimeMs } = options;
   const store = await openWhenThere(() => openStore(options.store, instruments), {
     log: instruments.log,
