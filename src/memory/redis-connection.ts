@@ -3,7 +3,6 @@
  * asks while there is none is told at once. The one file that knows `@redis/client`.
  */
 import { hash } from "node:crypto";
-import { createClient } from "@redis/client";
 import { SallyportError } from "../model/errors.ts";
 import type { Log, Timers } from "../model/ports.ts";
 import type { RedisPlace } from "./redis-url.ts";
@@ -76,7 +75,8 @@ export class RedisConnection {
   /** Tries once, and goes on trying. Resolves after the first try; never rejects. */
   async open(): Promise<void> {
     if (this.#closed) return;
-    const client = makeClient(this.#options);
+    const client = await makeClient(this.#options);
+    if (this.#closed) return;
     this.#coming = client;
     client.on("error", () => this.#lost(client));
     client.on("end", () => this.#lost(client));
@@ -211,9 +211,11 @@ export class RedisConnection {
 /** Nobody was asked. */
 const AWAY = new Error("not connected");
 
-type Client = ReturnType<typeof makeClient>;
+type Client = Awaited<ReturnType<typeof makeClient>>;
 
-function makeClient({ place, ca }: RedisOptions) {
+/** Not connected. The library takes some 100 ms to load, which nobody pays who shares no memory. */
+async function makeClient({ place, ca }: RedisOptions) {
+  const { createClient } = await import("@redis/client");
   const { host, port, path, tls, username, password, database } = place;
   const common = { connectTimeout: LIMITS.connect, reconnectStrategy: false } as const;
   const verified = { ...common, host, port, tls: true, minVersion: "TLSv1.2" } as const;

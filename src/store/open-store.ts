@@ -2,7 +2,6 @@
 import type { OpenStore, StoreDeps } from "./store-deps.ts";
 import { measured } from "./measured.ts";
 import { readPostgresUrl } from "./postgres-options.ts";
-import { openPostgresStore } from "./postgres-store.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 import { parseStoreUrl } from "./store-url.ts";
 
@@ -24,6 +23,16 @@ export async function openStore(
   const store =
     location.engine === "sqlite"
       ? await openSqliteStore({ path: location.path, existing }, deps)
-      : await openPostgresStore(readPostgresUrl(location.url), deps, { existing });
+      : await openPostgres(location.url, deps, { existing });
   return measured(store, deps);
+}
+
+/** The driver takes 30 ms to load, which nobody pays who has no Postgres. */
+async function openPostgres(
+  url: URL,
+  deps: StoreDeps,
+  options: Required<OpenOptions>,
+): Promise<OpenStore> {
+  const { openPostgresStore } = await import("./postgres-store.ts");
+  return await openPostgresStore(readPostgresUrl(url), deps, options);
 }
