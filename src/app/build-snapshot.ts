@@ -3,6 +3,7 @@
  * found here, before anything is in force.
  */
 import { type AdminSnapshots, createAdminSnapshots } from "../admin/admin-gate.ts";
+import type { TokenSnapshot } from "../authority/token/token-call.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import type { RouteOptions } from "../gate/route-options.ts";
@@ -46,6 +47,7 @@ import { buildRoute } from "./build-route.ts";
 import type { Instruments } from "./instruments.ts";
 import type { Prepared } from "./prepare.ts";
 import { createProofs } from "./proofs.ts";
+import { tokenSnapshot } from "./build-tokens.ts";
 
 /** A snapshot with what it holds open. */
 export interface RunningSnapshot extends ProxySnapshot {
@@ -53,6 +55,8 @@ export interface RunningSnapshot extends ProxySnapshot {
   readonly configHash: string;
   /** What calls to the admin API are decided by; undefined where there is none. */
   readonly admin: AdminSnapshots | undefined;
+  /** Who can get keys; undefined where nobody can here. */
+  readonly tokens: TokenSnapshot | undefined;
   /** How the authenticators do now, by name. */
   authenticators(): Authenticators;
   /** Fetches the first keys and addresses. Resolves after the first try of each; never rejects. */
@@ -99,6 +103,7 @@ export async function buildSnapshot(
   };
   const wanted = usedParts(config);
   const logins = loginsOf(authenticators);
+  const proofs = createProofs(config, instruments);
   const build = (options: RouteOptions) => {
     const limits = instruments.limits.routeLimits(options, config.limits.rates);
     const described = describedRoute(options, { config, routers });
@@ -121,7 +126,7 @@ export async function buildSnapshot(
       policies: enforced,
       shadow: candidate,
       certificates: certificatesOf(authenticators),
-      proofs: createProofs(config, instruments),
+      proofs,
       origins: publicOrigins(config),
     },
     forwards,
@@ -130,6 +135,7 @@ export async function buildSnapshot(
       challenge: createDpopChallenge(config.dpop.algorithms),
       listeners: new Set(publicOrigins(config).keys()),
     },
+    tokens: orClose(() => tokenSnapshot(loaded, { waysOf, proofs, log: instruments.log }), close),
     wellKnown: serving(config, "well-known"),
     logins: loginSnapshot(config, forwards.keys(), logins),
     async start() {

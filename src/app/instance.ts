@@ -3,11 +3,13 @@
  * how it ends. It has no operators' listener: the process alone puts one beside it, workers have
  * their supervisor's.
  */
+import { randomBytes } from "node:crypto";
 import type { Readiness } from "../admin/health.ts";
 import { createAuditLog, type RunningAuditLog } from "../audit/log.ts";
 import { isKeeper } from "../authority/authority-options.ts";
 import type { Config } from "../config/schema.ts";
-import { createGate } from "../gate/gate.ts";
+import { createTokenEndpoints } from "../authority/token/token-endpoints.ts";
+import { createGate, type Gate } from "../gate/gate.ts";
 import type { GateDeps } from "../gate/step.ts";
 import type { ListenerOptions } from "../http/listener-options.ts";
 import { listen } from "../http/listener.ts";
@@ -21,7 +23,7 @@ import { createDecisionIds } from "../platform/decision-id.ts";
 import { readFileBytes } from "../platform/files.ts";
 import type { WorkloadSource } from "../identity/spiffe/workload-source.ts";
 import { HeldBytes } from "../http/held-bytes.ts";
-import { createProxyHandler } from "../proxy/handler.ts";
+import { createProxyHandler, type HandlerDeps } from "../proxy/handler.ts";
 import { createLoginEndpoints } from "../proxy/login.ts";
 import { createWellKnown } from "../proxy/well-known.ts";
 import { createStreams, type Streams } from "../proxy/streams.ts";
@@ -88,7 +90,7 @@ export interface InstancePlace {
 export async function startInstance(
   prepared: Prepared,
   instruments: Instruments,
-  { seat = ALONE, standing, signing }: InstancePlace = {},
+  { seat = ALONE, standing, signing, issuing }: InstancePlace = {},
 ): Promise<Instance> {
   const written = prepared.loaded.config;
   const config = seated(written, seat);
@@ -109,6 +111,7 @@ export async function startInstance(
     seat,
     standing,
     signing,
+    issuing,
     shared,
     prepared,
   };
@@ -145,6 +148,7 @@ interface Parts {
   readonly seat: Seat;
   readonly standing: Standing | undefined;
   readonly signing: AssertionSigning | undefined;
+  readonly issuing: KeyIssuing | undefined;
   readonly shared: RedisMemory | undefined;
   readonly prepared: Prepared;
 }
@@ -214,6 +218,7 @@ class RunningInstance implements Instance {
         metrics,
       }),
       login: createLoginEndpoints({ ...instruments, audit, gate }),
+      own: this.#tokenEndpoints(parts, gate),
       streamEnded: (kind, end) => this.#streams.ended(kind, end),
     });
     const deps = { clock, deadlines, log, handler, metrics, reusePort: seat.reusePort };
@@ -235,6 +240,22 @@ class RunningInstance implements Instance {
       "Connections closed because as many as allowed were open.",
       () => this.#set.refused,
     );
+  }
+
+  /** Undefined where nobody issues keys. */
+  #tokenEndpoints({ issuing, audit, instruments }: Parts, gate: Gate): HandlerDeps["own"] {
+    if (issuing === undefined) return undefined;
+    const endpoints = createTokenEndpoints({
+      ...instruments,
+      issuing,
+      audit,
+      gate,
+      random: randomBytes,
+    });
+    return (exchange, snapshot) => {
+      const { tokens } = this.#snapshot;
+      return tokens !== undefined && endpoints.handle(exchange, { gate: snapshot, tokens });
+    };
   }
 
   get listeners(): Instance["listeners"] {
@@ -373,12 +394,12 @@ export function refuseFixed(running: Config, wanted: Config, file: string): void
   throw new ConfigError([{ file, message, remedy: "restart, or undo that change" }]);
 }
 
-/** Who gets what is published anew with each configuration, and so are declared clients: they may change. */
+/** Who gets what is published anew with each configuration, and so is who can get keys: they may change. */
 function fixedText(config: Config, key: (typeof FIXED)[number]): string | undefined {
   const part = config[key];
   const fixed =
     key === "authority" && isKeeper(config.authority)
-      ? { ...config.authority, proxies: undefined, clients: undefined }
+      ? { ...config.authority, proxies: undefined, clients: undefined, tokens: undefined }
       : part;
   // Attributes may be whole numbers that JSON does not know.
   return JSON.stringify(fixed, (_, value: unknown) =>

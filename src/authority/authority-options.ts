@@ -246,6 +246,8 @@ export const authoritySchema = z
 export type KeySource = z.output<typeof keySourceSchema>;
 /** Of a process that keeps the state. */
 export type KeeperOptions = z.output<typeof keeperSchema>;
+/** What of it a process that issues keys has to know: nothing of the store. */
+export type IssuingOptions = Pick<KeeperOptions, "tokens" | "lifetime" | "clients">;
 /** Of a proxy or relay that follows the feed. */
 export type FollowerOptions = z.output<typeof followerSchema>;
 export type AuthorityOptions = KeeperOptions | FollowerOptions;
@@ -260,6 +262,13 @@ export function isFollower(options: AuthorityOptions | undefined): options is Fo
 
 export function isKeeper(options: AuthorityOptions | undefined): options is KeeperOptions {
   return options !== undefined && !("feed" in options);
+}
+
+/** Undefined where no keys can be issued. */
+export function issuingOptions(options: AuthorityOptions | undefined): IssuingOptions | undefined {
+  if (!isKeeper(options)) return undefined;
+  const { tokens, lifetime, clients } = options;
+  return { tokens, lifetime, clients };
 }
 
 /**

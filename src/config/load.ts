@@ -9,7 +9,7 @@
  */
 import { createHash } from "node:crypto";
 import { dirname, join, resolve } from "node:path";
-import type { FollowerOptions } from "../authority/authority-options.ts";
+import type { FollowerOptions, IssuingOptions } from "../authority/authority-options.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { readFileBytes } from "../platform/files.ts";
@@ -51,6 +51,8 @@ export interface LoadedConfig {
   readonly tests?: PolicyTests | undefined;
   /** Hash of the bundle that it was composed with; undefined where no feed is followed. */
   readonly bundle: string | undefined;
+  /** In a worker, whose configuration says nothing of the authority: what issuing keys needs of it. */
+  readonly issuing?: IssuingOptions | undefined;
   /** What it publishes to proxies, in the order of `authority.proxies`. */
   readonly published: readonly PublishedBundle[];
   /** Findings that do not keep it from running: secrets that others can read. */

@@ -34,6 +34,14 @@ export const REASONS = {
     fault: "nobody",
     meaning: "The proxy itself answered (`OPTIONS *`); nothing was forwarded.",
   },
+  "client-answered": {
+    status: 200,
+    grpc: "OK",
+    title: "A client was answered about a key",
+    fault: "nobody",
+    meaning:
+      "A client of the token endpoint asked about a key (`/.sallyport/introspect`) or gave one back (`/.sallyport/revoke`); the detail says which key, and whether it was told anything.",
+  },
   "malformed-request": {
     status: 400,
     grpc: "INTERNAL",
@@ -435,6 +443,30 @@ export const REASONS = {
     meaning:
       "A policy asks for another authentication context or a more recent login than the credential has (RFC 9470); the challenge says which. A browser that goes to a page is sent to login.",
   },
+  "invalid-token-request": {
+    status: 400,
+    grpc: "INVALID_ARGUMENT",
+    title: "The token endpoint cannot make a key of this request",
+    fault: "caller",
+    meaning:
+      "A request to `/.sallyport/token` or an endpoint beside it is not what OAuth 2.0 says (RFC 6749, RFC 8693, RFC 7523), names no service, or asks for more than what the key is to be derived from has. The answer's `error` is the RFC's, the detail says what is wrong.",
+  },
+  "invalid-client": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The client is not known, or is not who it says",
+    fault: "caller",
+    meaning:
+      "Whoever asked at the token endpoint is no declared or registered client and nobody whom `authority.tokens.clients` knows, or its proof is wrong: the detail says which. It is told only `invalid_client`.",
+  },
+  "replayed-assertion": {
+    status: 401,
+    grpc: "UNAUTHENTICATED",
+    title: "The client's assertion was used before",
+    fault: "caller",
+    meaning:
+      "A `client_assertion` with this `jti` was taken already (RFC 7523 section 3), or it was made before what remembers used ones was lost. It is made for one request.",
+  },
   "inactive-token": {
     status: 401,
     grpc: "UNAUTHENTICATED",
@@ -789,17 +821,27 @@ export const REASONS = {
 /** A kebab-case code from the closed list. */
 export type Reason = keyof typeof REASONS;
 
-/** Status, title and meaning of a reason. */
-/** Reasons of decisions that gave somebody something: a way through, or a session begun or ended. */
+/**
+ * Reasons of decisions that gave somebody something: a way through, a session begun or ended, an answer
+ * about a key.
+ */
 export function isGranted(reason: Reason): boolean {
-  return reason === "permitted" || reason === "logged-in" || reason === "logged-out";
+  return GRANTED.has(reason);
 }
+
+const GRANTED: ReadonlySet<Reason> = new Set<Reason>([
+  "permitted",
+  "logged-in",
+  "logged-out",
+  "client-answered",
+]);
 
 /** Whether the answer tells the caller in `www-authenticate` which credential would do. */
 export function isChallenged(reason: Reason): boolean {
   return REASONS[reason].status === 401 || reason === "outside-key";
 }
 
+/** Status, title and meaning of a reason. */
 export function reasonInfo(reason: Reason): ReasonInfo {
   return REASONS[reason];
 }

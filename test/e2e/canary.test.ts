@@ -28,6 +28,10 @@ const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
   "missing-certificate",
   "revocation-unknown",
   "untrusted-certificate",
+  "client-answered", // these four need an authority: test/authority/token.test.ts
+  "invalid-client",
+  "invalid-token-request",
+  "replayed-assertion",
   "credential-revoked", // these three need an authority: test/e2e/revocation.test.ts
   "feed-stale",
   "service-blocked",

@@ -4,6 +4,7 @@
  * runs what is in force, whatever is on the disk by then.
  */
 import { deserialize, serialize } from "node:v8";
+import { issuingOptions } from "../../authority/authority-options.ts";
 import type { Prepared } from "../prepare.ts";
 import { freezePrepared } from "../../config/load-thread.ts";
 
@@ -47,6 +48,7 @@ export function encodePrepared({ loaded, policies, shadow }: Prepared): string[]
       published: [],
       shown: "{}",
       config: { ...loaded.config, routes: [], authority: undefined },
+      issuing: issuingOptions(loaded.config.authority),
     },
     policies: { ...policies, policies: [], entities: [] },
     shadow: shadow && { ...shadow, policies: [], entities: [] },
