@@ -14,7 +14,7 @@ export function decisionText(explained: ExplainedDecision): string {
   const rows: [string, string][] = [
     ["decision", `${record.decisionId}, ${record.time}, listener ${record.listener}`],
     ["request", `${method ?? "(unreadable)"} ${host ?? ""}${path ?? ""}`],
-    ["route", routeText(record)],
+    record.issue === undefined ? ["route", routeText(record)] : ["key", keyText(record)],
     ["caller", callerText(explained)],
     ...(record.detail === undefined ? [] : [["detail", record.detail] as [string, string]]),
     ...(completion === undefined
@@ -66,6 +66,25 @@ const EVALUATIONS: Readonly<Record<Evaluation, string>> = {
 function routeText({ route, service }: ExplainedDecision["record"]): string {
   if (route === undefined) return "none";
   return service === undefined ? route : `${route}, to service ${service}`;
+}
+
+/** `for billing: scopes read, 300 s, dpop, token-exchange by billing-job; issued k-1`. */
+function keyText({ service = "", scopes, issue, key }: ExplainedDecision["record"]): string {
+  if (issue === undefined) return "none";
+  const { as, binding, client, grant, lifetimeSeconds, narrowed, other, questions } = issue;
+  const asked = [
+    `scopes ${scopes.length === 0 ? "none" : scopes.join(" ")}`,
+    `${lifetimeSeconds} s`,
+    binding === "none" ? "bound to nobody" : `bound (${binding})`,
+    ...(narrowed ? ["narrowed"] : []),
+    `${grant} by ${client}`,
+    ...(other === undefined
+      ? []
+      : [as === "actor" ? `acting for ${other}` : `for ${other} to act`]),
+    ...(questions === 1 ? [] : [`one of ${questions} questions`]),
+  ];
+  const issued = key === undefined ? "" : `; issued ${key.id} for ${key.audience.join(", ")}`;
+  return `for ${service}: ${asked.join(", ")}${issued}`;
 }
 
 function callerText({ record, policies }: ExplainedDecision): string {

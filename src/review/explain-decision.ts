@@ -14,6 +14,7 @@ import { LOCAL_SOCKET_POLICY } from "../policy/decide/local-socket.ts";
 import { explainPolicies, type PolicyExplanation } from "../policy/explain/explanation.ts";
 import { openExplainable } from "../policy/explain/open-explainable.ts";
 import { recordedRequest } from "../policy/explain/recorded-request.ts";
+import { compareAnswers, OF_POLICIES } from "./compare-answers.ts";
 
 export interface ExplainedDecision {
   readonly record: RecordedDecision;
@@ -57,7 +58,7 @@ export async function explainDecision(
   const { hidden } = asked;
   const set = await openExplainable(source, deps);
   const policies = explainPolicies(set, { request: asked, hidden });
-  return explained(found, compared(record, policies), policies);
+  return explained(found, compareAnswers(record, policies), policies);
 }
 
 /** The same bytes for the same value; integers beyond 2^53 as the audit log writes them. */
@@ -84,35 +85,8 @@ function explained(
   };
 }
 
-const OF_POLICIES: ReadonlySet<string> = new Set([
-  "permitted",
-  "no-permit",
-  "forbidden",
-  "policy-error",
-  "step-up-required",
-]);
-
 /** What was permitted can be refused further on: then the record has both, the policies and the reason. */
 function wereAsked({ reason, determining, erroring }: RecordedDecision): boolean {
   if (determining.includes(LOCAL_SOCKET_POLICY)) return false;
   return OF_POLICIES.has(reason) || determining.length > 0 || erroring.length > 0;
-}
-
-function compared(record: RecordedDecision, again: PolicyExplanation): Evaluation {
-  const reason = OF_POLICIES.has(record.reason) ? record.reason : "permitted";
-  if (again.reason === undefined || isOpen(again)) return "uncertain";
-  const same =
-    again.reason === reason &&
-    sameTexts(again.determining, record.determining) &&
-    sameTexts(again.erroring, record.erroring);
-  return same ? "same" : "different";
-}
-
-/** Whether some policy may apply or err, or not: then the lists may have one more. */
-function isOpen({ policies, mayErr }: PolicyExplanation): boolean {
-  return mayErr.length > 0 || policies.some(({ applies }) => applies === "depends");
-}
-
-function sameTexts(left: readonly string[], right: readonly string[]): boolean {
-  return left.length === right.length && left.every((text, index) => text === right[index]);
 }

@@ -12,8 +12,10 @@ import { createQueryMask } from "../audit/query-mask.ts";
 import { isRecordFault, parseRecord, type RecordedDecision } from "../audit/record-schema.ts";
 import { Serializer } from "../audit/serialize.ts";
 import { createValueHash } from "../audit/value-hash.ts";
-import type { PolicyDecision, PolicyRequest } from "../model/policy.ts";
+import { ISSUE_KEY_ACTION } from "../model/issued-keys.ts";
+import type { PolicyDecision, PolicyIssue, PolicyRequest } from "../model/policy.ts";
 import { ANONYMOUS, type Principal } from "../model/principal.ts";
+import type { DecisionRecord } from "../model/records.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { compilePolicy } from "../policy/cedar/compile-policy.ts";
 import { NO_FILE_ENTITIES } from "../policy/decide/file-entities.ts";
@@ -54,6 +56,10 @@ const CONDITIONS = [
   'context has workload && context.workload.id == "x"',
   'context has actor && context.actor.behind.contains("a")',
   "resource.public",
+  "context.lifetime <= 60 && !context.narrowed",
+  'context has other && context.other == "mesh/payments"',
+  'context has grant && context.grant == "token-exchange" && context.as == "subject"',
+  'context.binding == "none" || context.client == "job"',
   "9223372036854775807 + 1 > 0",
 ];
 
@@ -93,7 +99,7 @@ const alice: Principal = {
 };
 const bob: Principal = { ...alice, subject: "bob", roles: [], attributes: { level: 3 } };
 
-const request: fc.Arbitrary<PolicyRequest> = fc.record({
+const traffic: fc.Arbitrary<PolicyRequest> = fc.record({
   principal: fc.constantFrom(alice, bob, ANONYMOUS),
   action: fc.constant("GET"),
   route: fc.constant("billing"),
@@ -129,6 +135,24 @@ const request: fc.Arbitrary<PolicyRequest> = fc.record({
     behind: ["a"],
   }),
 });
+
+const issue: fc.Arbitrary<PolicyIssue> = fc.record({
+  service: fc.constant("billing"),
+  lifetimeSeconds: fc.constantFrom(60, 300),
+  binding: fc.constantFrom("none", "dpop"),
+  grant: fc.constantFrom("client-credentials", "token-exchange"),
+  as: fc.constantFrom("subject", "actor"),
+  client: fc.constantFrom("job", "other"),
+  narrowed: fc.boolean(),
+  other: fc.constantFrom(undefined, "mesh/payments"),
+});
+const issuing = fc.tuple(traffic, issue).map(([one, asked]): PolicyRequest => ({
+  ...one,
+  action: ISSUE_KEY_ACTION,
+  route: "",
+  issue: asked,
+}));
+const request = fc.oneof({ weight: 4, arbitrary: traffic }, { weight: 1, arbitrary: issuing });
 
 const hash = createValueHash(new Uint8Array(32));
 
@@ -210,10 +234,20 @@ function recorded(
     erroring: decided.erroring,
     reads: decided.reads,
     body: undefined,
-    issue: undefined,
+    ...recordedKey(one),
   });
-  serializer.decision(lines, { ...record, action: undefined }, false);
+  serializer.decision(lines, { ...record, action: one.issue && one.action }, false);
   const entry = parseRecord(Buffer.from(lines.copy()).toString("utf8"));
   assert.ok(!isRecordFault(entry) && entry.type === "decision");
   return entry;
 }
+
+function recordedKey({ issue: asked, route }: PolicyRequest): RecordedPlace {
+  if (asked === undefined) return { issue: undefined, route, service: "billing" };
+  const { service, ...same } = asked;
+  return { issue: { ...same, questions: 1 }, service, route: undefined };
+}
+
+type RecordedPlace = Record<"route" | "service", string | undefined> & {
+  readonly issue: DecisionRecord["issue"] | undefined;
+};

@@ -12,7 +12,8 @@ import { createQueryMask } from "../../src/audit/query-mask.ts";
 import { isRecordFault, type RecordedDecision } from "../../src/audit/record-schema.ts";
 import { Serializer } from "../../src/audit/serialize.ts";
 import { createValueHash } from "../../src/audit/value-hash.ts";
-import type { Policies, PolicyRequest } from "../../src/model/policy.ts";
+import { ISSUE_KEY_ACTION } from "../../src/model/issued-keys.ts";
+import type { Policies, PolicyIssue, PolicyRequest } from "../../src/model/policy.ts";
 import { ANONYMOUS, type Principal } from "../../src/model/principal.ts";
 import type { DecisionRecord } from "../../src/model/records.ts";
 import type { Vocabulary } from "../../src/model/vocabulary.ts";
@@ -73,6 +74,8 @@ const CONDITIONS = [
   "principal has level && principal.level > 9007199254740991",
   'principal has tenant && principal.tenant == "t1"',
   "principal.level > 5",
+  "context.lifetime <= 60 && !context.narrowed",
+  'context has grant && context.grant == "token-exchange" && context.as == "subject"',
   "context has body && context.body has amount && context.body.amount > 100",
 ];
 const policyText = fc
@@ -112,7 +115,7 @@ const principal: fc.Arbitrary<Principal> = fc.oneof(
     attributes,
   }),
 );
-const request: fc.Arbitrary<PolicyRequest> = fc
+const traffic: fc.Arbitrary<PolicyRequest> = fc
   .record({
     principal,
     action: fc.constantFrom("GET", "POST"),
@@ -159,6 +162,24 @@ const request: fc.Arbitrary<PolicyRequest> = fc
     body: one.route === "tools" ? one.body : undefined,
   }));
 
+const issue: fc.Arbitrary<PolicyIssue> = fc.record({
+  service: fc.constant("billing"),
+  lifetimeSeconds: fc.constantFrom(60, 300),
+  binding: fc.constantFrom("none", "dpop"),
+  grant: fc.constantFrom("client-credentials", "token-exchange"),
+  as: fc.constantFrom("subject", "actor"),
+  client: fc.constantFrom("job", "other"),
+  narrowed: fc.boolean(),
+  other: fc.constantFrom(undefined, "mesh/payments"),
+});
+const issuing = fc.tuple(traffic, issue).map(([one, asked]): PolicyRequest => ({
+  ...one,
+  action: ISSUE_KEY_ACTION,
+  route: "",
+  issue: asked,
+}));
+const request = fc.oneof({ weight: 4, arbitrary: traffic }, { weight: 1, arbitrary: issuing });
+
 async function gate(texts: readonly string[]): Promise<InspectablePolicies> {
   const policies = texts.map((text, order) =>
     compilePolicy(policyJsonOf(text), { id: `p${order}`, order }),
@@ -190,9 +211,12 @@ const read = createRecordReader();
 /** As the gate records it and the log gives it back. */
 function recorded(asked: PolicyRequest, policies: Policies, kept: boolean): RecordedDecision {
   const { reason, determining, erroring, reads } = policies.decide(asked);
-  const { action: _a, ip, fields: _f, host, body, issue: _i, ...same } = asked;
+  const { action, ip, fields: _f, host, body, issue: key, route, ...same } = asked;
   const record: DecisionRecord = permit({
     ...same,
+    ...(key === undefined
+      ? { route }
+      : { route: undefined, action, issue: { ...withoutService(key), questions: 1 } }),
     // Half of the bodies are in the record as they are, the others as hashes.
     body: body && { values: body, clear: new Set(kept ? ["amount"] : []) },
     host: `${host}:8443`,
@@ -213,6 +237,10 @@ function recorded(asked: PolicyRequest, policies: Policies, kept: boolean): Reco
   const entry = read(Buffer.from(lines.copy()).toString("utf8"));
   assert.ok(!isRecordFault(entry) && entry.type === "decision");
   return entry;
+}
+
+function withoutService({ service: _service, ...same }: PolicyIssue): Omit<PolicyIssue, "service"> {
+  return same;
 }
 
 test("add() flips nothing by the policies that decided", async () => {

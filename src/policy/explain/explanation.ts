@@ -92,8 +92,9 @@ export function explainPolicies(set: ExplainableSet, question: Question): Policy
   const whole = set.gate.environmentOf(request);
   const environment = hidden === undefined ? whole : hideParts(whole, hidden);
   const admin = isAdminAction(request.action);
-  // A forbid without an action was not validated for the admin API.
-  const run: PartialEvaluation = { environment, options: { validated: !admin } };
+  // A policy without an action was not validated for the admin API, nor for keys.
+  const validated = !admin && request.issue === undefined;
+  const run: PartialEvaluation = { environment, options: { validated } };
   const policies = admin ? set.policies.filter(isForAdmin) : set.policies;
   const outcomes = policies.map((policy) => outcomeOf(policy, run));
   const { decision, reason, determining, erroring, mayErr, depends } = decisionOf(outcomes);

@@ -6,12 +6,19 @@
  * request what the record does not hold throws an UnknownRead; whoever puts `hidden` in its place reads none.
  */
 import type { Actor } from "../../model/facts.ts";
-import type { Authn, InputLookup, InputRead, PolicyRequest } from "../../model/policy.ts";
+import type {
+  Authn,
+  InputLookup,
+  InputRead,
+  PolicyIssue,
+  PolicyRequest,
+} from "../../model/policy.ts";
 import type { Principal } from "../../model/principal.ts";
 import type { RpcCall } from "../../model/rpc.ts";
 import { parseAuthority } from "../../wire/authority.ts";
 import { CedarRecord, EMPTY_RECORD } from "../cedar/values.ts";
 import { parseFormQuery } from "../decide/form-query.ts";
+import { recordedIssue, type RecordedIssueMembers } from "../recorded-issue.ts";
 import type { HiddenParts } from "./hidden-environment.ts";
 import {
   type BodyViews,
@@ -30,8 +37,7 @@ import {
 import { PartialRecord, type Unknown, UnknownRead } from "./unknown.ts";
 
 /** What of a decision record the question comes from: the members of `audit/record-schema.ts`. */
-export interface RecordedQuestion extends RecordedInputs {
-  readonly action?: string | undefined;
+export interface RecordedQuestion extends RecordedInputs, RecordedIssueMembers {
   readonly actor?: RecordedActor | undefined;
   /** Of a question that somebody else asked; its address is the subject's, or not known. */
   readonly asked?: { readonly time?: string | undefined } | undefined;
@@ -82,7 +88,13 @@ export function recordedRequest(
   const { authn, method, path, route } = record;
   const { principal = record.principal } = again;
   if (principal === undefined || authn === undefined) return undefined;
-  if (method === undefined || path === undefined || route === undefined) return undefined;
+  if (method === undefined || path === undefined) return undefined;
+  const issue = recordedIssue(record);
+  if (issue !== undefined) {
+    const parts = { principal, method, path, route: "", authn, issue };
+    return new RecordedRequest(record, parts, again);
+  }
+  if (route === undefined) return undefined;
   return new RecordedRequest(record, { principal, method, path, route, authn }, again);
 }
 
@@ -93,6 +105,7 @@ interface Parts {
   readonly path: string;
   readonly route: string;
   readonly authn: RecordedAuthn;
+  readonly issue?: PolicyIssue | undefined;
 }
 
 const NO_FIELDS: readonly string[] = [];
@@ -106,6 +119,7 @@ export class RecordedRequest implements PolicyRequest {
   readonly principal: Principal;
   readonly action: string;
   readonly route: string;
+  readonly issue: PolicyIssue | undefined;
 
   constructor(record: RecordedQuestion, parts: Parts, again: AskingAgain) {
     this.#record = record;
@@ -114,6 +128,7 @@ export class RecordedRequest implements PolicyRequest {
     this.principal = parts.principal;
     this.action = record.action ?? parts.method;
     this.route = parts.route;
+    this.issue = parts.issue;
   }
 
   /** What the record does not hold. */
@@ -222,7 +237,9 @@ export class HiddenRecord implements HiddenParts {
     this.body = knownBody(record.body, { views, hash });
     const { call, unknown: rpc } = knownRpc(record.rpc, views);
     this.call = call;
-    this.context = contextOf(cutMembers(record), { body: this.body.unknown, rpc });
+    // What can be cut is not told where a key is asked for.
+    const cut = recordedIssue(record) === undefined ? cutMembers(record) : ALL_KNOWN;
+    this.context = contextOf(cut, { body: this.body.unknown, rpc });
   }
 
   get headers(): RecordedTags {

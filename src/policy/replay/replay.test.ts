@@ -6,7 +6,7 @@ import { Replay, type RecordedAnswer } from "./replay.ts";
 
 const VOCABULARY: Vocabulary = {
   authenticators: [],
-  services: [],
+  services: [{ name: "billing", attributes: {} }],
   routes: [{ name: "billing", service: undefined, attributes: {}, params: [] }],
 };
 
@@ -110,6 +110,48 @@ test("add() leaves out what policies did not decide, and what is not there any m
     "action-gone": 1,
   });
   assert.equal(replay.report().same, 0);
+});
+
+const ISSUE = {
+  as: "subject",
+  binding: "none",
+  client: "job",
+  grant: "client-credentials",
+  lifetimeSeconds: 300,
+  narrowed: false,
+  questions: 1,
+} as const;
+const KEY = { action: "issueKey", route: undefined, service: "billing", issue: ISSUE };
+
+test("add() asks again about a key that was asked for, by its service", () => {
+  const policies = answering("forbidden");
+  const replay = new Replay(policies, VOCABULARY);
+  replay.add(record({ ...KEY, path: "/.sallyport/token", truncated: { path: {} } }));
+  const [asked] = policies.asked;
+  assert.deepEqual(asked?.issue, {
+    service: "billing",
+    as: "subject",
+    binding: "none",
+    client: "job",
+    grant: "client-credentials",
+    lifetimeSeconds: 300,
+    narrowed: false,
+    other: undefined,
+  });
+  const [group] = replay.report().wouldDeny.groups;
+  assert.deepEqual([group?.action, group?.route], ["issueKey", "billing"]);
+});
+
+test("add() leaves out a key for which others were asked too, or whose service is gone", () => {
+  const replay = new Replay(answering("permitted"), VOCABULARY);
+  replay.add(record({ ...KEY, issue: { ...ISSUE, questions: 2 } }));
+  replay.add(record({ ...KEY, service: "gone" }));
+  replay.add(record({ ...KEY, issue: undefined }));
+  assert.deepEqual(replay.report().leftOut, {
+    "key-of-several-questions": 1,
+    "service-gone": 1,
+    incomplete: 1,
+  });
 });
 
 test("add() is uncertain where what policies see was cut", () => {

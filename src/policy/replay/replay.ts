@@ -20,6 +20,7 @@ import {
 } from "../explain/recorded-request.ts";
 import { UnknownRead } from "../explain/unknown.ts";
 import { operationActions } from "../operation-actions.ts";
+import { isOneOfSeveral } from "../recorded-issue.ts";
 import { BodyInspections } from "./body-inspections.ts";
 import { Principals } from "./principals.ts";
 import type { Settle, Settled } from "./settle.ts";
@@ -44,7 +45,7 @@ export interface ReplayGroup {
   /** `Sallyport::Workload::"corp/payments"`. */
   readonly principal: string;
   readonly action: string;
-  /** Name of the route. */
+  /** Name of the route; of a key that was asked for, of the service. */
   readonly route: string;
   count: number;
   /** Id of the first of them. */
@@ -108,6 +109,7 @@ export class Replay {
   readonly #policies: Policies;
   readonly #deps: ReplayDeps;
   readonly #routes: ReadonlySet<string>;
+  readonly #services: ReadonlySet<string>;
   readonly #actions: ReadonlySet<string>;
   readonly #inspections: BodyInspections;
   readonly #principals = new Principals();
@@ -120,6 +122,7 @@ export class Replay {
     this.#policies = policies;
     this.#deps = deps;
     this.#routes = new Set([...vocabulary.routes.map(({ name }) => name), ADMIN_ROUTE]);
+    this.#services = new Set(vocabulary.services.map(({ name }) => name));
     this.#inspections = new BodyInspections(vocabulary, (bundle) =>
       bundle === policies.hash ? vocabulary : deps.vocabularyOf?.(bundle),
     );
@@ -150,9 +153,21 @@ export class Replay {
       views: this.#inspections.of(record),
     });
     if (request === undefined) return { leftOut: "incomplete" };
-    if (!this.#routes.has(request.route)) return { leftOut: "route-gone" };
-    if (!this.#actions.has(request.action)) return { leftOut: "action-gone" };
-    return { request, settled: this.#evaluate(request) };
+    const leftOut = this.#whyNotAsked(record, request);
+    return leftOut === undefined ? { request, settled: this.#evaluate(request) } : { leftOut };
+  }
+
+  #whyNotAsked(
+    record: RecordedAnswer,
+    { issue, route, action }: RecordedRequest,
+  ): string | undefined {
+    if (issue !== undefined) {
+      // All of them have to permit, and the record has one.
+      if (isOneOfSeveral(record)) return "key-of-several-questions";
+      return this.#services.has(issue.service) ? undefined : "service-gone";
+    }
+    if (!this.#routes.has(route)) return "route-gone";
+    return this.#actions.has(action) ? undefined : "action-gone";
   }
 
   report(): ReplayReport {
@@ -200,7 +215,8 @@ class List {
 
   add(record: RecordedAnswer, request: PolicyRequest, { answer, dependsOn }: Settled): void {
     this.#count += 1;
-    const { principal, action, route } = request;
+    const { principal, action, issue } = request;
+    const route = issue?.service ?? request.route;
     const id = principalId(principal);
     const key = `${principal.kind} ${id} ${action} ${route} ${dependsOn.join(" ")}`;
     const group = this.#groups.get(key);

@@ -48,8 +48,8 @@ export function createSettle(set: SettledSet): Settle {
     const { decision, depends, mayErr, ...told } = decidePartly(
       inReach(principal, action, whole),
       hideParts(whole, hidden),
-      // A forbid without an action was not validated for the admin API.
-      { validated: !isAdminAction(action) },
+      // A policy without an action was not validated for the admin API, nor for keys.
+      { validated: !isAdminAction(action) && request.issue === undefined },
     );
     if (decision === "depends") {
       const names = depends.flatMap(({ clauses }) => clauses.flatMap(({ on }) => on));
