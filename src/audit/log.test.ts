@@ -191,6 +191,15 @@ test("durable() settles after one sync for all that wait, and only in strict", a
   assert.equal(files.syncs, 1);
 });
 
+test("durable() waits for the file, and for no sync, where that is asked of a batched log", async (context) => {
+  const files = new FaultyFiles();
+  const { log, folder } = await openLog(context, { durability: "batched" }, { files });
+  log.decision(permit());
+  await log.durable("written");
+  assert.equal(files.syncs, 0);
+  assert.equal((await readRecords(folder)).length, 1);
+});
+
 test("durable() waits for a round that is under way, though nobody waited for it before", async (context) => {
   const files = new FaultyFiles();
   const gate = Promise.withResolvers<void>();

@@ -176,8 +176,8 @@ class FileAuditLog implements RunningAuditLog {
     }
   }
 
-  durable(): Promise<void> | undefined {
-    return this.#strict ? this.#parts.writer.durable() : undefined;
+  durable(atLeast?: "written"): Promise<void> | undefined {
+    return this.#strict || atLeast === "written" ? this.#parts.writer.durable() : undefined;
   }
 
   close(): Promise<void> {

@@ -159,7 +159,7 @@ export class RecordWriter {
     }
   }
 
-  /** Settles when what was taken until now is on disk; rejects as soon as that fails. */
+  /** Settles when what was taken until now is written, in `strict` on disk; rejects as soon as that fails. */
   durable(): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#pendingSize === 0) return this.#current?.promise ?? Promise.resolve();

@@ -188,6 +188,18 @@ test("conclude() gives out no key that policies did not permit", () => {
   }
 });
 
+test("durable() asks for more than durability: batched where a key was issued, and for no more elsewhere", () => {
+  const world = fixture();
+  const own = world.begin();
+  own.issue([question()]);
+  own.conclude({ reason: "permitted", key: KEY });
+  assert.equal(own.durable(), undefined);
+  const other = world.begin();
+  other.conclude({ reason: "permitted" });
+  assert.equal(other.durable(), undefined);
+  assert.deepEqual(world.waits, ["written", undefined]);
+});
+
 test("conclude() gives out no key that is on no record", () => {
   const world = fixture({ taken: "refused" });
   const own = world.begin();
@@ -303,6 +315,7 @@ interface Given {
 function fixture({ decide = () => PERMITTED, revocations, taken = "recorded" }: Given = {}) {
   const records: DecisionRecord[] = [];
   const asked: PolicyRequest[] = [];
+  const waits: (string | undefined)[] = [];
   const silent = (): void => undefined;
   const snapshot: GateSnapshot = {
     anyPathParameters: false,
@@ -326,7 +339,10 @@ function fixture({ decide = () => PERMITTED, revocations, taken = "recorded" }: 
         return taken;
       },
       completion: silent,
-      durable: () => undefined,
+      durable: (atLeast) => {
+        waits.push(atLeast);
+        return undefined;
+      },
     },
     budget: { spent: () => false, charge: silent },
     revocations: revocations ?? NO_REVOCATIONS,
@@ -338,5 +354,5 @@ function fixture({ decide = () => PERMITTED, revocations, taken = "recorded" }: 
     assert.ok(!isOwnDenial(own));
     return own;
   };
-  return { gate, snapshot, records, asked, begin };
+  return { gate, snapshot, records, asked, waits, begin };
 }

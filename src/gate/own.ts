@@ -51,7 +51,9 @@ export interface OwnRequest {
   issue(questions: readonly IssueQuestion[]): IssueAnswer;
   /**
    * With strict durability: settles once what was concluded is on disk, rejects where it cannot be, and
-   * until then nothing of it may leave. Undefined: nothing to wait for.
+   * until then nothing of it may leave. Of a key that is issued it is at least in the file, whatever the
+   * durability: what works for minutes after a death of this process has to be known after it. Undefined:
+   * nothing to wait for.
    */
   durable(): Promise<void> | undefined;
   /** Once: records what came of it. `audit-unavailable` where that cannot be recorded. */
@@ -95,7 +97,7 @@ export function beginOwn(
       permitted = answer.reason === "permitted" ? new Set(services) : NOTHING;
       return answer;
     },
-    durable: () => deps.audit.durable(),
+    durable: () => deps.audit.durable(deciding.own?.key === undefined ? undefined : "written"),
     conclude(outcome) {
       note(deciding, outcome);
       const { key, reason } = outcome;

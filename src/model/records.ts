@@ -143,7 +143,8 @@ export interface AuditLog {
   completion(record: CompletionRecord): void;
   /**
    * With `durability: strict`: settles when all that was taken until now is on disk; rejects when it
-   * cannot be. With `batched`: undefined, nothing to wait for.
+   * cannot be. With `batched`: undefined, nothing to wait for; with `written` too, it settles when all that
+   * is in the file, so that the death of this process does not take it.
    */
-  durable(): Promise<void> | undefined;
+  durable(atLeast?: "written"): Promise<void> | undefined;
 }

@@ -149,7 +149,7 @@ async function conclude(
   );
 }
 
-/** With strict durability what was granted waits until its record is on the disk. */
+/** A key waits until its record is in the file; with strict durability all that was granted, until it is on the disk. */
 async function onDisk(own: OwnRequest, reason: Reason): Promise<Reason> {
   if (!isGranted(reason)) return reason;
   try {
