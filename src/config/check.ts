@@ -19,7 +19,7 @@ import { checkPublished } from "./check-published.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
 import { inspectConfig, type LoadedConfig, type LoadedOwn, type LoadSources } from "./load.ts";
 import { runTests } from "./run-tests.ts";
-import { outcomeOf } from "./test-outcome.ts";
+import { outcomeOf, untestedBy } from "./test-outcome.ts";
 import { bundlesFolder, newestBundle } from "./unpack-bundle.ts";
 
 export interface CheckDeps extends LoadSources {
@@ -66,27 +66,43 @@ export async function checkConfig(file: string, deps: CheckDeps): Promise<CheckR
     verified === undefined
       ? { problems: refused }
       : await compileVerified(verified, vocabulary, deps);
-  const tested = verified === undefined ? [] : await checkTests(loaded, { verified, folder, deps });
+  const tested =
+    verified === undefined ? NO_TESTS : await checkTests(loaded, { verified, folder, deps });
   const shadow =
     shadowFiles === undefined
       ? undefined
       : await compilePolicies({ files: named(shadowFiles), vocabulary }, deps);
   const published = await checkPublished(file, loaded, deps);
+  const { untested } = tested;
+  const source = { untested, files: named(policyFiles), vocabulary };
   return {
-    problems: [
+    problems: distinct([
       ...warnings,
       ...(compiled.problems ?? compiled.warnings),
-      ...tested,
+      ...tested.problems,
+      // A candidate has the same data: what is wrong there is said once.
       ...(shadow?.problems ?? shadow?.warnings ?? []),
       ...published,
-    ],
+    ]),
     findings:
       verified === undefined || compiled.problems !== undefined || facts === undefined
         ? []
-        : findFindings({ ...verified, files: named(policyFiles), vocabulary, written: facts() }),
+        : findFindings({ ...verified, ...source, written: facts() }),
     loaded,
   };
 }
+
+function distinct(problems: readonly Problem[]): readonly Problem[] {
+  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+}
+
+interface Tested {
+  readonly problems: readonly Problem[];
+  /** Ids of policies that decide no case; undefined where that is not known. */
+  readonly untested?: readonly string[] | undefined;
+}
+
+const NO_TESTS: Tested = { problems: [] };
 
 /** Failing tests of policies, and what is wrong with their files. */
 async function checkTests(
@@ -96,12 +112,13 @@ async function checkTests(
     readonly folder: string;
     readonly deps: CheckDeps;
   },
-): Promise<readonly Problem[]> {
-  if (tests === undefined) return [];
+): Promise<Tested> {
+  if (tests === undefined) return NO_TESTS;
   const { verified, folder, deps } = given;
   const files = tests.files.map(({ name, text }) => ({ name: join(folder, name), text }));
   const report = await runTests({ tests: { ...tests, files }, verified, vocabulary }, deps);
-  const { problems, faults } = outcomeOf(report);
-  if (faults === problems.length) return problems;
-  return [...problems, { message: `${faults - problems.length} more tests fail` }];
+  const { problems: told, faults } = outcomeOf(report);
+  const more = faults - told.length;
+  const problems = more === 0 ? told : [...told, { message: `${more} more tests fail` }];
+  return { problems, untested: untestedBy(report) };
 }

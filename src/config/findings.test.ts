@@ -8,11 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { VocabularyOperation } from "../model/vocabulary.ts";
+import { systemClock } from "../platform/clock.ts";
 import { FINDING_CATALOGUE } from "../policy/findings/catalogue.ts";
 import { findFindings } from "../policy/findings/find-findings.ts";
 import type { Finding } from "../policy/findings/finding.ts";
 import { loadPolicies } from "../policy/load/load-policies.ts";
 import { inspectConfig } from "./load.ts";
+import { runTests } from "./run-tests.ts";
+import { untestedBy } from "./test-outcome.ts";
 
 /** What a test changes of a configuration in which nothing is found. */
 interface Change {
@@ -29,6 +32,8 @@ interface Change {
   /** A data file; none when left out. */
   readonly data?: string;
   readonly operations?: readonly VocabularyOperation[];
+  /** A file of test cases; none when left out. */
+  readonly tests?: string;
 }
 
 const READERS = `@id("readers")
@@ -53,6 +58,29 @@ const BUNDLE = JSON.stringify({
     },
   ],
 });
+/** Of a reader, who may read. */
+const TESTED = `cases:
+  - name: one
+    principal: { id: User::"corp/alice", roles: [Reader], attributes: { level: 1, tenant: a } }
+    request: { method: GET, path: /billing/1 }
+    expect: permit
+`;
+const WRITER =
+  '@id("w") permit (principal in Sallyport::Role::"Reader", action in Sallyport::Action::"write", resource);';
+const WRITES = TESTED.replace("GET", "PUT").replace("one", "other");
+const TEMPLATE = `@id("owners") permit (principal in ?principal, action in Sallyport::Action::"write", resource);`;
+const OWNS = 'links: [{ template: owners, id: alice-owns, principal: User::"corp/alice" }]';
+
+/** Of one service, each for one segment behind another. */
+function operationsAt(...paths: readonly string[]): readonly VocabularyOperation[] {
+  return paths.map((path, index) => ({
+    id: `op${index}`,
+    method: "GET",
+    path,
+    groups: [],
+    parameters: [],
+  }));
+}
 /** As the description of a service gives them. */
 const OPERATIONS: readonly VocabularyOperation[] = [
   { id: "listInvoices", method: "GET", path: "/billing", groups: [], parameters: [] },
@@ -81,7 +109,7 @@ services:
   billing: { endpoints: [http://127.0.0.1:9001], attributes: { public: false } ${change.service ?? ""} }
 routes:
   - { name: billing, path: /billing/*, service: billing, authenticate: ${change.authenticate ?? "[corp]"} ${change.route ?? ""} }
-policies: { enforce: [policies] ${change.data === undefined ? "" : ", entities: [teams.yaml]"} ${change.accept ?? ""} }
+policies: { enforce: [policies] ${change.data === undefined ? "" : ", entities: [teams.yaml]"} ${change.tests === undefined ? "" : ", tests: [tests.yaml]"} ${change.accept ?? ""} }
 audit: { path: data/audit }
 `;
 }
@@ -92,6 +120,7 @@ async function findingsOf(context: TestContext, change: Change): Promise<readonl
   mkdirSync(join(folder, "policies"));
   writeFileSync(join(folder, "policies/all.cedar"), change.policies ?? READERS);
   if (change.data !== undefined) writeFileSync(join(folder, "teams.yaml"), change.data);
+  if (change.tests !== undefined) writeFileSync(join(folder, "tests.yaml"), change.tests);
   const file = join(folder, "sallyport.yaml");
   writeFileSync(file, configOf(change));
   writeFileSync(join(folder, "bundle.json"), BUNDLE);
@@ -103,9 +132,13 @@ async function findingsOf(context: TestContext, change: Change): Promise<readonl
   const { operations } = change;
   const services = loaded.vocabulary.services.map((service) => ({ ...service, operations }));
   const vocabulary = { ...loaded.vocabulary, services };
-  const { policies, entities, problems: refused } = loadPolicies({ files, vocabulary });
+  const { problems: refused, ...verified } = loadPolicies({ files, vocabulary });
   assert.deepEqual(refused, []);
-  return findFindings({ policies, entities, files, vocabulary, written: facts() });
+  const { tests } = loaded;
+  const report = tests && (await runTests({ tests, verified, vocabulary }, { clock: systemClock }));
+  assert.deepEqual(report?.problems ?? [], []);
+  const untested = report && untestedBy(report);
+  return findFindings({ ...verified, untested, files, vocabulary, written: facts() });
 }
 
 /** By the id of the finding: with it, and without it. `says` and `at` are what is printed and where. */
@@ -204,6 +237,59 @@ const CASES: Readonly<
         policies: READERS + READERS.replace('"readers"', '"again"').replace('"read"', '"write"'),
       },
       says: /'again' changes nothing: 'readers'/,
+      at: "policies/all.cedar:7",
+    },
+  ],
+  "policy-untested": [
+    {
+      when: "no case is decided by it",
+      fault: { policies: READERS + WRITER, tests: TESTED },
+      sound: { policies: READERS + WRITER, tests: TESTED + WRITES.replace("cases:\n", "") },
+      says: /no test case is decided by the policy 'w'/,
+      at: "policies/all.cedar:7",
+    },
+    {
+      when: "there are tests, and where there are none nothing is asked",
+      fault: { policies: READERS + WRITER, tests: WRITES },
+      sound: { policies: READERS + WRITER },
+      says: /no test case is decided by the policy 'readers'/,
+      at: "policies/all.cedar:1",
+    },
+    {
+      when: "none of a template's links is",
+      fault: { policies: READERS + TEMPLATE, data: OWNS, tests: TESTED },
+      sound: {
+        policies: READERS + TEMPLATE,
+        data: `${OWNS.slice(0, -1)}, { template: owners, id: b, principal: User::"corp/bob" }]`,
+        tests: TESTED + WRITES.replace("cases:\n", "").replace("[Reader]", "[]"),
+      },
+      says: /no test case is decided by the template 'owners'/,
+      at: "policies/all.cedar:7",
+    },
+    {
+      when: "nobody accepts it",
+      fault: { policies: READERS + WRITER, tests: TESTED },
+      sound: {
+        policies: `${READERS}@accept("policy-untested: for the night")${WRITER}`,
+        tests: TESTED,
+      },
+      says: /by the policy 'w'/,
+      at: "policies/all.cedar:7",
+    },
+  ],
+  "template-unlinked": [
+    {
+      when: "no data file links it",
+      fault: { policies: READERS + TEMPLATE },
+      sound: { policies: READERS + TEMPLATE, data: OWNS },
+      says: /no link fills the template 'owners'/,
+      at: "policies/all.cedar:7",
+    },
+    {
+      when: "nobody accepts it",
+      fault: { policies: READERS + TEMPLATE },
+      sound: { policies: `${READERS}@accept("template-unlinked: for next month")${TEMPLATE}` },
+      says: /no link fills the template 'owners'/,
       at: "policies/all.cedar:7",
     },
   ],
@@ -372,6 +458,33 @@ const CASES: Readonly<
       at: "sallyport.yaml:3",
     },
   ],
+  "operation-ambiguous": [
+    {
+      when: "each has a literal segment where the other has a parameter",
+      fault: { operations: operationsAt("/billing/{kind}/mine", "/billing/invoices/{id}") },
+      sound: {
+        operations: operationsAt(
+          "/billing/{id}",
+          "/billing/mine",
+          "/billing/{a}/x",
+          "/billing/{b}/y",
+        ),
+      },
+      says: /^GET \/billing\/invoices\/mine can be 'op0' \(\/billing\/\{kind\}\/mine\) and 'op1' /,
+      at: "sallyport.yaml:17",
+    },
+    {
+      when: "the service does not accept it",
+      fault: { operations: operationsAt("/billing/{kind}/mine", "/billing/invoices/{id}") },
+      sound: {
+        operations: operationsAt("/billing/{kind}/mine", "/billing/invoices/{id}"),
+        service:
+          ", accept: [{ finding: operation-ambiguous, reason: the service tells them apart }]",
+      },
+      says: /can be 'op0'/,
+      at: "sallyport.yaml:17",
+    },
+  ],
   "role-unused": [
     {
       when: "no policy names it",
@@ -389,7 +502,7 @@ const CASES: Readonly<
       sound: {
         data: 'roles:\n  Oncall: { members: [User::"corp/alice"], in: [Role::"Reader"] }',
       },
-      says: /no policy names role "Oncall"$/,
+      says: /no policy names role "Oncall", which this file gives$/,
       at: "teams.yaml:3",
     },
   ],

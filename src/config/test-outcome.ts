@@ -20,6 +20,12 @@ export function outcomeOf({ results, problems }: TestReport): TestOutcome {
   };
 }
 
+/** Ids of policies that decide no case; undefined where cases that cannot be read might be those that are missing. */
+export function untestedBy({ coverage, problems }: TestReport): readonly string[] | undefined {
+  if (problems.length > 0) return undefined;
+  return [...coverage.neverTrue, ...coverage.undecided].map(({ id }) => id);
+}
+
 function failureProblem({ name, file, line, column, differences }: CaseResult): Problem {
   return {
     file,

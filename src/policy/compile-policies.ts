@@ -40,6 +40,8 @@ const LIMITS = {
 /** Policies that passed every check of the official engine: plain data that can go to another process. */
 export interface VerifiedPolicies {
   readonly policies: readonly LoadedPolicy[];
+  /** Templates that no link fills. */
+  readonly unlinked: readonly LoadedPolicy[];
   /** What data files say of principals, roles and groups. */
   readonly entities: readonly FileEntity[];
   readonly hash: string;
@@ -78,9 +80,9 @@ export async function verifyPolicies(
     } else if (message.kind === "entities") {
       for (const entity of message.entities) entities.push(entity);
     } else if (message.kind === "done") {
-      const { problems, warnings, hash } = message;
+      const { problems, warnings, unlinked, hash } = message;
       if (problems.length > 0) return { problems };
-      return { verified: { policies, entities, hash, warnings } };
+      return { verified: { policies, unlinked, entities, hash, warnings } };
     }
   }
   throw new TypeError("the thread of the Cedar engine gave no result");

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import type { FindingPlace, FindingWords, Found } from "./finding.ts";
-import type { PolicyFacts } from "./policy-facts.ts";
+import type { TemplateFacts } from "./policy-facts.ts";
 
 export const ACCEPT_ANNOTATION = "accept";
 
@@ -100,7 +100,7 @@ export const acceptanceStale: FindingWords = {
 };
 
 /** `@accept("any-authenticated: the intranet is for all staff; policy-shadowed: …")`. */
-export function acceptancesOf({ json, place }: PolicyFacts): readonly Acceptance[] {
+export function acceptancesOf({ json, place }: TemplateFacts): readonly Acceptance[] {
   const text = json.annotations?.[ACCEPT_ANNOTATION];
   if (text === undefined) return [];
   // A reason may hold a semicolon: only what looks like an id behind one begins the next.

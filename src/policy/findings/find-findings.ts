@@ -36,7 +36,7 @@ export function isUnaccepted({ severity, accepted }: Finding): boolean {
 function acceptingOf(subject: FindingSubject): readonly Accepting[] {
   const { routes, services, accept } = subject.written;
   return [
-    ...subject.policies.flatMap((policy) =>
+    ...[...subject.policies, ...subject.unlinked].flatMap((policy) =>
       acceptancesOf(policy).map((one) => ({
         ...one,
         policy: policy.id,
@@ -102,9 +102,12 @@ function* aboutAcceptances(
   }
 }
 
-function inOrder(findings: readonly Finding[], { policies }: FindingSource): readonly Finding[] {
+function inOrder(
+  findings: readonly Finding[],
+  { policies, unlinked }: FindingSource,
+): readonly Finding[] {
   const files = new Map(
-    [...new Set(policies.map(({ file }) => file))].map((file, at) => [file, at]),
+    [...new Set([...policies, ...unlinked].map(({ file }) => file))].map((file, at) => [file, at]),
   );
   // What is in the configuration stands before what is in the policies.
   const rank = ({ file }: Finding): number => files.get(file ?? "") ?? -1;

@@ -8,6 +8,8 @@ import type { FindingPlace } from "./finding.ts";
 export interface PolicyFacts {
   readonly id: string;
   readonly effect: "permit" | "forbid";
+  /** The @id of the template of which a link makes it. */
+  readonly template: string | undefined;
   readonly json: PolicyJson;
   readonly principal: Scope;
   readonly action: Scope;
@@ -22,11 +24,20 @@ export interface PolicyFacts {
   readonly place: FindingPlace;
 }
 
-export function policyFacts({ id, json: text, file, line, column }: LoadedPolicy): PolicyFacts {
+/** A template, which has no scope before it is filled. */
+export type TemplateFacts = Pick<PolicyFacts, "id" | "json" | "place">;
+
+export function templateFacts({ id, json, file, line, column }: LoadedPolicy): TemplateFacts {
+  return { id, json: JSON.parse(json) as PolicyJson, place: { file, line, column } };
+}
+
+export function policyFacts(policy: LoadedPolicy): PolicyFacts {
+  const { id, json: text, file, line, column, link } = policy;
   const json = JSON.parse(text) as PolicyJson;
   return {
     id,
     effect: json.effect,
+    template: link?.template,
     json,
     principal: compileScope(json.principal),
     action: compileScope(json.action),

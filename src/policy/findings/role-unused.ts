@@ -35,7 +35,13 @@ export const roleUnused: FindingRule = {
       }
     }
     for (const { role, place } of rolesOfFiles(subject)) {
-      if (!isUsed(role)) yield { of: role, place, message: `no policy names role "${role}"` };
+      if (isUsed(role)) continue;
+      yield {
+        of: role,
+        place,
+        message: `no policy names role "${role}", which this file gives`,
+        remedy: "write the policy that it is for, or take the role out of the data file",
+      };
     }
   },
 };

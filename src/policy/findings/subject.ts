@@ -23,12 +23,21 @@ import type { PolicyFile } from "../policy-source.ts";
 import type { LoadedPolicy } from "../load/load-policies.ts";
 import type { Acceptance } from "./acceptance.ts";
 import type { FindingPlace } from "./finding.ts";
-import { policyFacts, type PolicyFacts } from "./policy-facts.ts";
+import {
+  policyFacts,
+  type PolicyFacts,
+  templateFacts,
+  type TemplateFacts,
+} from "./policy-facts.ts";
 import { type Ancestors, slotOf } from "./scopes.ts";
 
 /** What findings come from. */
 export interface FindingSource {
   readonly policies: readonly LoadedPolicy[];
+  /** Templates that no link fills. */
+  readonly unlinked: readonly LoadedPolicy[];
+  /** Ids of policies that decide no case of the tests; undefined where there are none. */
+  readonly untested?: readonly string[] | undefined;
   /** What data files say. */
   readonly entities: readonly FileEntity[];
   /** All of the source: data files have places too. */
@@ -117,6 +126,10 @@ export interface Target extends PlacedEntity {
 
 export class FindingSubject {
   readonly policies: readonly PolicyFacts[];
+  /** Templates that no link fills. */
+  readonly unlinked: readonly TemplateFacts[];
+  /** Ids of policies that decide no test case; undefined where there are no tests. */
+  readonly untested: readonly string[] | undefined;
   readonly vocabulary: Vocabulary;
   readonly written: WrittenFacts;
   readonly targets: readonly Target[];
@@ -136,8 +149,11 @@ export class FindingSubject {
   readonly #actionSets = new Map<string, ReadonlySet<string>>();
   readonly #ancestors: ReadonlyMap<string, ReadonlySet<string>>;
 
-  constructor({ policies, entities, files, vocabulary, written }: FindingSource) {
+  constructor(source: FindingSource) {
+    const { policies, unlinked, untested, entities, files, vocabulary, written } = source;
     this.policies = policies.map(policyFacts);
+    this.unlinked = unlinked.map(templateFacts);
+    this.untested = untested;
     this.vocabulary = vocabulary;
     this.written = written;
     const operations = operationsOf(vocabulary);

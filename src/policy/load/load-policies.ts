@@ -10,7 +10,7 @@ import type { Problem } from "../../model/errors.ts";
 import { ISSUE_KEY_ACTION } from "../../model/issued-keys.ts";
 import { encodePolicyBundle } from "../bundle/policy-bundle.ts";
 import { restoreIntegers, withPlaceholders } from "./big-integers.ts";
-import { ADMIN_ACTIONS, isAdminAction } from "../cedar-names.ts";
+import { ADMIN_ACTIONS, isAdminAction, NAMESPACE } from "../cedar-names.ts";
 import {
   officialParts,
   officialPolicyJson,
@@ -71,6 +71,8 @@ export interface LoadResult {
   readonly warnings: readonly Problem[];
   /** In the order of the files; empty when there are problems. */
   readonly policies: readonly LoadedPolicy[];
+  /** Templates that no link fills: they decide nothing. */
+  readonly unlinked: readonly LoadedPolicy[];
   /** What data files say of principals, roles and groups. */
   readonly entities: readonly FileEntity[];
   /** Of the files and the words: the policy bundle is known by it. */
@@ -87,6 +89,9 @@ const LIMITS = {
 const ID = /^[\x21-\x7e][\x20-\x7e]*$/;
 /** Warnings of the validator that are problems to us: a `forbid` that never applies is a hole. */
 const IMPOSSIBLE = /is impossible|applicable action/;
+const UNKNOWN_ACTION = /^(?:for policy `[^`]*`, )?unrecognized action `\w+::Action::"([^"\\]*)"`/;
+const ACTIONS_REMEDY =
+  'a method in capitals, "read" or "write", or an action that `policy schema` prints';
 const IMPOSSIBLE_REMEDY = "remove it, or mend what makes it false for every request";
 const ADMIN_REMEDY =
   'name what it permits in its scope, such as action in Sallyport::Action::"admin": ' +
@@ -116,7 +121,7 @@ export function loadPolicies(source: PolicySource): LoadResult {
   return load.result();
 }
 
-const NOTHING = { warnings: [], policies: [], entities: [], hash: "" } as const;
+const NOTHING = { warnings: [], policies: [], unlinked: [], entities: [], hash: "" } as const;
 
 /** What policies are written against. */
 interface Ground {
@@ -152,6 +157,8 @@ class Load {
   readonly #parsed: Parsed[] = [];
   /** They decide nothing by themselves, and are not among the policies. */
   readonly #templates: Parsed[] = [];
+  /** Those of them that no link fills. */
+  #unlinked: readonly Parsed[] = [];
   readonly #byId = new Map<string, Parsed>();
   readonly #checkReferences: (statement: Statement) => readonly ReferenceFault[];
   readonly #checkScope: (json: PolicyJson) => ScopeFault | undefined;
@@ -238,6 +245,7 @@ class Load {
       hash: encodePolicyBundle(this.#task).hash,
       entities: failed ? [] : this.#ground.data.entities,
       policies: failed ? [] : this.#parsed.map(loaded),
+      unlinked: failed ? [] : this.#unlinked.map(loaded),
     };
   }
 
@@ -301,15 +309,7 @@ class Load {
       if (scope !== undefined) this.#problems.push({ ...data.placeOf(), ...scope });
       this.#parsed.push(policy);
     }
-    for (const template of this.#templates.filter((one) => !used.has(one))) {
-      const { file, statement } = template;
-      this.#warnings.push({
-        file: file.name,
-        ...file.placeOf(statement.start),
-        message: `no link fills the template '${template.id}', so that it decides nothing`,
-        remedy: "link it under links: of a data file, or remove it",
-      });
-    }
+    this.#unlinked = this.#templates.filter((one) => !used.has(one));
   }
 
   /** Undefined where not exactly the slots of the template are filled. */
@@ -404,7 +404,19 @@ class Load {
       });
       return;
     }
-    target.push(officialProblem(error, { file, text: statement.text, start: statement.start }));
+    const origin = { file, text: statement.text, start: statement.start };
+    target.push(officialProblem({ ...error, ...this.#betterHelp(error) }, origin));
+  }
+
+  /** The engine takes a misspelt action for the one that is nearest by its measure: `DELET` for `GET`. */
+  #betterHelp({ message }: OfficialError): Pick<OfficialError, "help"> | undefined {
+    const name = UNKNOWN_ACTION.exec(message)?.[1];
+    if (name === undefined) return undefined;
+    const actions = Object.keys(this.#ground.schema[NAMESPACE]?.actions ?? {});
+    const close = suggest(name, actions);
+    const help =
+      close === undefined ? ACTIONS_REMEDY : `did you mean \`${NAMESPACE}::Action::"${close}"\`?`;
+    return { help };
   }
 
   /** Undefined when the engine broke: it cannot be asked again, and the load has failed. */

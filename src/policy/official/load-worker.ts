@@ -88,12 +88,12 @@ function schemaText({ files, vocabulary }: PolicySource): ThreadMessage {
 }
 
 function* inPieces(result: LoadResult): Generator<ThreadMessage> {
-  const { policies, entities, problems, warnings, hash } = result;
+  const { policies, unlinked, entities, problems, warnings, hash } = result;
   for (let from = 0; from < policies.length; from += LIMITS.policiesPerMessage) {
     yield { kind: "policies", policies: policies.slice(from, from + LIMITS.policiesPerMessage) };
   }
   for (let from = 0; from < entities.length; from += LIMITS.entitiesPerMessage) {
     yield { kind: "entities", entities: entities.slice(from, from + LIMITS.entitiesPerMessage) };
   }
-  yield { kind: "done", problems, warnings, hash };
+  yield { kind: "done", problems, warnings, unlinked, hash };
 }

@@ -27,6 +27,8 @@ export type ThreadMessage =
       readonly kind: "done";
       readonly problems: readonly Problem[];
       readonly warnings: readonly Problem[];
+      /** Few: each is written by hand. */
+      readonly unlinked: readonly LoadedPolicy[];
       readonly hash: string;
     }
   | { readonly kind: "text"; readonly text: string }
