@@ -12,6 +12,7 @@ import { createRouter, pathParams } from "../gate/router.ts";
 import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
 import type { Upstream } from "../http/exchange.ts";
 import type { Records, RunningService } from "../http/running-services.ts";
+import type { ServiceOptions as UpstreamOptions } from "../http/service-options.ts";
 import { createUpstream } from "../http/service.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import { UpstreamTls, workloadParts } from "../http/upstream-tls.ts";
@@ -253,7 +254,7 @@ function orClose<T>(make: () => T, close: () => void): T {
 /** What `https:` endpoints are reached by; undefined for a service that has none. */
 function createUpstreamTls(
   name: string,
-  { endpoints, tls }: Config["services"][string],
+  { endpoints, tls }: UpstreamOptions,
   { clock, timers, log, metrics, workload }: Reaching,
 ): UpstreamTls | undefined {
   if (!endpoints.some(({ secure }) => secure === true)) return undefined;
@@ -280,25 +281,11 @@ type Reaching = Pick<Instruments, "clock" | "timers" | "log" | "metrics"> & {
 
 function createUpstreams(
   services: Config["services"],
-  {
-    instruments,
-    workload,
-  }: { readonly instruments: Instruments; readonly workload: WorkloadSource | undefined },
+  around: { readonly instruments: Instruments; readonly workload: WorkloadSource | undefined },
 ): Map<string, Upstream> {
-  const { clock, timers, deadlines, log, upstreams, resolver, services: running } = instruments;
-  const deps = {
-    clock,
-    timers,
-    deadlines,
-    log,
-    resolver,
-    requestTrailers: stripIdentityFields,
-    responseTrailers: stripIdentityFields,
-  };
   const made = new Map<string, Upstream>();
   try {
     for (const [name, service] of Object.entries(services)) {
-      const metrics = upstreams.service(name);
       // What policies know of it, and what it is told, changes nothing about how it is reached.
       const {
         attributes: _a,
@@ -310,19 +297,41 @@ function createUpstreams(
         descriptors: _g,
         ...options
       } = service;
-      const create = (records: Records) => {
-        const tls = createUpstreamTls(name, service, { ...instruments, workload });
-        const opening = tls === undefined ? {} : { openSocket: (to: Endpoint) => tls.open(to) };
-        const upstream = createUpstream(options, { ...deps, ...opening, name, metrics, records });
-        return tls === undefined ? upstream : closingBoth(upstream, tls);
-      };
-      made.set(name, running.open(name, options, create));
+      made.set(name, openService(name, options, around));
     }
   } catch (error) {
     for (const upstream of made.values()) upstream.close();
     throw error;
   }
   return made;
+}
+
+/** The way to a service; one that is configured as before is the one that is open. `name`: in metrics and logs. */
+export function openService(
+  name: string,
+  options: UpstreamOptions,
+  {
+    instruments,
+    workload,
+  }: { readonly instruments: Instruments; readonly workload: WorkloadSource | undefined },
+): Upstream {
+  const { clock, timers, deadlines, log, upstreams, resolver, services: running } = instruments;
+  const deps = {
+    clock,
+    timers,
+    deadlines,
+    log,
+    resolver,
+    requestTrailers: stripIdentityFields,
+    responseTrailers: stripIdentityFields,
+  };
+  const metrics = upstreams.service(name);
+  return running.open(name, options, (records: Records) => {
+    const tls = createUpstreamTls(name, options, { ...instruments, workload });
+    const opening = tls === undefined ? {} : { openSocket: (to: Endpoint) => tls.open(to) };
+    const upstream = createUpstream(options, { ...deps, ...opening, name, metrics, records });
+    return tls === undefined ? upstream : closingBoth(upstream, tls);
+  });
 }
 
 function gateRoute(options: RouteOptions, ways: Ways, limits: GateRoute["limits"]): GateRoute {

@@ -38,6 +38,7 @@ import { reportCompleted } from "./report-completed.ts";
 import { ListenerSet, textOf } from "./listener-set.ts";
 import type { Prepared } from "./prepare.ts";
 import { warnOfOpenFiles } from "./open-files.ts";
+import { createRunningEgress, type RunningEgress } from "./egress.ts";
 import { ALONE, type Seat, seated } from "./seat.ts";
 
 const LIMITS = {
@@ -133,6 +134,7 @@ const FIXED = [
   "audit",
   "authority",
   "assertions",
+  "egress",
   "workloadApi",
   "shared",
   "workers",
@@ -164,6 +166,8 @@ class RunningInstance implements Instance {
   readonly #shared: RedisMemory | undefined;
   /** Of the listeners, which stay open while snapshots come and go. */
   readonly #workload: WorkloadSource | undefined;
+  /** The sidecar; undefined where none is configured. */
+  readonly #egress: RunningEgress | undefined;
   readonly gate: AdjustableGateDeps;
   prepared: Prepared;
   /** The one in force; a reload assigns it. */
@@ -193,6 +197,9 @@ class RunningInstance implements Instance {
     const revocations = standing?.revocations ?? NO_REVOCATIONS;
     this.gate = createGateDeps(config, { audit, revocations }, instruments);
     const gate = createGate(this.gate);
+    this.#egress =
+      config.egress &&
+      createRunningEgress(config.egress, config, { ...instruments, gate: this.gate, audit });
     this.#streams = createStreams({
       ...instruments,
       gate,
@@ -259,11 +266,12 @@ class RunningInstance implements Instance {
   }
 
   get listeners(): Instance["listeners"] {
-    return this.#set.listeners.map(({ name, scheme, address }) => ({
+    const open = this.#set.listeners.map(({ name, scheme, address }) => ({
       name,
       scheme,
       address: textOf(address),
     }));
+    return [...open, ...(this.#egress?.listeners ?? [])];
   }
 
   get config(): Config {
@@ -288,6 +296,7 @@ class RunningInstance implements Instance {
   async open(file: string): Promise<void> {
     const change = await this.#set.change(this.#config.listeners, file);
     await change.commit(0);
+    await this.#egress?.open();
   }
 
   readiness(): Readiness {
@@ -295,14 +304,17 @@ class RunningInstance implements Instance {
     const authority = this.#standing?.check(this.#instruments.clock.now());
     const missing = this.#set.missing;
     const workload = standingText(this.#workload);
+    const egress = this.#egress?.readiness();
+    const able = authority?.fresh !== false && egress?.ready !== false;
     return {
-      ready: writable && !this.#draining && authority?.fresh !== false && missing === undefined,
+      ready: writable && !this.#draining && able && missing === undefined,
       checks: {
         listeners: this.#draining ? "draining" : (missing ?? "accepting"),
         audit: writable ? "writable" : "cannot be written; traffic is refused",
         ...(authority === undefined ? {} : { authority: authority.text }),
         ...(workload === undefined ? {} : { workloadApi: workload }),
         ...(this.#shared === undefined ? {} : { sharedMemory: this.#shared.check() }),
+        ...(egress === undefined ? {} : { egress: egress.text }),
       },
     };
   }
@@ -346,10 +358,15 @@ class RunningInstance implements Instance {
     const { delay, grace } = this.#config.shutdown;
     this.#draining = true;
     this.#set.announceEnd();
+    this.#egress?.announceEnd();
     if (!atOnce && delay > 0) await this.#wait(delay);
-    const ended = this.#set.close(atOnce ? 0 : grace);
-    void this.#hurry.promise.then(() => this.#set.close(0));
+    const close = async (ms: number): Promise<void> => {
+      await Promise.all([this.#set.close(ms), this.#egress?.close(ms)]);
+    };
+    const ended = close(atOnce ? 0 : grace);
+    void this.#hurry.promise.then(() => close(0));
     await ended;
+    this.#egress?.stop();
     this.#streams.close();
     this.#shared?.close();
     this.#snapshot.close();

@@ -18,7 +18,9 @@ export async function run(file: string): Promise<number> {
   const signalled = firstSignal();
   process.stdout.write(`running  pid  ${process.pid}\n`);
   for (const { name, scheme, address } of sallyport.listeners) {
-    process.stdout.write(`listening  ${name}  ${scheme}://${address}\n`);
+    // The sidecar may listen at a file.
+    const place = address.startsWith("/") ? `unix:${address}` : `${scheme}://${address}`;
+    process.stdout.write(`listening  ${name}  ${place}\n`);
   }
   if (sallyport.admin !== undefined) {
     process.stdout.write(`listening  admin  ${sallyport.adminScheme}://${sallyport.admin}\n`);

@@ -24,6 +24,10 @@ export function checkAddresses(draft: Draft): PathProblem[] {
   if (serve !== undefined) {
     bound.push(split("the feed", ["authority", "serve", "address"], serve.address));
   }
+  for (const [index, { name, address }] of (draft.egress?.listeners ?? []).entries()) {
+    if (address === undefined) continue;
+    bound.push(split(`listener "${name}"`, ["egress", "listeners", index, "address"], address));
+  }
   return bound.flatMap((one, index) => {
     const other = bound.slice(0, index).find((earlier) => overlap(earlier, one));
     if (other === undefined) return [];

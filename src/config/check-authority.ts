@@ -29,8 +29,10 @@ function noListeners(value: unknown): PathProblem[] {
   const listeners = valueAt(value, ["listeners"]) ?? [];
   if (!Array.isArray(listeners) || listeners.length > 0) return [];
   if (valueAt(value, ["authority", "serve"]) !== undefined) return [];
+  if (valueAt(value, ["egress"]) !== undefined) return [];
   const message = "there is no listener, so nobody could call";
-  const remedy = "at least one listener, or authority.serve for an authority or a relay alone";
+  const remedy =
+    "at least one listener, or authority.serve for an authority or a relay alone, or egress for a sidecar alone";
   return [{ path: ["listeners"], message, remedy }];
 }
 

@@ -5,11 +5,17 @@ import type { ServiceOptions } from "./schema.ts";
 
 export function checkServices(draft: Draft): PathProblem[] {
   return draft.services.flatMap((service) => [
-    ...endpoints(service),
+    ...checkReached(service),
     ...hashing(service),
-    ...checking(service),
     ...described(service),
   ]);
+}
+
+type Reached = Pick<Part<Pick<ServiceOptions, "endpoints" | "health">>, "path" | "options">;
+
+/** Of whatever has endpoints. */
+export function checkReached(service: Reached): PathProblem[] {
+  return [...endpoints(service), ...checking(service)];
 }
 
 function described({ path, options }: Part<ServiceOptions>): PathProblem[] {
@@ -22,7 +28,7 @@ function described({ path, options }: Part<ServiceOptions>): PathProblem[] {
   return [{ path: [...path, "openapiValidation"], message, remedy: "openapi: a document, too" }];
 }
 
-function endpoints({ path, options }: Part<ServiceOptions>): PathProblem[] {
+function endpoints({ path, options }: Reached): PathProblem[] {
   const seen = new Set<string>();
   const at = [...path, "endpoints"];
   const problems: PathProblem[] = options.endpoints.flatMap((endpoint, index) => {
@@ -60,7 +66,7 @@ function hashing({ path, options }: Part<ServiceOptions>): PathProblem[] {
       ];
 }
 
-function checking({ path, options }: Part<ServiceOptions>): PathProblem[] {
+function checking({ path, options }: Reached): PathProblem[] {
   if (options.health?.grpc === undefined) return [];
   if (options.endpoints.every(({ http2 }) => http2 === true)) return [];
   const message = "gRPC is spoken over HTTP/2, and an endpoint is reached over HTTP/1.1";

@@ -4,7 +4,8 @@ import { resolve } from "node:path";
 import { type ReadFile, readPair, readTrust } from "../http/tls-material.ts";
 import { certificatePairs, type ListenerTlsOptions, type PairFiles } from "../http/tls-options.ts";
 import { SallyportError } from "../model/errors.ts";
-import type { Draft } from "./draft.ts";
+import type { Draft, Part } from "./draft.ts";
+import type { ServiceOptions } from "./schema.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 import type { Path } from "../wire/document/place.ts";
 
@@ -58,34 +59,40 @@ function listenerProblems(draft: Draft, read: ReadFile): PathProblem[] {
   });
 }
 
-function serviceProblems(
-  draft: Draft,
+function serviceProblems(draft: Draft, read: ReadFile, options: ServiceFiles): PathProblem[] {
+  return draft.services.flatMap((service) => reachedProblems(service, read, options));
+}
+
+/** Of whatever is reached by TLS. */
+export function reachedProblems(
+  {
+    path,
+    options: { tls, endpoints },
+  }: Pick<Part<Pick<ServiceOptions, "tls" | "endpoints">>, "path" | "options">,
   read: ReadFile,
   { publicOnly }: ServiceFiles,
 ): PathProblem[] {
-  return draft.services.flatMap(({ path, options: { tls, endpoints } }) => {
-    if (tls === undefined) return [];
-    const at = [...path, "tls"];
-    if (!endpoints.some(({ secure }) => secure === true)) {
-      const message = '"tls" has no effect: no endpoint is https: or h2:';
-      return [{ path: at, message, remedy: "an endpoint https://host:port, or no tls" }];
-    }
-    const { ca, certificate, key } = tls;
-    const problems: PathProblem[] = [];
-    if (ca !== undefined) {
-      const remedy = "a PEM file with the authorities of the service";
-      problems.push(...attempt([...at, "ca"], remedy, () => readTrust({ ca }, read)));
-    }
-    if (certificate !== undefined && key !== undefined && !publicOnly) {
-      const pair = { certificate, key };
-      problems.push(
-        ...attempt([...at, "certificate"], "a PEM certificate and its key", () =>
-          readPair(pair, read),
-        ),
-      );
-    }
-    return problems;
-  });
+  if (tls === undefined) return [];
+  const at = [...path, "tls"];
+  if (!endpoints.some(({ secure }) => secure === true)) {
+    const message = '"tls" has no effect: no endpoint is https: or h2:';
+    return [{ path: at, message, remedy: "an endpoint https://host:port, or no tls" }];
+  }
+  const { ca, certificate, key } = tls;
+  const problems: PathProblem[] = [];
+  if (ca !== undefined) {
+    const remedy = "a PEM file with the authorities of the service";
+    problems.push(...attempt([...at, "ca"], remedy, () => readTrust({ ca }, read)));
+  }
+  if (certificate !== undefined && key !== undefined && !publicOnly) {
+    const pair = { certificate, key };
+    problems.push(
+      ...attempt([...at, "certificate"], "a PEM certificate and its key", () =>
+        readPair(pair, read),
+      ),
+    );
+  }
+  return problems;
 }
 
 /** Findings that do not keep it from running: keys that others can read, certificates that have expired. */
@@ -125,7 +132,8 @@ function unverified(path: Path): PathProblem {
   return { path, message, remedy: "ca, with the authority of the service" };
 }
 
-function openKey(
+/** A finding where others can read a private key. */
+export function openKey(
   file: string,
   { at, folder }: { readonly at: Path; readonly folder: string },
 ): PathProblem[] {
@@ -156,7 +164,8 @@ function pairPlaces(tls: ListenerTlsOptions, path: Path): PairPlace[] {
   }));
 }
 
-function attempt(path: Path, remedy: string, action: () => unknown): PathProblem[] {
+/** Nothing, or what is thrown as what is wrong there. */
+export function attempt(path: Path, remedy: string, action: () => unknown): PathProblem[] {
   try {
     action();
     return [];

@@ -66,7 +66,7 @@ interface User {
   readonly published: boolean;
 }
 
-function users({ listeners, services, admin, authenticators }: Draft): User[] {
+function users({ listeners, services, admin, authenticators, egress }: Draft): User[] {
   const own = admin === undefined ? [] : [{ path: ["admin"], options: admin }];
   const shown = [...listeners, ...own].flatMap(({ path, options: { tls } }) =>
     tls?.identity === undefined ? [] : [{ path: [...path, "tls", "identity"], published: false }],
@@ -84,7 +84,19 @@ function users({ listeners, services, admin, authenticators }: Draft): User[] {
       ? [{ path: [...path, "bundle"], published: true }]
       : [],
   );
-  return [...shown, ...verified, ...reached];
+  const beside = Object.entries(egress?.allow ?? {}).flatMap(([name, { tls }]) =>
+    tls === undefined
+      ? []
+      : [...workloadParts(tls)].map((part) => ({
+          path: ["egress", "allow", name, "tls", part === "svid" ? "identity" : serverKey(tls)],
+          published: false,
+        })),
+  );
+  const shownThere =
+    egress?.identity.workloadApi === true
+      ? [{ path: ["egress", "identity", "workloadApi"], published: false }]
+      : [];
+  return [...shown, ...verified, ...reached, ...shownThere, ...beside];
 }
 
 function serverKey({ serverId }: { readonly serverId?: unknown }): string {

@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import { type AdminOptions, adminSchema } from "../admin/admin-options.ts";
 import { type AuthorityOptions, authoritySchema } from "../authority/authority-options.ts";
+import { type EgressOptions, egressSchema } from "../egress/egress-options.ts";
 import { type RouteOptions, routeSchema } from "../gate/route-options.ts";
 import { type ListenerOptions, listenerSchema } from "../http/listener-options.ts";
 import {
@@ -43,6 +44,7 @@ export interface Draft {
   readonly admin: AdminOptions | undefined;
   readonly authority: AuthorityOptions | undefined;
   readonly workloadApi: WorkloadApiOptions | undefined;
+  readonly egress: EgressOptions | undefined;
   readonly policies: PolicyOptions | undefined;
   readonly limits: LimitsOptions | undefined;
   /** Names as they are written, also in parts that are not valid. */
@@ -105,6 +107,7 @@ export function createDraft(
     authority: raw["authority"] === undefined ? undefined : read(authoritySchema, raw["authority"]),
     workloadApi:
       raw["workloadApi"] === undefined ? undefined : read(workloadApiSchema, raw["workloadApi"]),
+    egress: raw["egress"] === undefined ? undefined : read(egressSchema, raw["egress"]),
     policies: ownOnly ? undefined : read(policyOptionsSchema, raw["policies"]),
     limits: ownOnly ? undefined : read(limitsSchema, raw["limits"]),
     names: writtenNames(raw),

@@ -15,6 +15,7 @@ import {
 } from "./check-files.ts";
 import { checkDeclaredClients, checkDeclaredClientsWarnings } from "./check-declared-clients.ts";
 import { checkConfirmationWarnings } from "./check-confirmation.ts";
+import { checkEgress, checkEgressWarnings } from "./check-egress.ts";
 import { checkIdentity, checkIdentityWarnings } from "./check-identity.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkNames } from "./check-names.ts";
@@ -43,6 +44,8 @@ export interface Subject {
   readonly folder: string;
   /** Only a follower's own file was read, so that names may refer to what comes over the feed. */
   readonly ownOnly: boolean;
+  /** It is only a sidecar: it has no routes. */
+  readonly sidecar: boolean;
   /** Services and routes came over the feed. */
   readonly composed: boolean;
   /** Secret files of services are on another machine. */
@@ -52,7 +55,7 @@ export interface Subject {
 
 /** What keeps it from loading. */
 export async function findProblems(subject: Subject): Promise<PathProblem[]> {
-  const { draft, expansion, folder, ownOnly, composed, secretsElsewhere } = subject;
+  const { draft, expansion, folder, ownOnly, sidecar, composed, secretsElsewhere } = subject;
   return [
     ...checkNames(draft),
     ...(ownOnly ? [] : checkReferences(draft)),
@@ -61,7 +64,8 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...(await checkStore(subject)),
     ...checkDeclaredClients(draft, folder),
     ...checkRoutes(draft),
-    ...(composed ? [] : checkSomeRoute(expansion.value)),
+    ...(composed || sidecar ? [] : checkSomeRoute(expansion.value)),
+    ...checkEgress(draft, folder),
     ...checkServe(draft),
     ...(ownOnly ? [] : checkTokens(draft)),
     ...checkServices(draft),
@@ -105,5 +109,6 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkStoreWarnings(subject),
     ...checkSharedWarnings(draft),
     ...checkWorkloadApiWarnings(draft, subject),
+    ...checkEgressWarnings(draft, folder),
   ];
 }

@@ -31,6 +31,7 @@ import { publish, type PublishedBundle } from "./publish.ts";
 import { type ConfigSource, isFollowersFile, readSource } from "./read-source.ts";
 import { deepFreeze, resolveOwnPaths, resolvePaths } from "./resolve-paths.ts";
 import type { Config, OwnConfig } from "./schema.ts";
+import { SIDECAR_POLICIES } from "./sidecar.ts";
 import { shownConfig } from "./shown-config.ts";
 import { isTemplated } from "./templated.ts";
 import { createVocabulary, NO_WORDS, onlyWords, withOperations, type Words } from "./vocabulary.ts";
@@ -147,6 +148,7 @@ export async function inspectConfig(
     expansion,
     folder: source.folder,
     ownOnly: source.ownOnly,
+    sidecar: source.sidecar,
     composed: source.bundle !== undefined,
     secretsElsewhere,
     env: sources.env,
@@ -186,7 +188,7 @@ interface Parts {
 
 /** Expands, and holds each part against its schema. */
 function readParts(
-  { written, bundle, ownOnly, folder }: ConfigSource,
+  { written, bundle, ownOnly, sidecar, folder }: ConfigSource,
   { env, secretsElsewhere }: Pick<Subject, "env" | "secretsElsewhere">,
 ): Parts {
   const reading: ExpandSources = {
@@ -199,7 +201,9 @@ function readParts(
   const { draft, problems } = createDraft(expansion.value, expansion.written, { ownOnly });
   const policies =
     bundle === undefined
-      ? readPolicies(draft.policies, folder)
+      ? sidecar
+        ? SIDECAR_POLICIES
+        : readPolicies(draft.policies, folder)
       : // What came over the feed was tested at the authority, whose words are more than a proxy's.
         { files: bundle.content.policies, tests: [], problems: [] };
   const shadow =
@@ -277,7 +281,8 @@ function concludeWhole(
     shown: JSON.stringify(shownConfig(written)),
   });
   const all = draft.config;
-  const facts = bundle === undefined ? () => findingFacts(all, source.place) : undefined;
+  const ours = bundle === undefined && !source.sidecar;
+  const facts = ours ? () => findingFacts(all, source.place) : undefined;
   return { loaded, words, facts, problems: [], warnings };
 }
 

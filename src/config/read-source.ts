@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { ConfigError, type Problem, SallyportError } from "../model/errors.ts";
 import { composed, followsFeed, isPublished, misplacedKeys, ownParts } from "./compose.ts";
+import { isSidecarOnly, withoutRoutes } from "./sidecar.ts";
 import { lineIndex, locate, type Path } from "../wire/document/place.ts";
 import { readUnpacked, type UnpackedBundle } from "./unpack-bundle.ts";
 import { pathText } from "../wire/document/written.ts";
@@ -30,6 +31,8 @@ export interface ConfigSource {
   readonly bundle: UnpackedBundle | undefined;
   /** It is a follower's file without a bundle: all that is known is what it says itself. */
   readonly ownOnly: boolean;
+  /** It is only a sidecar's: there are no routes, no services and no policies. */
+  readonly sidecar: boolean;
   /** Keys of a follower's file that have no place there, where they were written. */
   readonly misplaced: readonly Problem[];
   readonly place: (path: Path) => ProblemPlace;
@@ -51,13 +54,16 @@ export function readSource(
   }
   const { value } = document;
   const follows = followsFeed(value);
+  const sidecar = isSidecarOnly(value);
+  const whole = sidecar ? withoutRoutes(value as object) : value;
   const bundle = follows && given.bundle !== undefined ? readBundle(given.bundle, file) : undefined;
   return {
     path,
     folder: dirname(path),
     text,
-    written: bundle !== undefined ? composed(value, bundle) : follows ? ownParts(value) : value,
+    written: bundle !== undefined ? composed(value, bundle) : follows ? ownParts(value) : whole,
     bundle,
+    sidecar,
     ownOnly: follows && bundle === undefined,
     misplaced: (follows ? misplacedKeys(value) : []).map(({ path: where, ...said }) => ({
       file,

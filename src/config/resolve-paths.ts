@@ -7,6 +7,7 @@ import {
   type KeySource,
 } from "../authority/authority-options.ts";
 import { mapClientFiles } from "../authority/client-options.ts";
+import { mapEgressFiles } from "../egress/egress-files.ts";
 import type { CredentialsOptions } from "../gate/credential-options.ts";
 import { mapAuthenticatorFiles } from "../identity/authenticator-options.ts";
 import { workloadAddress } from "../identity/spiffe/workload-api-options.ts";
@@ -38,6 +39,9 @@ export function resolveOwnPaths<T extends OwnConfig | Config>(config: T, folder:
             address: workloadAddress(config.workloadApi.address, (file) => resolve(folder, file)),
           },
         }),
+    ...(config.egress === undefined
+      ? {}
+      : { egress: mapEgressFiles(config.egress, (file) => resolve(folder, file)) }),
     ...(config.shared === undefined ? {} : { shared: resolveShared(config.shared, folder) }),
     supervisor: { ...config.supervisor, folder: resolve(folder, config.supervisor.folder) },
     audit: { ...config.audit, path: resolve(folder, config.audit.path) },

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { adminSchema } from "../admin/admin-options.ts";
 import { auditSchema } from "../audit/audit-options.ts";
 import { authoritySchema } from "../authority/authority-options.ts";
+import { egressSchema } from "../egress/egress-options.ts";
 import { serviceIdentityShape } from "../gate/identity-options.ts";
 import { serviceOperationsShape } from "../gate/operations/operation-options.ts";
 import { serviceResourceShape } from "../gate/resource-options.ts";
@@ -76,7 +77,7 @@ export const configSchema = z.strictObject({
     .array(listenerSchema)
     .prefault([])
     .describe(
-      "Where callers connect: at least one, except in a process that only serves the feed (`authority.serve`).",
+      "Where callers connect: at least one, except in a process that only serves the feed (`authority.serve`) or is only a sidecar (`egress`).",
     ),
   admin: adminSchema.optional().describe("Where operators look."),
   workloadApi: workloadApiSchema.optional(),
@@ -92,12 +93,13 @@ export const configSchema = z.strictObject({
   routes: z
     .array(routeSchema)
     .describe(
-      "Which requests go to which service: at least one route. What none names is answered 404.",
+      "Which requests go to which service: at least one route, except in a process that is only a sidecar (`egress`). What none names is answered 404.",
     ),
   limits: limitsSchema,
   policies: policyOptionsSchema,
   authority: authoritySchema.optional(),
   assertions: assertionsSchema.optional(),
+  egress: egressSchema.optional(),
   audit: auditSchema.describe("The record of every decision."),
   reload: reloadSchema.prefault({}).describe("When the configuration is read again."),
   workers: workersSchema,

@@ -40,6 +40,8 @@ export interface ListenerDeps {
    * address: theirs is `local`.
    */
   readonly socketFile?: string | undefined;
+  /** Whether the folder of that socket must be closed to others (mode 0700). */
+  readonly closedFolder?: boolean;
   /** Shares the address with other processes that ask for the same (SO_REUSEPORT): workers do. */
   readonly reusePort?: boolean;
   /** What `options.tls` was made into; closed with the listener. */
@@ -78,7 +80,7 @@ export async function listen(options: ListenerOptions, deps: ListenerDeps): Prom
     if (deps.socketFile === undefined) {
       await listener.bind(splitAddress(options.address), deps.reusePort === true);
     } else {
-      await listener.bindFile(deps.socketFile);
+      await listener.bindFile(deps.socketFile, deps.closedFolder === true);
     }
   } catch (error) {
     deps.tls?.close();
@@ -190,8 +192,8 @@ class TcpListener implements Listener, ConnectionContext {
     this.address = { host: bound.address, port: bound.port };
   }
 
-  async bindFile(path: string): Promise<void> {
-    this.#file = await listenAtSocketFile(this.#server, path);
+  async bindFile(path: string, closed: boolean): Promise<void> {
+    this.#file = await listenAtSocketFile(this.#server, path, { closed });
     this.#server.on("error", (error) =>
       this.log.error("a listener failed", { listener: this.name, error }),
     );

@@ -700,6 +700,30 @@ export const REASONS = {
     meaning:
       "The service is to be told who calls by a signed assertion, and there is no key that may sign one (`signing-unavailable`). Nothing was sent: a service that misses it would take the caller for nobody.",
   },
+  "missing-egress-field": {
+    status: 403,
+    grpc: "PERMISSION_DENIED",
+    title: "Callers of the sidecar have to send sallyport-egress: 1",
+    fault: "caller",
+    meaning:
+      "A request came to a TCP listener of `egress` without the field `sallyport-egress: 1`. It is asked for so that no page in a browser can call services in this workload's name: a page cannot set it without being asked about first, which is refused. A Unix socket needs none.",
+  },
+  "key-refused": {
+    status: 403,
+    grpc: "PERMISSION_DENIED",
+    title: "The authority gives this workload no key for the service",
+    fault: "provider",
+    meaning:
+      "The token endpoint answered the sidecar with an error of OAuth (`access_denied`, `invalid_client`, `invalid_scope`, …; the detail and the log name it): no policy permits `issueKey`, access was taken away, or the authority does not know who we are. The authority has a record of its own. Nothing was sent to the service.",
+  },
+  "key-unavailable": {
+    status: 503,
+    grpc: "UNAVAILABLE",
+    title: "No key for the service can be had now",
+    fault: "provider",
+    meaning:
+      "The sidecar has no key that is still good, and the authority cannot be reached, is too slow, or answers what is no key; the detail and the log say which. Keys at hand serve until they expire. It asks again by itself, later and later. Nothing was sent to the service.",
+  },
   overloaded: {
     status: 503,
     grpc: "UNAVAILABLE",

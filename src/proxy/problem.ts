@@ -37,6 +37,7 @@ const RETRY_AFTER: Partial<Record<Reason, number>> = {
   "identity-unavailable": 5,
   "audit-unavailable": 5,
   "memory-unavailable": 1,
+  "key-unavailable": 5,
   overloaded: 1,
   "no-endpoint": 5,
   "shutting-down": 1,

@@ -46,6 +46,9 @@ const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
   "use-dpop-nonce", // needs nonces: test/identity/dpop.test.ts
   "memory-unavailable", // needs a memory that is away: test/identity/dpop-redis.test.ts, limits-redis.test.ts
   "assertion-unavailable", // needs an authority without a key: test/identity/assertions.test.ts
+  "missing-egress-field", // these three need a sidecar: test/e2e/egress.test.ts
+  "key-refused",
+  "key-unavailable",
   "inactive-token", // needs a provider that is asked: test/identity/introspection.test.ts
   "unknown-credential", // needs an authority: test/identity/api-keys.test.ts
   // These need a provider that logs people in: test/identity/login.test.ts and sessions.test.ts.

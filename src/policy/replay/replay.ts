@@ -7,6 +7,7 @@
  * uncertain, and said to be.
  */
 import { ADMIN_ROUTE } from "../../model/admin-operations.ts";
+import { isEgressRoute } from "../../model/egress-names.ts";
 import type { Policies, PolicyRequest } from "../../model/policy.ts";
 import { principalId } from "../../model/principal.ts";
 import type { Vocabulary } from "../../model/vocabulary.ts";
@@ -166,6 +167,8 @@ export class Replay {
       if (isOneOfSeveral(record)) return "key-of-several-questions";
       return this.#services.has(issue.service) ? undefined : "service-gone";
     }
+    // Its list is the policy, and no other set has a say about it.
+    if (isEgressRoute(route)) return "egress";
     if (!this.#routes.has(route)) return "route-gone";
     return this.#actions.has(action) ? undefined : "action-gone";
   }

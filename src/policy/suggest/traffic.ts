@@ -3,6 +3,7 @@
  * it had in common, what was denied, and when each policy was last among those that decide.
  */
 import { ADMIN_ROUTE } from "../../model/admin-operations.ts";
+import { isEgressRoute } from "../../model/egress-names.ts";
 import { principalId, type Principal } from "../../model/principal.ts";
 import { answerOf, type RecordedAnswer } from "../replay/replay.ts";
 import { patternOf } from "./path-patterns.ts";
@@ -57,6 +58,8 @@ export class Traffic {
     if (answer === undefined || principal === undefined || route === undefined) return;
     // A permit of traffic has no say about the admin API, and the socket needs none.
     if (method === undefined || path === undefined || route === ADMIN_ROUTE) return;
+    // What leaves by the sidecar asks no policy here.
+    if (isEgressRoute(route)) return;
     const action = record.action ?? method;
     const who = `${principal.kind} ${principalId(principal)} ${action} ${route}`;
     if (answer === "permit") this.#use(who, record, { principal, action, route, path });
