@@ -6,8 +6,9 @@ import { PRINCIPAL_TYPES } from "../../policy/cedar-names.ts";
 
 export function askedText({ request }: CaseResult): string {
   if (request === undefined) return "a request that no route takes";
-  const { principal, method, action, host, path, query, route } = request;
+  const { principal, method, action, host, path, query, route, issue } = request;
   const who = `${PRINCIPAL_TYPES[principal.kind]}::${JSON.stringify(principalId(principal))}`;
+  if (issue !== undefined) return `a key for ${issue.service} as ${who}`;
   if (route === ADMIN_ROUTE) return `${action} as ${who}`;
   const target = `${host}${path}${query === undefined ? "" : `?${query}`}`;
   const operation = action === method ? "" : ` (${action})`;

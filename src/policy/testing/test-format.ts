@@ -76,6 +76,19 @@ const requestObject = z.strictObject({
     .readonly()
     .optional(),
   body: z.record(z.string(), attributeSchema).readonly().optional(),
+  service: z.string().optional(),
+  key: z
+    .strictObject({
+      lifetime: z.int().min(1, "seconds, 1 or more").optional(),
+      binding: z.enum(["none", "dpop", "mtls"]).optional(),
+      grant: z.enum(["client-credentials", "token-exchange", "jwt-bearer"]).optional(),
+      as: z.enum(["subject", "actor"]).optional(),
+      client: z.string().optional(),
+      narrowed: z.boolean().optional(),
+      other: z.string().optional(),
+    })
+    .readonly()
+    .optional(),
   rpc: z
     .strictObject({
       kind: z.enum(["request", "notification", "response"]).optional(),
@@ -98,6 +111,8 @@ export const requestContextSchema = requestObject
     params: true,
     action: true,
     method: true,
+    service: true,
+    key: true,
     body: true,
     rpc: true,
   })

@@ -209,6 +209,97 @@ void test("testPolicies() asks about the admin API, which no route leads to", as
   );
 });
 
+void test("testPolicies() asks about keys, by service and what is asked for", async () => {
+  const { results, problems } = await run(
+    `@id("keys") permit (principal in Sallyport::Role::"Reader", action == Sallyport::Action::"issueKey", resource == Sallyport::Service::"billing")
+when { context.lifetime <= 300 && context.binding != "none" && ["read"].containsAll(context.scopes) };
+@id("no-actors") forbid (principal, action == Sallyport::Action::"issueKey", resource) when { context.as == "actor" && context has other };`,
+    `  - { name: bound, principal: alice, request: { action: issueKey, service: billing, scopes: [read], key: { binding: dpop } }, expect: { decision: permit, determining: [keys] } }
+  - { name: unbound, principal: alice, request: { action: issueKey, service: billing }, expect: { decision: deny, reason: no-permit } }
+  - { name: too long, principal: alice, request: { action: issueKey, service: billing, key: { binding: mtls, lifetime: 301 } }, expect: deny }
+  - { name: actor, principal: alice, request: { action: issueKey, service: billing, key: { binding: dpop, as: actor, grant: token-exchange, narrowed: true, other: corp/bob } }, expect: { decision: deny, determining: [no-actors] } }
+`,
+  );
+  assert.deepEqual(problems, []);
+  assert.deepEqual(results.map(passed), [true, true, true, true]);
+  assert.deepEqual(results[3]?.request?.issue, {
+    service: "billing",
+    lifetimeSeconds: 300,
+    binding: "dpop",
+    grant: "token-exchange",
+    as: "actor",
+    client: "corp/alice",
+    narrowed: true,
+    other: "corp/bob",
+  });
+});
+
+void test("testPolicies() refuses a case about a key that nobody could ask for", async () => {
+  const cases: [request: string, message: string, remedy: string][] = [
+    ["{ action: issueKey }", "a key is asked for without a service", "service: billing"],
+    [
+      "{ action: issueKey, service: biling }",
+      'there is no service "biling"',
+      'did you mean "billing"?',
+    ],
+    ["{ action: issueKey, service: billing, path: /x }", "a key is asked for without path", "none"],
+    [
+      "{ action: issueKey, service: billing, headers: { a: b } }",
+      "a key is asked for without headers",
+      "none",
+    ],
+    [
+      "{ action: issueKey, service: billing, key: { other: nobody/x } }",
+      '"nobody/x" names nobody',
+      "<authenticator>/<subject>",
+    ],
+    [
+      "{ like: invoice, service: billing }",
+      '"service" is of a key that is asked for',
+      "action: issueKey, or none",
+    ],
+    [
+      "{ like: invoice, key: { lifetime: 1 } }",
+      '"key" is of a key that is asked for',
+      "action: issueKey, or none",
+    ],
+    [
+      "{ action: issueKeys, service: billing }",
+      '"service" is of a key that is asked for',
+      "action: issueKey, or none",
+    ],
+    ["{ action: issueKeys }", 'there is no action "issueKeys"', 'did you mean "issueKey"?'],
+  ];
+  const lines = cases.map(
+    ([request], index) =>
+      `  - { name: c${String(index)}, principal: alice, request: ${request}, expect: deny }\n`,
+  );
+  const anonymous =
+    "  - { name: nobody, principal: Anonymous, request: { action: issueKey, service: billing }, expect: deny }\n";
+  const { problems } = await run(READERS, [...lines, anonymous].join(""));
+  assert.deepEqual(
+    problems.map(({ message, remedy }) => [message, remedy]),
+    [
+      ...cases.map(([, message, remedy]) => [message, remedy]),
+      ["nobody issues a key to Anonymous", "another principal"],
+    ],
+  );
+});
+
+void test("testPolicies() takes what defaults say of requests for what is not meant of keys", async () => {
+  const source = { files: [{ name: "p.cedar", text: READERS }], vocabulary: VOCABULARY };
+  const { verified } = await verifyPolicies(source);
+  assert.ok(verified !== undefined);
+  const text = `defaults: { request: { host: api.example.com, headers: { a: b } } }
+cases:
+  - { name: key, principal: ${ALICE}, request: { action: issueKey, service: billing }, expect: deny }
+`;
+  const tested = { files: [{ name: "t.yaml", text }], verified, world: WORLD };
+  const { problems, results } = await testPolicies(tested, { clock: new ManualClock(0) });
+  assert.deepEqual([problems, results.map(passed)], [[], [true]]);
+  assert.deepEqual(results[0]?.request?.fields, []);
+});
+
 void test("testPolicies() tells policies that decided nothing from those that never applied", async () => {
   const { coverage } = await run(
     `${READERS}\n${ALSO}\n${STEP_UP}\n@id("never") permit (principal, action == Sallyport::Action::"DELETE", resource);`,

@@ -9,6 +9,7 @@
 import type { Actor } from "../../model/facts.ts";
 import type { Authn, PolicyRequest } from "../../model/policy.ts";
 import { ADMIN_ROUTE } from "../../model/admin-operations.ts";
+import { ISSUE_KEY_ACTION } from "../../model/issued-keys.ts";
 import type { Principal } from "../../model/principal.ts";
 import { suggest } from "../../model/suggest.ts";
 import { METHODS } from "../../model/vocabulary.ts";
@@ -20,6 +21,7 @@ import { isIdentityName } from "../../wire/identity-fields.ts";
 import { canonicalPath, isPathFault, splitTarget } from "../../wire/path.ts";
 import { ADMIN_ACTIONS } from "../cedar-names.ts";
 import { isBodyProblem, readBodies } from "./test-bodies.ts";
+import { isKeyProblem, readKey } from "./test-keys.ts";
 import { type Layer, type Layered, layered } from "./layers.ts";
 import { TEST_LIMITS, type WrittenPrincipal, type WrittenRequest } from "./test-format.ts";
 import type { PrincipalReader, Report } from "./test-principals.ts";
@@ -130,6 +132,12 @@ class RequestReader {
 
   read(): Asked | undefined {
     const { value } = this.#whole;
+    if (value.action === ISSUE_KEY_ACTION) return this.#key();
+    for (const key of ["service", "key"] as const) {
+      if (value[key] === undefined || this.#whole.pathOf(key)[0] === "defaults") continue;
+      const remedy = `action: ${ISSUE_KEY_ACTION}, or none`;
+      return this.#report(key, `"${key}" is of a key that is asked for`, remedy);
+    }
     const method = this.#method();
     const rest = this.#rest();
     if (value.action !== undefined) {
@@ -171,6 +179,22 @@ class RequestReader {
     return this.#report("method", `"${method}" is no method that policies know`, remedy);
   }
 
+  /** A key is for a service, and no route leads to it. */
+  #key(): Asked | undefined {
+    const rest = this.#rest();
+    const { world } = this.#context;
+    const { value, pathOf } = this.#whole;
+    const isOwn = (key: keyof WrittenRequest): boolean => pathOf(key)[0] !== "defaults";
+    const asked = readKey(value, { principal: this.#at.principal, world, isOwn });
+    if (isKeyProblem(asked)) {
+      return this.#report(asked.key, asked.message, asked.remedy, asked.further);
+    }
+    if (rest === undefined) return undefined;
+    // Who may come to the token endpoint is no matter of policies.
+    const unknown = { refused: undefined, route: undefined, authenticate: undefined };
+    return { request: { ...rest, ...asked, fields: [] }, ...unknown };
+  }
+
   /** Of the admin API there is no router: all of it is one resource. */
   #admin(
     action: string,
@@ -181,13 +205,13 @@ class RequestReader {
     const { value } = this.#whole;
     const ids = ADMIN_ACTIONS.map(({ id }) => id);
     if (!ids.includes(action)) {
-      const close = suggest(action, ids);
+      const close = suggest(action, [...ids, ISSUE_KEY_ACTION]);
       const remedy =
         close !== undefined
           ? `did you mean "${close}"?`
           : METHODS.includes(action)
             ? `method: ${action}`
-            : "an action of the admin API, such as admin:getStatus";
+            : `${ISSUE_KEY_ACTION}, or an action of the admin API, such as admin:getStatus`;
       return this.#report("action", `there is no action "${action}"`, remedy);
     }
     for (const key of ["route", "url"] as const) {
