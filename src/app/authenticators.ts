@@ -21,11 +21,13 @@ import { createKubernetesAuthenticator } from "../identity/kubernetes.ts";
 import { createJwtSvidAuthenticator } from "../identity/jwt-svid.ts";
 import { createMtlsAuthenticator } from "../identity/mtls.ts";
 import { createOidcAuthenticator } from "../identity/oidc.ts";
+import { createSallyportAuthenticator } from "../identity/sallyport.ts";
 import type { SessionKeys } from "../identity/session/session-keys.ts";
 import { createSessionSet } from "../identity/session-set.ts";
 import type { WorkloadSource } from "../identity/spiffe/workload-source.ts";
 import type { RevocationTarget } from "../model/revocation.ts";
 import type { CertificateVerifier } from "../model/verifiers.ts";
+import type { VocabularyAuthenticator } from "../model/vocabulary.ts";
 import { createDocumentFetcher } from "../platform/document-fetcher.ts";
 import { readFileBytes } from "../platform/files.ts";
 import { createJsonClient } from "../platform/json-client.ts";
@@ -39,11 +41,10 @@ export type Authenticators = ReadonlyMap<string, Authenticator>;
 export function createAuthenticators(
   options: Readonly<Record<string, AuthenticatorOptions>>,
   instruments: Instruments,
-  sessionKeys: SessionKeys = () => [],
-  workload?: WorkloadSource,
+  { sessionKeys = () => [], workload, vocabulary = [] }: AuthenticatorParts = {},
 ): Authenticators {
   const made = new Map<string, Authenticator>();
-  const deps = { ...depsOf(instruments, sessionKeys), workload };
+  const deps = { ...depsOf(instruments, sessionKeys), workload, vocabulary };
   try {
     for (const [name, one] of Object.entries(options)) {
       made.set(name, create(name, one, deps));
@@ -56,6 +57,14 @@ export function createAuthenticators(
   return made;
 }
 
+/** What they are made of beside their options. */
+export interface AuthenticatorParts {
+  readonly sessionKeys?: SessionKeys;
+  readonly workload?: WorkloadSource | undefined;
+  /** What all of them declare, those of other proxies among them. */
+  readonly vocabulary?: readonly VocabularyAuthenticator[];
+}
+
 type Options<T extends AuthenticatorOptions["type"]> = Extract<
   AuthenticatorOptions,
   { type: T }
@@ -63,7 +72,10 @@ type Options<T extends AuthenticatorOptions["type"]> = Extract<
   readonly name: string;
 };
 
-type Deps = ReturnType<typeof depsOf> & { readonly workload: WorkloadSource | undefined };
+type Deps = ReturnType<typeof depsOf> & {
+  readonly workload: WorkloadSource | undefined;
+  readonly vocabulary: readonly VocabularyAuthenticator[];
+};
 
 const CREATE: {
   readonly [T in AuthenticatorOptions["type"]]: (options: Options<T>, deps: Deps) => Authenticator;
@@ -75,11 +87,13 @@ const CREATE: {
   kubernetes: createKubernetesAuthenticator,
   mtls: createMtlsAuthenticator,
   "jwt-svid": createJwtSvidAuthenticator,
+  sallyport: createSallyportAuthenticator,
 };
 
 function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
   const { clock, timers, log, metrics, keySets, apiKeys, trustBundles, asked, shared } =
     instruments;
+  const { publishedKeys } = instruments;
   const fetcher = createDocumentFetcher();
   const readFile = readFileBytes;
   const send = sendOutgoing;
@@ -93,6 +107,7 @@ function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
     metrics,
     keySets,
     apiKeys,
+    publishedKeys,
     trustBundles,
     asked,
     shared,

@@ -83,7 +83,12 @@ export async function buildSnapshot(
   });
   const workload = openWorkloadApi(config, instruments);
   const authenticators = orClose(
-    () => createAuthenticators(config.authenticators, instruments, sessionKeys, workload),
+    () =>
+      createAuthenticators(config.authenticators, instruments, {
+        sessionKeys,
+        workload,
+        vocabulary: loaded.vocabulary.authenticators,
+      }),
     () => workload?.close(),
   );
   const closeAuthenticators = (): void => {

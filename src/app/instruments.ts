@@ -9,6 +9,7 @@ import {
   type WorkloadApiPool,
 } from "../identity/spiffe/workload-api-pool.ts";
 import { type ApiKeyDirectory, createApiKeyDirectory } from "../keys/api-key-directory.ts";
+import { createKeyDirectory, type KeyDirectory } from "../keys/key-directory.ts";
 import {
   createTrustBundlePool,
   type TrustBundlePool,
@@ -50,6 +51,8 @@ export interface Instruments {
   readonly asked: AskedPool;
   /** What the authority says of API keys; empty where there is none. */
   readonly apiKeys: ApiKeyDirectory;
+  /** What the authority publishes of its signing keys; empty where there is none. */
+  readonly publishedKeys: KeyDirectory;
   readonly trustBundles: TrustBundlePool;
   /** By which listeners verify callers. */
   readonly trust: TrustDirectory;
@@ -107,6 +110,7 @@ export function createInstruments(
     workloadApis: createWorkloadApiPool({ clock, timers: systemTimers, log, metrics }),
     asked: createAskedPool(),
     apiKeys: createApiKeyDirectory({ metrics }),
+    publishedKeys: createKeyDirectory(),
     limits: createLimitPool({ metrics, commonRates: () => common.rates, ...limits }),
     newTraceparent: createTraceparents(),
   };

@@ -229,6 +229,34 @@ test("a bundle of some services has their routes, authenticators and rates, redi
   }
 });
 
+test("a proxy that takes our own keys knows their issuer, and what every authenticator declares", async (context) => {
+  const parts = PARTS.replace(
+    "authenticators:\n",
+    `authenticators:
+  keys: { type: sallyport, principal: { roles: { allow: [Job] } } }
+  svids:
+    type: jwt-svid
+    trustDomain: prod.example.org
+    bundle: svids.json
+    audience: [x]
+    match: [{ path: "/jobs/*", roles: [Worker] }]
+`,
+  ).replaceAll("authenticate: [corp]", "authenticate: [keys]");
+  const there = ground(context, { parts });
+  const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const key = { ...publicKey.export({ format: "jwk" }), kid: "one", use: "jwt-svid" };
+  writeFileSync(join(there.authority, "..", "svids.json"), JSON.stringify({ keys: [key] }));
+  for (const name of ["edge-7", "inner"]) {
+    const { from, loaded } = await follow(there, name);
+    const own = loaded.config.authenticators["keys"];
+    assert.equal(own?.type === "sallyport" && own.issuer, "https://sallyport.example.com");
+    assert.equal(loaded.config.authenticators["svids"], undefined);
+    const words = (all: LoadedConfig) =>
+      all.vocabulary.authenticators.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    assert.deepEqual(words(loaded), words(from));
+  }
+});
+
 test("checkConfig() validates policies about services that are not in the bundle", async (context) => {
   const there = ground(context);
   const { published } = await loadConfig(there.authority, { env: ENV });

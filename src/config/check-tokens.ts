@@ -92,7 +92,7 @@ function missing(draft: Draft, serving: Draft["listeners"]): PathProblem[] {
 }
 
 function isOwn({ type }: AuthenticatorOptions): boolean {
-  return (type as string) === "sallyport";
+  return type === "sallyport";
 }
 
 const CLIENT_TYPES: ReadonlySet<string> = new Set(["mtls", "jwt-svid", "kubernetes"]);

@@ -17,6 +17,7 @@ import { checkDeclaredClients, checkDeclaredClientsWarnings } from "./check-decl
 import { checkConfirmationWarnings } from "./check-confirmation.ts";
 import { checkEgress, checkEgressWarnings } from "./check-egress.ts";
 import { checkIdentity, checkIdentityWarnings } from "./check-identity.ts";
+import { checkKeys } from "./check-keys.ts";
 import { checkLimits } from "./check-limits.ts";
 import { checkNames } from "./check-names.ts";
 import { checkPoliciesWarnings } from "./check-policies.ts";
@@ -73,6 +74,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkAuthenticators(draft),
     ...(ownOnly ? [] : checkSessions(draft)),
     ...checkApiKeys(draft),
+    ...(ownOnly ? [] : checkKeys(draft)),
     ...(ownOnly ? [] : checkClients(draft)),
     ...checkShared(draft, folder),
     ...checkAdmin(draft),

@@ -25,7 +25,10 @@ export function findingFacts(config: Config, place: PlaceOf): WrittenFacts {
     routes: config.routes.map(({ name, methods, authenticate, accept }, index) => ({
       name,
       methods,
-      authenticate: authenticate.filter((one) => one !== ANONYMOUS_NAME),
+      authenticate: callersOf(
+        authenticate.filter((one) => one !== ANONYMOUS_NAME),
+        config,
+      ),
       anonymous: authenticate.includes(ANONYMOUS_NAME),
       place: place(["routes", index]),
       accept: accepted(accept, ["routes", index]),
@@ -43,9 +46,20 @@ export function findingFacts(config: Config, place: PlaceOf): WrittenFacts {
     admin:
       admin?.authenticate === undefined
         ? undefined
-        : { authenticate: admin.authenticate, place: place(["admin"]) },
+        : { authenticate: callersOf(admin.authenticate, config), place: place(["admin"]) },
     accept: accepted(policies.accept, ["policies"]),
   };
+}
+
+/** A key of ours stands for a principal of the authenticator that knew whoever it was issued to. */
+function callersOf(
+  names: readonly string[],
+  { authenticators, authority }: Config,
+): readonly string[] {
+  const tokens = isKeeper(authority) ? authority.tokens : undefined;
+  if (tokens === undefined) return names;
+  if (!names.some((name) => authenticators[name]?.type === "sallyport")) return names;
+  return [...new Set([...names, ...tokens.clients, ...tokens.subjects])];
 }
 
 function authenticatorFacts(

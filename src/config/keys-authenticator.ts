@@ -2,10 +2,7 @@
  * The authenticator of type `sallyport`: under its name stand the clients of the token endpoint, and it
  * declares what policies can know of them. There is one at most.
  */
-import {
-  type ClientPrincipalOptions,
-  clientPrincipalSchema,
-} from "../identity/claims/client-principal.ts";
+import type { ClientPrincipalOptions } from "../identity/claims/client-principal.ts";
 import type { AuthenticatorOptions } from "./schema.ts";
 
 export interface KeysAuthenticator {
@@ -17,15 +14,7 @@ export function keysAuthenticator(
   authenticators: Iterable<readonly [name: string, options: AuthenticatorOptions]>,
 ): KeysAuthenticator | undefined {
   for (const [name, options] of authenticators) {
-    const { type, principal = NOTHING } = options as unknown as Seen;
-    if (type === "sallyport") return { name, principal };
+    if (options.type === "sallyport") return { name, principal: options.principal };
   }
   return undefined;
 }
-
-interface Seen {
-  readonly type: string;
-  readonly principal?: ClientPrincipalOptions | undefined;
-}
-
-const NOTHING = clientPrincipalSchema.parse({});

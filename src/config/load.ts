@@ -25,6 +25,7 @@ import { expand, type ExpandSources, type Expansion } from "./expand.ts";
 import { findProblems, findWarnings, type Subject } from "./find-problems.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 import { type Path, pathKey } from "../wire/document/place.ts";
+import { withOwnIssuer } from "./own-issuer.ts";
 import { readPolicies, readShadowFiles } from "./policy-files.ts";
 import { gatherTests, type PolicyTests } from "./policy-tests.ts";
 import { publish, type PublishedBundle } from "./publish.ts";
@@ -198,7 +199,8 @@ function readParts(
     ...(secretsElsewhere ? { standIn } : {}),
   };
   const expansion = expand(written, reading);
-  const { draft, problems } = createDraft(expansion.value, expansion.written, { ownOnly });
+  const whole = withOwnIssuer(expansion.value);
+  const { draft, problems } = createDraft(whole, expansion.written, { ownOnly });
   const policies =
     bundle === undefined
       ? sidecar

@@ -22,6 +22,7 @@ import {
   encodeBundle,
 } from "./bundle.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
+import { publishedOwnIssuer } from "./own-issuer.ts";
 import { publishedClientRoles } from "./client-words.ts";
 import { publicFiles } from "./public-files.ts";
 import type { Descriptions } from "./descriptions.ts";
@@ -123,9 +124,10 @@ function emptyBundle(source: PublishSource, files: readonly FileAt[]): Bundle {
   });
 }
 
-/** As they are written, with what policies have to know of clients, which are not published. */
+/** As they are written, with what policies have to know of clients, and the issuer of our own keys. */
 function publishedAuthenticators({ written, config }: PublishSource): Record<string, unknown> {
-  return { ...publishedClientRoles(mappingAt(written, ["authenticators"]), config) };
+  const given = publishedOwnIssuer(mappingAt(written, ["authenticators"]), config);
+  return { ...publishedClientRoles(given, config) };
 }
 
 /** A set without any policy would be refused. */

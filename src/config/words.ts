@@ -113,12 +113,14 @@ export function wordsBeside(
   chosen: Chosen,
 ): BundleWords {
   const given = publishedClientRoles(mappingAt(written, ["authenticators"]), config);
+  // A key stands for principals of any of them, also of those that this proxy does not need.
+  const all = Object.values(config.authenticators).some(({ type }) => type === "sallyport");
   const authenticators = Object.entries(config.authenticators)
-    .filter(([name]) => !chosen.authenticators.has(name))
-    .map(([name, options]) => {
-      const roles = valueAt(given, [name, "principal", "roles", "allow"]);
-      return [name, { ...authenticatorWords(options), bareRoles: roles ?? [] }];
-    });
+    .filter(([name]) => all || !chosen.authenticators.has(name))
+    .map(([name, options]) => [
+      name,
+      { ...authenticatorWords(options), bareRoles: writtenRoles(given[name]) },
+    ]);
   const services = Object.entries(mappingAt(written, ["services"]))
     .filter(([name]) => !chosen.services.has(name))
     .map(([name, service]) => [
@@ -137,6 +139,17 @@ export function wordsBeside(
       ? {}
       : { admin: only(valueAt(written, ["admin"]), ["attributes"]) }),
   };
+}
+
+/** Where authenticators name bare roles: in one list, or in each of their patterns. */
+function writtenRoles(options: unknown): readonly unknown[] {
+  const matches = valueAt(options, ["match"]);
+  const lists = [
+    valueAt(options, ["principal", "roles", "allow"]),
+    ...(Array.isArray(matches) ? matches : []).map((one) => valueAt(one, ["roles"])),
+  ];
+  const roles = lists.flatMap((list) => (Array.isArray(list) ? (list as unknown[]) : []));
+  return [...new Set(roles)];
 }
 
 /** What is a name there must not be taken for an expression. */

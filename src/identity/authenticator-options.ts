@@ -17,8 +17,10 @@ import {
   kubernetesOptionsSchema,
   mapKubernetesFiles,
 } from "./kubernetes-options.ts";
+import { clientWords } from "./claims/client-principal.ts";
 import { claimWords, type PrincipalOptions } from "./claims/principal-options.ts";
 import type { Grant } from "./claims/static-principal-options.ts";
+import { sallyportOptionsSchema } from "./sallyport-options.ts";
 import { bundleFile, mapBundleFiles, type TrustBundleOptions } from "./spiffe/trust-options.ts";
 import { WORKLOAD_API } from "./spiffe/workload-api-options.ts";
 
@@ -31,6 +33,7 @@ export const authenticatorSchema = z.discriminatedUnion("type", [
   kubernetesOptionsSchema,
   mtlsOptionsSchema,
   jwtSvidOptionsSchema,
+  sallyportOptionsSchema,
 ]);
 
 export type AuthenticatorOptions = z.output<typeof authenticatorSchema>;
@@ -152,6 +155,15 @@ const DESCRIPTIONS: {
         typeof bundle === "string" ? { ...file, holds: "jwt-bundle" as const } : file,
       ),
     mapFiles: (options, change) => ({ ...options, bundle: mapBundleFiles(options.bundle, change) }),
+  },
+  sallyport: {
+    words: ({ principal }) => clientWords(principal),
+    grants: () => ({ scopedRoles: true, groups: true, subjectPrefix: undefined }),
+    // Where it is left out, it is filled in before anybody asks.
+    tokens: ({ issuer }) => (issuer === undefined ? undefined : { by: "issuer", issuer }),
+    audience: () => "none",
+    files: () => [],
+    mapFiles: (options) => options,
   },
 };
 

@@ -7,7 +7,7 @@
  */
 import { type AuthenticatorOptions, tokensOf } from "./authenticator-options.ts";
 
-const OAUTH: ReadonlySet<string> = new Set(["jwt", "introspection"]);
+const OAUTH: ReadonlySet<string> = new Set(["jwt", "introspection", "sallyport"]);
 
 /** Its issuer; undefined where there is none that a client could go to. */
 export function authorizationServerOf(options: AuthenticatorOptions): string | undefined {

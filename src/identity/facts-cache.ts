@@ -142,12 +142,21 @@ class TwoGenerations implements FactsCache {
   }
 }
 
+const NONE: readonly never[] = [];
+
 function weigh(facts: CredentialFacts): number {
-  const { principal, device } = facts;
+  const { principal, device, narrowed = NONE, ancestors = NONE } = facts;
   let bytes = ENTRY_BYTES + text(principal.subject) + text(facts.tokenId) + text(facts.clientId);
   bytes += text(facts.acr) + texts(facts.amr) + texts(facts.audience ?? []) + texts(facts.scopes);
   bytes += texts(principal.roles) + texts(principal.groups) + attributeBytes(principal.attributes);
   if (device !== undefined) bytes += text(device.subject) + attributeBytes(device.attributes);
+  for (const { type, ...members } of narrowed) {
+    bytes += text(type);
+    for (const names of Object.values(members)) bytes += texts(names ?? NONE);
+  }
+  for (const { authenticator, id, principal: owner } of ancestors) {
+    bytes += 64 + text(authenticator) + text(id) + text(owner?.subject);
+  }
   if (facts.actor !== undefined) bytes += text(facts.actor.subject) + texts(facts.actor.behind);
   return bytes;
 }

@@ -33,3 +33,11 @@ export interface PublishedKey {
   /** The machine that signs with it; undefined: the authority does, or this process itself. */
   readonly machine?: string | undefined;
 }
+
+/** What the authority says of its keys, as it was last heard. Synchronous: asked on requests. */
+export interface PublishedKeys {
+  /** Changes whenever the list may have. */
+  readonly version: number;
+  /** Those of a use that the authority itself signs with. */
+  of(use: KeyUse): readonly PublishedKey[];
+}

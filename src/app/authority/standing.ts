@@ -48,11 +48,17 @@ export function createStanding(
     log,
     metrics,
     apiKeys,
-  }: Pick<Instruments, "clock" | "timers" | "log" | "metrics" | "apiKeys">,
+    publishedKeys,
+  }: Pick<Instruments, "clock" | "timers" | "log" | "metrics" | "apiKeys" | "publishedKeys">,
 ): Standing {
   const { maxStalenessMs } = options;
   const revocations = createRevocationList({ maxStalenessMs }, { clock, timers, log, metrics });
   let keys: readonly PublishedKey[] = [];
+  /** What it signed counts no more: open streams are decided again. */
+  const keysAre = (published: readonly PublishedKey[]): void => {
+    keys = published;
+    if (publishedKeys.apply(published)) revocations.moved();
+  };
   let authorities: readonly string[] = [];
   let position: FeedPosition | undefined;
   let callOff = timers.after(LIMITS.reportMs, report);
@@ -75,7 +81,7 @@ export function createStanding(
         mac: change.apiKeyMac,
       };
       if (apiKeys.apply(news, { reset })) revocations.moved();
-      keys = change.keys ?? keys;
+      if (change.keys !== undefined) keysAre(change.keys);
       authorities = change.authorities ?? authorities;
       position = at;
     },
