@@ -7,18 +7,19 @@ import { loadConfig, loadOwn } from "../config/load.ts";
 import { describeRoutes, testWorld } from "../config/policy-tests.ts";
 import { bundlesFolder, newestBundle } from "../config/unpack-bundle.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";
+import { isJsonObject, parseJson } from "../model/json.ts";
 import type { AttributeValue } from "../model/principal.ts";
 import { REASONS } from "../model/reason.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { systemClock } from "../platform/clock.ts";
 import { explainPolicies } from "../policy/explain/explanation.ts";
 import { openExplainable } from "../policy/explain/open-explainable.ts";
-import type { WrittenRequest } from "../policy/testing/test-format.ts";
+import { requestMapping, type WrittenRequest } from "../policy/testing/test-format.ts";
 import { createPrincipalReader, type Report } from "../policy/testing/test-principals.ts";
 import { type Asked, readRequest, takes } from "../policy/testing/test-requests.ts";
 import { sayNotTaken } from "../policy/testing/read-tests.ts";
 import { explanationJson } from "../review/explain-decision.ts";
-import { questionText } from "./explanation-text.ts";
+import { actionRow, questionText } from "./explanation-text.ts";
 
 export interface QuestionOptions {
   readonly config: string;
@@ -32,6 +33,18 @@ export interface QuestionOptions {
   readonly scope: readonly string[];
   /** `name: value` each. */
   readonly header: readonly string[];
+  readonly amr: readonly string[];
+  readonly acr?: string | undefined;
+  /** Seconds since the login. */
+  readonly age?: string | undefined;
+  readonly bound?: boolean | undefined;
+  /** JSON: declared values, as policies see them. */
+  readonly body?: string | undefined;
+  /** JSON: `{"tool":"search"}`. */
+  readonly rpc?: string | undefined;
+  /** `Device::"corp/laptop-7"`, or a JSON object with `id` and what else a case says of one. */
+  readonly device?: string | undefined;
+  readonly workload?: string | undefined;
   readonly ip?: string | undefined;
   /** RFC 3339; now when left out. */
   readonly time?: string | undefined;
@@ -56,6 +69,7 @@ export async function explainQuestion(
   const rows: [string, string][] = [
     ["request", `${method} ${request.host}${request.path}`],
     ["route", request.route],
+    ...actionRow(request.action, request.method),
     ["caller", `${policies.principal}, from ${request.ip}`],
     ["time", new Date(request.timeMs).toISOString()],
   ];
@@ -132,9 +146,10 @@ function attributeOf(text: string, type: string | undefined): AttributeValue {
 
 function writtenRequest(
   [method, url]: readonly [string, string],
-  { header, scope, ip, time = new Date(systemClock.now()).toISOString() }: QuestionOptions,
+  options: QuestionOptions,
   report: Report,
 ): WrittenRequest | undefined {
+  const { header, scope, ip, time = new Date(systemClock.now()).toISOString() } = options;
   const headers: Record<string, string[]> = {};
   for (const text of header) {
     const [name, value] = halves(text, ":");
@@ -146,6 +161,8 @@ function writtenRequest(
   }
   const [path, query] = halves(url, "?");
   const target = url.startsWith("/") ? { path, ...(query !== undefined && { query }) } : { url };
+  const parts = writtenParts(options, report);
+  if (parts === undefined) return undefined;
   return {
     method,
     ...target,
@@ -153,7 +170,54 @@ function writtenRequest(
     scopes: scope,
     time,
     ...(ip === undefined ? {} : { ip }),
+    ...parts,
   };
+}
+
+/** What a case of a test file would say: held against the schema of one, so that the same is refused. */
+function writtenParts(options: QuestionOptions, report: Report): WrittenRequest | undefined {
+  const { amr, acr, age, bound } = options;
+  const authn = {
+    ...(amr.length === 0 ? {} : { amr }),
+    ...(acr === undefined ? {} : { acr }),
+    ...(age === undefined ? {} : { age: /^\d{1,15}$/.test(age) ? Number(age) : age }),
+    ...(bound === true ? { bound } : {}),
+  };
+  const parts: Record<string, unknown> = Object.keys(authn).length === 0 ? {} : { authn };
+  for (const name of ["body", "rpc", "device", "workload"] as const) {
+    const { [name]: text } = options;
+    if (text === undefined) continue;
+    const isName = (name === "device" || name === "workload") && !text.startsWith("{");
+    const value = isName ? text : jsonOf(text);
+    if (value === undefined) {
+      report([], `--${name} is no JSON object`, OPTION_FORMS[name] ?? "");
+      return undefined;
+    }
+    parts[name] = value;
+  }
+  const { data, error } = requestMapping.safeParse(parts);
+  for (const { path, message } of error?.issues ?? []) {
+    const [first = "", ...further] = path.map(String);
+    const option = first === "authn" ? further.join(".") : [first, ...further].join(".");
+    report([], `--${option}: ${message}`, OPTION_FORMS[first] ?? "seconds, 0 or more");
+  }
+  return data;
+}
+
+const OPTION_FORMS: Readonly<Record<string, string>> = {
+  body: 'such as {"amount":1500}',
+  rpc: 'such as {"tool":"search"}',
+  device: 'Device::"corp/laptop-7", or {"id":"…","attributes":{…}}',
+  workload: 'Workload::"mesh/spiffe://…", or {"id":"…","attributes":{…}}',
+};
+
+function jsonOf(text: string): unknown {
+  try {
+    const value = parseJson(text);
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function halves(text: string, separator: string): [string, string | undefined] {

@@ -15,6 +15,7 @@ export function decisionText(explained: ExplainedDecision): string {
     ["decision", `${record.decisionId}, ${record.time}, listener ${record.listener}`],
     ["request", `${method ?? "(unreadable)"} ${host ?? ""}${path ?? ""}`],
     record.issue === undefined ? ["route", routeText(record)] : ["key", keyText(record)],
+    ...(record.issue === undefined ? actionRow(record.action, method) : []),
     ["caller", callerText(explained)],
     ...(record.detail === undefined ? [] : [["detail", record.detail] as [string, string]]),
     ...(completion === undefined
@@ -45,6 +46,16 @@ export function questionText(
     table(rows.map((row) => row.map(plain))),
     ...policiesText(policies),
   ].join("");
+}
+
+/** Where policies were asked about more than the method: an operation of a description, or of ours. */
+export function actionRow(
+  action: string | undefined,
+  method: string | undefined,
+): readonly [string, string][] {
+  if (action === undefined || action === method) return [];
+  const isOwn = action.startsWith("admin:") || !action.includes(":");
+  return [[isOwn ? "action" : "operation", action]];
 }
 
 const VERDICTS: Readonly<Record<PolicyExplanation["decision"], string>> = {

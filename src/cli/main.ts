@@ -207,7 +207,10 @@ function addPolicyCommands(policy: Command, exit: (code: number) => void): void 
       );
   about(policy.command("who-can"))
     .description("who may do something, of those who are known: yes, no, or on what it depends")
-    .argument("<action>", "GET, billing:getInvoice, admin:listWorkloads, …")
+    .argument(
+      "<action>",
+      "GET, billing:getInvoice, admin:listWorkloads, …, or a group: read, write",
+    )
     .argument("<resource>", 'a route, Service::"name", or Admin')
     .action(async (action: string, resource: string, options: AnswerOptions) => {
       exit(await whoCan(action, resource, options));
@@ -285,6 +288,14 @@ function addExplainCommand(command: Command, exit: Exit): void {
     .option("--attribute <name=value>", "with --as: of the caller (repeatable)", collect, [])
     .option("--scope <scope>", "with --as: of the token (repeatable)", collect, [])
     .option("--header <name: value>", "with --as: of the request (repeatable)", collect, [])
+    .option("--amr <method>", "with --as: how the caller logged in (repeatable)", collect, [])
+    .option("--acr <class>", "with --as: of the login")
+    .option("--age <seconds>", "with --as: since the login")
+    .option("--bound", "with --as: the credential is bound to a key, and its proof was checked")
+    .option("--body <json>", "with --as: what policies see of the body, as a JSON object")
+    .option("--rpc <json>", 'with --as: what the message asks for, such as {"tool":"search"}')
+    .option("--device <principal>", "with --as: the caller's device, or a JSON object with its id")
+    .option("--workload <principal>", "with --as: whose certificate the connection has, likewise")
     .option("--ip <address>", "with --as: of the caller")
     .option("--time <time>", "with --as: RFC 3339 (now when left out)");
   command.action(

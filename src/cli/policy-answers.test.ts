@@ -70,6 +70,25 @@ test("whoCan() prints a line for each caller, with the clause on which it depend
   );
 });
 
+test("whoCan() answers for each action of a group", async (context) => {
+  const config = configuration(context);
+  const options = { config, format: "text", context: ["path=/shop/1"] } as const;
+  const lines = async (action: string) =>
+    (await printed((write) => whoCan(action, "shop", { ...options, write })))
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.replaceAll(/ +/g, " "));
+  assert.deepEqual(await lines("read"), [
+    "User of corp GET no nothing permits it",
+    'User of corp in Role::"Reader" GET yes readers',
+  ]);
+  assert.deepEqual(await lines("write"), [
+    "User of corp PUT no nothing permits it",
+    'User of corp in Role::"Reader" PUT no nothing permits it',
+  ]);
+  await assert.rejects(whoCan("raed", "shop", options), /did you mean "read"/);
+});
+
 test("whatCan() prints a line for each action that the caller can come to", async (context) => {
   const config = configuration(context);
   const options = { config, format: "text", context: ["path=/shop/1"] } as const;

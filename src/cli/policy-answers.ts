@@ -11,7 +11,7 @@ import { suggest } from "../model/suggest.ts";
 import { systemClock } from "../platform/clock.ts";
 import { answer, type Answer, type KnownContext } from "../policy/answers/answer.ts";
 import { callerOf, knownCallers } from "../policy/answers/known-callers.ts";
-import { PRINCIPAL_TYPES } from "../policy/cedar-names.ts";
+import { PRINCIPAL_TYPES, READ, sallyportUid, WRITE } from "../policy/cedar-names.ts";
 import { groupFault, roleFault } from "../policy/asserted-names.ts";
 import { compileVerified, verifyPolicies } from "../policy/compile-policies.ts";
 import { clausedPolicies } from "../policy/explain/claused-policies.ts";
@@ -49,17 +49,32 @@ export async function whoCan(
   const context = contextOf(options.context);
   const targets = targetsOf(subject, resource);
   const rows = targets.flatMap((target) => {
-    if (!target.actions.some(({ id }) => id === action)) return [];
-    return knownCallers(subject, target).map((caller) => ({
-      who: caller.who,
-      action,
-      resource: uidText(target),
-      ...answer(set, caller, { target, action, context }),
-    }));
+    const callers = knownCallers(subject, target);
+    return actionsOf(target, action).flatMap((one) =>
+      callers.map((caller) => ({
+        who: caller.who,
+        action: one,
+        resource: uidText(target),
+        ...answer(set, caller, { target, action: one, context }),
+      })),
+    );
   });
   if (rows.length === 0) throw unknownAction(action, targets);
-  print(rows, options, ({ who, resource: on }) => (targets.length > 1 ? [who, on] : [who]));
+  const isGroup = rows.some((row) => row.action !== action);
+  print(rows, options, ({ who, action: one, resource: on }) => [
+    who,
+    ...(isGroup ? [one] : []),
+    ...(targets.length > 1 ? [on] : []),
+  ]);
   return 0;
+}
+
+/** The action itself, or all that are in the group of that name: `read`, `billing/invoices`, a method's operations. */
+function actionsOf({ actions }: Target, name: string): readonly string[] {
+  const { key } = sallyportUid("Action", name);
+  return actions
+    .filter(({ id, ancestors }) => id === name || ancestors.has(key))
+    .map(({ id }) => id);
 }
 
 export async function whatCan(principal: string, options: WhatOptions): Promise<number> {
@@ -150,7 +165,7 @@ function targetsOf({ targets }: FindingSubject, resource: string): readonly Targ
 
 function unknownAction(action: string, targets: readonly Target[]): ConfigError {
   const ids = [...new Set(targets.flatMap(({ actions }) => actions.map(({ id }) => id)))];
-  const close = suggest(action, ids);
+  const close = suggest(action, [...ids, READ, WRITE]);
   const remedy =
     close === undefined ? `one of ${ids.slice(0, 10).join(", ")}` : `did you mean "${close}"?`;
   return refused(

@@ -161,6 +161,9 @@ test("a request that was never made is asked of the policies that the configurat
     [['Workload::"test/x"', "GET"], /--as PRINCIPAL METHOD URL/],
     [["Anonymous", "GET", "/x", "--attribute", "a"], /name=value/],
     [["Anonymous", "GET", "/x", "--header", "a"], /name: value/],
+    [["Anonymous", "GET", "/x", "--age", "soon"], /--age: /],
+    [["Anonymous", "GET", "/x", "--body", "[1]"], /--body is no JSON object/],
+    [["Anonymous", "GET", guarded, "--body", '{"amount":1}'], /nothing of bodies/],
   ] as const) {
     const { status, text } = askAs(...args);
     assert.equal(status, 2, text);

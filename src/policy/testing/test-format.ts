@@ -101,7 +101,8 @@ const requestObject = z.strictObject({
     .optional(),
 });
 
-const requestMapping = requestObject.readonly();
+/** A request as cases write it. */
+export const requestMapping = requestObject.readonly();
 
 /** What a request says beside its method and its route: the context of a question from elsewhere. */
 export const requestContextSchema = requestObject
