@@ -3,16 +3,19 @@
  * not (a proxy has no store) is left out, and the API says so (`not-here`).
  */
 import type { ApiKeyOptions } from "../identity/api-key-options.ts";
+import type { ClientPrincipalOptions } from "../identity/claims/client-principal.ts";
 import type { ApiKeyRegister } from "../keys/api-key-register.ts";
 import type { ClientRegister } from "../keys/client-register.ts";
 import type { CertificateAuthority } from "../keys/certificate-authority.ts";
 import type { KeyManager } from "../keys/key-manager.ts";
 import type { RevocationRegister } from "../keys/revocation-register.ts";
+import type { ClientProfile } from "../model/clients.ts";
 import type { EvaluationDesk } from "../model/authzen.ts";
 import type { JsonObject } from "../model/json.ts";
 import type { Clock, Log } from "../model/ports.ts";
 import type { Store } from "../model/store.ts";
 import type { WorkloadRegister } from "../model/workloads.ts";
+import type { PolicyRoles } from "../policy/policy-roles.ts";
 
 export interface AdminDeps {
   readonly clock: Clock;
@@ -111,7 +114,14 @@ export interface RunningConfig {
   readonly routes: readonly RouteView[];
   readonly services: readonly ServiceView[];
   readonly authenticators: readonly AuthenticatorView[];
+  /** Clients of the token endpoint that it declares; left out: none. */
+  readonly clients?: readonly DeclaredClientView[] | undefined;
+  /** Roles that its policies know; left out where that is not known here. */
+  readonly policyRoles?: PolicyRoles | undefined;
 }
+
+/** How it proves who it is stands in the configuration. */
+export type DeclaredClientView = ClientProfile;
 
 export interface RouteView {
   readonly name: string;
@@ -146,6 +156,8 @@ export interface AuthenticatorView {
   readonly issuer: string | undefined;
   /** Of one that takes API keys: what they can be. */
   readonly apiKeys?: ApiKeyOptions | undefined;
+  /** Of the one that knows our own keys: what clients of the token endpoint can be. */
+  readonly clients?: ClientPrincipalOptions | undefined;
   /** Undefined where that is not known here. */
   readonly keys:
     | {

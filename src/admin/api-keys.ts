@@ -15,6 +15,7 @@ import { cursorOf, nextSchema, pageOf, pageQuery } from "./paging.ts";
 import { found, present } from "./present.ts";
 import { AdminProblem, type Fault } from "./problem.ts";
 import { reasonSchema } from "./text.ts";
+import { unknownRoles } from "./unknown-roles.ts";
 
 const LIMITS = {
   /** Of a key of which nobody has said how long it lasts, where its authenticator allows so much. */
@@ -61,6 +62,7 @@ const madeSchema = z
     apiKey: shownSchema,
     key: z.string().describe("The key itself, shown once. Whoever has it is its owner."),
     former: shownSchema.optional().describe("The key that it takes the place of."),
+    warnings: z.array(z.string()).describe("What is taken and hardly meant."),
   })
   .meta({ id: "MadeApiKey", description: "A new API key, with its text." });
 
@@ -94,6 +96,12 @@ export const apiKeyOperations: readonly Operation[] = [
           .string()
           .optional()
           .describe("Only those of this owner; pages may then be short, or empty with a `next`."),
+        unusedSince: z.iso
+          .datetime({ offset: true })
+          .optional()
+          .describe(
+            "Only those that are good, are older and let nobody in since then; pages may then be short, or empty with a `next`.",
+          ),
       }),
       answers: {
         status: 200,
@@ -102,16 +110,18 @@ export const apiKeyOperations: readonly Operation[] = [
       },
       problems: [404],
     },
-    async ({ query: { authenticator, owner, ...query } }, deps) => {
+    async ({ query: { authenticator, owner, unusedSince, ...query } }, deps) => {
       const page = pageOf(query);
+      const nowMs = deps.clock.now();
+      const sinceMs = unusedSince === undefined ? undefined : Date.parse(unusedSince);
       const keys = await registerOf(deps).list(page);
       const last = keys.length < page.limit ? undefined : keys.at(-1);
       const wanted = keys.filter(
         (key) =>
           (authenticator === undefined || key.authenticator === authenticator) &&
-          (owner === undefined || key.owner === owner),
+          (owner === undefined || key.owner === owner) &&
+          (sinceMs === undefined || isUnused(key, { sinceMs, nowMs })),
       );
-      const nowMs = deps.clock.now();
       return {
         body: {
           apiKeys: wanted.map((key) => shown(key, nowMs)),
@@ -144,10 +154,14 @@ export const apiKeyOperations: readonly Operation[] = [
       const register = registerOf(deps);
       const options = await optionsOf(grant.authenticator, deps);
       await refuseUnfit(grant, options, deps);
+      const { authenticator, roles } = grant;
+      const { allow } = options.principal.roles;
+      const warnings = unknownRoles({ authenticator, allow, roles }, await deps.config.running());
       const nowMs = deps.clock.now();
       const expiresMs = expiryOf(expires, { nowMs, options });
       const { prefix } = options;
-      return madeAnswer(await register.create(grant, { prefix, expiresMs, by }), nowMs);
+      const key = await register.create(grant, { prefix, expiresMs, by });
+      return madeAnswer({ ...key, warnings }, nowMs);
     },
   ),
   operation(
@@ -340,7 +354,12 @@ function answer(key: ApiKey, nowMs: number): Answer {
 }
 
 function madeAnswer(
-  { key, text, former }: MadeApiKey & { readonly former?: ApiKey },
+  {
+    key,
+    text,
+    former,
+    warnings = [],
+  }: MadeApiKey & { readonly former?: ApiKey; readonly warnings?: readonly string[] },
   nowMs: number,
 ): Answer {
   return {
@@ -348,10 +367,21 @@ function madeAnswer(
       apiKey: shown(key, nowMs),
       key: text,
       ...(former === undefined ? {} : { former: shown(former, nowMs) }),
+      warnings,
     },
     number: key.number,
     location: `/v1/api-keys/${key.id}`,
   };
+}
+
+/** Of what nobody would miss: a key that is new was not used either. */
+function isUnused(
+  key: ApiKey,
+  { sinceMs, nowMs }: { readonly sinceMs: number; readonly nowMs: number },
+): boolean {
+  const state = stateOf(key, nowMs);
+  const isGood = state === "active" || state === "replaced";
+  return isGood && Math.max(key.usedMs ?? 0, key.createdMs) < sinceMs;
 }
 
 function stateOf({ revoked, expiresMs, replacedBy }: ApiKey, nowMs: number) {

@@ -2,6 +2,7 @@
 import { createAdminApi, type AdminApi, openApiDocument } from "./api.ts";
 import type { AdminDeps } from "./admin-deps.ts";
 import { apiKeyOperations } from "./api-keys.ts";
+import { clientOperations } from "./clients.ts";
 import { bundleOperations } from "./bundles.ts";
 import { configOperations } from "./config.ts";
 import { decisionOperations } from "./decisions.ts";
@@ -24,6 +25,7 @@ const OPERATIONS: readonly Operation[] = [
   ...workloadOperations,
   ...revocationOperations,
   ...apiKeyOperations,
+  ...clientOperations,
   ...keyOperations,
   ...rootOperations,
   ...bundleOperations,

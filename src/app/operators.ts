@@ -8,11 +8,14 @@ import type {
 } from "../admin/admin-deps.ts";
 import { type AdminHandlerDeps, createAdminHandler } from "../admin/admin-handler.ts";
 import type { MetricsText, Readiness } from "../admin/health.ts";
+import { isKeeper } from "../authority/authority-options.ts";
+import { keysAuthenticator } from "../config/keys-authenticator.ts";
 import type { Config } from "../config/schema.ts";
 import type { GateDeps } from "../gate/step.ts";
 import { endpointName } from "../http/endpoint.ts";
 import { tokensOf } from "../identity/authenticator-options.ts";
 import type { JsonObject } from "../model/json.ts";
+import { policyRoles } from "../policy/policy-roles.ts";
 import { productVersion, runtimeVersion } from "../platform/version.ts";
 import { createExplainer } from "../review/explain-thread.ts";
 import type { Backing } from "./authority/backing.ts";
@@ -123,6 +126,8 @@ function runningConfig(parts: OperatorParts): RunningConfig {
     }),
     services: Object.entries(config.services).map((entry) => serviceView(entry, instruments)),
     authenticators: authenticatorViews(parts, config),
+    clients: clientViews(config),
+    policyRoles: rolesOf(parts.prepared()),
   };
 }
 
@@ -141,8 +146,28 @@ function serviceView(
   return { name, balance: options.balance, endpoints: shown ?? written, waiting: view?.waiting };
 }
 
+function clientViews({ authority }: Config): RunningConfig["clients"] {
+  if (!isKeeper(authority)) return undefined;
+  return Object.entries(authority.clients ?? {}).map(([id, { roles, groups, attributes }]) => {
+    return { id, roles, groups, attributes };
+  });
+}
+
+/** Asked once for each set of policies. */
+const ROLES = new WeakMap<Prepared["policies"], RunningConfig["policyRoles"]>();
+
+function rolesOf({ policies }: Prepared): RunningConfig["policyRoles"] {
+  let known = ROLES.get(policies);
+  if (known === undefined) {
+    known = policyRoles(policies);
+    ROLES.set(policies, known);
+  }
+  return known;
+}
+
 function authenticatorViews(parts: OperatorParts, config: Config): AuthenticatorView[] {
   const running = parts.snapshot().authenticators();
+  const ours = keysAuthenticator(Object.entries(config.authenticators));
   return Object.entries(config.authenticators).map(([name, options]) => {
     const tokens = tokensOf(options);
     return {
@@ -150,6 +175,7 @@ function authenticatorViews(parts: OperatorParts, config: Config): Authenticator
       type: options.type,
       issuer: tokens?.by === "issuer" ? tokens.issuer : undefined,
       apiKeys: options.type === "api-key" ? options : undefined,
+      clients: name === ours?.name ? ours.principal : undefined,
       keys: running.get(name)?.keys(),
     };
   });

@@ -381,7 +381,73 @@ export interface MadeApiKey {
           | undefined;
       }
     | undefined;
+  /** What is taken and hardly meant. */
+  readonly warnings: readonly string[];
 }
+
+/** A client of the token endpoint. */
+export interface Client {
+  readonly id: string;
+  /** For operators. */
+  readonly label?: string | undefined;
+  readonly roles: readonly string[];
+  readonly groups: readonly string[];
+  readonly attributes: Readonly<Record<string, string | boolean | number | readonly string[]>>;
+  /** `declared`: it stands in the configuration of the authority, and is changed there. */
+  readonly source: "declared" | "registered";
+  /** `keyless`: nothing is registered by which it could prove who it is. */
+  readonly state: "active" | "disabled" | "keyless";
+  /** How it proves who it is; empty for one that is declared, where it stands there. */
+  readonly keys: readonly ClientKey[];
+  /** Absent for one that is declared. */
+  readonly created?: string | undefined;
+  readonly createdBy?: string | undefined;
+  /** When it last got a key, to within some minutes; absent: not that we know. */
+  readonly used?: string | undefined;
+  readonly disabled?:
+    | {
+        readonly at: string;
+        readonly by: string;
+        readonly reason?: string | undefined;
+      }
+    | undefined;
+}
+
+/** A way in which a client proves who it is. */
+export interface ClientKey {
+  /** What names it in calls: of a key its RFC 7638 thumbprint, of a certificate its `x5t#S256`. */
+  readonly id: string;
+  readonly type: "key" | "certificate" | "secret";
+  /** Of a key: its public half. */
+  readonly jwk?: Readonly<Record<string, string | readonly string[]>> | undefined;
+  readonly added: string;
+  readonly addedBy: string;
+}
+
+/** A client, with what was added to it. */
+export interface MadeClient {
+  readonly client: Client;
+  readonly added?: ClientKey | undefined;
+  /** The client secret, shown once. Whoever has it is the client. */
+  readonly secret?: string | undefined;
+  /** What is taken and hardly meant. */
+  readonly warnings: readonly string[];
+}
+
+/** A further way in which a client proves who it is. */
+export type NewClientKey =
+  | {
+      /** Public key (RFC 7517), for `private_key_jwt`. A private one is refused. */
+      readonly jwk: Readonly<Record<string, string | boolean | readonly string[]>>;
+    }
+  | {
+      /** Thumbprint of the certificate that it shows (`x5t#S256` of RFC 8705). */
+      readonly certificate: string;
+    }
+  | {
+      /** Makes a client secret: for clients that can do nothing better. */
+      readonly insecureSecret: true;
+    };
 
 /** A key that signs, signed, or is to sign. */
 export interface Key {
@@ -759,6 +825,8 @@ export interface AdminClient {
     readonly authenticator?: string | undefined;
     /** Only those of this owner; pages may then be short, or empty with a `next`. */
     readonly owner?: string | undefined;
+    /** Only those that are good, are older and let nobody in since then; pages may then be short, or empty with a `next`. */
+    readonly unusedSince?: string | undefined;
   }): Promise<
     AdminAnswer<{
       readonly apiKeys: readonly ApiKey[];
@@ -837,6 +905,96 @@ export interface AdminClient {
         }
       | undefined;
   }): Promise<AdminAnswer<ApiKey>>;
+  /** Clients of the token endpoint, declared and registered. */
+  listClients(input?: {
+    /** Most entries of the page, from 1 to 500; 100 when left out. */
+    readonly limit?: number | undefined;
+    /** The `next` of the page before. */
+    readonly cursor?: string | undefined;
+    /** Only registered ones that are older and got no key since then; pages may then be short, or empty with a `next`. */
+    readonly unusedSince?: string | undefined;
+  }): Promise<
+    AdminAnswer<{
+      readonly clients: readonly Client[];
+      /** Cursor of the page after this one; absent where there is none. */
+      readonly next?: string | undefined;
+    }>
+  >;
+  /** Registers a client of the token endpoint. */
+  createClient(input: {
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+    readonly body: {
+      /** `client_id`, and the subject of its principal. */
+      readonly id: string;
+      /** For operators. */
+      readonly label?: string | undefined;
+      /** Roles of its principal, as `principal.roles` of the authenticator says. */
+      readonly roles?: readonly string[] | undefined;
+      /** Groups of its principal. */
+      readonly groups?: readonly string[] | undefined;
+      /** Values of the attributes that the authenticator of type `sallyport` declares. */
+      readonly attributes?:
+        | Readonly<Record<string, string | boolean | number | readonly string[]>>
+        | undefined;
+      readonly key?: NewClientKey | undefined;
+    };
+  }): Promise<AdminAnswer<MadeClient>>;
+  /** One client. */
+  getClient(input: {
+    /** `client_id`. */
+    readonly id: string;
+  }): Promise<AdminAnswer<Client>>;
+  /** Forgets a client; what it got until now is dead. */
+  removeClient(input: {
+    /** `client_id`. */
+    readonly id: string;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+  }): Promise<AdminAnswer<undefined>>;
+  /** A further key, certificate or secret; those that it has stay good. Change a key over in three steps: add the new one, let the client use it, remove the former one. Up to 16 of them at a time. */
+  addClientKey(input: {
+    /** `client_id`. */
+    readonly id: string;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+    readonly body: NewClientKey;
+  }): Promise<AdminAnswer<MadeClient>>;
+  /** From now on it does not prove that somebody is the client. What the client got with it is good until it expires: see `createRevocation`. */
+  removeClientKey(input: {
+    /** `client_id`. */
+    readonly id: string;
+    /** Id of the key, the certificate or the secret. */
+    readonly key: string;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+  }): Promise<AdminAnswer<Client>>;
+  /** It gets no key, and those that it has are good for nothing. Blocks its subject as `createRevocation` does, on every proxy that reaches the feed within a second. `enableClient` lifts that. */
+  disableClient(input: {
+    /** `client_id`. */
+    readonly id: string;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+    readonly body?:
+      | {
+          /** Why, for operators: at most 500 characters. */
+          readonly reason?: string | undefined;
+        }
+      | undefined;
+  }): Promise<AdminAnswer<Client>>;
+  /** Undoes that. */
+  enableClient(input: {
+    /** `client_id`. */
+    readonly id: string;
+    /** The ETag that it must have now, as it was read; otherwise 412. */
+    readonly ifMatch?: string | undefined;
+    /** 1 to 128 visible ASCII characters, new for each wish: the same key with the same body gets the same answer, for 24 hours. */
+    readonly idempotencyKey?: string | undefined;
+  }): Promise<AdminAnswer<Client>>;
   /** Keys that are published. */
   listKeys(input?: {
     /** Most entries of the page, from 1 to 500; 100 when left out. */
@@ -1010,6 +1168,7 @@ export function createAdminClient(transport: AdminTransport): AdminClient {
           cursor: input.cursor,
           authenticator: input.authenticator,
           owner: input.owner,
+          unusedSince: input.unusedSince,
         },
       }),
     createApiKey: (input) =>
@@ -1040,6 +1199,53 @@ export function createAdminClient(transport: AdminTransport): AdminClient {
         path: `/v1/api-keys/${encodeURIComponent(input.id)}/revoke`,
         headers: { "if-match": input.ifMatch, "idempotency-key": input.idempotencyKey },
         body: input.body,
+      }),
+    listClients: (input = {}) =>
+      transport.call({
+        method: "GET",
+        path: "/v1/clients",
+        query: { limit: input.limit, cursor: input.cursor, unusedSince: input.unusedSince },
+      }),
+    createClient: (input) =>
+      transport.call({
+        method: "POST",
+        path: "/v1/clients",
+        headers: { "idempotency-key": input.idempotencyKey },
+        body: input.body,
+      }),
+    getClient: (input) =>
+      transport.call({ method: "GET", path: `/v1/clients/${encodeURIComponent(input.id)}` }),
+    removeClient: (input) =>
+      transport.call({
+        method: "DELETE",
+        path: `/v1/clients/${encodeURIComponent(input.id)}`,
+        headers: { "if-match": input.ifMatch },
+      }),
+    addClientKey: (input) =>
+      transport.call({
+        method: "POST",
+        path: `/v1/clients/${encodeURIComponent(input.id)}/keys`,
+        headers: { "if-match": input.ifMatch, "idempotency-key": input.idempotencyKey },
+        body: input.body,
+      }),
+    removeClientKey: (input) =>
+      transport.call({
+        method: "DELETE",
+        path: `/v1/clients/${encodeURIComponent(input.id)}/keys/${encodeURIComponent(input.key)}`,
+        headers: { "if-match": input.ifMatch },
+      }),
+    disableClient: (input) =>
+      transport.call({
+        method: "POST",
+        path: `/v1/clients/${encodeURIComponent(input.id)}/disable`,
+        headers: { "if-match": input.ifMatch, "idempotency-key": input.idempotencyKey },
+        body: input.body,
+      }),
+    enableClient: (input) =>
+      transport.call({
+        method: "POST",
+        path: `/v1/clients/${encodeURIComponent(input.id)}/enable`,
+        headers: { "if-match": input.ifMatch, "idempotency-key": input.idempotencyKey },
       }),
     listKeys: (input = {}) =>
       transport.call({

@@ -3,14 +3,16 @@
  * output and by itself, so that it can be piped to where it is kept; what a person should know about it
  * goes to standard error.
  */
-import { ConfigError } from "../model/errors.ts";
 import { duration } from "../model/options.ts";
 import type { AdminClient, ApiKey, MadeApiKey } from "./admin-client.ts";
 import { AdminCallError } from "./admin-transport.ts";
 import { apiKeyFacts, apiKeyTable } from "./api-keys-text.ts";
+import { attributesOf, durationOption } from "./attribute-options.ts";
 
 const lifetimeSchema = duration({ min: "1m", max: "1100d" });
 const overlapSchema = duration({ min: "0s", max: "90d" });
+/** `--unused-for` finds what can go; nothing goes within a minute. */
+const unusedSchema = duration({ min: "1m", max: "3650d" });
 
 const LIMITS = {
   /** Of a page of the list. */
@@ -74,7 +76,7 @@ export function rotateApiKey(
     const seconds =
       overlap === undefined
         ? {}
-        : { overlapSeconds: Math.ceil(msOf(overlap, "--overlap", overlapSchema) / 1000) };
+        : { overlapSeconds: Math.ceil(durationOption(overlap, "--overlap", overlapSchema) / 1000) };
     const body = { ...seconds, ...expiresAfter(lifetime, context) };
     const { value } = await context.client.rotateApiKey({ id, body });
     return made(value, context);
@@ -82,14 +84,23 @@ export function rotateApiKey(
 }
 
 export async function listApiKeys(
-  filter: { readonly authenticator?: string | undefined; readonly owner?: string | undefined },
+  filter: {
+    readonly authenticator?: string | undefined;
+    readonly owner?: string | undefined;
+    /** A duration: only those that let nobody in for so long, and still could. */
+    readonly unusedFor?: string | undefined;
+  },
   { client, nowMs, write, hint, json }: ApiKeysContext,
 ): Promise<number> {
-  const { authenticator, owner } = filter;
+  const { authenticator, owner, unusedFor } = filter;
+  const unusedSince =
+    unusedFor === undefined
+      ? undefined
+      : new Date(nowMs() - durationOption(unusedFor, "--unused-for", unusedSchema)).toISOString();
   const keys: ApiKey[] = [];
   let cursor: string | undefined;
   do {
-    const page = { cursor, limit: LIMITS.page, authenticator, owner };
+    const page = { cursor, limit: LIMITS.page, authenticator, owner, unusedSince };
     // oxlint-disable-next-line no-await-in-loop -- each begins where the last one ended
     const { value } = await client.listApiKeys(page);
     keys.push(...value.apiKeys);
@@ -97,7 +108,8 @@ export async function listApiKeys(
   } while (cursor !== undefined);
   if (json) write(keys.map((one) => `${JSON.stringify(one)}\n`).join(""));
   else if (keys.length > 0) write(apiKeyTable(keys, nowMs()));
-  else hint("There is no such API key.");
+  else if (unusedFor === undefined) hint("There is no such API key.");
+  else hint(`All that could let somebody in did so within ${unusedFor}, or are younger.`);
   return 0;
 }
 
@@ -149,8 +161,9 @@ function made(answer: MadeApiKey, { write, hint, json }: ApiKeysContext): number
     write(`${JSON.stringify(answer)}\n`);
     return 0;
   }
-  const { apiKey, key, former } = answer;
+  const { apiKey, key, former, warnings } = answer;
   write(`${key}\n`);
+  for (const warning of warnings) hint(`sallyport: warning: ${warning}`);
   hint(
     `This is the key ${apiKey.id} of ${apiKey.owner} until ${apiKey.expires}. It is shown only now.`,
   );
@@ -170,41 +183,6 @@ function expiresAfter(
   { nowMs }: ApiKeysContext,
 ): { readonly expires?: string } {
   if (lifetime === undefined) return {};
-  const ms = msOf(lifetime, "--lifetime", lifetimeSchema);
+  const ms = durationOption(lifetime, "--lifetime", lifetimeSchema);
   return { expires: new Date(nowMs() + ms).toISOString() };
-}
-
-type AttributeValues = Record<string, string | boolean | number | string[]>;
-
-/** `tier=3` is a number, `tenant=acme` a text, `external=true` a boolean, `regions=["eu"]` a set. */
-function attributesOf(texts: readonly string[]): AttributeValues {
-  const attributes: AttributeValues = {};
-  for (const text of texts) {
-    const at = text.indexOf("=");
-    if (at < 1) throw wrong("--attribute", "not an attribute", "name=value, such as tenant=acme");
-    attributes[text.slice(0, at)] = valueOf(text.slice(at + 1));
-  }
-  return attributes;
-}
-
-function valueOf(text: string): string | boolean | number | string[] {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "boolean" || typeof value === "string") return value;
-    if (Number.isSafeInteger(value)) return value as number;
-    if (Array.isArray(value) && value.every((one) => typeof one === "string")) return value;
-  } catch {
-    // Text that is no JSON stands for itself.
-  }
-  return text;
-}
-
-function msOf(text: string, option: string, schema: typeof lifetimeSchema): number {
-  const { data, error } = schema.safeParse(text);
-  if (error !== undefined) throw wrong(option, "not a duration", error.issues[0]?.message);
-  return data;
-}
-
-function wrong(file: string, message: string, remedy: string | undefined): ConfigError {
-  return new ConfigError([{ file, message, ...(remedy !== undefined && { remedy }) }]);
 }

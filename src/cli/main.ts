@@ -19,6 +19,20 @@ import {
   rotateApiKey,
   showApiKey,
 } from "./api-keys.ts";
+import {
+  addClientKey,
+  type ClientsContext,
+  createClient,
+  type CreateClientOptions,
+  disableClient,
+  enableClient,
+  listClients,
+  removeClient,
+  removeClientKey,
+  showClient,
+} from "./clients.ts";
+import type { ProofOptions } from "./client-proof.ts";
+import { endIssuedKeys, type IssuedKeyOptions } from "./issued-keys.ts";
 import { check, type CheckOptions } from "./check.ts";
 import { demo } from "./demo.ts";
 import { drain } from "./drain.ts";
@@ -171,15 +185,20 @@ function createProgram(exit: (code: number) => void): Command {
   addRevocationCommands(program.command("revocations").description("access taken away"), exit);
   addWorkloadCommands(program.command("workloads").description("enrolled machines"), exit);
   addApiKeyCommands(
-    program
-      .command("api-keys")
-      .description("keys that callers are known by; keys: those that sign"),
+    program.command("api-keys").description("keys that callers are known by"),
     exit,
   );
-  addKeyCommands(
-    program.command("keys").description("keys that sign on our behalf; api-keys: those of callers"),
+  addClientCommands(
+    program.command("clients").description("clients of the token endpoint, and their keys"),
     exit,
   );
+  const keys = program
+    .command("keys")
+    .description(
+      "revoke, block: keys issued to services; all else: keys that the authority signs with; api-keys: those of callers",
+    );
+  addKeyCommands(keys, exit);
+  addIssuedKeyCommands(keys, exit);
   return program;
 }
 
@@ -522,6 +541,10 @@ function addApiKeyCommands(apiKeys: Command, exit: Exit): void {
   command("list", "the keys that there are, without their texts")
     .option("--authenticator <name>", "only those for this one")
     .option("--owner <owner>", "only those of this one")
+    .option(
+      "--unused-for <duration>",
+      "only those that are good and let nobody in for so long, such as 90d",
+    )
     .action(async (options: Asking & Parameters<typeof listApiKeys>[0]) => {
       exit(await listApiKeys(options, context(options)));
     });
@@ -560,6 +583,98 @@ function methodOption(): Option {
   return new Option("--method <method>", "a certificate, or a registered key that signs assertions")
     .choices(ENROLMENT_METHODS)
     .default("mtls");
+}
+
+function addClientCommands(clients: Command, exit: Exit): void {
+  const command = (name: string, description: string): Command =>
+    asking(clients.command(name)).description(description).option("--json", "for programs", false);
+  const context = (options: Asking): ClientsContext => ({
+    client: connectAdmin(options),
+    nowMs: Date.now,
+    write: (text) => void process.stdout.write(text),
+    hint,
+    json: options.json,
+  });
+  const id = new Argument("<id>", "client_id");
+  const proving = (made: Command): Command =>
+    made
+      .option("--generate-key <file>", "make a key pair here; the private key goes into this file")
+      .option("--key <file>", "its public key: PEM, a JWK, or a JWK Set of one key")
+      .option("--certificate <file>", "its certificate in PEM, or the thumbprint in base64url")
+      .option("--insecure-secret", "have a client secret made: printed once", false);
+  const several = (made: Command, flags: string, description: string): Command =>
+    made.option(flags, `${description}; may be said several times`, collect, []);
+
+  const create = proving(command("create", "register a client"))
+    .addArgument(id)
+    .option("--label <text>", "for operators");
+  several(create, "--role <role>", "roles in policies");
+  several(create, "--group <group>", "groups in policies");
+  several(create, "--attribute <name=value>", "such as tenant=acme");
+  create.action(async (given: string, options: Asking & CreateClientOptions) => {
+    exit(await createClient(given, options, context(options)));
+  });
+  command("list", "the clients that there are, declared and registered")
+    .option("--unused-for <duration>", "only those that got no key for so long, such as 90d")
+    .action(async (options: Asking & Parameters<typeof listClients>[0]) => {
+      exit(await listClients(options, context(options)));
+    });
+  command("show", "all that is known of one")
+    .addArgument(id)
+    .action(async (given: string, options: Asking) => {
+      exit(await showClient(given, context(options)));
+    });
+  proving(command("add-key", "a further way to prove who it is; those that it has stay good"))
+    .addArgument(id)
+    .action(async (given: string, options: Asking & ProofOptions) => {
+      exit(await addClientKey(given, options, context(options)));
+    });
+  command("remove-key", "take one of them away")
+    .addArgument(id)
+    .argument("<key>", "its id, as show prints it")
+    .action(async (given: string, key: string, options: Asking) => {
+      exit(await removeClientKey(given, key, context(options)));
+    });
+  command("disable", "it gets no key, and those that it has are good for nothing")
+    .addArgument(id)
+    .option("--reason <text>", "for operators")
+    .action(async (given: string, options: Asking & { readonly reason?: string }) => {
+      exit(await disableClient(given, options, context(options)));
+    });
+  command("enable", "undo that")
+    .addArgument(id)
+    .action(async (given: string, options: Asking) => {
+      exit(await enableClient(given, context(options)));
+    });
+  command("remove", "forget it: what it got until now is dead")
+    .addArgument(id)
+    .action(async (given: string, options: Asking) => {
+      exit(await removeClient(given, context(options)));
+    });
+}
+
+/** Keys that were issued to services: taken back as anything is, by the revocations. */
+function addIssuedKeyCommands(keys: Command, exit: Exit): void {
+  for (const [mode, description] of [
+    ["revoke", "issued keys: what was issued until now is dead, with all derived from it"],
+    ["block", "issued keys: nothing is good until it is lifted (sallyport revocations lift)"],
+  ] as const) {
+    const command = asking(keys.command(mode))
+      .description(description)
+      .option("--key-file <file>", "the one key in this file; -: from standard input")
+      .option("--id <jti>", "the one key of this jti")
+      .option("--subject <text>", "those of a client, or of a principal such as mesh/spiffe://…")
+      .option("--service <name>", "those that are presented to this service")
+      .option("--authenticator <name>", "all that it vouches for; with the others: whose they are")
+      .option("--reason <text>", "for operators");
+    if (mode === "block") command.option("--until <time>", "when it ends, 2026-12-24T18:00:00Z");
+    else command.option("--expires <time>", "when it can be forgotten, such as the key's exp");
+    command.option("--unchecked", "even where the configuration has nothing of that name", false);
+    command.action(async (options: ConnectOptions & IssuedKeyOptions) => {
+      const deps = { stdin: process.stdin, hint, nowMs: Date.now };
+      exit(await endIssuedKeys(mode, options, deps));
+    });
+  }
 }
 
 function addKeyCommands(keys: Command, exit: Exit): void {

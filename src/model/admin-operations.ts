@@ -33,6 +33,14 @@ export const ADMIN_OPERATIONS = {
   rotateApiKey: "write",
   revokeApiKey: "write",
   removeApiKey: "write",
+  listClients: "read",
+  getClient: "read",
+  createClient: "write",
+  addClientKey: "write",
+  removeClientKey: "write",
+  disableClient: "write",
+  enableClient: "write",
+  removeClient: "write",
   listKeys: "read",
   rotateKey: "write",
   /** Apart from the scheduled kind: it ends everything that the key has signed. */
@@ -58,7 +66,7 @@ export const ADMIN = "admin";
 export const ADMIN_RESOURCE = { type: "Admin", id: "api" } as const;
 
 /** Names of the `{name}` segments of its paths; `context.params` in policies. */
-export const ADMIN_PARAMS = ["name", "id", "use", "hash"] as const;
+export const ADMIN_PARAMS = ["name", "id", "use", "hash", "key"] as const;
 
 /** What stands in records and metrics where others have the name of their route. No route may have it. */
 export const ADMIN_ROUTE = "sallyport-admin";

@@ -6,6 +6,7 @@ import { createWorkloadRegister } from "../../src/authority/enrolment/workload-r
 import { createCertificateAuthority } from "../../src/keys/certificate-authority.ts";
 import { createKeyManager } from "../../src/keys/key-manager.ts";
 import { createApiKeyRegister } from "../../src/keys/api-key-register.ts";
+import { createClientRegister } from "../../src/keys/client-register.ts";
 import { createRevocationRegister } from "../../src/keys/revocation-register.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { ManualTimers } from "../../src/platform/timers.ts";
@@ -18,7 +19,7 @@ type Whole = { readonly [Name in keyof AdminDeps]-?: NonNullable<AdminDeps[Name]
 
 export interface Desks extends Pick<
   Whole,
-  "workloads" | "revocations" | "apiKeys" | "keys" | "roots" | "bundles"
+  "workloads" | "revocations" | "apiKeys" | "clients" | "keys" | "roots" | "bundles"
 > {
   readonly store: MemoryStore;
 }
@@ -68,6 +69,7 @@ export async function desks(t: TestContext): Promise<Desks> {
       sealer: testSealer(),
       count: () => 0,
     }),
+    clients: createClientRegister({ store, log, randomBytes }),
     bundles: {
       list: () =>
         (["b", "a"] as const).map((letter) => ({

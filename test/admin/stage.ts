@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { z } from "zod";
 import type { AdminDeps } from "../../src/admin/admin-deps.ts";
+import { clientPrincipalSchema } from "../../src/identity/claims/client-principal.ts";
 import { apiKeyOptionsSchema } from "../../src/identity/api-key-options.ts";
 import { type AdminSnapshots, createAdminSnapshots } from "../../src/admin/admin-gate.ts";
 import { type AdminHandlerDeps, createAdminHandler } from "../../src/admin/admin-handler.ts";
@@ -287,10 +288,30 @@ function playedDesks(): Pick<AdminDeps, "process" | "config"> {
             keys: undefined,
             apiKeys: apiKeyOptionsSchema.parse({
               type: "api-key",
-              principal: { attributes: { tenant: { type: "string", default: "" } } },
+              principal: {
+                roles: { allow: ["Auditor"] },
+                attributes: { tenant: { type: "string", default: "" } },
+              },
+            }),
+          },
+          {
+            name: "keys",
+            type: "sallyport",
+            issuer: undefined,
+            keys: undefined,
+            clients: clientPrincipalSchema.parse({
+              roles: { allow: ["Biller"] },
+              attributes: { tenant: { type: "string", default: "" } },
             }),
           },
         ],
+        clients: [
+          { id: "declared-job", roles: ["Biller"], groups: [], attributes: { tenant: "acme" } },
+        ],
+        policyRoles: {
+          has: (id) => ["Biller", "Auditor", "keys/Reporter"].includes(id),
+          named: ["Biller", "Auditor", "keys/Reporter"],
+        },
       }),
     },
   };
