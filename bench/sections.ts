@@ -27,6 +27,7 @@ import { benchRevocations } from "./revocations.ts";
 import { benchRouting } from "./routing.ts";
 import { benchThroughput } from "./throughput.ts";
 import { HTTP1_REPORT, reportThroughput } from "./throughput-report.ts";
+import { benchIssuance } from "./issuance.ts";
 import { benchTokens } from "./tokens.ts";
 import { benchTransfer } from "./transfer.ts";
 import { benchWebSockets } from "./websockets.ts";
@@ -119,6 +120,13 @@ export const SECTIONS: readonly SectionPlan[] = [
     title: "A million API keys",
     requires: () => [REQUIREMENTS.taskset],
     run: benchApiKeys,
+  },
+  {
+    name: "issuance",
+    machine: IDENTITY_MACHINE,
+    title: "Keys in exchange for tokens",
+    requires: () => [REQUIREMENTS.taskset],
+    run: benchIssuance,
   },
   {
     name: "propagation",

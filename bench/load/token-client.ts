@@ -13,6 +13,8 @@ export interface TokenRun {
   readonly connections: number;
   /** The token of request `index`. */
   readonly token: (index: number) => string;
+  /** The whole of request `index`, in place of a GET with its token. */
+  readonly request?: (index: number) => string;
 }
 
 /** Sends `count` requests, one at a time on each connection. Rejects at the first answer that is not 200. */
@@ -41,7 +43,8 @@ function sendOn(socket: Socket, run: TokenRun, takeIndex: () => number | undefin
         return;
       }
       socket.write(
-        `GET ${run.path} HTTP/1.1\r\nhost: 127.0.0.1:${run.port}\r\nauthorization: Bearer ${run.token(index)}\r\n\r\n`,
+        run.request?.(index) ??
+          `GET ${run.path} HTTP/1.1\r\nhost: 127.0.0.1:${run.port}\r\nauthorization: Bearer ${run.token(index)}\r\n\r\n`,
       );
     };
     let received = "";
