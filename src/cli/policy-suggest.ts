@@ -42,15 +42,17 @@ export async function policySuggest(
   const permits = suggestPermits(uses, denied);
   const text = permits.map((permit) => permit.text).join("\n");
   const widened =
-    permits.length === 0 ? 0 : await prove(text, { source, permits, denied, from: options.from });
+    permits.length === 0
+      ? NONE
+      : await prove(text, { source, permits, denied, from: options.from });
   const unused = clauses.filter(
     ({ id, effect }) => effect === "permit" && !((traffic.lastUseOf(id) ?? "") >= since),
   );
   const report = [
     `permits: ${permits.length}, of decisions: ${uses.reduce((sum, { count }) => sum + count, 0)}`,
     ...(traffic.beyond > 0 ? [`too much to tell apart, left out: ${traffic.beyond}`] : []),
-    ...(widened > 0
-      ? [`refused at times by what records do not have, and permitted: ${widened}`]
+    ...(widened.size > 0
+      ? [`refused at times by what records do not have, and permitted: ${widened.size}`]
       : []),
     ...unusedLines(unused, { since, traffic, unusedFor: options.unusedFor }),
   ];
@@ -61,7 +63,7 @@ export async function policySuggest(
   }
   await mkdir(out, { recursive: true });
   await writeNew(join(out, FILES.permits), text);
-  await writeNew(join(out, FILES.tests), suggestTests(permits, denied));
+  await writeNew(join(out, FILES.tests), suggestTests(permits, { denied, widened }));
   print(
     [
       ...report,
@@ -74,7 +76,7 @@ export async function policySuggest(
 }
 
 /**
- * Evaluates what is suggested: it has to permit all that it was made of. How much it permits that was refused:
+ * Evaluates what is suggested: it has to permit all that it was made of. Ids of what it permits and was refused:
  * the same request with another header or at another time. Throws TypeError where it is not what it has to be.
  */
 async function prove(
@@ -85,7 +87,7 @@ async function prove(
     readonly denied: Traffic["denied"];
     readonly from: string;
   },
-): Promise<number> {
+): Promise<ReadonlySet<string>> {
   const { source, permits, denied } = given;
   const data = source.files.filter(({ name }) => /\.(?:ya?ml|json)$/.test(name));
   const plain = { ...source, files: [{ name: FILES.permits, text }, ...data.filter(hasNoLinks)] };
@@ -97,9 +99,13 @@ async function prove(
   for (const { uses } of permits) for (const { example } of uses) replay.add(example);
   const before = replay.report();
   if (before.wouldDeny.count > 0) throw new TypeError("a suggestion does not cover its traffic");
-  for (const { example } of denied) replay.add(example);
-  return replay.report().wouldPermit.count;
+  const widened = denied.filter(
+    ({ example }) => replay.answer(example).settled?.answer?.permits === true,
+  );
+  return new Set(widened.map(({ example }) => example.decisionId));
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** Links are of templates, which are not among what is suggested. */
 function hasNoLinks({ text }: { readonly text: string }): boolean {

@@ -61,7 +61,7 @@ export interface RecordedQuestion extends RecordedInputs, RecordedIssueMembers {
 }
 
 type RecordedAuthn = Omit<Authn, "acr"> & { readonly acr?: string | undefined };
-type RecordedActor = Omit<Actor, "issuer" | "clientId"> & {
+export type RecordedActor = Omit<Actor, "issuer" | "clientId"> & {
   readonly issuer?: string | undefined;
   readonly clientId?: string | undefined;
 };

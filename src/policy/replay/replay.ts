@@ -94,7 +94,7 @@ export interface ReplayDeps {
 
 /** What the candidate says about a record. */
 export type Answered =
-  | { readonly leftOut: string; readonly request?: undefined }
+  | { readonly leftOut: string; readonly request?: undefined; readonly settled?: undefined }
   | { readonly leftOut?: undefined; readonly request: RecordedRequest; readonly settled: Settled };
 
 /** Answers of a recorded decision that policies made. */

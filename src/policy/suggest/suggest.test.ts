@@ -9,6 +9,7 @@ import { recordedRequest } from "../explain/recorded-request.ts";
 import type { RecordedAnswer } from "../replay/replay.ts";
 import { pathCondition, patternOf, quoted } from "./path-patterns.ts";
 import { suggestPermits } from "./suggest-permits.ts";
+import { suggestTests } from "./suggest-tests.ts";
 import { Traffic } from "./traffic.ts";
 
 const VOCABULARY: Vocabulary = {
@@ -148,6 +149,53 @@ test("suggestPermits() names a role where several share it, and nobody who has i
     /route::"billing"[^@]*Reader/i,
   );
   assert.equal(new Set(permits.map(({ id }) => id)).size, permits.length);
+});
+
+test("suggestTests() writes what records hold, and leaves out with a comment what they do not", () => {
+  const common = { who: one, route: "orders", method: "POST", path: "/orders/7" } as const;
+  const rpc = { protocol: "mcp", kind: "request", method: "tools/call", tool: "search" } as const;
+  const all = {
+    query: "dry=1",
+    body: { amount: { value: 9_007_199_254_740_993n } },
+    rpc,
+    device: { ...principal("laptop"), kind: "device", attributes: { managed: true } },
+    actor: { authenticator: "corp", subject: "agent", behind: ["x"] },
+  } as const;
+  const cases = (example: RecordedAnswer, refused: RecordedAnswer[] = []): string => {
+    const traffic = new Traffic();
+    for (const each of [example, ...refused]) traffic.add(each);
+    const widened = new Set(refused.slice(1).map(({ decisionId }) => decisionId));
+    const { denied } = traffic;
+    return suggestTests(suggestPermits(traffic.uses, denied), { denied, widened });
+  };
+  const whole = cases(record({ ...common, ...all }));
+  for (const text of [
+    '"query":"dry=1"',
+    '"body":{"amount":9007199254740993}',
+    '"rpc":{"kind":"request","method":"tools/call","tool":"search"}',
+    '"device":{"id":"Device::\\"corp/laptop\\"","attributes":{"managed":true}}',
+    '"actor":{"id":"corp/agent","behind":["x"]}',
+  ]) {
+    assert.ok(whole.includes(text), `${text} in ${whole}`);
+  }
+  const hashed = { iban: { hashes: ["h"], type: "string" } } as const;
+  assert.match(
+    cases(record({ ...common, body: hashed })),
+    /^ {2}# .*POST \/orders\/7 .* is left out: its record has no value of "iban" of the body$/m,
+  );
+  const reads = [{ kind: "query", name: "dry", hashes: ["h"] }] as const;
+  assert.match(
+    cases(record({ ...common, query: "dry=*", reads })),
+    /left out: its record has no value of the parameter "dry"$/m,
+  );
+  // Nobody looked at it then.
+  assert.match(cases(record({ ...common, query: "page=*" })), /"path":"\/orders\/7","ip"/);
+  const refused = ["/orders/8", "/orders/9"].map((path) =>
+    record({ ...common, ...DENIED, path, who: two }),
+  );
+  const told = cases(record(common), refused);
+  assert.match(told, /- name: "still refused: POST \/orders\/8 /);
+  assert.match(told, /# refused then: POST \/orders\/9 .* is left out: for what its record/);
 });
 
 test("Traffic knows when a policy was last used, and leaves out what is no traffic", () => {
