@@ -78,6 +78,7 @@ test("each way to lose a protection is refused, with its remedy", () => {
     [{ allow: { a: { ...BILLING, insecurePlaintext: true } } }, /leave it out/],
     [{ allow: { a: { ...BILLING, tls: { insecureSkipVerify: true } } } }, /has to be verified/],
     [{ allow: { a: { ...BILLING, bind: "mtls" } } }, /mtls shows our certificate/],
+    [{ allow: { a: { ...BILLING, bind: "none" } } }, /allow.a.bind: dpop or mtls/],
     [{ allow: { a: { ...BILLING, scopes: ["a b"] } } }, /a scope/],
     [{ allow: { a: { ...BILLING, scopes: ["a", "a"] } } }, /each scope once/],
     [{ allow: { a: { ...BILLING, details: [] } } }, /at least one/],

@@ -232,7 +232,7 @@ export const egressServiceSchema = z
       .enum(["dpop", "mtls", "none"])
       .default("dpop")
       .describe(
-        "What the key is bound to, so that it is of no use in other hands. `dpop` (when left out): a key of this process, with a proof for each request. `mtls`: the certificate of `identity`, which is shown to the service too. `none`: nothing.",
+        "What the key is bound to, so that it is of no use in other hands. `dpop` (when left out): a key of this process, with a proof for each request. `mtls`: the certificate of `identity`, which is shown to the service too. `none`: nothing; not with a certificate in `identity`, to which the authority binds what it issues.",
       ),
     details: z
       .array(detailSchema, "a list of details")
@@ -322,8 +322,13 @@ export const egressSchema = z
         issue(["allow", name, "host"], `another host: "${other}" has this one`);
       hosts.set(host, name);
       const { certificate, workloadApi } = egress.identity;
-      if (bind === "mtls" && certificate === undefined && workloadApi === undefined) {
+      const shown = certificate !== undefined || workloadApi === true;
+      if (bind === "mtls" && !shown) {
         issue(["allow", name, "bind"], "dpop or none: identity has no certificate to bind to");
+      }
+      if (bind === "none" && shown) {
+        const message = "dpop or mtls: a key that is asked for by certificate is bound to that";
+        issue(["allow", name, "bind"], message);
       }
     }
   })

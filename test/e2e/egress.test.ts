@@ -305,6 +305,42 @@ test("keys are bound to the sidecar: each request has a proof of its own, with t
   assert.equal(new Set([...said, ...proofs(tokens.received)].map(({ jti }) => jti)).size, 5);
 });
 
+test("a WebSocket is opened with a key, where the service may have one", async (t) => {
+  const tokens = await startServer(t, numberedKeys("Bearer"));
+  const service = await startServer(t, (response) => json(response, 200, {}));
+  const opened: unknown[] = [];
+  service.server.on("upgrade", (request, socket) => {
+    opened.push(request.headers.authorization);
+    const key = `${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
+    const accept = createHash("sha1").update(key).digest("base64");
+    socket.write(
+      `HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    );
+    socket.once("data", () => socket.end(Buffer.from([0x81, 0x02, 0x68, 0x69])));
+  });
+  const plain = PLAIN(service.origin).replace("bind: none", "bind: none, upgrades: [websocket]");
+  const { out } = await startSidecar(t, {
+    tokenEndpoint: `${tokens.origin}/token`,
+    allow: `${plain}\n${PLAIN(service.origin).replaceAll("billing", "ledger")}`,
+  });
+  const shake = (host: string): string =>
+    `GET /socket HTTP/1.1\r\nHost: ${host}\r\nsallyport-egress: 1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`;
+  const caller = await openCaller(out, { over: "http/1.1", tls: false });
+  caller.write(shake("billing.internal"));
+  await caller.until(() => caller.text.includes("\r\n\r\n"));
+  assert.match(caller.text, /^HTTP\/1.1 101 /);
+  caller.write("\u0081\u0080\0\0\0\0");
+  await caller.until(() => caller.text.includes("hi"));
+  caller.destroy();
+  assert.deepEqual(opened, ["Bearer key-1"]);
+
+  const other = await openCaller(out, { over: "http/1.1", tls: false });
+  other.write(shake("ledger.internal"));
+  await other.until(() => other.text.includes("upgrade-not-allowed"));
+  other.destroy();
+  assert.equal(opened.length, 1);
+});
+
 test("a key that is not bound as it was asked for is not used", async (t) => {
   const tokens = await startServer(t, numberedKeys("Bearer"));
   const service = await startServer(t, (response) => json(response, 200, {}));

@@ -100,12 +100,14 @@ test("add() leaves out what policies did not decide, and what is not there any m
   replay.add(record({ ...none, reason: "missing-credential" }));
   replay.add(record({ ...none, reason: "no-route" }));
   replay.add(record({ determining: ["sallyport:local-socket"], action: "admin:drain" }));
+  replay.add(record({ determining: ["sallyport:egress-allow"], route: "egress:billing" }));
   replay.add(record({ route: "gone" }));
   replay.add(record({ action: "admin:gone" }));
   assert.deepEqual(replay.report().leftOut, {
     "missing-credential": 2,
     "no-route": 1,
     "admin-socket": 1,
+    egress: 1,
     "route-gone": 1,
     "action-gone": 1,
   });
