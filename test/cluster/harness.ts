@@ -25,6 +25,8 @@ export interface ClusterOptions {
   readonly authority?: string;
   /** Further routes that the proxies get, as YAML lines without indent. */
   readonly routes?: string;
+  /** Whether authorities issue keys, and proxies take them. */
+  readonly keys?: boolean;
   /** URL of the Redis that the proxies share. */
   readonly redis?: string;
   readonly runtime?: Runtime;
@@ -47,6 +49,8 @@ export interface Cluster {
 }
 
 export interface AuthorityMachine extends Machine {
+  /** Where it issues keys, in a cluster that has them. */
+  readonly tokenEndpoint: string;
   /** Where proxies reach it without a network in between. */
   readonly feedPort: number;
 }
@@ -91,6 +95,7 @@ export async function startCluster(
     maxStalenessSeconds: seconds,
     authority: options.authority ?? "",
     routes: options.routes ?? "",
+    keys: options.keys ?? false,
     redis: options.redis,
     runtime: options.runtime,
   };
@@ -138,12 +143,15 @@ interface Ground {
   readonly maxStalenessSeconds: number;
   readonly authority: string;
   readonly routes: string;
+  readonly keys: boolean;
   readonly redis: string | undefined;
 }
 
 async function makeAuthority(ground: Ground, number: number): Promise<AuthorityMachine> {
   const name = `authority-${number}`;
-  const [feedPort, adminPort] = [await quietPort(), await quietPort()];
+  const [feedPort, adminPort, port] = [await quietPort(), await quietPort(), await quietPort()];
+  const origin = `http://127.0.0.1:${port}`;
+  const keys = ground.keys ? keysOf(port) : NO_KEYS;
   const machine = new Machine(ground.scope, {
     name,
     folder: join(ground.folder, name),
@@ -154,10 +162,11 @@ async function makeAuthority(ground: Ground, number: number): Promise<AuthorityM
   machine.write("secrets/store", ground.database);
   machine.write("jwks.json", JSON.stringify(ground.issuer.jwks));
   machine.write("policies/all.cedar", PERMIT);
+  machine.write("secrets/client", CLIENT.secret);
   machine.write(
     "sallyport.yaml",
     `version: 1
-listeners: []
+listeners: ${keys.listeners}
 admin: { address: "${machine.admin}", socket: run/admin.sock }
 authority:
   issuer: https://authority.test
@@ -165,8 +174,9 @@ authority:
   maxStaleness: ${ground.maxStalenessSeconds}s
   keyEncryptionKey: { file: secrets/kek }
   serve: { address: "127.0.0.1:${feedPort}", names: [127.0.0.1] }
-${indent(ground.authority)}
+${indent(ground.authority + keys.authority)}
 authenticators:
+${keys.authenticators}
   corp:
     type: jwt
     issuer: ${ISSUER}
@@ -177,13 +187,30 @@ authenticators:
 services:
   orders: { endpoints: ["http://${ground.service.address}"] }
 routes:
-  - { name: orders, path: "/orders/*", service: orders, authenticate: [corp], audience: [${AUDIENCE}] }
+  - { name: orders, path: "/orders/*", service: orders, authenticate: [${keys.named}], audience: [${AUDIENCE}] }
 ${indent(ground.routes)}
 policies: { enforce: [policies] }
 audit: { path: audit }
 `,
   );
-  return Object.assign(machine, { feedPort });
+  return Object.assign(machine, { feedPort, tokenEndpoint: `${origin}/.sallyport/token` });
+}
+
+/** Who gets keys. */
+export const CLIENT = { id: "job", secret: randomBytes(32).toString("base64url") } as const;
+
+const NO_KEYS = { listeners: "[]", authority: "", authenticators: "", named: "corp" } as const;
+
+function keysOf(port: number): Readonly<Record<keyof typeof NO_KEYS, string>> {
+  const address = `127.0.0.1:${port}`;
+  return {
+    listeners: `[{ name: token, address: "${address}", publicOrigin: "http://${address}", serve: [token] }]`,
+    authority: `
+tokens: { lifetime: 2m }
+clients: { ${CLIENT.id}: { insecureSecret: "\${file:secrets/client}" } }`,
+    authenticators: "  keys: { type: sallyport }",
+    named: "corp, keys",
+  };
 }
 
 const PERMIT = '@id("workloads") permit (principal is Sallyport::Workload, action, resource);';
