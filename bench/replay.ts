@@ -2,7 +2,7 @@
  * How many recorded decisions a replay gets through: from files (read, parsed, evaluated, grouped) and
  * from memory (evaluated and grouped), on one core, with 1 000 policies.
  *
- * `tools/with-runtime node|bun bench/replay.ts` prints both.
+ * `tools/with-runtime node|bun bench/replay.ts` prints the table.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,6 +20,8 @@ import type { Vocabulary } from "../src/model/vocabulary.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { compilePolicies } from "../src/policy/compile-policies.ts";
 import { type RecordedAnswer, Replay } from "../src/policy/replay/replay.ts";
+import { processorMs } from "./processor-time.ts";
+import { figure, formatSection, type Section } from "./report.ts";
 
 const LIMITS = {
   policies: 1000,
@@ -27,6 +29,7 @@ const LIMITS = {
   routes: 100,
   /** Requests of the log; each has a decision and a completion. */
   requests: 50_000,
+  quickRequests: 2000,
   /** Decisions in memory, gone through again and again. */
   held: 20_000,
   rounds: 3,
@@ -44,8 +47,44 @@ export interface ReplayFigures {
   readonly megabytes: number;
 }
 
+const GOALS = { fromFiles: 50_000, fromMemory: 300_000 } as const;
+
+export async function runReplayBench({ quick }: { readonly quick: boolean }): Promise<Section> {
+  return reportReplay(await benchReplay(quick ? LIMITS.quickRequests : LIMITS.requests));
+}
+
+export function reportReplay(figures: ReplayFigures): Section {
+  const { recordsPerSecond, decisionsPerSecond } = figures;
+  return {
+    name: "replay",
+    title: "A replay of recorded decisions",
+    table: {
+      columns: ["source", "a second of processor time"],
+      rows: [
+        ["records of files, half of them completions", figure(recordsPerSecond)],
+        ["decisions in memory", figure(decisionsPerSecond)],
+      ],
+    },
+    goals: [
+      {
+        what: "records from files",
+        unit: "",
+        measured: recordsPerSecond,
+        bound: { atLeast: GOALS.fromFiles },
+      },
+      {
+        what: "decisions from memory",
+        unit: "",
+        measured: decisionsPerSecond,
+        bound: { atLeast: GOALS.fromMemory },
+      },
+    ],
+    data: figures,
+  };
+}
+
 /** The best of several rounds, as other loads on the machine only ever add. Takes about ten seconds. */
-export async function benchReplay(): Promise<ReplayFigures> {
+async function benchReplay(requests: number): Promise<ReplayFigures> {
   const { policies, problems } = await compilePolicies(
     { files: [{ name: "bench.cedar", text: policiesText() }], vocabulary: VOCABULARY },
     { clock: systemClock },
@@ -53,29 +92,29 @@ export async function benchReplay(): Promise<ReplayFigures> {
   if (policies === undefined) throw new TypeError(JSON.stringify(problems[0]));
   const folder = mkdtempSync(join(tmpdir(), "sallyport-bench-replay-"));
   try {
-    const bytes = logBytes();
+    const bytes = logBytes(requests);
     writeFileSync(join(folder, "audit-20261124T040506.123Z-1.jsonl"), bytes);
     let files = Infinity;
     let flips = 0;
     for (let round = 0; round < LIMITS.rounds; round++) {
       const replay = new Replay(policies, VOCABULARY);
-      const started = cpuMs();
+      const started = processorMs();
       await eachDecision({ from: folder, route: [] }, (record) => replay.add(record));
-      files = Math.min(files, cpuMs() - started);
+      files = Math.min(files, processorMs() - started);
       flips = replay.report().wouldDeny.count;
     }
     const held = heldDecisions(bytes);
     let memory = Infinity;
     for (let round = 0; round < LIMITS.rounds; round++) {
       const replay = new Replay(policies, VOCABULARY);
-      const started = cpuMs();
+      const started = processorMs();
       for (let again = 0; again < 10; again++) for (const record of held) replay.add(record);
-      memory = Math.min(memory, cpuMs() - started);
+      memory = Math.min(memory, processorMs() - started);
     }
     return {
-      recordsPerSecond: (LIMITS.requests * 2 * 1000) / files,
-      decisionsFromFiles: (LIMITS.requests * 1000) / files,
-      decisionsPerSecond: (LIMITS.held * 10 * 1000) / memory,
+      recordsPerSecond: (requests * 2 * 1000) / files,
+      decisionsFromFiles: (requests * 1000) / files,
+      decisionsPerSecond: (held.length * 10 * 1000) / memory,
       flips,
       megabytes: bytes.length / 1e6,
     };
@@ -109,14 +148,14 @@ const VOCABULARY: Vocabulary = {
   })),
 };
 
-function logBytes(): Buffer {
+function logBytes(requests: number): Buffer {
   const serializer = new Serializer({
     maskQuery: createQueryMask({ values: "masked", keep: [] }),
     hash: createValueHash(new Uint8Array(32)),
   });
   const lines = new Lines(1 << 20);
   const principals = Array.from({ length: LIMITS.principals }, (_, index) => principalOf(index));
-  for (let request = 0; request < LIMITS.requests; request++) {
+  for (let request = 0; request < requests; request++) {
     const principal = principals[request % LIMITS.principals];
     if (principal === undefined) continue;
     serializer.decision(lines, decisionOf(request, principal), false);
@@ -204,17 +243,4 @@ function heldDecisions(bytes: Buffer): readonly RecordedAnswer[] {
   });
 }
 
-/** Of this thread's work: what other processes take of the machine is not counted. */
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
-if (import.meta.main) {
-  const figures = await benchReplay();
-  const whole = (value: number): string => Math.round(value).toLocaleString("en");
-  console.log(`records/s from files      ${whole(figures.recordsPerSecond)}`);
-  console.log(`  of them decisions/s     ${whole(figures.decisionsFromFiles)}`);
-  console.log(`decisions/s from memory   ${whole(figures.decisionsPerSecond)}`);
-  console.log(`flips ${figures.flips}, ${whole(figures.megabytes)} MB`);
-}
+if (import.meta.main) console.log(formatSection(await runReplayBench({ quick: false })));

@@ -8,6 +8,7 @@ import { PEERS } from "./peers/all.ts";
 import { choosePeers } from "./peers/choose.ts";
 import type { Peer } from "./peers/peer.ts";
 import { runDpopBench } from "./dpop.ts";
+import { runEntitiesBench } from "./entities.ts";
 import { benchFleet } from "./fleet.ts";
 import { benchGrpc } from "./grpc.ts";
 import { benchHandshakes, TLS_PEERS } from "./handshakes.ts";
@@ -18,11 +19,13 @@ import { benchFloods } from "./http2-floods.ts";
 import { benchHttp2Idle } from "./http2-idle.ts";
 import { benchHttp2Transfer } from "./http2-transfer.ts";
 import { benchIdle } from "./idle.ts";
+import { runOperationsBench } from "./operations.ts";
 import { runPolicyBench } from "./policy-report.ts";
 import type { Section } from "./report.ts";
 import { benchFollowing } from "./following.ts";
 import { benchPropagation } from "./propagation.ts";
 import { benchApiKeys } from "./api-keys.ts";
+import { runReplayBench } from "./replay.ts";
 import { benchRevocations } from "./revocations.ts";
 import { benchRouting } from "./routing.ts";
 import { benchThroughput } from "./throughput.ts";
@@ -59,6 +62,9 @@ const AUTHORITY_MACHINE = "machine-authority";
 /** Those of identities too. */
 const IDENTITY_MACHINE = "machine-identity";
 
+/** And those of operations, data files and replay. */
+const POLICY_MACHINE = "machine-policy";
+
 /** What every section with wrk in it needs. */
 const LOAD = [REQUIREMENTS.taskset, REQUIREMENTS.wrk, REQUIREMENTS.nginx, REQUIREMENTS.openssl];
 /** And those that speak HTTP/2. */
@@ -88,6 +94,27 @@ export const SECTIONS: readonly SectionPlan[] = [
     title: "A policy decision",
     requires: () => [REQUIREMENTS.taskset],
     run: () => runPolicyBench(),
+  },
+  {
+    name: "operations",
+    machine: POLICY_MACHINE,
+    title: "500 operations of an OpenAPI document",
+    requires: () => [],
+    run: async (_site, options) => await runOperationsBench(options),
+  },
+  {
+    name: "entities",
+    machine: POLICY_MACHINE,
+    title: "A hundred thousand entities of data files",
+    requires: () => [],
+    run: async (_site, options) => await runEntitiesBench(options),
+  },
+  {
+    name: "replay",
+    machine: POLICY_MACHINE,
+    title: "A replay of recorded decisions",
+    requires: () => [],
+    run: async (_site, options) => await runReplayBench(options),
   },
   {
     name: "dpop",
