@@ -192,6 +192,29 @@ test("a server that was started anew, or forgot the script, is told it again", S
   );
 });
 
+test(
+  "a server that keeps its keys on disk counts on where it was when it was killed",
+  SLOW,
+  async (t) => {
+    const redis = await startRedis(t, { args: ["--appendonly", "yes", "--appendfsync", "always"] });
+    const { rates } = await machineAt(t, redis);
+    for (let index = 0; index < 15; index++) await rates.take([rate("quota", HOUR)]);
+    await redis.kill();
+    await redis.start();
+    const left: number[] = [];
+    await until("it counts again", () =>
+      rates.take([rate("quota", HOUR)]).then(
+        (found) => {
+          left.push(found.refused === undefined ? (found.verdicts[0]?.remaining ?? -1) : -1);
+          return true;
+        },
+        () => false,
+      ),
+    );
+    assert.deepEqual(left, [4]);
+  },
+);
+
 test("a server that refuses the script is said once, with its word for it", SLOW, async (t) => {
   const redis = await startRedis(t, { args: ["--maxmemory", "1"] });
   const { rates, log, failures } = await machineAt(t, redis);
