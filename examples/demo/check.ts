@@ -10,6 +10,7 @@ import { PEOPLE, type Person } from "./cast.ts";
 import { makeProof } from "./proof.ts";
 import { send, type Answer } from "./raw-client.ts";
 import type { Arrival } from "./services.ts";
+import { followSteps, type Outcome, STREAM } from "./stocktaker.ts";
 import type { World } from "./world.ts";
 
 export interface Verdict {
@@ -28,9 +29,13 @@ export async function check(world: World, arrivals: readonly Arrival[]): Promise
     const answer = await ask(world, one);
     answers.push({ one, answer, arrived: arrivals.slice(before) });
   }
+  const from = arrivals.length;
+  const followed = await followSteps(world);
+  const reached = new Set(arrivals.slice(from).map(({ path }) => path));
   await world.stopProxy();
   const trail = readTrail(join(world.folder, "audit"));
-  return answers.map(({ one, answer, arrived }) => ({
+  const beside = readTrail(join(world.folder, "sidecar", "audit"));
+  const cases = answers.map(({ one, answer, arrived }) => ({
     one,
     status: answer.status,
     reason: reasonOf(answer),
@@ -40,6 +45,39 @@ export async function check(world: World, arrivals: readonly Arrival[]): Promise
       ...judgeTrail(one, answer, trail),
     ],
   }));
+  return [...cases, ...followed.map((outcome) => judgeStep(outcome, { reached, trail, beside }))];
+}
+
+/** The caller's answer, what reached the service, and what sidecar and gate have on record. */
+function judgeStep(
+  { one, answer, faults }: Outcome,
+  {
+    reached,
+    trail,
+    beside,
+  }: { readonly reached: ReadonlySet<string>; readonly trail: Trail; readonly beside: Trail },
+): Verdict {
+  const id = answer.fields["sallyport-decision"] ?? "";
+  const completion = beside.completions.get(id);
+  const found = [...faults, ...judgeAnswer(one, answer)];
+  if (one.reaches !== undefined && !reached.has(one.reaches.path)) {
+    found.push("the service never saw it");
+  }
+  if (!beside.decisions.has(id)) found.push("no decision record of the sidecar");
+  if (completion?.["status"] !== answer.status) {
+    found.push(`the sidecar completed it as ${String(completion?.["status"])}`);
+  }
+  if (one.target === STREAM && !endedByRevocation(trail)) {
+    found.push("the gate has no record that the revocation ended it");
+  }
+  const reason = answer.status === 200 ? "permitted" : reasonOf(answer);
+  return { one, status: answer.status, reason, faults: found };
+}
+
+function endedByRevocation(trail: Trail): boolean {
+  return [...trail.completions].some(
+    ([id, { end }]) => end === "credential-revoked" && trail.decisions.get(id)?.["path"] === STREAM,
+  );
 }
 
 function ask(world: World, one: Case): Promise<Answer> {

@@ -17,6 +17,7 @@ const PORTS: Ports = {
   mesh: 4443,
   admin: 4090,
   provider: 4000,
+  sidecar: 4070,
   services: { billing: 4001, orders: 4002, catalogue: 4003 },
 };
 /** For `--check`, which may run beside another demo. */
@@ -25,6 +26,7 @@ const ANY_PORTS: Ports = {
   mesh: 0,
   admin: 0,
   provider: 0,
+  sidecar: 0,
   services: { billing: 0, orders: 0, catalogue: 0 },
 };
 

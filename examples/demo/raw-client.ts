@@ -56,7 +56,7 @@ function open({ address, tls }: Door, ready: () => void): Socket {
 }
 
 /** Enough of RFC 9112 for answers that end with their connection and were made by our own proxy. */
-function parseAnswer(text: string): Answer {
+export function parseAnswer(text: string): Answer {
   const end = text.indexOf("\r\n\r\n");
   const [statusLine = "", ...lines] = text.slice(0, end).split("\r\n");
   const fields = Object.fromEntries(

@@ -52,6 +52,12 @@ export async function startService(
     };
     arrived(arrival);
     request.resume();
+    if (arrival.path.endsWith("/events")) {
+      // Goes on until somebody ends it.
+      response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+      response.write(`data: ${GOODS[name][0]}\n\n`);
+      return;
+    }
     response.writeHead(200, { "content-type": "application/json" });
     response.end(`${JSON.stringify({ ...arrival, items: GOODS[name] }, null, 2)}\n`);
   });

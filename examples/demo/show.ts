@@ -3,6 +3,7 @@ import { CHAPTERS, type Case } from "./cases.ts";
 import type { Verdict } from "./check.ts";
 import { bold, dim, green, red, yellow } from "./paint.ts";
 import type { Arrival } from "./services.ts";
+import { steps } from "./stocktaker.ts";
 import type { World } from "./world.ts";
 
 /** Where everything is, and what to try with which answer. */
@@ -13,6 +14,7 @@ export function welcome(world: World): string {
     "",
     fact("proxy", `http://${world.proxy}`),
     fact("mesh", `https://${world.doors.mesh.address}  ${dim("for callers with certificates")}`),
+    fact("sidecar", `http://${world.sidecar}  ${dim("beside the stocktaker")}`),
     fact("metrics", `http://${world.admin}/metrics`),
     fact("provider", world.issuer),
     ...world.services.map(({ name, address }) => fact(name, `http://${address}`)),
@@ -27,6 +29,10 @@ export function welcome(world: World): string {
     for (const one of cases) {
       lines.push(`  ${dim(`# ${one.title}`)}  ${answerOf(one)}`, `  ${command(world, one)}`);
     }
+  }
+  lines.push("", bold("A service without a secret, and the way of its keys"), "");
+  for (const step of steps(world)) {
+    lines.push(`  ${dim(`# ${step.title}`)}  ${answerOf(step)}`, `  ${step.command}`);
   }
   lines.push(
     "",

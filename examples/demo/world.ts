@@ -2,13 +2,16 @@
  * Everything that the demo consists of, started in order and ended in reverse: a folder to look at,
  * the providers, the services, the tokens, and the proxy as `sallyport run` starts it.
  */
-import type { webcrypto } from "node:crypto";
+import { execFile } from "node:child_process";
+import { randomBytes, type webcrypto } from "node:crypto";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { startChild, type RunningChild } from "../children.ts";
 import { freePort } from "../ports.ts";
+import { readTrail } from "./audit-trail.ts";
 import type { Providers } from "./provider-process.ts";
 import {
   SERVICE_NAMES,
@@ -27,6 +30,7 @@ export interface Ports {
   readonly mesh: number;
   readonly admin: number;
   readonly provider: number;
+  readonly sidecar: number;
   readonly services: Readonly<Record<ServiceName, number>>;
 }
 
@@ -43,6 +47,8 @@ export interface World {
   /** `host:port`. */
   readonly proxy: string;
   readonly admin: string;
+  /** Where the stocktaker's sidecar listens. */
+  readonly sidecar: string;
   readonly issuer: string;
   readonly services: readonly RunningService[];
   readonly wallet: Wallet;
@@ -50,6 +56,8 @@ export interface World {
   readonly courierKey: webcrypto.JsonWebKey;
   /** How the proxy is reached: in plain HTTP, over TLS, and over TLS as the ledger. */
   readonly doors: Readonly<Record<"edge" | "mesh" | "ledger", Door>>;
+  /** Hashes of the keys that the gate has let in until now, as its records have them. */
+  keysSeen(): readonly string[];
   /** Settles with a sentence when the proxy or the provider ends. */
   readonly broken: Promise<string>;
   /** Ends the proxy, which then has written all its records; the rest goes on. */
@@ -59,7 +67,13 @@ export interface World {
 }
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const sallyport = join(here, "../../bin/sallyport");
+export const sallyport = join(here, "../../bin/sallyport");
+
+/** What we start runs on the runtime that the demo itself runs on. */
+const ENVIRONMENT: NodeJS.ProcessEnv = {
+  ...process.env,
+  SALLYPORT_RUNTIME: process.versions["bun"] === undefined ? "node" : "bun",
+};
 
 /** Starts everything; if one part does not start, ends the others and rejects. */
 export async function startWorld(options: WorldOptions): Promise<World> {
@@ -112,12 +126,19 @@ async function start(
   });
   const secret = providers.own.secrets[GATE_CLIENT] ?? "";
   writeFileSync(join(folder, "gate.secret"), secret, { mode: 0o600 });
+  writeFileSync(join(folder, "kek"), randomBytes(32).toString("base64url"), { mode: 0o600 });
+  mkdirSync(join(folder, "run"), { mode: 0o700 });
+  mkdirSync(join(folder, "data"), { mode: 0o700 });
   const child = await startProxy(folder);
   stops.push(() => child.stop());
+  const sidecar = `127.0.0.1:${await freePort(options.ports.sidecar)}`;
+  const beside = await startSidecar(folder, { proxy, sidecar });
+  stops.push(() => beside.stop());
   return {
     folder,
     proxy,
     admin,
+    sidecar,
     issuer: providers.own.issuer,
     services,
     ...holdings,
@@ -126,8 +147,12 @@ async function start(
       mesh: { address: mesh, tls: { ca } },
       ledger: { address: mesh, tls: { ca, ...ledger } },
     },
-    broken: Promise.race([child.ended, provider.ended]),
-    stopProxy: () => child.stop(),
+    keysSeen: () => keysIn(join(folder, "audit")),
+    broken: Promise.race([child.ended, provider.ended, beside.ended]),
+    async stopProxy() {
+      await beside.stop();
+      await child.stop();
+    },
   };
 }
 
@@ -149,12 +174,45 @@ function startProxy(folder: string): Promise<RunningChild> {
     name: "the proxy",
     command: [sallyport, "run", "-c", "sallyport.yaml"],
     cwd: folder,
-    env: {
-      ...process.env,
-      SALLYPORT_RUNTIME: process.versions["bun"] === undefined ? "node" : "bun",
-    },
+    env: ENVIRONMENT,
     log: join(folder, "proxy.log"),
   });
+}
+
+/** Registers the stocktaker by a key pair that is made where its sidecar will run, and starts that. */
+async function startSidecar(
+  folder: string,
+  values: { readonly proxy: string; readonly sidecar: string },
+): Promise<RunningChild> {
+  const own = join(folder, "sidecar");
+  mkdirSync(own, { mode: 0o700 });
+  const template = readFileSync(join(here, "sidecar.yaml"), "utf8");
+  writeFileSync(join(own, "sallyport.yaml"), filled(template, values));
+  const key = join(own, "stocktaker.key");
+  const create = ["clients", "create", "stocktaker", "--role", "Reader", "--generate-key", key];
+  await promisify(execFile)(sallyport, [...create, "-c", "sallyport.yaml"], {
+    cwd: folder,
+    env: ENVIRONMENT,
+  });
+  return await startChild({
+    name: "the sidecar",
+    command: [sallyport, "run", "-c", "sallyport.yaml"],
+    cwd: own,
+    env: ENVIRONMENT,
+    log: join(folder, "sidecar.log"),
+  });
+}
+
+function keysIn(audit: string): readonly string[] {
+  const hashes = [...readTrail(audit).decisions.values()].flatMap((record) => {
+    const { principal, credentials } = record as {
+      readonly principal?: { readonly authenticator: string };
+      readonly credentials?: readonly { readonly hash: string; readonly outcome: string }[];
+    };
+    if (principal?.authenticator !== "keys") return [];
+    return (credentials ?? []).filter(({ outcome }) => outcome === "used").map(({ hash }) => hash);
+  });
+  return [...new Set(hashes)];
 }
 
 /** Each token as a header line in a file of its own, for `curl -H @tokens/NAME`. */
@@ -173,13 +231,16 @@ function writeTokens(folder: string, { wallet, courierKey }: Holdings): void {
 
 function writeConfig(folder: string, values: Readonly<Record<string, string>>): void {
   const template = readFileSync(join(here, "sallyport.yaml"), "utf8");
-  const config = template.replaceAll(/\{\{(\w+)\}\}/g, (_all, name: string) => {
+  writeFileSync(join(folder, "sallyport.yaml"), filled(template, values));
+  cpSync(join(here, "policies"), join(folder, "policies"), { recursive: true });
+  // A checkout may lie there writable for a group; what decides about access must not.
+  chmodSync(join(folder, "policies"), 0o755);
+}
+
+function filled(template: string, values: Readonly<Record<string, string>>): string {
+  return template.replaceAll(/\{\{(\w+)\}\}/g, (_all, name: string) => {
     const value = values[name];
     if (value === undefined) throw new TypeError(`the template asks for ${name}`);
     return value;
   });
-  writeFileSync(join(folder, "sallyport.yaml"), config);
-  cpSync(join(here, "policies"), join(folder, "policies"), { recursive: true });
-  // A checkout may lie there writable for a group; what decides about access must not.
-  chmodSync(join(folder, "policies"), 0o755);
 }
