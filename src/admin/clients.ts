@@ -14,6 +14,7 @@ import type {
   ShownProof,
 } from "../keys/client-register.ts";
 import { CLIENT_LIMITS, CLIENT_PROOFS, clientIdSchema } from "../model/clients.ts";
+import { NEVER } from "../model/revocation.ts";
 import type { AdminDeps, AuthenticatorView, DeclaredClientView } from "./admin-deps.ts";
 import { type Answer, type Operation, operation, timeSchema, timeText } from "./operation.ts";
 import { cursorOf, nextSchema, pageOf, pageQuery } from "./paging.ts";
@@ -274,7 +275,7 @@ export const clientOperations: readonly Operation[] = [
       tag,
       summary: "It gets no key, and those that it has are good for nothing",
       description:
-        "Blocks its subject as `createRevocation` does, on every proxy that reaches the feed within a second. `enableClient` lifts that.",
+        "Blocks its subject as `createRevocation` does, on every proxy that reaches the feed within a second. `enableClient` lifts that, and no block that was there before.",
       params,
       body: z.strictObject({ reason: reasonSchema.optional() }).default({}),
       bodyOptional: true,
@@ -385,16 +386,26 @@ async function endKeys(
 ): Promise<void> {
   const authenticator = await keysName(deps);
   if (authenticator === undefined) return;
-  const reason = mode === "block" ? "the client is disabled" : "the client was removed";
   const target = { kind: "subject", authenticator, subject } as const;
-  await present(deps.revocations, "revocations").revoke(target, { mode, reason, by });
+  const register = present(deps.revocations, "revocations");
+  if (mode === "revoke") {
+    await register.revoke(target, { mode, reason: "the client was removed", by });
+    return;
+  }
+  // A block that an operator has set keeps its reason, and outlasts this one.
+  if ((await register.get(target))?.block?.untilMs === NEVER) return;
+  await register.revoke(target, { mode, reason: DISABLED, by });
 }
+
+const DISABLED = "the client is disabled";
 
 async function letKeysIn(subject: string, by: string, deps: AdminDeps): Promise<void> {
   const authenticator = await keysName(deps);
   if (authenticator === undefined) return;
   const target = { kind: "subject", authenticator, subject } as const;
-  await present(deps.revocations, "revocations").lift(target, { mode: "block", by });
+  const register = present(deps.revocations, "revocations");
+  if ((await register.get(target))?.reason !== DISABLED) return;
+  await register.lift(target, { mode: "block", by });
 }
 
 async function keysName({ config }: AdminDeps): Promise<string | undefined> {

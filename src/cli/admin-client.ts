@@ -971,7 +971,7 @@ export interface AdminClient {
     /** The ETag that it must have now, as it was read; otherwise 412. */
     readonly ifMatch?: string | undefined;
   }): Promise<AdminAnswer<Client>>;
-  /** It gets no key, and those that it has are good for nothing. Blocks its subject as `createRevocation` does, on every proxy that reaches the feed within a second. `enableClient` lifts that. */
+  /** It gets no key, and those that it has are good for nothing. Blocks its subject as `createRevocation` does, on every proxy that reaches the feed within a second. `enableClient` lifts that, and no block that was there before. */
   disableClient(input: {
     /** `client_id`. */
     readonly id: string;

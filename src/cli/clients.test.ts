@@ -178,6 +178,18 @@ test("disableClient() blocks what the client has, enableClient() lifts that, rem
   assert.equal(await showClient("billing-job", context), 1);
 });
 
+test("enableClient() lifts no block that an operator has set", async (t) => {
+  const { context, revocations } = await ground(t);
+  await createClient("billing-job", OPTIONS, context);
+  const target = { kind: "subject", authenticator: "keys", subject: "billing-job" } as const;
+  await revocations.revoke(target, { mode: "block", reason: "its machine", by: "local/0" });
+  await disableClient("billing-job", {}, context);
+  await enableClient("billing-job", context);
+  const [entry] = await revocations.list({ limit: 10 });
+  assert.ok(entry?.block !== undefined);
+  assert.equal(entry.reason, "its machine");
+});
+
 test("listClients() shows declared and registered ones, and with --unused-for what nobody would miss", async (t) => {
   const { context, store, out, hints } = await ground(t);
   await createClient("billing-job", OPTIONS, context);
