@@ -116,8 +116,8 @@ export interface RunningConfig {
   readonly authenticators: readonly AuthenticatorView[];
   /** Clients of the token endpoint that it declares; left out: none. */
   readonly clients?: readonly DeclaredClientView[] | undefined;
-  /** Roles that its policies know; left out where that is not known here. */
-  readonly policyRoles?: PolicyRoles | undefined;
+  /** Roles that its policies know, found when they are asked for; left out where that is not known here. */
+  readonly policyRoles?: (() => PolicyRoles) | undefined;
 }
 
 /** How it proves who it is stands in the configuration. */

@@ -17,20 +17,21 @@ export function unknownRoles(
   { authenticator, allow, roles }: GivenRoles,
   { policyRoles }: Pick<RunningConfig, "policyRoles">,
 ): readonly string[] {
-  if (policyRoles === undefined) return [];
+  if (roles.length === 0 || policyRoles === undefined) return [];
+  const known = policyRoles();
   const scope = `${authenticator}/`;
-  const own = policyRoles.named.flatMap((id) =>
+  const own = known.named.flatMap((id) =>
     id.startsWith(scope) ? [id.slice(scope.length)] : allow.includes(id) ? [id] : [],
   );
   return roles.flatMap((role) => {
     const bare = allow.includes(role);
     const id = bare ? role : scope + role;
-    if (policyRoles.has(id)) return [];
+    if (known.has(id)) return [];
     const near = suggest(role, new Set([...own, ...allow]));
     const guess = near === undefined ? "" : `; did you mean ${near}?`;
     // The one mistake that is no misspelling.
     const scoped =
-      !bare && policyRoles.has(role)
+      !bare && known.has(role)
         ? `; policies name Role::${JSON.stringify(role)}, for which it has to be in principal.roles.allow of ${authenticator}`
         : guess;
     return [`no policy and no data file knows Role::${JSON.stringify(id)}${scoped}`];

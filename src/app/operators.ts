@@ -15,7 +15,7 @@ import type { GateDeps } from "../gate/step.ts";
 import { endpointName } from "../http/endpoint.ts";
 import { tokensOf } from "../identity/authenticator-options.ts";
 import type { JsonObject } from "../model/json.ts";
-import { policyRoles } from "../policy/policy-roles.ts";
+import { type PolicyRoles, policyRoles } from "../policy/policy-roles.ts";
 import { productVersion, runtimeVersion } from "../platform/version.ts";
 import { createExplainer } from "../review/explain-thread.ts";
 import type { Backing } from "./authority/backing.ts";
@@ -127,7 +127,7 @@ function runningConfig(parts: OperatorParts): RunningConfig {
     services: Object.entries(config.services).map((entry) => serviceView(entry, instruments)),
     authenticators: authenticatorViews(parts, config),
     clients: clientViews(config),
-    policyRoles: rolesOf(parts.prepared()),
+    policyRoles: () => rolesOf(parts.prepared()),
   };
 }
 
@@ -154,9 +154,9 @@ function clientViews({ authority }: Config): RunningConfig["clients"] {
 }
 
 /** Asked once for each set of policies. */
-const ROLES = new WeakMap<Prepared["policies"], RunningConfig["policyRoles"]>();
+const ROLES = new WeakMap<Prepared["policies"], PolicyRoles>();
 
-function rolesOf({ policies }: Prepared): RunningConfig["policyRoles"] {
+function rolesOf({ policies }: Prepared): PolicyRoles {
   let known = ROLES.get(policies);
   if (known === undefined) {
     known = policyRoles(policies);

@@ -308,10 +308,10 @@ function playedDesks(): Pick<AdminDeps, "process" | "config"> {
         clients: [
           { id: "declared-job", roles: ["Biller"], groups: [], attributes: { tenant: "acme" } },
         ],
-        policyRoles: {
+        policyRoles: () => ({
           has: (id) => ["Biller", "Auditor", "keys/Reporter"].includes(id),
           named: ["Biller", "Auditor", "keys/Reporter"],
-        },
+        }),
       }),
     },
   };
