@@ -18,6 +18,7 @@ import {
 import { writeConfig } from "./starter/write-config.ts";
 import { writePolicies } from "./starter/write-policies.ts";
 import { writeReadme } from "./starter/write-readme.ts";
+import { writeData, writeTests } from "./starter/write-tests.ts";
 
 export interface InitOptions {
   /** Folder to write into; made if it is not there. */
@@ -50,12 +51,23 @@ export async function writeStarter(
   options: InitOptions,
 ): Promise<{ readonly files: readonly string[]; readonly notes: readonly string[] }> {
   const plan = await planStarter(options);
+  const described = plan.services.filter((service) => service.described !== undefined);
   const files: [path: string, text: string, mode?: number][] = [
     ["sallyport.yaml", writeConfig(plan)],
     ...plan.services.map((service): [string, string] => [
       join("policies", `${service.name}.cedar`),
       writePolicies(service),
     ]),
+    ...described.flatMap((service): [string, string][] => {
+      const openapi = service.described?.openapi;
+      return [
+        ...(openapi === undefined ? [] : [[openapi.path, openapi.text] as [string, string]]),
+        [join("tests", `${service.name}.yaml`), writeTests(service)],
+      ];
+    }),
+    ...(described.length === 0
+      ? []
+      : [["data/teams.yaml", writeData(described)] as [string, string]]),
     ["README.md", writeReadme(plan)],
   ];
   // As key-source.ts reads it; nobody else may.
@@ -68,7 +80,10 @@ export async function writeStarter(
     .filter((_, index) => present[index] === true)
     .map((file) => ({ file, message: "is there already", remedy: "another --dir" }));
   if (problems.length > 0) throw new ConfigError(problems);
-  await mkdir(join(options.dir, "policies"), { recursive: true });
+  for (const folder of new Set(files.map(([path]) => dirname(path)))) {
+    if (folder !== dirname(STARTER_KEY))
+      await mkdir(join(options.dir, folder), { recursive: true });
+  }
   if (plan.authority) {
     await mkdir(join(options.dir, dirname(STARTER_KEY)), { recursive: true, mode: 0o700 });
   }
@@ -103,7 +118,13 @@ async function planStarter(options: InitOptions): Promise<StarterPlan> {
         `${basename(file)}: its server is not a plain http origin; set endpoints of ${name}`,
       );
     }
-    services.push({ name, endpoint: endpoint ?? "http://127.0.0.1:9001", routes: api.routes });
+    const path = `openapi/${name}${file.endsWith(".json") ? ".json" : ".yaml"}`;
+    services.push({
+      name,
+      endpoint: endpoint ?? "http://127.0.0.1:9001",
+      routes: api.routes,
+      described: { openapi: api.actions ? { path, text } : undefined },
+    });
   }
   for (const [name, endpoint] of endpoints) {
     if (!described.has(name)) services.push({ name, endpoint, routes: [wholeRoute(name, taken)] });

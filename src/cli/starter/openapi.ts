@@ -5,7 +5,8 @@
  * within a segment, a reference to another file) is left out and noted, so that it stays
  * unreachable rather than being opened too wide.
  */
-import { METHODS } from "../../model/vocabulary.ts";
+import { readOpenApi as readDescription } from "../../gate/operations/read-openapi.ts";
+import { METHODS, operationAction } from "../../model/vocabulary.ts";
 import { parsePathPattern } from "../../gate/path-pattern.ts";
 import { lineIndex } from "../../wire/document/place.ts";
 import { parseYaml } from "../../wire/document/yaml.ts";
@@ -17,6 +18,8 @@ export interface OpenApiService {
   /** Origin of the first server, when it has one. */
   readonly origin: string | undefined;
   readonly routes: readonly StarterRoute[];
+  /** Whether the gate takes its operations as actions. */
+  readonly actions: boolean;
   readonly notes: readonly string[];
 }
 
@@ -30,13 +33,21 @@ export function readOpenApi(
   const root = parseDocument(text, options.file);
   const notes: string[] = [];
   const server = serverOf(root);
+  const actions = actionsOf(root, options);
+  if (actions.fault !== undefined) notes.push(actions.fault);
   const routes: StarterRoute[] = [];
   const shapes = new Set<string>();
   for (const [template, written] of Object.entries(object(root["paths"]))) {
     const item = resolveItem(written, root);
     const path = routePath(server.base + template);
     const shape = path?.replaceAll(/\{[^/]*\}/g, "{}");
-    const operations = item === undefined ? [] : operationsOf(item, root);
+    const operations =
+      item === undefined
+        ? []
+        : operationsOf(item, root).map((operation) => ({
+            ...operation,
+            action: actions.of(operation.method, server.base + template),
+          }));
     if (
       path === undefined ||
       shape === undefined ||
@@ -57,7 +68,38 @@ export function readOpenApi(
     routes.push({ name, path, methods, cutPrefix: false, operations });
   }
   if (routes.length === 0) fail(options.file, "it describes no path that a route can take");
-  return { title: titleOf(root), origin: server.origin, routes, notes };
+  const title = titleOf(root);
+  return { title, origin: server.origin, routes, actions: actions.fault === undefined, notes };
+}
+
+interface Actions {
+  /** Why the operations are none, for the person who runs `init`. */
+  readonly fault?: string;
+  of(method: string, path: string): string;
+}
+
+/** As the gate itself reads the document: what it refuses is no reason to refuse the routes. */
+function actionsOf(
+  root: Json,
+  { file, service }: { readonly file: string; readonly service: string },
+): Actions {
+  const { description, faults } = readDescription(root);
+  const [first] = faults;
+  if (first !== undefined) {
+    const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
+    const fault = `${file}: its operations are not taken as actions: ${first.message}${more}; mend it, then openapi: of ${service} names it`;
+    return { fault, of: (method) => method };
+  }
+  const ids = new Map(
+    description.operations.map(({ id, method, path }) => [`${method} ${path}`, id]),
+  );
+  return {
+    of: (method, path) => {
+      const id = ids.get(`${method} ${path}`);
+      if (id === undefined) throw new TypeError(`${method} ${path} was read in two ways`);
+      return operationAction(service, id);
+    },
+  };
 }
 
 /** The service's name as the file suggests it. */
@@ -128,7 +170,7 @@ function resolveItem(written: unknown, root: Json): Json | undefined {
   return found === undefined ? undefined : object(found);
 }
 
-function operationsOf(item: Json, root: Json): StarterOperation[] {
+function operationsOf(item: Json, root: Json): Omit<StarterOperation, "action">[] {
   return METHODS.flatMap((method) => {
     const written = item[method.toLowerCase()];
     if (typeof written !== "object" || written === null) return [];

@@ -3,6 +3,8 @@
 /** One operation that an OpenAPI file names on a route. */
 export interface StarterOperation {
   readonly method: string;
+  /** Id of the action that policies are asked about: of the operation, where the service has them. */
+  readonly action: string;
   /** `operationId` or `summary`; for a comment. */
   readonly label: string | undefined;
   /** Scopes of which a caller needs all, by the file's first security requirement. */
@@ -27,6 +29,13 @@ export interface StarterService {
   /** `http://host:port` or `h2c://host:port`. */
   readonly endpoint: string;
   readonly routes: readonly StarterRoute[];
+  /** Of one that an OpenAPI file describes. */
+  readonly described?: StarterDescription | undefined;
+}
+
+export interface StarterDescription {
+  /** The file as it was, and where it goes; undefined where the gate cannot take its operations. */
+  readonly openapi: { readonly path: string; readonly text: string } | undefined;
 }
 
 export interface StarterPlan {

@@ -1,5 +1,11 @@
 /** Writes the `sallyport.yaml` of a starter. */
-import { type StarterPlan, type StarterRoute, STARTER_AUTHENTICATOR, STARTER_KEY } from "./plan.ts";
+import {
+  type StarterPlan,
+  type StarterRoute,
+  type StarterService,
+  STARTER_AUTHENTICATOR,
+  STARTER_KEY,
+} from "./plan.ts";
 
 export function writeConfig(plan: StarterPlan): string {
   return `# Every key is described in docs/configuration.md; \`sallyport check\` says whether this file is right.
@@ -24,15 +30,26 @@ ${plan.jwks === undefined ? "" : `    jwks: ${quote(plan.jwks)}\n`}    audience:
       roles: { claim: roles }    # a token's role "reader" is Role::"${STARTER_AUTHENTICATOR}/reader" in policies
 
 services:
-${plan.services.map((service) => `  ${service.name}:\n    endpoints: [${quote(service.endpoint)}]\n`).join("")}
+${plan.services.map((service) => `  ${service.name}:\n    endpoints: [${quote(service.endpoint)}]\n${openapiLine(service)}`).join("")}
 routes:
 ${plan.services.flatMap((service) => service.routes.map((route) => routeText(route, service.name))).join("")}
 policies:
   enforce: [policies]
-
+${plan.services.some(({ described }) => described !== undefined) ? TESTED : ""}
 ${plan.authority ? AUTHORITY : ""}audit:
   path: data/audit
 `;
+}
+
+const TESTED = `  tests: [tests]               # what the policies are to say: sallyport test
+  entities: [data]             # who has which role, where tokens do not say it
+`;
+
+function openapiLine({ described }: StarterService): string {
+  const { path } = described?.openapi ?? {};
+  return path === undefined
+    ? ""
+    : `    openapi: ${path}   # its operations are actions; what it lacks is refused\n`;
 }
 
 /** Loopback, as the listener is: to be changed together. */

@@ -47,19 +47,28 @@ permit (
 function scopedPolicy(route: StarterRoute, operation: StarterOperation): string {
   const title = `${operation.method} ${route.path}`;
   const label = operation.label === undefined ? title : `${title}: ${operation.label}`;
-  if (!operation.scopes.every((scope) => SCOPE.test(scope))) {
+  if (!hasPolicy(operation)) {
     return `// ${title} has a scope that is not a valid one, so no policy was written for it.\n`;
   }
   const needed = operation.scopes.map((scope) => `context.scopes.contains("${scope}")`);
   return `// ${label}
-@id("${route.name}-${operation.method.toLowerCase()}")
+@id("${scopedPolicyId(route, operation)}")
 permit (
   principal,
-  action == Sallyport::Action::"${operation.method}",
+  action == Sallyport::Action::"${operation.action}",
   resource == Sallyport::Route::"${route.name}"
 )
 when { ${needed.join(" && ")} };
 `;
+}
+
+/** Whether its scopes are valid ones, so that a policy is written for it. */
+export function hasPolicy({ scopes }: StarterOperation): boolean {
+  return scopes.every((scope) => SCOPE.test(scope));
+}
+
+export function scopedPolicyId({ name }: StarterRoute, { method }: StarterOperation): string {
+  return `${name}-${method.toLowerCase()}`;
 }
 
 function openNote(open: readonly string[]): string {

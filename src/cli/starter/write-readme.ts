@@ -9,7 +9,7 @@ export function writeReadme(plan: StarterPlan): string {
 | file | what it is for |
 | --- | --- |
 | \`sallyport.yaml\` | listeners, who vouches for callers, services, and the routes to them |
-${plan.services.map(({ name }) => `| \`policies/${name}.cedar\` | who may use ${name} |\n`).join("")}${plan.authority ? KEY_ROWS : ""}| \`data/audit/\` | every decision and every completed request, once it runs |
+${plan.services.map(({ name }) => `| \`policies/${name}.cedar\` | who may use ${name} |\n`).join("")}${describedRows(plan)}${plan.authority ? KEY_ROWS : ""}| \`data/audit/\` | every decision and every completed request, once it runs |
 
 ## Next
 
@@ -29,6 +29,19 @@ A token of ${plan.issuer} whose \`roles\` claim holds
 \`Sallyport::Role::"${STARTER_AUTHENTICATOR}/${first?.name ?? "service"}-reader"\`, because \`${STARTER_AUTHENTICATOR}\` vouches for it. What no policy permits is denied;
 the answer's \`decision\` is the id of the record in \`data/audit/\` that says why.
 ${plan.authority ? STATE : ""}${plan.notes.length === 0 ? "" : `\n## What was not taken over\n\n${plan.notes.map((note) => `- ${note}\n`).join("")}`}`;
+}
+
+function describedRows({ services }: StarterPlan): string {
+  const described = services.filter((service) => service.described !== undefined);
+  const rows = described.flatMap(({ name, described: { openapi } = { openapi: undefined } }) => [
+    ...(openapi === undefined
+      ? []
+      : [`| \`${openapi.path}\` | the operations of ${name}: actions in policies |\n`]),
+    `| \`tests/${name}.yaml\` | what the policies are to say; \`sallyport test\` runs it |\n`,
+  ]);
+  if (rows.length > 0)
+    rows.push("| `data/teams.yaml` | who has which role, where tokens do not say it |\n");
+  return rows.join("");
 }
 
 const KEY_ROWS = `| \`${STARTER_KEY}\` | the key that secrets in the store are sealed under: keep a copy elsewhere, and out of version control |
