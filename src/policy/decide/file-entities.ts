@@ -7,6 +7,7 @@ import { EMPTY_RECORD } from "../cedar/values.ts";
 import type { Entity } from "../cedar/environment.ts";
 import type { FileEntity } from "../data/file-entity.ts";
 import { attributesRecord } from "./attributes-record.ts";
+import { ShardedMap } from "./sharded-map.ts";
 
 const LIMITS = {
   /** Entities between looks at the clock: a look costs more than an entry of a map. */
@@ -26,7 +27,7 @@ export async function createFileEntities(
   all: readonly FileEntity[],
   pause: () => Promise<void> | undefined,
 ): Promise<FileEntities> {
-  const byKey = new Map<string, FileEntity>();
+  const byKey = new ShardedMap<FileEntity>();
   for (const [index, one] of all.entries()) {
     byKey.set(one.key, one);
     if (index % LIMITS.batch === 0) await pause();
@@ -34,14 +35,16 @@ export async function createFileEntities(
   return fileEntities(byKey);
 }
 
-export const NO_FILE_ENTITIES: FileEntities = fileEntities(new Map());
+export const NO_FILE_ENTITIES: FileEntities = fileEntities(new ShardedMap());
 
-function fileEntities(byKey: ReadonlyMap<string, FileEntity>): FileEntities {
+function fileEntities(byKey: ShardedMap<FileEntity>): FileEntities {
   // Only those that policies name are ever asked for: no more than there are names in them.
   const seen = new Map<string, Entity>();
+  const { size } = byKey;
   return {
-    size: byKey.size,
-    get: (key) => byKey.get(key),
+    size,
+    // Without data files nobody pays for them.
+    get: size === 0 ? () => undefined : (key) => byKey.get(key),
     entity(key) {
       const known = seen.get(key);
       if (known !== undefined) return known;
