@@ -19,7 +19,23 @@ export function checkKeys(draft: Draft): PathProblem[] {
       remedy: "one of them, on every route that takes its keys",
     })),
     ...own.flatMap((part) => issuerProblems(draft, part)),
+    ...adminProblems(draft, own),
   ];
+}
+
+/** A key is for services, and the admin API is none: whoever came with one would be refused. */
+function adminProblems({ admin }: Draft, own: readonly Part<SallyportOptions>[]): PathProblem[] {
+  return (admin?.authenticate ?? []).flatMap((name, index) =>
+    own.some((part) => part.name === name)
+      ? [
+          {
+            path: ["admin", "authenticate", index],
+            message: `the keys of "${name}" are for services, and the admin API is none`,
+            remedy: "an authenticator that knows operators themselves",
+          },
+        ]
+      : [],
+  );
 }
 
 function isSallyport(part: Draft["authenticators"][number]): part is Part<SallyportOptions> {

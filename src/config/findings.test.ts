@@ -29,6 +29,8 @@ interface Change {
   readonly jwt?: string;
   readonly admin?: string;
   readonly cluster?: string;
+  /** Whose credentials become keys of our own authority; none is kept when left out. */
+  readonly subjects?: string;
   /** A data file; none when left out. */
   readonly data?: string;
   readonly operations?: readonly VocabularyOperation[];
@@ -86,12 +88,23 @@ const OPERATIONS: readonly VocabularyOperation[] = [
   { id: "listInvoices", method: "GET", path: "/billing", groups: [], parameters: [] },
   { id: "addInvoice", method: "POST", path: "/billing", groups: [], parameters: [] },
 ];
+const KEYS = "keys: { type: sallyport }";
 const CLUSTER =
   "cluster: { type: kubernetes, audience: [x], apiServer: https://k8s.example.com, algorithms: [RS256] }";
 
+/** The authority that issues keys, and where: for whoever a token of these knows. */
+function authorityOf(subjects: string): string {
+  return `
+authority:
+  issuer: https://sallyport.example.com
+  store: sqlite:data/sallyport.db
+  keyEncryptionKey: { command: [get-key] }
+  tokens: { subjects: ${subjects} }`;
+}
+
 function configOf(change: Change): string {
   return `version: 1
-listeners: [{ name: edge, address: 127.0.0.1:8080 }]
+listeners: [{ name: edge, address: 127.0.0.1:8080 ${change.subjects === undefined ? "" : ", publicOrigin: http://127.0.0.1:8080, serve: [token]"} }]${change.subjects === undefined ? "" : authorityOf(change.subjects)}
 admin: { address: 127.0.0.1:9900 ${change.admin ?? ""} }
 authenticators:
   corp:
@@ -179,6 +192,13 @@ const CASES: Readonly<
       when: "no data file gives the role either",
       fault: { authenticate: "[mesh]", data: 'roles: { Clerk: [User::"corp/alice"] }' },
       sound: { authenticate: "[mesh]", data: 'roles: { Reader: [Group::"mesh/pay"] }' },
+      says: /'readers' never applies: no caller whom "billing" lets in/,
+      at: "policies/all.cedar:1",
+    },
+    {
+      when: "nobody who could have the role can have a key",
+      fault: { authenticate: "[keys]", cluster: KEYS, subjects: "[mesh]" },
+      sound: { authenticate: "[keys]", cluster: KEYS, subjects: "[mesh, corp]" },
       says: /'readers' never applies: no caller whom "billing" lets in/,
       at: "policies/all.cedar:1",
     },
