@@ -1,14 +1,12 @@
 /** What is checked before anything is built: plain data, read and validated off the serving thread. */
-import { createHash } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
 import type { LoadedConfig } from "../config/load.ts";
 import { loadConfigInThread } from "../config/load-thread.ts";
-import type { PolicyTests } from "../config/policy-tests.ts";
 import { runTestsInThread, type TestOutcome } from "../config/test-thread.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";
 import { isKept, keptBundlesFolder } from "../policy/bundle/kept-bundles.ts";
 import { type VerifiedPolicies, verifyPolicies } from "../policy/compile-policies.ts";
 import type { PolicySource } from "../policy/policy-source.ts";
+import { sourceDigest, testsDigest } from "./source-digest.ts";
 
 /** A configuration with policies that passed every check. */
 export interface Prepared {
@@ -53,7 +51,7 @@ export function createPreparer(
 function createVerifier(): (source: PolicySource, keep: string) => Promise<VerifiedPolicies> {
   let known: { readonly of: string; readonly policies: VerifiedPolicies } | undefined;
   return async (source, keep) => {
-    const of = await digestOf(source);
+    const of = await sourceDigest(source);
     if (known?.of === of && isKept(keep, known.policies.hash)) return known.policies;
     const result = await verifyPolicies(source, { keep });
     if (result.problems !== undefined) throw new ConfigError(result.problems);
@@ -73,7 +71,7 @@ function createTester(): (
   let known: { readonly of: string; readonly outcome: TestOutcome } | undefined;
   return async ({ tests, vocabulary }, verified) => {
     if (tests === undefined) return undefined;
-    const of = `${verified.hash} ${testsDigest(tests)}`;
+    const of = `${verified.hash} ${await testsDigest(tests)}`;
     if (known?.of !== of) {
       known = { of, outcome: await runTestsInThread({ tests, verified, vocabulary }) };
     }
@@ -89,32 +87,4 @@ function refusedBy({ problems, faults }: TestOutcome): readonly Problem[] {
   if (more === 0) return problems;
   const message = `${more} more tests fail or cannot be read`;
   return [...problems, { message, remedy: "sallyport test prints all" }];
-}
-
-/** Of all that the cases are read against beside the policies. */
-function testsDigest({ files, ...world }: PolicyTests): string {
-  const hash = createHash("sha256");
-  for (const { name, text } of files) hash.update(`${name.length}:${name}${text.length}:${text}`);
-  return hash.update(JSON.stringify(world)).digest("base64url");
-}
-
-const LIMITS = {
-  /** Characters between turns of the event loop: two milliseconds or so. Data files may have megabytes. */
-  digestSlice: 1024 * 1024,
-} as const;
-
-/** Of all that the engine is given. */
-async function digestOf({ files, vocabulary }: PolicySource): Promise<string> {
-  const hash = createHash("sha256");
-  const exact = (_name: string, value: unknown): unknown =>
-    typeof value === "bigint" ? `${String(value)}n` : value;
-  for (const { name, text } of files) {
-    hash.update(`${name.length}:${name}${text.length}:`);
-    for (let from = 0; from < text.length; from += LIMITS.digestSlice) {
-      if (from > 0) await setImmediate();
-      // As UTF-16, in which no cut falls into a character.
-      hash.update(text.slice(from, from + LIMITS.digestSlice), "utf16le");
-    }
-  }
-  return hash.update(JSON.stringify(vocabulary, exact)).digest("base64url");
 }

@@ -47,7 +47,8 @@ export async function whoCan(
 ): Promise<number> {
   const { subject, set } = await readSet(options.config);
   const context = contextOf(options.context);
-  const targets = targetsOf(subject, resource);
+  const named = targetsOf(subject, resource);
+  const targets = named.filter((target) => actionsOf(target, action).length > 0);
   const rows = targets.flatMap((target) => {
     const callers = knownCallers(subject, target);
     return actionsOf(target, action).flatMap((one) =>
@@ -59,7 +60,7 @@ export async function whoCan(
       })),
     );
   });
-  if (rows.length === 0) throw unknownAction(action, targets);
+  if (rows.length === 0) throw unknownAction(action, named);
   const isGroup = rows.some((row) => row.action !== action);
   print(rows, options, ({ who, action: one, resource: on }) => [
     who,
@@ -88,7 +89,7 @@ export async function whatCan(principal: string, options: WhatOptions): Promise<
     roles: options.role,
     groups: options.group,
   });
-  const taking = subject.targets.filter(({ sources }) =>
+  const taking = [...subject.targets, ...subject.issuing].filter(({ sources }) =>
     sources.some((one) => one.authenticator === source.authenticator && one.kind === source.kind),
   );
   const rows = taking.flatMap((target) =>
@@ -145,8 +146,12 @@ function checkNames(
   if (fault !== undefined) throw refused(undefined, fault.message, fault.remedy);
 }
 
-/** `billing`, `Route::"billing"`, `Service::"billing"` (each of its routes), `Admin`. */
-function targetsOf({ targets }: FindingSubject, resource: string): readonly Target[] {
+/** `billing`, `Route::"billing"`, `Service::"billing"` (each of its routes, and its keys), `Admin`. */
+function targetsOf(
+  { targets: served, issuing }: FindingSubject,
+  resource: string,
+): readonly Target[] {
+  const targets = [...served, ...issuing];
   const [, type, quoted] = /^(?:Sallyport::)?(Route|Service)::"(.*)"$/.exec(resource) ?? [];
   const name = quoted ?? resource;
   const found = targets.filter(({ name: own, service, admin }) => {
@@ -218,7 +223,8 @@ function contextOf(given: readonly string[]): KnownContext {
   return known;
 }
 
-function uidText({ name, admin }: Target): string {
+function uidText({ name, admin, issuing }: Target): string {
+  if (issuing) return `Service::"${name}"`;
   return admin ? "Admin" : `Route::"${name}"`;
 }
 

@@ -22,6 +22,8 @@ export interface LoadThreadTask {
 
 export type LoadMessage =
   | { readonly kind: "routes"; readonly routes: Config["routes"] }
+  | { readonly kind: "texts"; readonly texts: readonly TextPiece[] }
+  /** The rest: its files have no text any more. */
   | {
       readonly kind: "done";
       readonly file: string;
@@ -42,6 +44,16 @@ export type LoadMessage =
       readonly problems: readonly Problem[];
       readonly warnings: readonly Problem[];
     };
+
+/** Which files of a configuration. */
+export type TextList = "policyFiles" | "shadowFiles" | "tests";
+
+/** A part of a file's text. */
+export interface TextPiece {
+  readonly list: TextList;
+  readonly index: number;
+  readonly text: string;
+}
 
 /** `.ts` in a checkout, `.js` in the packed package. */
 const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
@@ -66,26 +78,50 @@ export function freezePrepared(loaded: LoadedConfig): LoadedConfig {
 }
 
 async function gather(thread: Worker): Promise<LoadedConfig> {
-  const routes: Config["routes"] = [];
+  const gathering = createGathering();
   for (;;) {
-    const message = await nextMessage<LoadMessage>(thread, noAnswer);
+    const whole = gathering(await nextMessage<LoadMessage>(thread, noAnswer));
+    if (whole !== undefined) return whole;
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
+    thread.postMessage("next");
+  }
+}
+
+/** Returns the function that takes each message in turn, and gives the whole with the last. */
+export function createGathering(): (message: LoadMessage) => LoadedConfig | undefined {
+  const routes: Config["routes"] = [];
+  const texts: Record<TextList, Map<number, string>> = {
+    policyFiles: new Map(),
+    shadowFiles: new Map(),
+    tests: new Map(),
+  };
+  const withText = (list: TextList, files: readonly PolicyFile[]): readonly PolicyFile[] =>
+    files.map(({ name }, index) => ({ name, text: texts[list].get(index) ?? "" }));
+  return (message) => {
     if (message.kind === "problems") {
       throw new ConfigError([...message.problems, ...message.warnings]);
     }
     if (message.kind === "routes") {
       for (const route of message.routes) routes.push(deepFreeze(route));
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
-      thread.postMessage("next");
-      continue;
+      return undefined;
     }
-    const { kind: _, words, ...rest } = message;
+    if (message.kind === "texts") {
+      for (const { list, index, text } of message.texts) {
+        texts[list].set(index, (texts[list].get(index) ?? "") + text);
+      }
+      return undefined;
+    }
+    const { kind: _, words, policyFiles, shadowFiles, tests, ...rest } = message;
     const config: Config = { ...rest.config, routes };
     return deepFreeze({
       ...rest,
       config,
       vocabulary: createVocabulary(config, rest.descriptions, words),
+      policyFiles: withText("policyFiles", policyFiles),
+      shadowFiles: shadowFiles && withText("shadowFiles", shadowFiles),
+      tests: tests && { ...tests, files: withText("tests", tests.files) },
     });
-  }
+  };
 }
 
 function noAnswer(cause: unknown): SallyportError {

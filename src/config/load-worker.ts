@@ -5,12 +5,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { ConfigError } from "../model/errors.ts";
 import { inspectConfig, type Inspection, withoutBundle } from "./load.ts";
+import { loadMessages } from "./load-messages.ts";
 import type { LoadMessage, LoadThreadTask } from "./load-thread.ts";
-
-const LIMITS = {
-  /** Routes in one message: copying and freezing them costs the receiver about a millisecond. */
-  routesPerMessage: 100,
-} as const;
 
 const port = parentPort;
 if (port === null) throw new TypeError("this file is the entry point of a thread");
@@ -44,10 +40,5 @@ function* messagesOf({ loaded, own, words, ...found }: Inspection): Generator<Lo
     };
     return;
   }
-  const { routes, ...rest } = loaded.config;
-  for (let from = 0; from < routes.length; from += LIMITS.routesPerMessage) {
-    yield { kind: "routes", routes: routes.slice(from, from + LIMITS.routesPerMessage) };
-  }
-  const { vocabulary: _, ...others } = loaded;
-  yield { kind: "done", ...others, config: rest, words };
+  yield* loadMessages(loaded, words);
 }

@@ -9,6 +9,7 @@ import {
 import type { RouteOptions } from "../gate/route-options.ts";
 import { createRouter, pathParams, type RoutePattern } from "../gate/router.ts";
 import { paramsOf } from "../gate/route.ts";
+import { KEY_KIND } from "../model/issued-keys.ts";
 import type { Vocabulary } from "../model/vocabulary.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import type { PolicyFile } from "../policy/policy-source.ts";
@@ -58,7 +59,7 @@ export function describeRoutes(config: Tested): Omit<PolicyTests, "files"> {
         host,
         path,
         methods,
-        authenticate,
+        authenticate: withKeyHolders(authenticate, authenticators),
         pathParameters: pathParameters === "allow",
         service,
         rewrite,
@@ -67,9 +68,18 @@ export function describeRoutes(config: Tested): Omit<PolicyTests, "files"> {
     authenticators: Object.fromEntries(
       Object.entries(authenticators).map(([name, { type }]) => [name, type]),
     ),
-    admin: admin?.authenticate,
+    admin: admin?.authenticate && withKeyHolders(admin.authenticate, authenticators),
     ignoreFailing: policies.insecureIgnoreFailingTests,
   };
+}
+
+/** A key of ours stands for whoever any authenticator vouches for: where it is taken, they come too. */
+function withKeyHolders(
+  names: readonly string[],
+  authenticators: Tested["authenticators"],
+): readonly string[] {
+  const issued = names.some((name) => authenticators[name]?.type === KEY_KIND);
+  return issued ? [...new Set([...names, ...Object.keys(authenticators)])] : names;
 }
 
 /** What cases are read against. */

@@ -29,6 +29,7 @@ const authenticatorSchema = z
     /** Name → type. */
     attributes: z.record(z.string(), z.enum(["string", "bool", "long", "strings"])).readonly(),
     bareRoles: z.array(z.string()).readonly(),
+    issued: z.literal(true).optional(),
     device: z
       .record(z.string(), z.enum(["string", "bool", "long", "strings"]))
       .readonly()

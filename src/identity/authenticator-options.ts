@@ -157,7 +157,7 @@ const DESCRIPTIONS: {
     mapFiles: (options, change) => ({ ...options, bundle: mapBundleFiles(options.bundle, change) }),
   },
   sallyport: {
-    words: ({ principal }) => clientWords(principal),
+    words: ({ principal }) => ({ ...clientWords(principal), issued: true }),
     grants: () => ({ scopedRoles: true, groups: true, subjectPrefix: undefined }),
     // Where it is left out, it is filled in before anybody asks.
     tokens: ({ issuer }) => (issuer === undefined ? undefined : { by: "issuer", issuer }),

@@ -23,6 +23,16 @@ export interface VocabularyAuthenticator {
   readonly bareRoles: readonly string[];
   /** Declared attributes of devices that it names beside its principals; left out: it names none. */
   readonly device?: Readonly<Record<string, AttributeType>> | undefined;
+  /**
+   * Its credentials are keys that our authority issues, to whoever any authenticator vouches for. Left out:
+   * they are somebody else's. Where no authenticator has it, no key is issued.
+   */
+  readonly issued?: true | undefined;
+}
+
+/** Whether keys are issued, so that policies are asked about them. */
+export function issuesKeys({ authenticators }: Pick<Vocabulary, "authenticators">): boolean {
+  return authenticators.some(({ issued }) => issued === true);
 }
 
 /** What can be told of the callers of an authenticator before any comes; no word of policies. */

@@ -112,7 +112,13 @@ async function open(options: KeeperOptions, ground: Ground): Promise<RunningAuth
   const own = `${OWN_PREFIX}${hostname()}.${randomUUID()}`.slice(0, 128);
   const { issuer, serve } = options;
   const { clock } = instruments;
-  const issuing = createIssuing(issuer, { keys, revocations, clients: ofClients.lookup, clock });
+  const issuing = createIssuing(issuer, {
+    keys,
+    revocations,
+    clients: ofClients.lookup,
+    clock,
+    lifetimeMs: options.lifetime,
+  });
   ground.closers.add(() => issuing.close());
   const serving = { issuer, registers, state, uses, instruments, closers };
   const feed = serve && (await openServing(serve, serving));

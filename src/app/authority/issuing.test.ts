@@ -49,6 +49,7 @@ function world(given: { readonly fails?: boolean } = {}) {
     },
     clients: NO_CLIENTS,
     clock: { now: () => nowMs, monotonic: () => nowMs },
+    lifetimeMs: 2000,
   });
   return {
     issuing,
@@ -93,6 +94,12 @@ test("createIssuing() asks for its signer once a second, and at once when keys c
 test("createIssuing() says that nobody can sign when there is no key", () => {
   const { issuing } = world({ fails: true });
   assert.throws(() => issuing.sign(CLAIMS), { code: "signing-unavailable" });
+});
+
+test("createIssuing() signs nothing of another issuer, and nothing that outlives its signer", () => {
+  const { issuing } = world();
+  assert.throws(() => issuing.sign({ ...CLAIMS, iss: "https://other.example.com" }), TypeError);
+  assert.throws(() => issuing.sign({ ...CLAIMS, exp: 3 }), TypeError);
 });
 
 test("createIssuing() takes keys away as who asks for it says, until they have expired", async () => {

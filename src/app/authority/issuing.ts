@@ -22,6 +22,8 @@ export interface IssuingParts {
   readonly revocations: Pick<RevocationRegister, "revoke">;
   readonly clients: ClientLookup;
   readonly clock: Clock;
+  /** The longest life of a key, in milliseconds: so long its signer stays published. */
+  readonly lifetimeMs: number;
 }
 
 export interface OwnIssuing extends KeyIssuing {
@@ -29,7 +31,7 @@ export interface OwnIssuing extends KeyIssuing {
 }
 
 export function createIssuing(issuer: string, parts: IssuingParts): OwnIssuing {
-  const { keys, revocations, clients, clock } = parts;
+  const { keys, revocations, clients, clock, lifetimeMs } = parts;
   let current: Signer | undefined;
   let untilMs = 0;
   const end = keys.changed(() => {
@@ -38,6 +40,9 @@ export function createIssuing(issuer: string, parts: IssuingParts): OwnIssuing {
   return {
     issuer,
     sign(claims) {
+      if (claims.iss !== issuer || claims.exp * 1000 > clock.now() + lifetimeMs) {
+        throw new TypeError("a key of another issuer, or one that outlives its signer");
+      }
       const nowMs = clock.monotonic();
       if (current === undefined || nowMs >= untilMs) {
         current = keys.signer("tokens");

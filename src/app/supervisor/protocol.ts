@@ -10,6 +10,12 @@ import type { RateVerdict } from "../../model/ports.ts";
 import type { RatePolicy } from "../../model/rate.ts";
 import type { HandedKey } from "../assertion-signing.ts";
 import type { FamilyText } from "../../telemetry/exposition.ts";
+import {
+  isClientUse,
+  isIssuingRequest,
+  type IssuingAnswer,
+  type IssuingRequest,
+} from "./issuing.ts";
 import { isMemoryRequest, type MemoryAnswer, type MemoryRequest } from "./memory.ts";
 
 const LIMITS = {
@@ -20,7 +26,7 @@ const LIMITS = {
 } as const;
 
 /** Workers of another version or runtime are not taken over but replaced. */
-export const PROTOCOL = `2 ${process.versions["bun"] === undefined ? "node" : "bun"}`;
+export const PROTOCOL = `3 ${process.versions["bun"] === undefined ? "node" : "bun"}`;
 
 export interface Bound {
   readonly name: string;
@@ -62,7 +68,11 @@ export type FromWorker =
     }
   /** Which API keys were used there lately. */
   | { readonly type: "used"; readonly uses: readonly ApiKeyUse[] }
-  | ({ readonly type: "remember"; readonly seq: number } & MemoryRequest);
+  | ({ readonly type: "remember"; readonly seq: number } & MemoryRequest)
+  /** About provisioning keys. */
+  | ({ readonly type: "issue"; readonly seq: number } & IssuingRequest)
+  /** A registered client got a key. */
+  | { readonly type: "client-used"; readonly id: string; readonly atMs: number };
 
 export interface WorkerReport {
   readonly ready: boolean;
@@ -82,7 +92,12 @@ export type ToWorker =
       readonly addresses: readonly Bound[];
     }
   /** There is an authority; what it says follows. Comes before the first `config`. */
-  | { readonly type: "authority"; readonly maxStalenessMs: number }
+  | {
+      readonly type: "authority";
+      readonly maxStalenessMs: number;
+      /** Whose keys are issued by way of this supervisor; left out: none are. */
+      readonly issuer?: string | undefined;
+    }
   | {
       readonly type: "feed";
       readonly change: FeedChange;
@@ -102,6 +117,7 @@ export type ToWorker =
       readonly verdict: RateVerdict;
     }
   | ({ readonly type: "remembered"; readonly seq: number } & MemoryAnswer)
+  | ({ readonly type: "issued"; readonly seq: number } & IssuingAnswer)
   | { readonly type: "drain"; readonly atOnce: boolean };
 
 export interface Message {
@@ -141,6 +157,10 @@ export function isFromWorker(message: Message): message is FromWorker {
       return Array.isArray(of["uses"]) && of["uses"].every(isUse);
     case "remember":
       return isWhole(of["seq"], 1) && isMemoryRequest(of);
+    case "issue":
+      return isWhole(of["seq"], 1) && isIssuingRequest(of);
+    case "client-used":
+      return isClientUse(of);
     default:
       return false;
   }

@@ -8,6 +8,7 @@ import type { Log } from "../../model/ports.ts";
 import { onlyCounts, sumFamilies } from "../../telemetry/sum-families.ts";
 import type { LocalKeys } from "../../keys/local-keys.ts";
 import { handOver } from "../assertion-signing.ts";
+import type { Backing } from "../authority/backing.ts";
 import type { FamilyText } from "../../telemetry/exposition.ts";
 import type { Bound, Channel, FromWorker, ToWorker, WorkerReport } from "./protocol.ts";
 
@@ -114,9 +115,12 @@ export class Slot {
   }
 
   /** Passes on to this process what the authority says. `follow` begins with all that is known. */
-  follow(maxStalenessMs: number, follow: (consumer: FeedConsumer) => () => void): void {
+  follow(
+    { maxStalenessMs, issuing }: Pick<Backing, "maxStalenessMs" | "issuing">,
+    follow: (consumer: FeedConsumer) => () => void,
+  ): void {
     this.#unfollow?.();
-    this.send({ type: "authority", maxStalenessMs });
+    this.send({ type: "authority", maxStalenessMs, issuer: issuing?.issuer });
     this.#unfollow = follow({
       apply: (change, at, { reset }) => this.send({ type: "feed", change, at, reset }),
       current: (at, asOfMs) => this.send({ type: "current", at, asOfMs }),

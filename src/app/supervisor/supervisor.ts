@@ -22,6 +22,7 @@ import { createDoors } from "../operators.ts";
 import { createReloads, type Reloads } from "../reloads.ts";
 import { openOperatorGate, type OperatorGate } from "./operator-gate.ts";
 import { LeaseOffice } from "./leases.ts";
+import { answerIssuing } from "./issuing.ts";
 import { answerFrom } from "./memory.ts";
 import { type Bound, type Channel, isFromWorker, openChannel, PROTOCOL } from "./protocol.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
@@ -257,7 +258,7 @@ class Supervisor implements Sallyport {
     if (this.#signing?.local !== undefined) slot.sign(this.#signing.issuer, this.#signing.local);
     const backing = this.#around.backed?.backing;
     if (backing === undefined) return;
-    slot.follow(backing.maxStalenessMs, (consumer: FeedConsumer) => backing.follow(consumer));
+    slot.follow(backing, (consumer: FeedConsumer) => backing.follow(consumer));
   }
 
   #waiting = new Map<Slot, PromiseWithResolvers<void>>();
@@ -310,6 +311,10 @@ class Supervisor implements Sallyport {
       const { seq } = message;
       const answer = answerFrom(this.#instruments.memory, message, this.#memoryLostAt);
       channel.send({ type: "remembered", seq, ...answer });
+    } else if (message.type === "issue") {
+      this.#issue(message, channel);
+    } else if (message.type === "client-used") {
+      this.#around.backed?.backing.issuing?.used(message.id, message.atMs);
     } else if (message.type === "used") {
       this.#around.backed?.backing.used(message.uses);
     } else if (message.type === "give-back") {
@@ -321,6 +326,20 @@ class Supervisor implements Sallyport {
           : new ConfigError(problems),
       );
     }
+  }
+
+  #issue(message: FromWorker & { readonly type: "issue" }, channel: Channel<ToWorker>): void {
+    const { seq } = message;
+    answerIssuing(this.#around.backed?.backing.issuing, message).then(
+      (answer) => channel.send({ type: "issued", seq, ...answer }),
+      (error: unknown) => {
+        // What no worker of this version asks for.
+        this.#log.error("supervisor: a key could not be issued", {
+          error: error instanceof Error ? error : new Error(String(error)),
+        });
+        channel.send({ type: "issued", seq, fault: "signing-unavailable" });
+      },
+    );
   }
 
   // Reload

@@ -4,6 +4,7 @@
  */
 import { connect } from "node:net";
 import { ConfigError } from "../../model/errors.ts";
+import type { KeyIssuing } from "../../model/issued-keys.ts";
 import type { Log } from "../../model/ports.ts";
 import { HandedSigning } from "../assertion-signing.ts";
 import { createStanding, type Standing } from "../authority/standing.ts";
@@ -11,6 +12,12 @@ import { type Instance, startInstance } from "../instance.ts";
 import { createInstruments, type Instruments } from "../instruments.ts";
 import type { Seat } from "../seat.ts";
 import { type LeaseRequest, type LeaseSource, leasedLimiters } from "./leases.ts";
+import {
+  type IssuingAnswer,
+  type IssuingRequest,
+  type IssuingSource,
+  supervisedIssuing,
+} from "./issuing.ts";
 import {
   type MemoryAnswer,
   type MemoryRequest,
@@ -43,7 +50,7 @@ export function startWorker(
   return { ended: worker.ended, drain: (atOnce) => worker.drain(atOnce) };
 }
 
-class Worker implements LeaseSource, MemorySource {
+class Worker implements LeaseSource, MemorySource, IssuingSource {
   readonly #options: WorkerOptions;
   readonly #log: Log;
   readonly #instruments: Instruments;
@@ -55,6 +62,8 @@ class Worker implements LeaseSource, MemorySource {
   /** What the authority says, by way of the supervisor; undefined where there is none. */
   #standing: Standing | undefined;
   #signing: HandedSigning | undefined;
+  /** Undefined where the authority is kept elsewhere. */
+  #issuing: KeyIssuing | undefined;
   #draining = false;
   #lost = false;
   /** Whether the supervisor, though connected, has left a question without an answer. */
@@ -117,15 +126,32 @@ class Worker implements LeaseSource, MemorySource {
     return answer?.type === "remembered" ? answer : undefined;
   }
 
-  /** Undefined where no answer comes in time. */
-  #question(make: (seq: number) => FromWorker): Promise<ToWorker | undefined> {
+  // IssuingSource
+
+  async issue(
+    request: IssuingRequest,
+    patienceMs: number | undefined,
+  ): Promise<IssuingAnswer | undefined> {
+    const answer = await this.#question((seq) => ({ type: "issue", seq, ...request }), patienceMs);
+    return answer?.type === "issued" ? answer : undefined;
+  }
+
+  clientUsed(id: string, atMs: number): void {
+    this.#send({ type: "client-used", id, atMs });
+  }
+
+  /**
+   * Undefined where no answer comes in time. `patienceMs`: of what the supervisor has to ask somebody else
+   * for, so that a late answer says nothing about itself.
+   */
+  #question(make: (seq: number) => FromWorker, patienceMs?: number): Promise<ToWorker | undefined> {
     const seq = ++this.#seq;
     return new Promise((resolve) => {
       const late = setTimeout(() => {
         this.#asked.delete(seq);
-        this.#silent();
+        if (patienceMs === undefined) this.#silent();
         resolve(undefined);
-      }, LIMITS.answerMs);
+      }, patienceMs ?? LIMITS.answerMs);
       this.#asked.set(seq, (answer) => {
         clearTimeout(late);
         resolve(answer);
@@ -179,7 +205,7 @@ class Worker implements LeaseSource, MemorySource {
         this.#turn = this.#turn.then(() => this.#take(message));
         break;
       case "authority":
-        this.#backed(message.maxStalenessMs);
+        this.#backed(message);
         break;
       case "signing":
         this.#signs(message);
@@ -195,6 +221,7 @@ class Worker implements LeaseSource, MemorySource {
         break;
       case "granted":
       case "remembered":
+      case "issued":
         this.#asked.get(message.seq)?.(message);
         this.#asked.delete(message.seq);
         break;
@@ -205,9 +232,13 @@ class Worker implements LeaseSource, MemorySource {
   }
 
   /** What began to serve without an authority cannot begin to ask it: another process takes its place. */
-  #backed(maxStalenessMs: number): void {
-    if (this.#standing !== undefined) return;
+  #backed({ maxStalenessMs, issuer }: ToWorker & { readonly type: "authority" }): void {
+    if (this.#standing !== undefined) {
+      if (this.#issuing?.issuer !== issuer) this.drain(false);
+      return;
+    }
     if (this.#instance === undefined) {
+      this.#issuing = issuer === undefined ? undefined : supervisedIssuing(issuer, this);
       this.#standing = createStanding(
         { maxStalenessMs, used: (uses) => this.#send({ type: "used", uses }) },
         this.#instruments,
@@ -239,7 +270,12 @@ class Worker implements LeaseSource, MemorySource {
     };
     try {
       if (this.#instance === undefined) {
-        const place = { seat, standing: this.#standing, signing: this.#signing };
+        const place = {
+          seat,
+          standing: this.#standing,
+          signing: this.#signing,
+          issuing: this.#issuing,
+        };
         this.#instance = await startInstance(prepared, this.#instruments, place);
       } else {
         await this.#instance.reload(prepared, seat);

@@ -5,7 +5,7 @@
 import type { PolicyRequest } from "../../model/policy.ts";
 import { METHODS } from "../../model/vocabulary.ts";
 import { explainPolicies, type ExplainableSet } from "../explain/explanation.ts";
-import { unknownContext } from "../explain/unknown-context.ts";
+import { unknownContext, unknownKey } from "../explain/unknown-context.ts";
 import type { Target } from "../findings/subject.ts";
 import type { Caller } from "./known-callers.ts";
 
@@ -37,12 +37,12 @@ export interface Answer {
 }
 
 export function answer(set: ExplainableSet, caller: Caller, asked: Asked): Answer {
-  const { action, context = {} } = asked;
+  const { target, action, context = {} } = asked;
   const known: KnownContext = {
     ...(METHODS.includes(action) ? { method: action } : {}),
     ...context,
   };
-  const { context: unknown, headers, query } = unknownContext();
+  const { context: unknown, headers, query } = target.issuing ? unknownKey() : unknownContext();
   const hidden = new Map(unknown);
   for (const [member, name] of Object.entries(NAMES)) {
     if (known[name] !== undefined) hidden.delete(member);
@@ -95,8 +95,20 @@ function requestOf(
     scopes: [],
     authn: NOT_KNOWN,
     ...known,
+    issue: target.issuing ? { ...NOTHING_ASKED, service: target.name } : undefined,
   };
 }
+
+/** As below. */
+const NOTHING_ASKED = {
+  lifetimeSeconds: 0,
+  binding: "none",
+  grant: "client-credentials",
+  as: "subject",
+  client: "",
+  narrowed: false,
+  other: undefined,
+} as const;
 
 /** Stands where nothing is read: the context's own is hidden. */
 const NOT_KNOWN = {

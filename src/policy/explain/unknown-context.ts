@@ -38,6 +38,23 @@ export function unknownContext(): UnknownContext {
   };
 }
 
+/** The same where a key is asked for. */
+export function unknownKey(): UnknownContext {
+  const { context, headers, query } = unknownContext();
+  const kept = ["ip", "time", "scopes", "authn", "workload", "device", "actor"];
+  return {
+    context: new Map([
+      ...[...context].filter(([name]) => kept.includes(name)),
+      member("lifetime", { type: "long" }),
+      ...["binding", "grant", "as", "client"].map((name) => member(name, { type: "string" })),
+      member("narrowed", { type: "boolean" }),
+      member("other", { type: "string", maybeAbsent: true }),
+    ]),
+    headers,
+    query,
+  };
+}
+
 type Untold = Omit<Unknown, "name">;
 
 function member(name: string, what: Untold): [string, Unknown] {

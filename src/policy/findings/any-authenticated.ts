@@ -1,4 +1,4 @@
-/** A route that everybody can use whom it knows at all: authentication stands for authorization there. */
+/** A route that everybody can use, or a service for which everybody can have keys, who is known at all: authentication stands for authorization there. */
 import type { Scope } from "../cedar/compile-policy.ts";
 import type { Found } from "./finding.ts";
 import type { FindingRule } from "./finding-rule.ts";
@@ -9,15 +9,15 @@ import type { FindingSubject, Source, Target } from "./subject.ts";
 export const anyAuthenticated: FindingRule = {
   id: "any-authenticated",
   severity: "note",
-  title: "every caller who is known may use a route",
+  title: "every caller who is known may use a route, or have keys for a service",
   proves:
-    "For each kind of caller that the route's authenticators know there is a permit without conditions that asks for no role, group or name, and no forbid without conditions stands against it.",
+    "For each kind of caller that the route's authenticators know (of keys: that any authenticator knows) there is a permit without conditions that asks for no role, group or name, and no forbid without conditions stands against it.",
   silence:
     "That the route is closed. A permit may name a role that everybody has, or have conditions that everybody meets.",
   remedy: "name a role or a group in the permit's principal scope, or accept it with a reason",
   *find(subject) {
-    for (const target of subject.targets) {
-      if (target.facts === undefined) continue;
+    for (const target of [...subject.targets, ...subject.issuing]) {
+      if (target.facts === undefined && !target.issuing) continue;
       const opened = openActions(target, subject);
       if (opened.actions.length > 0) yield found(target, opened, subject);
     }
@@ -57,7 +57,7 @@ function asksForNobody({ kind }: Scope): boolean {
 }
 
 function found(target: Target, { actions, by }: Opened, subject: FindingSubject): Found {
-  const { name, service, facts, listed: written } = target;
+  const { name, service, facts, listed: written, issuing } = target;
   const what =
     actions.length === target.actions.length
       ? written === undefined
@@ -69,13 +69,15 @@ function found(target: Target, { actions, by }: Opened, subject: FindingSubject)
     .filter((policy) => actions.some((id) => subject.actionsOf(policy).has(id)))
     .map(({ id }) => id);
   const unless = forbids.length === 0 ? "" : ` unless ${listed(forbids)} forbids it`;
+  const may = issuing ? `have a key for service "${name}"` : `${what} on route "${name}"`;
+  const own = subject.written.services.find((one) => one.name === service);
   return {
     of: name,
-    place: facts?.place ?? {},
+    place: (issuing ? own?.place : facts?.place) ?? {},
     message:
-      `whoever is known may ${what} on route "${name}"${unless}: ` +
+      `whoever is known may ${may}${unless}: ` +
       `${listed(by.map(({ id }) => id))} ${by.length === 1 ? "asks" : "ask"} for nobody in particular`,
-    route: name,
+    route: issuing ? undefined : name,
     service,
     policies: by.map(({ id }) => id),
   };

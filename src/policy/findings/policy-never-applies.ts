@@ -1,4 +1,5 @@
 /** A policy that no request can meet: a permit that gives nothing, or a forbid that is a hole. */
+import { ISSUE_KEY_ACTION } from "../../model/issued-keys.ts";
 import type { Found } from "./finding.ts";
 import type { FindingRule } from "./finding-rule.ts";
 import type { PolicyFacts } from "./policy-facts.ts";
@@ -9,7 +10,7 @@ export const policyNeverApplies: FindingRule = {
   severity: "warning",
   title: "a policy can never apply",
   proves:
-    "No route has at once a resource, an action and a caller that the policy's scope takes: the route does not take the method, or none of its authenticators can give the role, the group or the name.",
+    "No route, and no service for which keys are issued, has at once a resource, an action and a caller that the policy's scope takes: the route does not take the method, or none of its authenticators can give the role, the group or the name.",
   silence:
     "That some request meets its conditions. Conditions are not solved: two that contradict each other go unnoticed.",
   remedy: "remove it, or mend its scope or the route's authenticate and methods",
@@ -23,6 +24,7 @@ export const policyNeverApplies: FindingRule = {
 
 function whyNever(policy: PolicyFacts, subject: FindingSubject): string | undefined {
   const targets = subject.targetsOf(policy);
+  if (subject.issuing.length === 0 && namesOnlyKeys(policy)) return "no key is issued";
   if (targets.length === 0) return "no route is within its resource scope";
   const acted = targets.filter((target) => subject.actionsOn(policy, target).length > 0);
   if (acted.length === 0) {
@@ -35,6 +37,11 @@ function whyNever(policy: PolicyFacts, subject: FindingSubject): string | undefi
   );
   if (meets) return undefined;
   return `no caller whom ${listed(acted.map(({ name }) => name))} lets in can be within its principal scope`;
+}
+
+function namesOnlyKeys({ action }: PolicyFacts): boolean {
+  const uids = action.kind === "in" ? action.uids : action.kind === "equals" ? [action.uid] : [];
+  return uids.length > 0 && uids.every(({ id }) => id === ISSUE_KEY_ACTION);
 }
 
 function found({ id, place }: PolicyFacts, why: string): Found {

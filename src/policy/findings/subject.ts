@@ -3,8 +3,14 @@
  * could ask (sources). It answers what scopes alone prove, and leaves conditions to the rules.
  */
 import { ADMIN as ADMIN_GROUP, ADMIN_RESOURCE } from "../../model/admin-operations.ts";
+import { ISSUE_KEY_ACTION } from "../../model/issued-keys.ts";
 import { ANONYMOUS, principalId, type PrincipalKind } from "../../model/principal.ts";
-import { type AuthenticatorGrants, METHODS, type Vocabulary } from "../../model/vocabulary.ts";
+import {
+  type AuthenticatorGrants,
+  issuesKeys,
+  METHODS,
+  type Vocabulary,
+} from "../../model/vocabulary.ts";
 import {
   ACTIONS,
   ADMIN_ACTIONS,
@@ -109,11 +115,13 @@ export interface TargetAction {
   readonly method: string;
 }
 
-/** A route, or the admin API. */
+/** A route, the admin API, or a service for which keys are issued. */
 export interface Target extends PlacedEntity {
   readonly name: string;
   readonly service: string | undefined;
   readonly admin: boolean;
+  /** It is a service, for which keys are issued. */
+  readonly issuing: boolean;
   readonly actions: readonly TargetAction[];
   /** Its actions are operations of its service, of which not all need to be on this route. */
   readonly described: boolean;
@@ -132,7 +140,10 @@ export class FindingSubject {
   readonly untested: readonly string[] | undefined;
   readonly vocabulary: Vocabulary;
   readonly written: WrittenFacts;
+  /** Routes and the admin API. */
   readonly targets: readonly Target[];
+  /** Services; none where no key is issued. */
+  readonly issuing: readonly Target[];
   readonly files: readonly PolicyFile[];
   /** What data files say of principals, roles and groups: what each is in, by key. */
   readonly entities: ReadonlyMap<string, ReadonlySet<string>>;
@@ -159,12 +170,13 @@ export class FindingSubject {
     const operations = operationsOf(vocabulary);
     this.#routeActions = [...METHOD_ACTIONS, ...[...operations.values()].flat()];
     this.targets = targetsOf(vocabulary, written, operations);
+    this.issuing = issuesKeys(vocabulary) ? issuingTargets(vocabulary) : [];
     this.#authenticators = new Map(written.authenticators.map((one) => [one.name, one]));
     this.#bareRoles = new Map(
       vocabulary.authenticators.map(({ name, bareRoles }) => [name, new Set(bareRoles)]),
     );
     this.#bySlot = Map.groupBy(this.policies, ({ resource }) => slotOf(resource));
-    this.#targetsBySlot = targetSlots(this.targets);
+    this.#targetsBySlot = targetSlots([...this.targets, ...this.issuing]);
     this.files = files;
     this.entities = new Map(entities.map(({ key, within }) => [key, new Set(within)]));
     this.fileAttributes = new Set(
@@ -192,10 +204,15 @@ export class FindingSubject {
   /** Ids of all actions that the scope takes, where the policy counts. */
   actionsOf(policy: PolicyFacts): ReadonlySet<string> {
     const forAdmin = countsForAdmin(policy, ({ id }) => isAdminAction(id));
-    const key = `${String(forAdmin)} ${slotOf(policy.action)}`;
+    const forKeys = this.issuing.length > 0 && takesService(policy.resource);
+    const key = `${String(forAdmin)} ${String(forKeys)} ${slotOf(policy.action)}`;
     let ids = this.#actionSets.get(key);
     if (ids === undefined) {
-      const all = forAdmin ? [...this.#routeActions, ...ADMIN] : this.#routeActions;
+      const all = [
+        ...this.#routeActions,
+        ...(forAdmin ? ADMIN : []),
+        ...(forKeys ? [ISSUE_KEY] : []),
+      ];
       const taken = all.filter(({ uid, ancestors }) => inScope(policy.action, uid, ancestors));
       ids = new Set(taken.map(({ id }) => id));
       this.#actionSets.set(key, ids);
@@ -275,6 +292,16 @@ function targetAction(id: string, above: readonly string[], method = id): Target
 }
 
 const METHOD_ACTIONS = ACTIONS.map(({ id, group }) => targetAction(id, [group]));
+const ISSUE_KEY = targetAction(ISSUE_KEY_ACTION, []);
+const SERVICE = sallyportUid("Service", "").type;
+
+/** Whether a service can be within the resource scope: what is in a service takes it too. */
+function takesService(scope: Scope): boolean {
+  if (scope.kind === "all") return true;
+  if (scope.kind === "in") return scope.uids.some(({ type }) => type === SERVICE);
+  return scope.kind === "equals" ? scope.uid.type === SERVICE : scope.type === SERVICE;
+}
+
 const ADMIN = ADMIN_ACTIONS.map(({ id, group }) => targetAction(id, [group, ADMIN_GROUP]));
 
 /** Of each service that has a description. */
@@ -297,17 +324,15 @@ function targetsOf(
   operations: ReadonlyMap<string, readonly TargetAction[]>,
 ): Target[] {
   const facts = new Map(written.routes.map((route) => [route.name, route]));
-  const kinds = new Map(vocabulary.authenticators.map(({ name, kinds: all }) => [name, all]));
-  const sourcesOf = (names: Iterable<string>): Source[] =>
-    [...names].flatMap((authenticator) =>
-      (kinds.get(authenticator) ?? []).map((kind) => ({ authenticator, kind })),
-    );
+  const kinds = kindsOf(vocabulary);
+  const sourcesOf = createSourcesOf(vocabulary, kinds);
   const routes = vocabulary.routes.map(({ name, service }): Target => {
     const own = facts.get(name);
     return {
       name,
       service,
       admin: false,
+      issuing: false,
       uid: sallyportUid("Route", name),
       ancestors:
         service === undefined ? NO_ANCESTORS : new Set([sallyportUid("Service", service).key]),
@@ -330,6 +355,7 @@ function targetsOf(
     name: ADMIN_RESOURCE.id,
     service: undefined,
     admin: true,
+    issuing: false,
     uid: ADMIN_API,
     ancestors: NO_ANCESTORS,
     actions: ADMIN,
@@ -339,6 +365,46 @@ function targetsOf(
     facts: undefined,
   };
   return [...routes, admin];
+}
+
+function kindsOf({ authenticators }: Vocabulary): ReadonlyMap<string, readonly PrincipalKind[]> {
+  return new Map(authenticators.map(({ name, kinds }) => [name, kinds]));
+}
+
+/** Whom these authenticators let in; a key stands for whoever any of all vouches for. */
+function createSourcesOf(
+  { authenticators }: Vocabulary,
+  kinds: ReadonlyMap<string, readonly PrincipalKind[]>,
+): (names: Iterable<string>) => Source[] {
+  const issued = new Set(
+    authenticators.filter((one) => one.issued === true).map(({ name }) => name),
+  );
+  return (names) => {
+    const given = [...names];
+    const all = given.some((name) => issued.has(name)) ? kinds.keys() : given;
+    return [...all].flatMap((authenticator) =>
+      (kinds.get(authenticator) ?? []).map((kind) => ({ authenticator, kind })),
+    );
+  };
+}
+
+/** Whoever is known at all may come to the token endpoint. */
+function issuingTargets(vocabulary: Vocabulary): Target[] {
+  const kinds = kindsOf(vocabulary);
+  const sources = createSourcesOf(vocabulary, kinds)(kinds.keys());
+  return vocabulary.services.map(({ name }) => ({
+    name,
+    service: name,
+    admin: false,
+    issuing: true,
+    uid: sallyportUid("Service", name),
+    ancestors: NO_ANCESTORS,
+    actions: [ISSUE_KEY],
+    described: false,
+    listed: undefined,
+    sources,
+    facts: undefined,
+  }));
 }
 
 const NOBODY: Source = { authenticator: undefined, kind: "anonymous" };

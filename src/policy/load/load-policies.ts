@@ -30,9 +30,10 @@ import {
   type Statement,
 } from "./policy-text.ts";
 import { createScopeCheck, type ScopeFault } from "./operation-scopes.ts";
-import { createRepresentatives, speaksOfAdmin } from "./representatives.ts";
+import { createRepresentatives, speaksOfAdmin, speaksOfIssuing } from "./representatives.ts";
 import { buildSchema, withOnlyActions, type SchemaJson } from "./schema.ts";
 import { suggest } from "../../model/suggest.ts";
+import { issuesKeys } from "../../model/vocabulary.ts";
 import type { EntityUid } from "../cedar/values.ts";
 import { type AnnotationFault, annotationFaults } from "./annotations.ts";
 import { linkedJson, linkedStatement, slotsOf, type SlotValues } from "./linked-policy.ts";
@@ -99,6 +100,32 @@ const ADMIN_REMEDY =
 const BLIND_REMEDY =
   "declare it under admin.attributes, or add resource is Sallyport::Route to the scope; " +
   "until then it denies every call of the admin API for which it is read";
+const KEY_BLIND_REMEDY =
+  "add resource is Sallyport::Route to the scope, or name its actions; " +
+  "until then it denies every key for which it is read";
+
+/** Where a policy without an action counts beside routes. */
+interface ElsewhereForbids {
+  /** One of the actions there. */
+  readonly action: string;
+  /** Whether the policy is written with it in mind: then it was validated for it. */
+  readonly speaks: (statement: Statement) => boolean;
+  readonly where: string;
+  readonly help: string;
+}
+
+const ADMIN_FORBIDS: ElsewhereForbids = {
+  action: ADMIN_ACTIONS[0]?.id ?? "",
+  speaks: speaksOfAdmin,
+  where: "on the admin API",
+  help: BLIND_REMEDY,
+};
+const KEY_FORBIDS: ElsewhereForbids = {
+  action: ISSUE_KEY_ACTION,
+  speaks: speaksOfIssuing,
+  where: "where a key is asked for",
+  help: KEY_BLIND_REMEDY,
+};
 const OWN_IDS = "sallyport:";
 const LINK_ID_REMEDY = "an id of its own, of printable ASCII and not too long";
 const ID_REMEDY = 'begin it with @id("a-name-of-its-own")';
@@ -197,7 +224,8 @@ class Load {
     const failed = new Set<Parsed | undefined>(this.#validateAll(this.#templates));
     // What is wrong in a template is wrong in each of its policies: once is enough.
     this.#validateAll(this.#parsed.filter(({ link }) => !failed.has(link?.template)));
-    if (this.#task.vocabulary.admin !== undefined) this.#validateForAdmin();
+    if (this.#task.vocabulary.admin !== undefined) this.#validateForbids(ADMIN_FORBIDS);
+    if (issuesKeys(this.#task.vocabulary)) this.#validateForbids(KEY_FORBIDS);
   }
 
   /** Those that are not valid. */
@@ -213,21 +241,22 @@ class Load {
   }
 
   /**
-   * A `forbid` without an action counts for the admin API too. One that reads there what is not there
-   * errs, and so denies: worth saying, but no problem, since it is on the safe side.
+   * A `forbid` without an action counts for the admin API and for keys too. One that reads there what is not
+   * there errs, and so denies: worth saying, but no problem, since it is on the safe side.
    */
-  #validateForAdmin(): void {
+  #validateForbids({ action, speaks, where, help }: ElsewhereForbids): void {
     const group = this.#parsed.filter(
-      (policy) => policy.json.effect === "forbid" && isForRoutesAsWritten(policy),
+      ({ json, statement }) =>
+        json.effect === "forbid" && json.action.op === "All" && !speaks(statement),
     );
     const [first] = group;
     if (first === undefined || this.#problems.length > 0) return;
-    const schema = withOnlyActions(this.#ground.schema, new Set([ADMIN_ACTIONS[0]?.id ?? ""]));
+    const schema = withOnlyActions(this.#ground.schema, new Set([action]));
     const texts = Object.fromEntries(group.map(({ statement }, index) => [index, statement.text]));
     const answer = this.#guarded(first.file, () => officialValidate(schema, texts));
     for (const error of answer?.errors ?? []) {
-      const message = `on the admin API: ${plain(error.message)}`;
-      this.#place({ ...error, message, help: BLIND_REMEDY }, group, this.#warnings);
+      const message = `${where}: ${plain(error.message)}`;
+      this.#place({ ...error, message, help }, group, this.#warnings);
     }
   }
 
@@ -530,11 +559,6 @@ function takenFault(
 ): AnnotationFault {
   const message = `a policy called '${id}' is already in ${file}:${String(line)}`;
   return { message, remedy: "give each policy an @id of its own" };
-}
-
-/** Without an action in its scope, and nothing in it that is of the admin API. */
-function isForRoutesAsWritten(policy: Parsed): boolean {
-  return policy.json.action.op === "All" && !speaksOfAdmin(policy.statement);
 }
 
 interface Origin {
