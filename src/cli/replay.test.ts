@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { permit, strangerDenial } from "../../test/audit-kit.ts";
@@ -105,4 +105,28 @@ test("replay counts lines that are no records, and goes on", (context) => {
   assert.equal(status, 0);
   assert.match(stdout, /^1 decision of 3 files/);
   assert.match(stdout, /no records: 2 \(log\/audit-20261126T000000\.000Z-1\.jsonl: not a record/);
+});
+
+test("replay compares hashed values by the key that lies beside the log", (context) => {
+  const folder = ground(context, [permit({ decisionId: "01A" })]);
+  const candidate = join(folder, "next.cedar");
+  writeFileSync(
+    candidate,
+    `@id("acme") permit (principal, action, resource)
+when { context.headers.hasTag("x-tenant") && context.headers.getTag("x-tenant").contains("other") };
+`,
+  );
+  const without = replay(folder, "--policies", candidate);
+  assert.equal(without.status, 0, without.stderr);
+  assert.match(without.stdout, /uncertain, .*: 1\n/);
+  // As `ground` has hashed them.
+  writeFileSync(join(folder, "log", "values.key"), new Uint8Array(32), { mode: 0o600 });
+  const known = replay(folder, "--policies", candidate);
+  assert.equal(known.status, 1, known.stderr);
+  assert.match(known.stdout, /permitted, would be denied: 1\n/);
+  assert.match(known.stdout, /uncertain, .*: none\n/);
+  chmodSync(join(folder, "log", "values.key"), 0o644);
+  const wide = replay(folder, "--policies", candidate);
+  assert.equal(wide.status, 2);
+  assert.match(wide.stderr, /values\.key has mode 0644/);
 });
