@@ -392,3 +392,61 @@ void test("an API key is changed only as it was read, and by its own rules", asy
   await assert.rejects(client.createApiKey({ body: past }), problem(400, "invalid-input"));
   await assert.rejects(client.getApiKey({ id: "0".repeat(32) }), problem(404, "not-found"));
 });
+
+void test("a client's secret is shown once, and it is changed only as it was read", async (t) => {
+  const { client, desks: made } = await ground(t);
+  const body = { id: "billing-job", key: { insecureSecret: true } } as const;
+  const first = await client.createClient({ body, idempotencyKey: "k" });
+  const { secret = "" } = first.value;
+  assert.match(secret, /^[A-Za-z0-9_-]{43}$/);
+  const repeated = client.createClient({ body, idempotencyKey: "k" });
+  await assert.rejects(repeated, problem(409, "shown-once"));
+  await assert.rejects(client.createClient({ body }), problem(409, "conflict"));
+  const { value, etag } = await client.getClient({ id: "billing-job" });
+  assert.deepEqual([value, etag], [first.value.client, first.etag]);
+  const stale = { id: "billing-job", ifMatch: '"1"' };
+  const certificate = { certificate: "A".repeat(43) };
+  const key = value.keys[0]?.id ?? "";
+  const changed = problem(412, "changed");
+  await assert.rejects(client.addClientKey({ ...stale, body: certificate }), changed);
+  await assert.rejects(client.removeClientKey({ ...stale, key }), changed);
+  await assert.rejects(client.disableClient(stale), changed);
+  await assert.rejects(client.enableClient(stale), changed);
+  await assert.rejects(client.removeClient(stale), changed);
+  assert.deepEqual(await made.revocations.list({ limit: 10 }), [], "nothing was ended");
+  const added = await client.addClientKey({ id: "billing-job", ifMatch: etag, body: certificate });
+  const again = client.addClientKey({ id: "billing-job", body: certificate });
+  await assert.rejects(again, problem(409, "conflict"));
+  await client.removeClientKey({ id: "billing-job", key, ifMatch: added.etag });
+  const kept = await Promise.all(
+    (["clients", "idempotency"] as const).map((one) => made.store.list(one, { limit: 100 })),
+  );
+  assert.ok(!JSON.stringify([kept, value]).includes(secret));
+});
+
+void test("a client that the configuration declares is shown, and changed there only", async (t) => {
+  const { client } = await ground(t);
+  const id = "declared-job";
+  const { value } = await client.getClient({ id });
+  assert.deepEqual([value.source, value.roles, value.keys], ["declared", ["Biller"], []]);
+  const conflict = problem(409, "conflict");
+  await assert.rejects(client.createClient({ body: { id } }), conflict);
+  await assert.rejects(client.disableClient({ id }), conflict);
+  await assert.rejects(client.removeClient({ id }), conflict);
+  const unfit = { id: "other", attributes: { region: "eu" } };
+  await assert.rejects(client.createClient({ body: unfit }), problem(400, "invalid-input"));
+  const jwk = { kty: "oct", k: "AAAA" };
+  const secret = client.createClient({ body: { id: "other", key: { jwk } } });
+  await assert.rejects(secret, problem(400, "invalid-input"));
+  await client.createClient({ body: { id: "alpha" } });
+  await client.createClient({ body: { id: "zeta" } });
+  const ids: string[] = [];
+  let cursor: string | undefined;
+  do {
+    // oxlint-disable-next-line no-await-in-loop -- each begins where the last one ended
+    const page = (await client.listClients({ limit: 1, cursor })).value;
+    ids.push(...page.clients.map((one) => one.id));
+    cursor = page.next;
+  } while (cursor !== undefined);
+  assert.deepEqual(ids, ["alpha", "declared-job", "zeta"]);
+});
