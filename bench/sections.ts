@@ -8,6 +8,7 @@ import { PEERS } from "./peers/all.ts";
 import { choosePeers } from "./peers/choose.ts";
 import type { Peer } from "./peers/peer.ts";
 import { runDpopBench } from "./dpop.ts";
+import { benchEgress } from "./egress.ts";
 import { runEntitiesBench } from "./entities.ts";
 import { benchFleet } from "./fleet.ts";
 import { benchGrpc } from "./grpc.ts";
@@ -154,6 +155,13 @@ export const SECTIONS: readonly SectionPlan[] = [
     title: "Keys in exchange for tokens",
     requires: () => [REQUIREMENTS.taskset],
     run: benchIssuance,
+  },
+  {
+    name: "egress",
+    machine: IDENTITY_MACHINE,
+    title: "The sidecar's hop beside the ingress proxy",
+    requires: () => LOAD,
+    run: benchEgress,
   },
   {
     name: "propagation",

@@ -33,14 +33,21 @@ export function createWrk({ connections }: { readonly connections: number }): Lo
 }
 
 /** Writes the script: `paths` and `tokens` in turn, another pair with each request. */
-export function writeLoadScript(
-  path: string,
-  options: { readonly paths: readonly string[]; readonly tokens: readonly string[] },
-): void {
-  writeFileSync(path, loadScript(options.paths, options.tokens));
+export function writeLoadScript(path: string, options: LoadScript): void {
+  writeFileSync(path, loadScript(options));
 }
 
-function loadScript(paths: readonly string[], tokens: readonly string[]): string {
+export interface LoadScript {
+  readonly paths: readonly string[];
+  readonly tokens: readonly string[];
+  /** Beside what every request has. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+function loadScript({ paths, tokens, headers = {} }: LoadScript): string {
+  const further = Object.entries(headers).map(
+    ([name, value]) => `    headers["${name}"] = "${value}"\n`,
+  );
   return `local paths = {
 ${quoted(paths)}
 }
@@ -55,7 +62,7 @@ function init()
     local headers = { ["Accept"] = "application/json", ["User-Agent"] = "payments/4.2" }
     for name, value in pairs(wrk.headers) do headers[name] = value end
     headers["Authorization"] = "Bearer " .. tokens[(index - 1) % #tokens + 1]
-    prepared[index] = wrk.format("GET", paths[(index - 1) % #paths + 1], headers)
+${further.join("")}    prepared[index] = wrk.format("GET", paths[(index - 1) % #paths + 1], headers)
   end
 end
 
