@@ -26,7 +26,7 @@ import type { Section } from "./report.ts";
 
 const TOKENS = 40_000;
 const QUICK_TOKENS = 2000;
-const WARM_UP = 2000;
+const WARM_UP = 5000;
 const CONNECTIONS = 32;
 /** Of the pair of signatures; the best of them counts, as other loads on the machine only ever add. */
 const ROUNDS = 5;
@@ -198,7 +198,7 @@ ${published.replace("authenticators:\n", "authenticators:\n  keys: { type: sally
 `;
 }
 
-/** One signature checked and one made, in a second. */
+/** One signature checked and one made, in a second of processor time, as the other figure is. */
 function measurePairs(): number {
   const token = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const key = generateKeyPairSync("ed25519");
@@ -207,14 +207,15 @@ function measurePairs(): number {
   const signature = sign("sha256", bytes, { key: token.privateKey, dsaEncoding });
   let best = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const started = performance.now();
+    const started = process.cpuUsage();
     for (let index = 0; index < PAIRS; index++) {
       if (!verify("sha256", bytes, { key: token.publicKey, dsaEncoding }, signature)) {
         throw new Error("a signature that does not fit");
       }
       sign(null, bytes, key.privateKey);
     }
-    best = Math.max(best, (PAIRS * 1000) / (performance.now() - started));
+    const { user, system } = process.cpuUsage(started);
+    best = Math.max(best, (PAIRS * 1_000_000) / (user + system));
   }
   return best;
 }

@@ -68,7 +68,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...(composed || sidecar ? [] : checkSomeRoute(expansion.value)),
     ...checkEgress(draft, folder),
     ...checkServe(draft),
-    ...(ownOnly ? [] : checkTokens(draft)),
+    ...checkTokens(draft),
     ...checkServices(draft),
     ...checkLimits(draft),
     ...checkAuthenticators(draft),

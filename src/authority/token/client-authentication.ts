@@ -262,9 +262,10 @@ async function clientBy(
   { tokens, deps }: TokenCall,
   id: string,
 ): Promise<RegisteredClient | undefined> {
+  const declared = tokens.declared.get(id);
+  if (declared !== undefined) return declared;
   // What could be no id is not looked for.
-  if (!clientIdSchema.safeParse(id).success) return undefined;
-  return tokens.declared.get(id) ?? (await deps.issuing.client(id));
+  return clientIdSchema.safeParse(id).success ? await deps.issuing.client(id) : undefined;
 }
 
 /** Whom what is signed for us may name: our issuer, the token endpoint, and the endpoint that is called. */

@@ -60,15 +60,15 @@ export async function takeForm(exchange: Exchange): Promise<Form | TokenFault> {
 /** Takes the bytes of a body. */
 export function readForm(bytes: Buffer): Form | TokenFault {
   const text = bytes.toString("latin1");
+  // What nobody would leave unescaped.
+  if (!/^[\x20-\x7e]*$/.test(text)) return unreadable();
   const values = new Map<string, string[]>();
   let count = 0;
   for (const pair of text === "" ? [] : text.split("&")) {
     const equals = pair.indexOf("=");
     const name = decode(equals < 0 ? pair : pair.slice(0, equals));
     const value = decode(equals < 0 ? "" : pair.slice(equals + 1));
-    if (name === undefined || value === undefined) {
-      return new TokenFault("invalid_request", "the body is not URL-encoded UTF-8");
-    }
+    if (name === undefined || value === undefined) return unreadable();
     count += 1;
     if (count > LIMITS.parameters) {
       return new TokenFault("invalid_request", `more than ${LIMITS.parameters} parameters`);
@@ -92,10 +92,14 @@ function given(values: readonly string[]): readonly string[] {
   return values.filter((value) => value !== "");
 }
 
-/** Undefined also for bytes that nobody would leave unescaped, and for control characters. */
+/** Undefined also for control characters, which only an escape can bring in. */
 function decode(text: string): string | undefined {
-  if (!/^[\x20-\x7e]*$/.test(text)) return undefined;
   const value = decodeQueryPart(text);
+  if (value === undefined || !text.includes("%")) return value;
   // oxlint-disable-next-line no-control-regex -- they are what is refused
-  return value === undefined || /[\0-\x1f\x7f]/.test(value) ? undefined : value;
+  return /[\0-\x1f\x7f]/.test(value) ? undefined : value;
+}
+
+function unreadable(): TokenFault {
+  return new TokenFault("invalid_request", "the body is not URL-encoded UTF-8");
 }

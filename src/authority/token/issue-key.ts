@@ -15,11 +15,6 @@ import type { EndpointProof } from "./endpoint-proof.ts";
 import { certificateOf, type TokenAnswer, type TokenCall } from "./token-call.ts";
 import { errorFor, type TokenError, TokenFault } from "./token-fault.ts";
 
-const LIMITS = {
-  /** 128 bits: nobody guesses a `jti`, and none comes twice. */
-  idBytes: 16,
-} as const;
-
 export interface Wish {
   readonly client: Client;
   readonly grant: IssueGrant;
@@ -43,7 +38,7 @@ export async function issueKey(call: TokenCall, wish: Wish): Promise<TokenAnswer
       nowMs: own.timeMs,
       defaultSeconds: Math.max(1, Math.floor(tokens.lifetimeMs / 1000)),
       mostSeconds: Math.max(1, Math.floor(tokens.mostLifetimeMs / 1000)),
-      id: Buffer.from(deps.random(LIMITS.idBytes)).toString("base64url"),
+      id: deps.newId(),
     },
   );
   if ("error" in key) return new TokenFault(key.error, key.description);

@@ -43,8 +43,8 @@ export interface TokenDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly audit: AuditLog;
-  /** 16 random bytes and more. */
-  readonly random: (bytes: number) => Uint8Array;
+  /** A `jti`. */
+  readonly newId: () => string;
   /** What came of requests to these endpoints. */
   readonly outcomes: Family<Counter>;
 }

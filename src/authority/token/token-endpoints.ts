@@ -15,6 +15,7 @@ import type { Fields } from "../../model/http.ts";
 import { ISSUE_KEY_ACTION, type KeyIssuing } from "../../model/issued-keys.ts";
 import type { Metrics } from "../../model/ports.ts";
 import { isGranted, type Reason, reasonInfo } from "../../model/reason.ts";
+import { createKeyIds } from "./key-ids.ts";
 import { type Form, takeForm } from "./form.ts";
 import { introspect } from "./introspection-endpoint.ts";
 import { revoke } from "./revocation-endpoint.ts";
@@ -35,7 +36,8 @@ const LIMITS = {
   metadataSeconds: 300,
 } as const;
 
-export interface TokenEndpointsDeps extends Omit<TokenDeps, "outcomes"> {
+export interface TokenEndpointsDeps extends Omit<TokenDeps, "outcomes" | "newId"> {
+  readonly random: (bytes: number) => Uint8Array;
   readonly gate: Gate;
   readonly metrics: Metrics;
 }
@@ -62,7 +64,7 @@ export function createTokenEndpoints(options: TokenEndpointsDeps): TokenEndpoint
     "Requests to the token endpoint and those beside it, by what came of them: `issued`, `answered`, or the error.",
     ["endpoint", "outcome"],
   );
-  const deps: Deps = { ...options, outcomes };
+  const deps: Deps = { ...options, outcomes, newId: createKeyIds(options.random) };
   return {
     handle(exchange, { gate, tokens }) {
       const { head, connection } = exchange;
