@@ -128,6 +128,14 @@ export const example: Example = {
       },
     },
     {
+      shows: "a key for ledger is bound to the certificate of orders, which ledger's proxy sees",
+      async run(world) {
+        const { status, body } = await ask(world, { path: "/entries/1", host: "ledger.internal" });
+        assert.equal(status, 200, body);
+        assert.equal((JSON.parse(body) as Seen).service, "ledger");
+      },
+    },
+    {
       shows: "what no policy permits orders is denied by billing's own proxy",
       async run(world) {
         assert.equal(
@@ -139,7 +147,7 @@ export const example: Example = {
     {
       shows: "a service that no key is issued for is not reached at all",
       async run(world) {
-        const asked = { path: "/entries/1", host: "ledger.internal" };
+        const asked = { path: "/wages/1", host: "payroll.internal" };
         assert.equal(reasonOf(await ask(world, asked)), "403 key-refused");
         assert.equal(
           reasonOf(await ask(world, { path: "/", host: "other.internal" })),
