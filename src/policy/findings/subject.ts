@@ -371,7 +371,10 @@ function kindsOf({ authenticators }: Vocabulary): ReadonlyMap<string, readonly P
   return new Map(authenticators.map(({ name, kinds }) => [name, kinds]));
 }
 
-/** Whom these authenticators let in; a key stands for whoever any of all vouches for. */
+/**
+ * Whom these authenticators let in. A key stands for whoever another one vouches for: for anybody, where none
+ * of those stands beside its own.
+ */
 function createSourcesOf(
   { authenticators }: Vocabulary,
   kinds: ReadonlyMap<string, readonly PrincipalKind[]>,
@@ -381,7 +384,8 @@ function createSourcesOf(
   );
   return (names) => {
     const given = [...names];
-    const all = given.some((name) => issued.has(name)) ? kinds.keys() : given;
+    const open = given.length > 0 && given.every((name) => issued.has(name));
+    const all = open ? kinds.keys() : given;
     return [...all].flatMap((authenticator) =>
       (kinds.get(authenticator) ?? []).map((kind) => ({ authenticator, kind })),
     );
