@@ -2,7 +2,7 @@
 import type { CompileDeps } from "../policy/compile-policies.ts";
 import { type TestReport, testPolicies, type TestTask } from "../policy/testing/test-policies.ts";
 import { testWorld } from "./policy-tests.ts";
-import type { TestThreadTask } from "./test-thread.ts";
+import type { TestThreadTask } from "./test-pieces.ts";
 
 export async function runTests(
   { tests, verified, vocabulary, only }: TestThreadTask & Pick<TestTask, "only">,
