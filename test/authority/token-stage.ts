@@ -100,7 +100,9 @@ when { [Sallyport::Route::"invoices", Sallyport::Route::"payments"].contains(res
 `;
 
 export async function startTokenStage(options: StageOptions = {}): Promise<Stage> {
+  const { adminSocket } = options;
   return await startStage({
+    ...(adminSocket === undefined ? {} : { adminSocket }),
     listener: LISTENER,
     authenticators: AUTHENTICATORS,
     routes: ROUTES,
