@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CredentialFacts } from "../model/facts.ts";
 import type { IssueQuestion, RecordedKey } from "../model/issued-keys.ts";
-import type { PolicyDecision, PolicyRequest } from "../model/policy.ts";
+import type {
+  PolicyDecision,
+  PolicyRequest,
+  ShadowOutcome,
+  ShadowPolicies,
+} from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
 import type { DecisionRecord, Taken } from "../model/records.ts";
 import { NO_REVOCATIONS, type Revocations } from "../model/revocation.ts";
@@ -140,6 +145,25 @@ test("issue() never throws: what is unexpected denies", () => {
   });
   assert.equal(throwing.begin().issue([question()]).reason, "internal-error");
   assert.equal(fixture().begin().issue([]).reason, "internal-error");
+});
+
+test("issue() asks a candidate set beside, and records the first question that it would decide otherwise", () => {
+  const told: string[] = [];
+  const difference = { bundle: "sha256-next", reason: "no-permit", determining: [] } as const;
+  const shadow: ShadowPolicies = {
+    hash: "sha256-next",
+    compare: ({ principal }) =>
+      principal.subject === "ann"
+        ? { outcome: "would-deny", difference }
+        : { outcome: "same", difference: undefined },
+  };
+  const world = fixture({ shadow, shadowed: (outcome) => told.push(outcome) });
+  const own = world.begin();
+  const answer = own.issue([question(), question({ facts: JOB, as: "actor" })]);
+  assert.equal(answer.reason, "permitted", "it changes nothing");
+  own.conclude({ reason: answer.reason });
+  assert.deepEqual(told, ["would-deny", "same"]);
+  assert.equal(world.records.at(-1)?.shadow, difference);
 });
 
 test("conclude() records the key that was issued, and what was asked for it", () => {
@@ -310,9 +334,12 @@ interface Given {
   readonly decide?: (request: PolicyRequest) => PolicyDecision;
   readonly revocations?: Revocations;
   readonly taken?: Taken;
+  readonly shadow?: ShadowPolicies;
+  readonly shadowed?: (outcome: ShadowOutcome) => void;
 }
 
-function fixture({ decide = () => PERMITTED, revocations, taken = "recorded" }: Given = {}) {
+function fixture(given: Given = {}) {
+  const { decide = () => PERMITTED, revocations, taken = "recorded", shadow, shadowed } = given;
   const records: DecisionRecord[] = [];
   const asked: PolicyRequest[] = [];
   const waits: (string | undefined)[] = [];
@@ -320,6 +347,7 @@ function fixture({ decide = () => PERMITTED, revocations, taken = "recorded" }: 
   const snapshot: GateSnapshot = {
     anyPathParameters: false,
     router: createRouter([], METHODS),
+    shadow,
     policies: {
       hash: "sha256-x",
       decide(request) {
@@ -348,6 +376,7 @@ function fixture({ decide = () => PERMITTED, revocations, taken = "recorded" }: 
     revocations: revocations ?? NO_REVOCATIONS,
     nextDecisionId: () => `decision-${next++}`,
     decided: silent,
+    ...(shadowed === undefined ? {} : { shadowed }),
   });
   const begin = (): OwnRequest => {
     const own = gate.own(INPUT, snapshot);
