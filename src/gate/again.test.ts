@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { factsOf } from "../../test/identity/facts.ts";
 import type { CredentialFacts } from "../model/facts.ts";
 import type { RequestHead } from "../model/http.ts";
 import type { DecisionRecord } from "../model/records.ts";
@@ -145,28 +146,12 @@ function factsFor(subject: string): CredentialFacts {
     groups: [],
     attributes: {},
   } as const;
-  return {
+  return factsOf({
     principal,
-    authenticator: "corp",
-    kind: "jwt",
     credentialHash: "hash",
     expiresAt: NOW / 1000 + 60,
-    notBefore: undefined,
-    issuedAt: undefined,
     clockSkew: 0,
-    audience: ["api"],
-    acceptedAudience: ["api"],
-    scopes: [],
-    tokenId: undefined,
-    clientId: undefined,
-    acr: undefined,
-    amr: [],
-    authenticatedAt: undefined,
-    confirmation: undefined,
-    actor: undefined,
-    device: undefined,
-    valid: () => true,
-  };
+  });
 }
 
 interface Change {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { factsOf as sharedFacts } from "../../test/identity/facts.ts";
 import type { AccessDetail } from "../model/access-detail.ts";
 import type { CredentialFacts } from "../model/facts.ts";
 import type { RequestHead } from "../model/http.ts";
@@ -144,7 +145,7 @@ function factsOf(
   authenticator: string,
   narrowed: readonly AccessDetail[] | null | undefined,
 ): CredentialFacts {
-  return {
+  return sharedFacts({
     principal: {
       kind: "user",
       authenticator,
@@ -157,23 +158,11 @@ function factsOf(
     kind: authenticator === "corp" ? "sallyport" : "api-key",
     credentialHash: `hash-${authenticator}`,
     expiresAt: NOW / 1000 + 60,
-    notBefore: undefined,
-    issuedAt: undefined,
     clockSkew: 0,
     audience: undefined,
     acceptedAudience: [],
     ...(narrowed ? { narrowed } : {}),
-    scopes: [],
-    tokenId: undefined,
-    clientId: undefined,
-    acr: undefined,
-    amr: [],
-    authenticatedAt: undefined,
-    confirmation: undefined,
-    actor: undefined,
-    device: undefined,
-    valid: () => true,
-  };
+  });
 }
 
 interface Given {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { factsOf as sharedFacts } from "../../test/identity/facts.ts";
 import type { CredentialFacts } from "../model/facts.ts";
 import type { IssueQuestion, RecordedKey } from "../model/issued-keys.ts";
 import type {
@@ -257,28 +258,16 @@ const KEY: RecordedKey = {
 };
 
 function factsOf(authenticator: string, subject: string, kind: Principal["kind"]): CredentialFacts {
-  return {
+  return sharedFacts({
     principal: { kind, authenticator, subject, roles: [], groups: [], attributes: {} },
     authenticator,
-    kind: "jwt",
     credentialHash: `hash-${subject}`,
     expiresAt: NOW / 1000 + 600,
-    notBefore: undefined,
     issuedAt: NOW / 1000 - 5,
     clockSkew: 0,
     audience: undefined,
     acceptedAudience: [],
-    scopes: [],
-    tokenId: undefined,
-    clientId: undefined,
-    acr: undefined,
-    amr: [],
-    authenticatedAt: undefined,
-    confirmation: undefined,
-    actor: undefined,
-    device: undefined,
-    valid: () => true,
-  };
+  });
 }
 
 const SCRIPT = {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { factsOf as sharedFacts } from "../../test/identity/facts.ts";
 import { createRevocationList, type RevocationList } from "../keys/revocation-list.ts";
 import { revocationDigest } from "../keys/revocation-digest.ts";
 import type { CredentialFacts } from "../model/facts.ts";
@@ -413,7 +414,7 @@ function input(
 }
 
 function factsOf(issuedAt: number | undefined): CredentialFacts {
-  return {
+  return sharedFacts({
     principal: {
       kind: "workload",
       authenticator: "corp",
@@ -422,24 +423,10 @@ function factsOf(issuedAt: number | undefined): CredentialFacts {
       groups: [],
       attributes: {},
     },
-    authenticator: "corp",
-    kind: "jwt",
     credentialHash: "hash",
     expiresAt: SECONDS + 3600,
-    notBefore: undefined,
     issuedAt,
     clockSkew: 5,
-    audience: ["api"],
-    acceptedAudience: ["api"],
-    scopes: [],
     tokenId: "t-1",
-    clientId: undefined,
-    acr: undefined,
-    amr: [],
-    authenticatedAt: undefined,
-    confirmation: undefined,
-    actor: undefined,
-    device: undefined,
-    valid: () => true,
-  };
+  });
 }

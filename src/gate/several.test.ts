@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { factsOf } from "../../test/identity/facts.ts";
 import type { Confirmation, CredentialFacts, Verified } from "../model/facts.ts";
 import type { Fields, RequestHead } from "../model/http.ts";
 import type { PeerTls } from "../model/peer-tls.ts";
@@ -943,7 +944,7 @@ function facts(
     readonly audience?: readonly string[] | undefined;
   },
 ): CredentialFacts {
-  return {
+  return factsOf({
     principal: {
       kind: more.kind,
       authenticator,
@@ -956,20 +957,8 @@ function facts(
     kind: type,
     credentialHash: `hash-${authenticator}`,
     expiresAt: NOW / 1000 + 60,
-    notBefore: undefined,
     issuedAt: NOW / 1000 - 100,
     clockSkew: 0,
     audience: "audience" in more ? more.audience : ["api"],
-    acceptedAudience: ["api"],
-    scopes: [],
-    tokenId: undefined,
-    clientId: undefined,
-    acr: undefined,
-    amr: [],
-    authenticatedAt: undefined,
-    confirmation: undefined,
-    actor: undefined,
-    device: undefined,
-    valid: () => true,
-  };
+  });
 }
