@@ -12,6 +12,7 @@ import { readGrpcStatus } from "../wire/grpc/status-fields.ts";
 import { responseFields } from "./egress-fields.ts";
 import { egressProblem, type EgressProblem, grpcEnd } from "./egress-problem.ts";
 import type { EgressRoute } from "./egress-route.ts";
+import { nonceAfter } from "./server-nonce.ts";
 
 /** How a permitted request went, with what its caller's protocol adds. */
 export interface EgressCompleted extends ForwardOutcome {
@@ -49,10 +50,10 @@ export class EgressForwarding implements ForwardObserver {
     this.#grpc = isGrpcCall(given.exchange.head);
   }
 
-  responseFields(_status: number, fields: Fields): Fields {
-    if (this.#route.prover !== undefined) {
-      const nonce = getField(fields, "dpop-nonce");
-      if (nonce !== undefined) this.#route.nonce.current = nonce;
+  responseFields(status: number, fields: Fields): Fields {
+    const { prover, nonce } = this.#route;
+    if (prover !== undefined) {
+      nonce.current = nonceAfter(nonce.current, { status, said: getField(fields, "dpop-nonce") });
     }
     const shown = responseFields(fields, this.#permit.decisionId);
     if (this.#grpc) this.#head = readGrpcStatus(shown);

@@ -9,6 +9,7 @@ import { getAllFields, getField } from "../wire/fields.ts";
 import type { EgressRoute } from "./egress-route.ts";
 import type { HeldKey } from "./held-key.ts";
 import { KeyFault } from "./key-fault.ts";
+import { readNonce } from "./server-nonce.ts";
 
 const NOW: Promise<undefined> = Promise.resolve(undefined);
 
@@ -47,7 +48,8 @@ export class SentKey implements SentCredentials {
 
   refused({ fields }: ResponseHead): Promise<Reason | undefined> | undefined {
     const challenge = getAllFields(fields, "www-authenticate").join(", ");
-    if (USE_NONCE.test(challenge)) return this.#withNonce(getField(fields, "dpop-nonce"));
+    if (USE_NONCE.test(challenge))
+      return this.#withNonce(readNonce(getField(fields, "dpop-nonce")));
     if (this.#renewed || !INVALID_TOKEN.test(challenge)) return undefined;
     this.#renewed = true;
     return this.#route.keeper.instead(this.#key)?.then((next) => {

@@ -10,6 +10,7 @@ import { tokenHash } from "./dpop-prover.ts";
 import type { EgressServiceOptions } from "./egress-options.ts";
 import type { HeldKey } from "./held-key.ts";
 import { type KeyFault, refused, unavailable } from "./key-fault.ts";
+import { readNonce } from "./server-nonce.ts";
 import { readTokenAnswer, type TokenAnswer, type TokenError } from "./token-answer.ts";
 
 const LIMITS = {
@@ -101,8 +102,8 @@ async function ask(
   if ("token" in answer) return answer;
   if ("fault" in answer)
     return unavailable(`the authority's answer cannot be taken: ${answer.fault}`);
-  const asked = headers["dpop-nonce"];
-  if (answer.error === "use_dpop_nonce" && typeof asked === "string" && left > 0) {
+  const asked = readNonce(headers["dpop-nonce"]);
+  if (answer.error === "use_dpop_nonce" && asked !== undefined && left > 0) {
     return await ask(form, deps, { nonce: asked, left: left - 1 });
   }
   return faultOf(status, answer);

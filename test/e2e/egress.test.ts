@@ -305,6 +305,31 @@ test("keys are bound to the sidecar: each request has a proof of its own, with t
   assert.equal(new Set([...said, ...proofs(tokens.received)].map(({ jti }) => jti)).size, 5);
 });
 
+test("a nonce that no proof could hold breaks nothing, and one that gets requests refused is forgotten", async (t) => {
+  const tokens = await startServer(t, numberedKeys("DPoP"));
+  const said: Readonly<Record<string, readonly [status: number, nonce?: string]>> = {
+    "/good": [200, "good"],
+    "/long": [200, "x".repeat(12_000)],
+    "/refused": [431],
+  };
+  const service = await startServer(t, (response, { url }) => {
+    const [status, nonce] = said[url] ?? [200];
+    json(response, status, {}, nonce === undefined ? {} : { "dpop-nonce": nonce });
+  });
+  const { out } = await startSidecar(t, {
+    tokenEndpoint: `${tokens.origin}/token`,
+    allow: `    billing: { host: billing.internal, endpoints: ["${service.origin}"], origin: "https://billing.example" }`,
+  });
+  assert.equal((await ask(out, { path: "/good" })).status, 200);
+  assert.equal((await ask(out, { path: "/long" })).status, 200);
+  assert.equal((await ask(out, { path: "/refused" })).status, 431);
+  assert.equal((await ask(out, { path: "/after" })).status, 200);
+  assert.deepEqual(
+    proofs(service.received).map(({ nonce }) => nonce),
+    [undefined, "good", "good", undefined],
+  );
+});
+
 test("a WebSocket is opened with a key, where the service may have one", async (t) => {
   const tokens = await startServer(t, numberedKeys("Bearer"));
   const service = await startServer(t, (response) => json(response, 200, {}));
