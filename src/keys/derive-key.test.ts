@@ -115,7 +115,8 @@ function derive(
   asked: Partial<AskedKey> = {},
   given: { readonly actor?: CredentialFacts; readonly limits?: Partial<KeyLimits> } = {},
 ): DerivedKey | KeyFault {
-  const parents = { subject, actor: given.actor, clientId: "client" };
+  const actors = given.actor === undefined ? [] : [given.actor];
+  const parents = { subject, actors, clientId: "client" };
   return deriveKey(parents, { ...ASKED, ...asked }, { ...LIMITS, ...given.limits });
 }
 

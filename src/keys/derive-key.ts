@@ -131,8 +131,8 @@ export function deriveKey(
 
 type Parent = CredentialFacts;
 
-function each({ subject, actor }: Parents): readonly Parent[] {
-  return actor === undefined ? [subject] : [subject, actor];
+function each({ subject, actors }: Parents): readonly Parent[] {
+  return [subject, ...actors];
 }
 
 /** API keys, too, can be for some services only. */
@@ -252,7 +252,7 @@ function lineageOf(
   parents: Parents,
 ): { readonly act: JsonObject | undefined; readonly ancestors: readonly Ancestor[] } | KeyFault {
   // Who acts for the actor would be in the name of neither.
-  if (parents.actor?.actor !== undefined) {
+  if (parents.actors.some(({ actor }) => actor !== undefined)) {
     return refuse("invalid_request", "the actor's credential says itself that another acts");
   }
   const act = actorsOf(parents);

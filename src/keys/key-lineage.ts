@@ -23,12 +23,12 @@ export const LINEAGE_LIMITS = {
 export interface Parents {
   /** Of whom the key speaks. */
   readonly subject: CredentialFacts;
-  /** Of who will act for the subject with it; undefined: the subject itself. */
-  readonly actor: CredentialFacts | undefined;
+  /** Of those who will act for the subject with it, outermost first; empty: the subject itself. */
+  readonly actors: readonly CredentialFacts[];
 }
 
 /** Nearest first, each once; undefined: too many, or too long. */
-export function ancestorsOf({ subject, actor }: Parents): readonly Ancestor[] | undefined {
+export function ancestorsOf({ subject, actors }: Parents): readonly Ancestor[] | undefined {
   const found = new Map<string, Ancestor>();
   const add = (ancestor: Ancestor): void => {
     const key = JSON.stringify([
@@ -40,11 +40,13 @@ export function ancestorsOf({ subject, actor }: Parents): readonly Ancestor[] | 
     if (!found.has(key)) found.set(key, Object.freeze(ancestor));
   };
   add(ancestorOf(subject, undefined));
-  if (actor !== undefined) add(ancestorOf(actor, actor.principal));
+  for (const actor of actors) add(ancestorOf(actor, actor.principal));
   for (const one of subject.ancestors ?? []) add(one);
-  // Those of the actor that name nobody are the actor's own.
-  for (const one of actor?.ancestors ?? []) {
-    add({ ...one, principal: one.principal ?? nameOf(actor?.principal) });
+  // Those of an actor that name nobody are that actor's own.
+  for (const actor of actors) {
+    for (const one of actor.ancestors ?? []) {
+      add({ ...one, principal: one.principal ?? nameOf(actor.principal) });
+    }
   }
   const ancestors = [...found.values()];
   const fits =
@@ -70,14 +72,20 @@ function nameOf(principal: Principal | undefined): Ancestor["principal"] {
  * `act`: who acts now outermost, then those who acted before. `none`: nobody but the subject acts;
  * undefined: too many.
  */
-export function actorsOf({ subject, actor }: Parents): JsonObject | "none" | undefined {
+export function actorsOf({ subject, actors }: Parents): JsonObject | "none" | undefined {
   const before = subject.actor === undefined ? [] : namesOf(subject.actor, subject.kind);
-  const names = actor === undefined ? before : [principalId(actor.principal), ...before];
+  // Who acts already is not put before itself.
+  const further = actors.filter(({ principal }) => !isNamed(principal, subject.actor));
+  const names = [...further.map(({ principal }) => principalId(principal)), ...before];
   if (names.length === 0) return "none";
   if (names.length > LINEAGE_LIMITS.actors) return undefined;
   let act: JsonObject | undefined;
   for (const sub of names.toReversed()) act = act === undefined ? { sub } : { sub, act };
   return act;
+}
+
+function isNamed({ authenticator, subject }: Principal, actor: Actor | undefined): boolean {
+  return actor?.authenticator === authenticator && actor.subject === subject;
 }
 
 /** Ids of principals; in keys of ours those behind are written as such already. */

@@ -119,18 +119,34 @@ test("the issued token type is the one that was asked for", async () => {
   assert.equal(reply.body["issued_token_type"], jwt);
 });
 
-test("an actor token says who acts, in the client's stead", async () => {
+test("an actor token says who acts, and the client acts before it", async () => {
   const robot = factsOf({ principal: workload("robot", "mesh"), tokenId: "robot-1" });
   const { ask, seen } = tokenGround({ subjects: { alice, robot } });
   await ask({ body: exchange({ actor_token: "robot", actor_token_type: ACCESS_TOKEN }) });
-  assert.deepEqual(seen.claims[0]?.act, { sub: "mesh/robot" });
+  assert.deepEqual(seen.claims[0]?.act, { sub: "keys/job", act: { sub: "mesh/robot" } });
   assert.deepEqual(
-    seen.questions.map(({ as, facts }) => [as, facts.principal.subject]),
+    seen.questions.map(({ as, facts, other }) => [as, facts.principal.subject, other?.subject]),
     [
-      ["subject", "alice"],
-      ["actor", "robot"],
+      ["subject", "alice", "job"],
+      ["subject", "alice", "robot"],
+      ["actor", "job", "alice"],
+      ["actor", "robot", "alice"],
     ],
   );
+  const names = seen.claims[0]?.ancestors?.map(({ principal }) => principal?.subject);
+  assert.deepEqual(names, [undefined, "job", "robot"]);
+});
+
+test("a client whose own token is the actor's acts once", async () => {
+  const { key, facts } = ownKey({ principal: workload("job") });
+  const { ask, seen } = tokenGround({ subjects: { alice, [key]: facts } });
+  await ask({ body: exchange({ actor_token: key, actor_token_type: ACCESS_TOKEN }) });
+  assert.deepEqual(seen.claims[0]?.act, { sub: "keys/job" });
+  assert.deepEqual(
+    seen.questions.map(({ as }) => as),
+    ["subject", "actor"],
+  );
+  assert.equal(seen.claims[0]?.ancestors?.[1]?.id, "key-7");
 });
 
 test("a client that exchanges a key of its own acts for nobody", async () => {
@@ -342,6 +358,11 @@ const HOSTILE: Readonly<Record<string, Row>> = {
     request: of({ subject_token: "mallory" }),
     error: "invalid_request",
     reason: "unknown-issuer",
+  },
+  "an actor token of the subject, which would hide the client": {
+    request: of({ actor_token: "alice", actor_token_type: ACCESS_TOKEN }),
+    options: withAlice,
+    error: "invalid_request",
   },
   "an unknown actor token": {
     request: of({ actor_token: "mallory", actor_token_type: ACCESS_TOKEN }),

@@ -37,7 +37,7 @@ async function clientCredentials(request: GrantRequest): Promise<TokenAnswer | T
   if (asked instanceof TokenFault) return asked;
   const grant = "client-credentials";
   const subject = client.facts;
-  return await issueKey(call, { client, grant, subject, actor: undefined, asked, proof });
+  return await issueKey(call, { client, grant, subject, actors: [], asked, proof });
 }
 
 const ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
@@ -60,9 +60,14 @@ async function tokenExchange(request: GrantRequest): Promise<TokenAnswer | Token
   if (subject === undefined) return new TokenFault("invalid_request", "there is no subject_token");
   const actor = await tokenOf(request, "actor");
   if (actor instanceof TokenFault) return actor;
-  const parents = { subject, actor: whoActs(subject, actor ?? client.facts) };
+  // It would hide who acts: the client, or whoever acts for the subject in that token.
+  if (actor !== undefined && isSamePrincipal(subject, actor)) {
+    return new TokenFault("invalid_request", "actor_token says that the subject acts for itself");
+  }
+  const actors = whoActs(subject, actor === undefined ? [client.facts] : [client.facts, actor]);
   const grant = "token-exchange";
-  return await issueKey(call, { client, grant, ...parents, asked, proof, issuedType: requested });
+  const exchange = { client, grant, subject, actors, asked, proof, issuedType: requested } as const;
+  return await issueKey(call, exchange);
 }
 
 /** `subject_token` or `actor_token`; undefined: it is not there. */
@@ -92,10 +97,21 @@ async function jwtBearer(request: GrantRequest): Promise<TokenAnswer | TokenFaul
   const presented = { parameter: "assertion", error: "invalid_grant", proof } as const;
   const subject = await verifyParent(call, assertion, presented);
   if (subject instanceof TokenFault) return subject;
-  const actor = whoActs(subject, client.facts);
-  return await issueKey(call, { client, grant: "jwt-bearer", subject, actor, asked, proof });
+  const actors = whoActs(subject, [client.facts]);
+  return await issueKey(call, { client, grant: "jwt-bearer", subject, actors, asked, proof });
 }
 
-function whoActs(subject: CredentialFacts, actor: CredentialFacts): CredentialFacts | undefined {
-  return isSamePrincipal(subject, actor) ? undefined : actor;
+/**
+ * The client always does, whatever token of an actor it has: it is who has the key. Nobody acts for itself, and
+ * nobody twice.
+ */
+function whoActs(
+  subject: CredentialFacts,
+  parties: readonly CredentialFacts[],
+): readonly CredentialFacts[] {
+  return parties.filter(
+    (party, index) =>
+      !isSamePrincipal(subject, party) &&
+      !parties.slice(index + 1).some((later) => isSamePrincipal(later, party)),
+  );
 }

@@ -19,8 +19,8 @@ export interface Wish {
   readonly client: Client;
   readonly grant: IssueGrant;
   readonly subject: CredentialFacts;
-  /** Who acts for the subject: the one whose token says so, or the client. Undefined: the subject itself. */
-  readonly actor: CredentialFacts | undefined;
+  /** Who acts for the subject, outermost first: the client, and the one whose token says so. Empty: the subject itself. */
+  readonly actors: readonly CredentialFacts[];
   readonly asked: Asked;
   readonly proof: EndpointProof;
   /** For the answer to a token exchange. */
@@ -29,9 +29,9 @@ export interface Wish {
 
 export async function issueKey(call: TokenCall, wish: Wish): Promise<TokenAnswer | TokenFault> {
   const { own, deps, tokens } = call;
-  const { client, subject, actor, asked } = wish;
+  const { client, subject, actors, asked } = wish;
   const key = deriveKey(
-    { subject, actor: newActor(subject, actor), clientId: client.id },
+    { subject, actors, clientId: client.id },
     { ...asked, boundTo: boundTo(call, wish) },
     {
       issuer: deps.issuing.issuer,
@@ -52,32 +52,22 @@ export async function issueKey(call: TokenCall, wish: Wish): Promise<TokenAnswer
   return { reason, key: recorded(key, client), json: answerOf(token, key, wish) };
 }
 
-/** Who acts already is not put before itself; policies are asked about it all the same. */
-function newActor(
-  { actor: before }: CredentialFacts,
-  actor: CredentialFacts | undefined,
-): CredentialFacts | undefined {
-  if (actor === undefined || before === undefined) return actor;
-  const { authenticator, subject } = actor.principal;
-  return before.authenticator === authenticator && before.subject === subject ? undefined : actor;
-}
-
 /**
  * A DPoP proof binds the key to its key. Else it is the certificate of the connection where the client was
  * known by it, or a parent is bound to it: such a client can show it to services as well.
  */
-function boundTo(call: TokenCall, { client, subject, actor, proof }: Wish): BoundTo | undefined {
+function boundTo(call: TokenCall, { client, subject, actors, proof }: Wish): BoundTo | undefined {
   if (proof.keyThumbprint !== undefined) return { by: "dpop", thumbprint: proof.keyThumbprint };
   const certificate = certificateOf(call);
   if (certificate === undefined) return undefined;
   const bound =
     client.by === "certificate" ||
-    [subject, actor].some((one) => one?.confirmation?.certificateThumbprint === certificate);
+    [subject, ...actors].some((one) => one.confirmation?.certificateThumbprint === certificate);
   return bound ? { by: "mtls", thumbprint: certificate } : undefined;
 }
 
 function questionsOf(wish: Wish, key: DerivedKey): readonly IssueQuestion[] {
-  const { client, grant, subject, actor } = wish;
+  const { client, grant, subject, actors } = wish;
   const about = (
     as: IssueQuestion["as"],
     facts: CredentialFacts,
@@ -95,8 +85,11 @@ function questionsOf(wish: Wish, key: DerivedKey): readonly IssueQuestion[] {
       clientId: client.id,
       other,
     }));
-  const first = about("subject", subject, actor?.principal);
-  return actor === undefined ? first : [...first, ...about("actor", actor, subject.principal)];
+  if (actors.length === 0) return about("subject", subject, undefined);
+  return [
+    ...actors.flatMap(({ principal }) => about("subject", subject, principal)),
+    ...actors.flatMap((actor) => about("actor", actor, subject.principal)),
+  ];
 }
 
 /** What a client is told of a denial: never which policy it was, nor of what kind. */
