@@ -2,13 +2,14 @@
  * A request's parameters, as OAuth sends them: `application/x-www-form-urlencoded` in the body of a POST
  * (RFC 6749 section 3.2 and appendix B).
  *
- * Refuses every other method and type, any query (credentials must not stand in URLs, section 2.3.1), a
+ * Refuses every other method and type, content codings, any query (credentials must not stand in URLs, section 2.3.1), a
  * parameter that is sent twice (except `resource` and `audience`, of which RFC 8693 allows several), what is
  * no UTF-8, and more than the bounds. What has no value counts as left out, what nobody knows is ignored.
  */
 import type { Exchange } from "../../http/exchange.ts";
 import { readWholeBody, type WholeBody } from "../../http/whole-body.ts";
 import { getAllFields } from "../../wire/fields.ts";
+import { isIdentityCoded } from "../../wire/media-type.ts";
 import { decodeQueryPart } from "../../wire/query.ts";
 import { TokenFault } from "./token-fault.ts";
 
@@ -46,6 +47,9 @@ export async function takeForm(exchange: Exchange): Promise<Form | TokenFault> {
       "invalid_request",
       "the body is not application/x-www-form-urlencoded in UTF-8",
     );
+  }
+  if (!isIdentityCoded(getAllFields(fields, "content-encoding"))) {
+    return new TokenFault("invalid_request", "the body has a content coding");
   }
   const body = await new Promise<WholeBody>((resolve) => {
     readWholeBody(exchange, LIMITS.bodyBytes, resolve);

@@ -38,6 +38,11 @@ const UNREADABLE: Readonly<
     () => ({ body: body(), fields: ["content-type", "application/x-www-form-urlencoded"] }),
     400,
   ],
+  "a content coding": [() => ({ body: body(), fields: ["content-encoding", "gzip"] }), 400],
+  "a content coding behind none": [
+    () => ({ body: body(), fields: ["content-encoding", "identity, br"] }),
+    400,
+  ],
   "a parameter twice": [
     () => ({ body: [...Object.entries(body()), ["scope", "a"], ["scope", "b"]] }),
     400,
