@@ -14,7 +14,11 @@ import type { Instruments } from "./instruments.ts";
 
 /** Undefined where no listener serves the endpoint. Throws ConfigError where a client's file changed since it was checked. */
 export function tokenSnapshot(
-  { config, issuing = issuingOptions(config.authority) }: Pick<LoadedConfig, "config" | "issuing">,
+  {
+    config,
+    descriptions,
+    issuing = issuingOptions(config.authority),
+  }: Pick<LoadedConfig, "config" | "descriptions" | "issuing">,
   given: {
     readonly waysOf: (names: readonly string[]) => Ways;
     readonly proofs: ProofVerifier;
@@ -42,7 +46,13 @@ export function tokenSnapshot(
     authenticator: keys.name,
     lifetimeMs: tokens.lifetime ?? lifetime,
     mostLifetimeMs: lifetime,
-    targets: createTargets(Object.keys(config.services), config.routes),
+    targets: createTargets(
+      Object.keys(config.services),
+      config.routes,
+      Object.entries(descriptions).flatMap(([service, { operations }]) =>
+        operations.map(({ id }) => [service, id] as const),
+      ),
+    ),
     declared: createDeclaredClients(clients, { readFile: readFileBytes, principals, log }),
     certificates: further?.certificate,
     assertions: bearer,

@@ -167,8 +167,17 @@ export function tokenGround(options: GroundOptions = {}) {
     targets: createTargets(
       ["billing", "orders"],
       [
-        { service: "billing", audience: ["https://billing.example.com", "https://both.example"] },
-        { service: "orders", audience: ["https://both.example"] },
+        {
+          name: "invoices",
+          service: "billing",
+          audience: ["https://billing.example.com", "https://both.example"],
+        },
+        { name: "orders", service: "orders", audience: ["https://both.example"] },
+        { name: "home" },
+      ],
+      [
+        ["billing", "getInvoice"],
+        ["orders", "getOrder"],
       ],
     ),
     declared: new Map(CLIENTS.map((one) => [one.id, one])),

@@ -149,6 +149,26 @@ test("a client whose own token is the actor's acts once", async () => {
   assert.equal(seen.claims[0]?.ancestors?.[1]?.id, "key-7");
 });
 
+test("a key is narrowed to names that there are, and told of no others", async () => {
+  const { askAsJob } = tokenGround();
+  const narrow = async (more: object) => {
+    const entry = { type: "sallyport", ...more };
+    return await askAsJob({ authorization_details: JSON.stringify([entry]) });
+  };
+  const known = {
+    services: ["billing"],
+    routes: ["invoices"],
+    operations: ["billing:getInvoice"],
+  };
+  const { body } = await narrow(known);
+  assert.deepEqual(body["authorization_details"], [{ type: "sallyport", ...known }]);
+  const refused = await narrow({ routes: ["invoice"] });
+  assert.equal(
+    refused.body["error_description"],
+    "routes of an entry name one that no service has",
+  );
+});
+
 test("a client that exchanges a key of its own acts for nobody", async () => {
   const { key, facts } = ownKey({ principal: workload("job") });
   const { ask, seen } = tokenGround({ subjects: { [key]: facts } });
@@ -319,6 +339,41 @@ const HOSTILE: Readonly<Record<string, Row>> = {
   },
   "details that are no JSON": {
     request: self({ authorization_details: "{" }),
+    error: "invalid_authorization_details",
+  },
+  ...Object.fromEntries(
+    Object.entries({
+      "a route that does not exist": { routes: ["invoices", "invoice"] },
+      "a route that is a member of every object": { routes: ["constructor"] },
+      "a route without a service": { routes: ["home"] },
+      "a route of another service": { routes: ["orders"] },
+      "a route of a service that the entry has not": {
+        services: ["orders"],
+        routes: ["invoices"],
+      },
+      "a service that does not exist": { services: ["billing", "nowhere"] },
+      "an operation that does not exist": { operations: ["billing:getInvoices"] },
+      "an operation without its service": { operations: ["getInvoice"] },
+      "an operation of another service": { operations: ["orders:getOrder"] },
+    }).map(([what, entry]): [string, Row] => [
+      `details with ${what}`,
+      {
+        request: self(details([{ type: "sallyport" }, { type: "sallyport", ...entry }])),
+        error: "invalid_authorization_details",
+      },
+    ]),
+  ),
+  "details with a route that does not exist, in an exchange for the same services": {
+    request: {
+      body: {
+        ...exchange({
+          subject_token: own.key,
+          ...details([{ type: "sallyport", routes: ["invoice"] }]),
+        }),
+        audience: "",
+      },
+    },
+    options: withOwn,
     error: "invalid_authorization_details",
   },
   "details for another service": {

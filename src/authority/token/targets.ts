@@ -3,6 +3,7 @@
  * `urn:sallyport:service:NAME` or an audience that the routes of exactly one service declare. What names no
  * service, or could mean two, is refused.
  */
+import { operationAction } from "../../model/vocabulary.ts";
 import type { Form } from "./form.ts";
 import { TokenFault } from "./token-fault.ts";
 
@@ -12,15 +13,25 @@ export interface Targets {
   readonly services: ReadonlySet<string>;
   /** Service by what its routes declare as their audience; those of several services are left out. */
   readonly audiences: ReadonlyMap<string, string>;
+  /** Service by name of a route; those without a service take no keys, and are left out. */
+  readonly routes: ReadonlyMap<string, string>;
+  /** Service by what policies call an operation, such as `billing:getInvoice`. */
+  readonly operations: ReadonlyMap<string, string>;
 }
 
 /** A route, as far as it says for whom tokens are. */
 interface TargetRoute {
+  readonly name: string;
   readonly service?: string | undefined;
   readonly audience?: readonly string[] | undefined;
 }
 
-export function createTargets(services: Iterable<string>, routes: Iterable<TargetRoute>): Targets {
+/** What a configuration has; `operations` are service and id of each. */
+export function createTargets(
+  services: Iterable<string>,
+  routes: readonly TargetRoute[],
+  operations: Iterable<readonly [service: string, id: string]>,
+): Targets {
   const found = new Map<string, string | undefined>();
   for (const { service, audience = [] } of routes) {
     if (service === undefined) continue;
@@ -32,7 +43,16 @@ export function createTargets(services: Iterable<string>, routes: Iterable<Targe
   for (const [audience, service] of found) {
     if (service !== undefined) audiences.set(audience, service);
   }
-  return { services: new Set(services), audiences };
+  return {
+    services: new Set(services),
+    audiences,
+    routes: new Map(
+      routes.flatMap(({ name, service }) => (service === undefined ? [] : [[name, service]])),
+    ),
+    operations: new Map(
+      Array.from(operations, ([service, id]) => [operationAction(service, id), service]),
+    ),
+  };
 }
 
 /** Names of services, each once; none where nothing is named. */
