@@ -54,6 +54,22 @@ test("sallyport exits 2 on what it does not know, and says what is near", () => 
   assert.equal(sallyport().status, 2);
 });
 
+test("sallyport takes an id that begins with a dash, before and after options", () => {
+  const id = "-PQNcvz28qVhmFe6ZqQOpA";
+  const key = `-c${"x".repeat(41)}`;
+  for (const args of [
+    ["revocations", "lift", id],
+    ["revocations", "lift", "--mode", "block", id],
+    ["clients", "remove-key", "billing-job", key, "--json"],
+  ]) {
+    // That nobody listens there is found out once all arguments are read.
+    const { status, stderr } = sallyport(...args, "--admin", "/nonexistent/admin.sock");
+    assert.equal(status, 2);
+    assert.doesNotMatch(stderr, /unknown option|missing|too many/, args.join(" "));
+    assert.match(stderr, /\/nonexistent\/admin\.sock/, args.join(" "));
+  }
+});
+
 test("sallyport goes on when whoever read its output goes away", async (context) => {
   const dir = join(temporary(context), "gate");
   sallyport("init", "--dir", dir);

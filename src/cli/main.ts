@@ -34,6 +34,7 @@ import {
 import type { ProofOptions } from "./client-proof.ts";
 import { endIssuedKeys, type IssuedKeyOptions } from "./issued-keys.ts";
 import { check, type CheckOptions } from "./check.ts";
+import { withDashedOperands } from "./dashed-operands.ts";
 import { demo } from "./demo.ts";
 import { drain } from "./drain.ts";
 import { enrol, type EnrolOptions } from "./enrol.ts";
@@ -85,7 +86,7 @@ export async function main(args: readonly string[]): Promise<number> {
     code = result;
   });
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(withDashedOperands(args, program), { from: "user" });
     return code;
   } catch (error) {
     return report(error);
