@@ -275,7 +275,7 @@ export const clientOperations: readonly Operation[] = [
       tag,
       summary: "It gets no key, and those that it has are good for nothing",
       description:
-        "Blocks its subject as `createRevocation` does, on every proxy that reaches the feed within a second. `enableClient` lifts that, and no block that was there before.",
+        "Blocks and revokes its subject as `createRevocation` does, on every proxy that reaches the feed within a second. `enableClient` lifts that block, and no block that was there before; what was issued until now is dead for good.",
       params,
       body: z.strictObject({ reason: reasonSchema.optional() }).default({}),
       bodyOptional: true,
@@ -298,7 +298,9 @@ export const clientOperations: readonly Operation[] = [
       method: "post",
       path: "/v1/clients/{id}/enable",
       tag,
-      summary: "Undoes that",
+      summary: "It may get keys again",
+      description:
+        "What it had got when it was disabled stays dead: the cut-off is not lifted. Keys that it gets within the clock skew after that cut-off are dead as well.",
       params,
       conditional: true,
       idempotent: true,
@@ -393,11 +395,17 @@ async function endKeys(
     return;
   }
   // A block that an operator has set keeps its reason, and outlasts this one.
-  if ((await register.get(target))?.block?.untilMs === NEVER) return;
-  await register.revoke(target, { mode, reason: DISABLED, by });
+  if ((await register.get(target))?.block?.untilMs !== NEVER) {
+    await register.revoke(target, { mode, reason: DISABLED, by });
+  }
+  // The block is lifted one day, and what was got with a key that leaked must not be good again then.
+  await register.revoke(target, { mode: "revoke", by });
 }
 
+/** By which `enableClient` knows the block that is its own to lift. */
 const DISABLED = "the client is disabled";
+/** Of what is left when that is lifted. */
+const ENABLED = "the client was disabled";
 
 async function letKeysIn(subject: string, by: string, deps: AdminDeps): Promise<void> {
   const authenticator = await keysName(deps);
@@ -405,7 +413,7 @@ async function letKeysIn(subject: string, by: string, deps: AdminDeps): Promise<
   const target = { kind: "subject", authenticator, subject } as const;
   const register = present(deps.revocations, "revocations");
   if ((await register.get(target))?.reason !== DISABLED) return;
-  await register.lift(target, { mode: "block", by });
+  await register.lift(target, { mode: "block", reason: ENABLED, by });
 }
 
 async function keysName({ config }: AdminDeps): Promise<string | undefined> {

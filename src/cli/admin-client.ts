@@ -971,7 +971,7 @@ export interface AdminClient {
     /** The ETag that it must have now, as it was read; otherwise 412. */
     readonly ifMatch?: string | undefined;
   }): Promise<AdminAnswer<Client>>;
-  /** It gets no key, and those that it has are good for nothing. Blocks its subject as `createRevocation` does, on every proxy that reaches the feed within a second. `enableClient` lifts that, and no block that was there before. */
+  /** It gets no key, and those that it has are good for nothing. Blocks and revokes its subject as `createRevocation` does, on every proxy that reaches the feed within a second. `enableClient` lifts that block, and no block that was there before; what was issued until now is dead for good. */
   disableClient(input: {
     /** `client_id`. */
     readonly id: string;
@@ -986,7 +986,7 @@ export interface AdminClient {
         }
       | undefined;
   }): Promise<AdminAnswer<Client>>;
-  /** Undoes that. */
+  /** It may get keys again. What it had got when it was disabled stays dead: the cut-off is not lifted. Keys that it gets within the clock skew after that cut-off are dead as well. */
   enableClient(input: {
     /** `client_id`. */
     readonly id: string;

@@ -157,7 +157,7 @@ test("private keys, what is no key, and two ways at once are refused before anyt
   assert.deepEqual((await clients.get("billing-job"))?.proofs, []);
 });
 
-test("disableClient() blocks what the client has, enableClient() lifts that, removeClient() revokes it", async (t) => {
+test("disableClient() ends what the client has for good, enableClient() lifts the block alone", async (t) => {
   const { context, revocations, clients } = await ground(t);
   await createClient("billing-job", OPTIONS, context);
   assert.equal(await disableClient("billing-job", { reason: "leaked" }, context), 0);
@@ -167,15 +167,28 @@ test("disableClient() blocks what the client has, enableClient() lifts that, rem
     blocked.map((entry) => entry.target),
     [target],
   );
-  assert.ok(blocked[0]?.block !== undefined);
+  assert.ok(blocked[0]?.block !== undefined && blocked[0].cutoff !== undefined);
   assert.equal((await clients.get("billing-job"))?.disabled?.reason, "leaked");
   assert.equal(await enableClient("billing-job", context), 0);
-  assert.deepEqual(await revocations.list({ limit: 10 }), []);
+  const [left] = await revocations.list({ limit: 10 });
+  assert.deepEqual([left?.block, left?.cutoff], [undefined, blocked[0].cutoff]);
   assert.equal(await removeClient("billing-job", context), 0);
   const [revoked] = await revocations.list({ limit: 10 });
   assert.ok(revoked?.cutoff !== undefined && revoked.block === undefined);
   assert.equal(await removeClient("billing-job", context), 1);
   assert.equal(await showClient("billing-job", context), 1);
+});
+
+test("enableClient() lifts no block that an operator set once the client had been disabled before", async (t) => {
+  const { context, revocations } = await ground(t);
+  await createClient("billing-job", OPTIONS, context);
+  await disableClient("billing-job", {}, context);
+  await enableClient("billing-job", context);
+  const target = { kind: "subject", authenticator: "keys", subject: "billing-job" } as const;
+  await revocations.revoke(target, { mode: "block", by: "local/0" });
+  await disableClient("billing-job", {}, context);
+  await enableClient("billing-job", context);
+  assert.ok((await revocations.get(target))?.block !== undefined);
 });
 
 test("enableClient() lifts no block that an operator has set", async (t) => {

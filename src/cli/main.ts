@@ -642,7 +642,7 @@ function addClientCommands(clients: Command, exit: Exit): void {
     .action(async (given: string, options: Asking & { readonly reason?: string }) => {
       exit(await disableClient(given, options, context(options)));
     });
-  command("enable", "undo that")
+  command("enable", "it may get keys again; those that it had stay dead")
     .addArgument(id)
     .action(async (given: string, options: Asking) => {
       exit(await enableClient(given, context(options)));

@@ -44,6 +44,8 @@ export interface RevokeOptions {
 
 export interface LiftOptions {
   readonly mode?: RevocationMode | undefined;
+  /** Of what is left; as it was when left out. */
+  readonly reason?: string | undefined;
   readonly by: string;
   /** The number that it must have now, else RevocationChanged; left out: whatever it is. */
   readonly expect?: number | undefined;
@@ -118,7 +120,7 @@ export function createRevocationRegister(deps: RevocationRegisterDeps): Revocati
 
   async function lift(
     target: RevocationTarget,
-    { mode, by, expect }: LiftOptions,
+    { mode, reason, by, expect }: LiftOptions,
   ): Promise<Revocation | undefined> {
     let lifted = false;
     const left = await change(target, (present) => {
@@ -129,7 +131,7 @@ export function createRevocationRegister(deps: RevocationRegisterDeps): Revocati
       lifted = cutoff !== present.cutoff || block !== present.block;
       if (!lifted) return present;
       if ((cutoff ?? block) === undefined) return undefined;
-      return bodyOf({ target, cutoff, block, reason: present.reason, by });
+      return bodyOf({ target, cutoff, block, reason: reason ?? present.reason, by });
     });
     if (lifted) {
       log.info("access was given back", {

@@ -186,6 +186,7 @@ test("a registered client changes its key over, is used, stopped and forgotten",
   assert.equal((await asked(stage, "billing-job", second)).error, "invalid_client");
   await clients("enable", "billing-job");
   await reached(async () => (await asked(stage, "billing-job", second)).error === undefined);
+  assert.equal(await statusWith(stage, key), 401, "what it had got before is dead for good");
   await clients("remove", "billing-job");
   await reached(async () => (await asked(stage, "billing-job", second)).error === "invalid_client");
   assert.match(await clients("list"), /^report-job +declared +active$/m);
