@@ -86,7 +86,24 @@ const REFUSED: readonly (readonly [string, object, string, RegExp])[] = [
   ["a key set without keys", { keys: "file:none.json" }, "keys", /no usable signature key/],
   ["what is no JSON", { keys: "file:text.json" }, "keys", /cannot be used/],
   ["a file that is too large", { keys: "file:large.json" }, "keys", /larger than/],
-  ["a file that is not there", { keys: "file:absent.json" }, "keys", /ENOENT/],
+  [
+    "a file that is not there",
+    { keys: "file:absent.json" },
+    "keys",
+    /^absent\.json cannot be read \(ENOENT\)/,
+  ],
+  [
+    "a public key in PEM where a key set should be",
+    { keys: "file:public.pem" },
+    "keys",
+    /^public\.pem cannot be used: it holds PEM, not a JWK Set/,
+  ],
+  [
+    "a certificate that is not there",
+    { certificates: ["file:absent.pem"] },
+    "certificates.0",
+    /^absent\.pem cannot be read \(ENOENT\)/,
+  ],
   [
     "a certificate with its private key",
     { certificates: ["file:both.pem"] },
@@ -134,7 +151,8 @@ for (const [what, options, at, message] of REFUSED) {
       [at],
     );
     assert.match(found.faults[0]?.message ?? "", message);
-    assert.doesNotMatch(JSON.stringify(found.faults), /Zm9v|MIG|abab/);
+    assert.doesNotMatch(JSON.stringify(found.faults), /Zm9v|MIG|MFkw|abab/);
+    if (at === "keys") assert.match(found.faults[0]?.remedy ?? "", /JWK Set.*PEM.*createPublicKey/);
   });
 }
 

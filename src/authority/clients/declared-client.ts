@@ -43,9 +43,17 @@ export function readDeclaredClient(
   { readFile, principals }: DeclaredClientDeps,
 ): { readonly client: RegisteredClient } | { readonly faults: readonly ClientFault[] } {
   const { roles, groups, attributes } = options;
-  const keys = orFault(() => keysOf(options.keys, readFile), ["keys"], KEYS_REMEDY);
+  const keys = orFault(() => keysOf(options.keys, readFile), {
+    at: ["keys"],
+    file: options.keys && clientFile(options.keys),
+    remedy: KEYS_REMEDY,
+  });
   const certificates = (options.certificates ?? []).map((value, index) =>
-    orFault(() => thumbprintsOf(value, readFile), ["certificates", index], CERTIFICATE_REMEDY),
+    orFault(() => thumbprintsOf(value, readFile), {
+      at: ["certificates", index],
+      file: clientFile(value),
+      remedy: CERTIFICATE_REMEDY,
+    }),
   );
   const secret = options.insecureSecret;
   const weak = secret === undefined ? undefined : clientSecretFault(secret);
@@ -87,7 +95,8 @@ export function clientSecretFault(secret: string): string | undefined {
     : undefined;
 }
 
-const KEYS_REMEDY = "a JWK Set of public keys";
+const KEYS_REMEDY =
+  'a file with a JWK Set of public keys, {"keys":[…]}; of a key in PEM, `crypto.createPublicKey(pem).export({ format: "jwk" })` of Node makes what belongs into the list';
 const CERTIFICATE_REMEDY = "a file with the client's certificate in PEM, and no key";
 const SECRET_REMEDY = "32 random characters or more, or better keys";
 const ATTRIBUTES_REMEDY =
@@ -95,15 +104,21 @@ const ATTRIBUTES_REMEDY =
 
 type Outcome<T> = { readonly value: T } | { readonly fault: ClientFault };
 
-function orFault<T>(read: () => T, at: ClientFault["at"], remedy: string): Outcome<T> {
+function orFault<T>(
+  read: () => T,
+  { at, file = "it", remedy }: Omit<ClientFault, "message"> & { readonly file: string | undefined },
+): Outcome<T> {
   try {
     return { value: read() };
   } catch (error) {
-    const why =
-      error instanceof SallyportError || error instanceof RangeError || error instanceof SyntaxError
-        ? error.message
-        : ((error as NodeJS.ErrnoException).code ?? "it cannot be read");
-    return { fault: { at, message: `it cannot be used: ${why}`, remedy } };
+    const told =
+      error instanceof SallyportError ||
+      error instanceof RangeError ||
+      error instanceof SyntaxError;
+    const message = told
+      ? `${file} cannot be used: ${error.message}`
+      : `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? "unreadable"})`;
+    return { fault: { at, message, remedy } };
   }
 }
 
@@ -115,6 +130,9 @@ function keysOf(
   if (file === undefined) return [];
   const bytes = bounded(readFile(file));
   if (Buffer.from(bytes).includes("PRIVATE KEY-----")) throw privateKey();
+  if (Buffer.from(bytes).includes("-----BEGIN ")) {
+    throw new SallyportError("key-invalid", "it holds PEM, not a JWK Set");
+  }
   const document = parseJsonBytes(bytes);
   readKeySet(document);
   const members = isJsonObject(document) ? document["keys"] : undefined;
