@@ -135,7 +135,7 @@ export function disableClient(
   return about(id, context, async () => {
     const body = reason === undefined ? {} : { reason };
     const { value } = await context.client.disableClient({ id, body });
-    context.hint("Keys that it has are good for nothing from now on, until it is enabled.");
+    context.hint("Keys that it has are dead from now on; it gets new ones once it is enabled.");
     return shown(value, context);
   });
 }

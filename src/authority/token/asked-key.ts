@@ -2,7 +2,6 @@
 import type { AskedKey } from "../../keys/derive-key.ts";
 import { parseAccessDetails } from "../../wire/access-details.ts";
 import type { Form } from "./form.ts";
-import { unknownDetail } from "./known-details.ts";
 import { type Targets, targetsOf } from "./targets.ts";
 import { TokenFault } from "./token-fault.ts";
 
@@ -18,8 +17,6 @@ export function readAsked(form: Form, targets: Targets): Asked | TokenFault {
   if (details !== undefined && "fault" in details) {
     return new TokenFault("invalid_authorization_details", details.fault);
   }
-  const unknown = details && unknownDetail(details, services, targets);
-  if (unknown !== undefined) return new TokenFault("invalid_authorization_details", unknown);
   const scopes = form.one("scope")?.split(" ");
   if (scopes?.includes("") === true) {
     return new TokenFault("invalid_scope", "scopes are not divided by one space each");

@@ -363,19 +363,26 @@ const HOSTILE: Readonly<Record<string, Row>> = {
       },
     ]),
   ),
-  "details with a route that does not exist, in an exchange for the same services": {
-    request: {
-      body: {
-        ...exchange({
-          subject_token: own.key,
-          ...details([{ type: "sallyport", routes: ["invoice"] }]),
-        }),
-        audience: "",
-      },
-    },
-    options: withOwn,
-    error: "invalid_authorization_details",
-  },
+  ...Object.fromEntries(
+    Object.entries({ "does not exist": "invoice", "its services do not have": "orders" }).map(
+      ([what, route]): [string, Row] => [
+        `details with a route that ${what}, in an exchange for the same services`,
+        {
+          request: {
+            body: {
+              ...exchange({
+                subject_token: own.key,
+                ...details([{ type: "sallyport", routes: [route] }]),
+              }),
+              audience: "",
+            },
+          },
+          options: withOwn,
+          error: "invalid_authorization_details",
+        },
+      ],
+    ),
+  ),
   "details for another service": {
     request: self(details([{ type: "sallyport", services: ["orders"] }])),
     error: "invalid_authorization_details",

@@ -13,6 +13,7 @@ import type { Asked } from "./asked-key.ts";
 import type { Client } from "./client-authentication.ts";
 import type { EndpointProof } from "./endpoint-proof.ts";
 import { certificateOf, type TokenAnswer, type TokenCall } from "./token-call.ts";
+import { unknownDetail } from "./known-details.ts";
 import { errorFor, type TokenError, TokenFault } from "./token-fault.ts";
 
 export interface Wish {
@@ -42,6 +43,9 @@ export async function issueKey(call: TokenCall, wish: Wish): Promise<TokenAnswer
     },
   );
   if ("error" in key) return new TokenFault(key.error, key.description);
+  // Which services the key is for its parents say where the request does not.
+  const unknown = asked.details && unknownDetail(asked.details, key.services, tokens.targets);
+  if (unknown !== undefined) return new TokenFault("invalid_authorization_details", unknown);
   const { reason, detail, denied } = own.issue(questionsOf(wish, key));
   if (reason !== "permitted") {
     return denial(wish, { reason, detail, who: denied?.as ?? "subject" });

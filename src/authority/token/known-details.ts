@@ -9,7 +9,7 @@
 import type { AccessDetail } from "../../model/access-detail.ts";
 import type { Targets } from "./targets.ts";
 
-/** Undefined: every name can fit. `services` are those that the key is asked for; none: its parents'. */
+/** Undefined: every name can fit. `services`: those of the key. */
 export function unknownDetail(
   details: readonly AccessDetail[],
   services: readonly string[],
@@ -30,7 +30,7 @@ function faultOf(
   if (within?.some((name) => !targets.services.has(name)) === true) {
     return "services of an entry name one that does not exist";
   }
-  const bounds = [within, services.length > 0 ? services : undefined];
+  const bounds = [within, services];
   const named = [
     ["routes", routes, targets.routes],
     ["operations", operations, targets.operations],
