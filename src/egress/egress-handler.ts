@@ -8,9 +8,9 @@ import { type Denial, type GateInput, isDenial, type Permit } from "../gate/deci
 import type { Gate } from "../gate/gate.ts";
 import { isOwnDenial } from "../gate/own.ts";
 import type { Exchange, ExchangeHandler } from "../http/exchange.ts";
+import { replyRecorded } from "../http/recorded-answer.ts";
 import { EGRESS_FIELD, EGRESS_FIELD_VALUE } from "../model/egress-names.ts";
 import type { Log } from "../model/ports.ts";
-import type { Reason } from "../model/reason.ts";
 import { getAllFields } from "../wire/fields.ts";
 import { requestFields } from "./egress-fields.ts";
 import { EgressForwarding, type EgressForwardingDeps } from "./egress-forwarding.ts";
@@ -172,23 +172,8 @@ function withoutKey(
 
 function refuse(denial: Denial, exchange: Exchange, deps: EgressHandlerDeps): void {
   const { denied, decisionId, allow, recorded } = denial;
-  const { gone, head, receivedAt } = exchange;
-  const problem = egressProblem(denied, head, { decisionId, allow });
-  exchange.reply(problem.status, problem.fields, problem.body);
-  if (!recorded) return;
-  const end: "complete" | Reason = gone ? "caller-gone" : "complete";
-  deps.audit.completion({
-    timeMs: deps.clock.now(),
-    decisionId,
-    upstream: undefined,
-    status: gone ? 0 : problem.status,
-    grpcStatus: gone ? undefined : problem.grpcStatus,
-    requestBytes: 0,
-    responseBytes: gone ? 0 : Buffer.byteLength(problem.body),
-    durationMs: deps.clock.monotonic() - receivedAt,
-    upstreamMs: undefined,
-    end,
-  });
+  const problem = egressProblem(denied, exchange.head, { decisionId, allow });
+  replyRecorded(exchange, { ...problem, decisionId, recorded }, deps);
 }
 
 /** What fails here is the answer, and nobody else would catch it: the whole process would end. */

@@ -6,6 +6,7 @@
  * others, and no route takes it. Each answer is on record, with its reason, and never holds a token.
  */
 import type { Exchange } from "../http/exchange.ts";
+import { replyRecorded } from "../http/recorded-answer.ts";
 import type { GateInput } from "../gate/decision.ts";
 import type { Gate } from "../gate/gate.ts";
 import { isOwnDenial, type OwnRequest } from "../gate/own.ts";
@@ -81,7 +82,7 @@ export function createLoginEndpoints(deps: LoginDeps): LoginEndpoints {
       const own = deps.gate.own(input, gate);
       if (isOwnDenial(own)) {
         const problem = problemResponse(own.denied, own);
-        return finish(exchange, { ...problem, ...own }, deps);
+        return replyRecorded(exchange, { ...problem, ...own }, deps);
       }
       const answered = (outcome: LoginOutcome): void => {
         answer(outcome, { own, exchange, deps, outcomes });
@@ -155,7 +156,7 @@ function answer(
   // What could not be recorded was not done: no cookie goes out for it.
   const told: LoginOutcome = denied === outcome.reason ? outcome : { reason: denied };
   const { status, fields, body } = responseTo(told, decisionId);
-  finish(exchange, { status, fields, body, decisionId, recorded }, deps);
+  replyRecorded(exchange, { status, fields, body, decisionId, recorded }, deps);
 }
 
 function responseTo(outcome: LoginOutcome, decisionId: string) {
@@ -194,34 +195,6 @@ const RETRY_MS = 5000;
 function pageStatus(reason: Reason): number {
   const { status } = reasonInfo(reason);
   return status < 400 ? 200 : status;
-}
-
-function finish(
-  exchange: Exchange,
-  answered: {
-    readonly status: number;
-    readonly fields: readonly string[];
-    readonly body: string;
-    readonly decisionId: string;
-    readonly recorded: boolean;
-  },
-  deps: LoginDeps,
-): void {
-  const { status, fields, body, decisionId, recorded } = answered;
-  const { gone } = exchange;
-  exchange.reply(status, fields, body);
-  if (!recorded) return;
-  deps.audit.completion({
-    timeMs: deps.clock.now(),
-    decisionId,
-    upstream: undefined,
-    status: gone ? 0 : status,
-    requestBytes: 0,
-    responseBytes: gone ? 0 : Buffer.byteLength(body),
-    durationMs: deps.clock.monotonic() - exchange.receivedAt,
-    upstreamMs: undefined,
-    end: gone ? "caller-gone" : "complete",
-  });
 }
 
 function asError(error: unknown): Error {

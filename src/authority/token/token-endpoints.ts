@@ -11,6 +11,7 @@ import type { Gate } from "../../gate/gate.ts";
 import { isOwnDenial, type OwnRequest } from "../../gate/own.ts";
 import type { GateSnapshot } from "../../gate/snapshot.ts";
 import type { Exchange } from "../../http/exchange.ts";
+import { replyRecorded } from "../../http/recorded-answer.ts";
 import type { Fields } from "../../model/http.ts";
 import { ISSUE_KEY_ACTION, type KeyIssuing } from "../../model/issued-keys.ts";
 import type { Metrics } from "../../model/ports.ts";
@@ -195,21 +196,9 @@ function send(
   { status, fields, body, outcome }: Written,
 ): void {
   deps.outcomes.with(path.slice(path.lastIndexOf("/") + 1), outcome).inc();
-  const { gone } = exchange;
   const always = ["cache-control", "no-store", "pragma", "no-cache"];
-  exchange.reply(status, [...always, "sallyport-decision", decisionId, ...fields], body);
-  if (!recorded) return;
-  deps.audit.completion({
-    timeMs: deps.clock.now(),
-    decisionId,
-    upstream: undefined,
-    status: gone ? 0 : status,
-    requestBytes: 0,
-    responseBytes: gone ? 0 : Buffer.byteLength(body),
-    durationMs: deps.clock.monotonic() - exchange.receivedAt,
-    upstreamMs: undefined,
-    end: gone ? "caller-gone" : "complete",
-  });
+  const whole = [...always, "sallyport-decision", decisionId, ...fields];
+  replyRecorded(exchange, { status, fields: whole, body, decisionId, recorded }, deps);
 }
 
 /** For everybody, so there is no decision to record. */
