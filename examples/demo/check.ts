@@ -23,6 +23,7 @@ export interface Verdict {
 
 /** Runs every case in turn, then ends the proxy and reads its records. */
 export async function check(world: World, arrivals: readonly Arrival[]): Promise<Verdict[]> {
+  await world.checkConfigs();
   const answers: { one: Case; answer: Answer; arrived: readonly Arrival[] }[] = [];
   for (const one of CASES) {
     const before = arrivals.length;

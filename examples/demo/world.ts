@@ -60,6 +60,8 @@ export interface World {
   keysSeen(): readonly string[];
   /** Settles with a sentence when the proxy or the provider ends. */
   readonly broken: Promise<string>;
+  /** Asks `sallyport check` about both configurations, as their first lines say; rejects with what it finds. */
+  checkConfigs(): Promise<void>;
   /** Ends the proxy, which then has written all its records; the rest goes on. */
   stopProxy(): Promise<void>;
   /** Ends all that still runs. */
@@ -149,6 +151,11 @@ async function start(
     },
     keysSeen: () => keysIn(join(folder, "audit")),
     broken: Promise.race([child.ended, provider.ended, beside.ended]),
+    async checkConfigs() {
+      for (const cwd of [folder, join(folder, "sidecar")]) {
+        await promisify(execFile)(sallyport, ["check"], { cwd, env: ENVIRONMENT });
+      }
+    },
     async stopProxy() {
       await beside.stop();
       await child.stop();

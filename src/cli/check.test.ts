@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -55,6 +56,27 @@ test("sallyport check ends with 0 on notes, with 1 on warnings, and as --fail-on
   assert.equal(refused.status, 1);
   assert.match(refused.stdout, /policies\/all\.cedar:3:1 {2}warning policy-shadowed \[twice\]: /);
   assert.doesNotMatch(refused.stdout, /fine/);
+});
+
+test("sallyport check of a sidecar alone counts what it reaches, and no policies that nobody wrote", (context) => {
+  const folder = written(context, OPEN);
+  writeFileSync(
+    join(folder, "sallyport.yaml"),
+    `version: 1
+egress:
+  authority: { tokenEndpoint: http://127.0.0.1:9/token }
+  identity: { clientId: orders, privateKey: orders.key }
+  listeners: [{ name: out, address: 127.0.0.1:0 }]
+  allow: { billing: { host: billing.internal, endpoints: [http://127.0.0.1:9] } }
+audit: { path: data/audit }
+`,
+  );
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" });
+  writeFileSync(join(folder, "orders.key"), pem, { mode: 0o600 });
+  const { status, stdout, stderr } = checked(folder);
+  assert.equal(status, 0, stdout + stderr);
+  assert.match(stdout, /^sallyport\.yaml: fine \(services of egress: 1\)$/m);
 });
 
 test("sallyport check prints nothing but what was asked for in a format for programs", (context) => {

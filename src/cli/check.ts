@@ -2,6 +2,7 @@
 import { isKeeper } from "../authority/authority-options.ts";
 import { checkConfig } from "../config/check.ts";
 import type { LoadedConfig } from "../config/load.ts";
+import { SIDECAR_POLICIES } from "../config/sidecar.ts";
 import { systemClock } from "../platform/clock.ts";
 import { replaceFile } from "../platform/replace-file.ts";
 import type { Severity } from "../policy/findings/finding.ts";
@@ -49,12 +50,16 @@ export async function check({ config, format, output, failOn }: CheckOptions): P
   return loaded === undefined && own === undefined ? 1 : 0;
 }
 function summary({ config, vocabulary, policyFiles, bundle, published }: LoadedConfig): string {
+  const reached = Object.keys(config.egress?.allow ?? {}).length;
+  const beyond = reached === 0 ? [] : [`services of egress: ${reached}`];
+  if (policyFiles === SIDECAR_POLICIES.files) return beyond.join("");
   // An authority alone serves nothing of what it has words for; of a proxy's, not all is its own.
   const served = bundle === undefined ? vocabulary : config;
   const counts = [
     `routes: ${served.routes.length}`,
     `services: ${Object.keys(served.services).length}`,
     `policy files: ${policyFiles.length}`,
+    ...beyond,
   ].join(", ");
   if (bundle !== undefined) return `${counts}, from bundle ${bundle}`;
   const groups = published.map(
