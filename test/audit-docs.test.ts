@@ -3,12 +3,23 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { SECRET_NAMES } from "../src/audit/query-mask.ts";
-import { completionSchema, decisionSchema, summarySchema } from "../src/audit/record-schema.ts";
+import {
+  completionSchema,
+  decisionSchema,
+  eventSchema,
+  summarySchema,
+} from "../src/audit/record-schema.ts";
+import { EVENTS } from "../src/model/events.ts";
 import { RECORD_LIMITS } from "../src/audit/serialize.ts";
 import { canonicalJson, checkedRecord } from "./audit-kit.ts";
 
 const text = readFileSync(new URL("../docs/audit.md", import.meta.url), "utf8");
-const schemas = { decision: decisionSchema, completion: completionSchema, summary: summarySchema };
+const schemas = {
+  decision: decisionSchema,
+  completion: completionSchema,
+  summary: summarySchema,
+  event: eventSchema,
+};
 
 for (const [type, schema] of Object.entries(schemas)) {
   const section = text.split(`\n## \`${type}\`\n`)[1]?.split("\n## ")[0] ?? "";
@@ -29,6 +40,17 @@ for (const [type, schema] of Object.entries(schemas)) {
     }
   });
 }
+
+test("docs/audit.md says of each event what it means", () => {
+  const section = text.split("\n## `event`\n")[1]?.split("\n## ")[0] ?? "";
+  const listed = [...section.matchAll(/^\| `([a-z-]+)` \| (.+) \|$/gm)];
+  const events = Object.entries(EVENTS).map(([name, meaning]) => [name, meaning]);
+  const named = listed.map(([, name = "", meaning = ""]) => [name, meaning]);
+  assert.deepEqual(
+    named.filter(([name = ""]) => name in EVENTS),
+    events,
+  );
+});
 
 test("docs/audit.md lists the names whose values are never kept, and the limits", () => {
   const list = /Under these names[\s\S]+?;/.exec(text)?.[0] ?? "";

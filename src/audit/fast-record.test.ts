@@ -43,6 +43,7 @@ const maybe = <T>(one: fc.Arbitrary<T>) => fc.option(one, { nil: undefined });
 const records: fc.Arbitrary<DecisionRecord> = fc
   .record({
     action: maybe(text),
+    trace: maybe(fc.constantFrom("0af7651916cd43dd8448eb211c80319c", "f".repeat(32))),
     principal: maybe(principal),
     workload: maybe(principal),
     device: maybe(principal),

@@ -89,6 +89,7 @@ export const DECISION: ReadonlySet<string> = new Set([
   "shadow",
   "stream",
   "time",
+  "trace",
   "truncated",
   "type",
   "v",
@@ -129,11 +130,16 @@ const OPTIONAL = [
   "stream",
 ] as const;
 
+function isTraceId(value: unknown): boolean {
+  return typeof value === "string" && /^[0-9a-f]{32}$/.test(value);
+}
+
 function hasPlainParts(value: Members): boolean {
   value["params"] ??= {};
   value["truncated"] ??= {};
   value["reads"] ??= [];
   value["credentials"] ??= [];
+  if (value["trace"] !== undefined && !isTraceId(value["trace"])) return false;
   // Keys are few among requests, and the schema reads them.
   if (value["issue"] !== undefined || value["key"] !== undefined) return false;
   return (

@@ -6,7 +6,14 @@ const SYNC_BUCKETS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0
 
 export interface Figures extends Readonly<
   Record<
-    "decisions" | "completions" | "summaries" | "written" | "errors" | "refused" | "lost",
+    | "decisions"
+    | "completions"
+    | "summaries"
+    | "events"
+    | "written"
+    | "errors"
+    | "refused"
+    | "lost",
     Counter
   >
 > {
@@ -27,6 +34,7 @@ export function registerFigures(metrics: Metrics): Figures {
     decisions: records.with("decision"),
     completions: records.with("completion"),
     summaries: records.with("summary"),
+    events: records.with("event"),
     counted: {
       rate: counted.with("rate"),
       space: counted.with("space"),
@@ -38,7 +46,7 @@ export function registerFigures(metrics: Metrics): Figures {
       "sallyport_audit_refused",
       "Permits refused because the audit log could not take them.",
     ),
-    lost: counter("sallyport_audit_lost", "Completions that could not be recorded."),
+    lost: counter("sallyport_audit_lost", "Completions and events that could not be recorded."),
     syncSeconds: metrics
       .histogram(
         "sallyport_audit_sync_seconds",

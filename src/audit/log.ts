@@ -5,6 +5,7 @@
  * `decision` refuses, so that no request is forwarded that nobody would know of. It refuses a folder
  * that others can enter. Denials of strangers beyond a rate are only counted (rule 5).
  */
+import type { EventLog, EventRecord } from "../model/events.ts";
 import type { Clock, Log, Metrics, Timers } from "../model/ports.ts";
 import type { AuditLog, CompletionRecord, DecisionRecord, Taken } from "../model/records.ts";
 import { systemTimers } from "../platform/timers.ts";
@@ -41,7 +42,7 @@ export interface AuditDeps {
 }
 
 /** An open audit log. */
-export interface RunningAuditLog extends AuditLog {
+export interface RunningAuditLog extends AuditLog, EventLog {
   /** Files that an earlier crash left with a torn last line. Left as they are. */
   readonly torn: readonly TornFile[];
   /** Writes and syncs all that was taken. Rejects with `audit-failed` when records are lost. */
@@ -171,6 +172,21 @@ class FileAuditLog implements RunningAuditLog {
       this.#parts.figures.lost.inc();
       this.#parts.log.error("audit: a completion could not be recorded", {
         decisionId: record.decisionId,
+        error: error instanceof Error ? error : undefined,
+      });
+    }
+  }
+
+  event(record: EventRecord): void {
+    // There are few of them, and what they tell is worth the space that is kept for permits.
+    try {
+      const { writer, serializer } = this.#parts;
+      writer.append((lines) => serializer.event(lines, record));
+      this.#parts.figures.events.inc();
+    } catch (error) {
+      this.#parts.figures.lost.inc();
+      this.#parts.log.error("audit: an event could not be recorded", {
+        event: record.event,
         error: error instanceof Error ? error : undefined,
       });
     }

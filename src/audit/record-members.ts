@@ -74,6 +74,7 @@ export const K = {
   status: literal(',"status":'),
   stream: literal(',"stream":'),
   time: literal(',"time":'),
+  trace: literal(',"trace":'),
   unbound: literal(',"bound":false,"kind":'),
   upstream: literal(',"upstream":'),
   upstreamMs: literal(',"upstreamMs":'),

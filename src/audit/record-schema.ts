@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import { ACCESS_DETAIL_TYPE } from "../model/access-detail.ts";
+import { EVENTS, type EventName } from "../model/events.ts";
 import type { AttributeValue, Principal } from "../model/principal.ts";
 import { REASONS, type Reason } from "../model/reason.ts";
 import { RPC_PROTOCOLS, type RpcCall } from "../model/rpc.ts";
@@ -187,6 +188,10 @@ export const decisionSchema = z.strictObject({
   shadow: shadowSchema.optional(),
   stream: text.optional(),
   time,
+  trace: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional(),
   truncated: truncatedSchema.default({}),
   type: z.literal("decision"),
   v: version,
@@ -223,16 +228,30 @@ export const summarySchema = z.strictObject({
   v: version,
 });
 
+export const eventSchema = z.strictObject({
+  address: text.optional(),
+  decisions: texts,
+  detail: text,
+  event: z.enum(Object.keys(EVENTS) as [EventName, ...EventName[]]),
+  figures: z.record(z.string(), z.union([z.string(), z.number()])).default({}),
+  principal: text.optional(),
+  time,
+  type: z.literal("event"),
+  v: version,
+});
+
 const recordSchema = z.discriminatedUnion("type", [
   decisionSchema,
   completionSchema,
   summarySchema,
+  eventSchema,
 ]);
 
 export type RecordedDecision = z.output<typeof decisionSchema>;
 export type RecordedCompletion = z.output<typeof completionSchema>;
 export type RecordedSummary = z.output<typeof summarySchema>;
-export type RecordedEntry = RecordedDecision | RecordedCompletion | RecordedSummary;
+export type RecordedEvent = z.output<typeof eventSchema>;
+export type RecordedEntry = RecordedDecision | RecordedCompletion | RecordedSummary | RecordedEvent;
 
 /** A line that is not a record. */
 export interface RecordFault {

@@ -11,6 +11,7 @@
  * remembered, so their bytes are made once.
  */
 import { maskApiKeys } from "../crypto/api-key-text.ts";
+import type { EventRecord } from "../model/events.ts";
 import type { Actor } from "../model/facts.ts";
 import type { PeerCertificate } from "../model/peer-tls.ts";
 import type { Authn, InputRead, ShadowDecision } from "../model/policy.ts";
@@ -143,6 +144,19 @@ export class Serializer {
     checkLength(lines.size - start);
   }
 
+  event(lines: Lines, record: EventRecord): void {
+    const start = lines.size;
+    const { address, decisions = [], figures, principal } = record;
+    lines.raw(K.open);
+    if (address !== undefined) lines.text('"address":').quoted(address).raw(K.comma);
+    if (decisions.length > 0) lines.text('"decisions":').list(decisions).raw(K.comma);
+    lines.text('"detail":').quoted(record.detail).text(',"event":').quoted(record.event);
+    if (figures !== undefined) writeFigures(lines.text(',"figures":'), figures);
+    if (principal !== undefined) lines.text(',"principal":').quoted(principal);
+    lines.raw(K.time).text(this.#time(record.timeMs)).text(',"type":"event"').raw(K.version);
+    checkLength(lines.size - start);
+  }
+
   /** `action` to `erroring`. */
   #writeFirst(lines: Lines, record: DecisionRecord): void {
     const { authn, actor, asked, body } = record;
@@ -231,6 +245,7 @@ export class Serializer {
     if (record.shadow !== undefined) this.#writeShadow(lines, record.shadow);
     if (record.stream !== undefined) lines.raw(K.stream).quoted(record.stream);
     lines.raw(K.time).text(this.#time(record.timeMs));
+    if (record.trace !== undefined) lines.raw(K.trace).quoted(record.trace);
     this.#cuts.write(lines);
     lines.raw(K.decisionType);
     if (record.workload === undefined) {
@@ -436,6 +451,18 @@ function writeActor(lines: Lines, actor: Actor): void {
   if (clientId !== undefined) lines.text(',"clientId":').quoted(clientId);
   if (issuer !== undefined) lines.text(',"issuer":').quoted(issuer);
   lines.text(',"subject":').quoted(subject).raw(K.close);
+}
+
+function writeFigures(lines: Lines, figures: Readonly<Record<string, number | string>>): void {
+  lines.raw(K.open);
+  for (const [index, name] of Object.keys(figures).toSorted(byCodeUnit).entries()) {
+    const value = figures[name] ?? "";
+    if (index > 0) lines.raw(K.comma);
+    lines.quoted(name).raw(K.colon);
+    if (typeof value === "number") lines.number(value);
+    else lines.quoted(value);
+  }
+  lines.raw(K.close);
 }
 
 function writePrincipal(lines: Lines, principal: Principal): void {

@@ -99,6 +99,8 @@ export interface DecisionRecord {
   readonly erroring: readonly string[];
   /** Headers and query values that policy read; the writer hashes the values. */
   readonly reads: readonly InputRead[];
+  /** W3C trace id (32 hexadecimal digits) of the trace that the request is part of; undefined: of none that anybody keeps. */
+  readonly trace?: string | undefined;
   /** What a candidate set of policies would have done, where it is something else. */
   readonly shadow?: ShadowDecision | undefined;
   /** Hash of the snapshot's policies. */
