@@ -1,0 +1,30 @@
+/**
+ * Who reads the records while they are written: one line each. They run in a thread of their own (of a
+ * supervisor, for all of its workers), so nothing here costs the way of a request anything.
+ */
+import type { Config } from "../../config/schema.ts";
+import type { EventLog } from "../../model/events.ts";
+import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
+import type { RecordConsumer } from "../../model/record-feed.ts";
+
+/** Of the configuration, what the thread is started with. */
+export type KeepingConfig = Pick<Config, "audit">;
+
+export interface KeepingDeps {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Writes events into the log that is being read. */
+  readonly events: EventLog;
+}
+
+/** In the order in which they are given each batch. Throws what keeps one of them from its work. */
+export async function createConsumers(
+  config: KeepingConfig,
+  deps: KeepingDeps,
+): Promise<readonly RecordConsumer[]> {
+  void config;
+  void deps;
+  return await Promise.resolve([]);
+}
