@@ -16,7 +16,7 @@ export interface Outgoing {
   readonly url: URL;
   readonly method: "GET" | "POST";
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | undefined;
+  readonly body?: string | Uint8Array | undefined;
   /** PEM texts; what is left out is the runtime's. */
   readonly tls?: ExchangeTls | undefined;
   /** In place of the authorities in `tls`, and of the host of the URL. */
