@@ -1,0 +1,167 @@
+/**
+ * A SQLite file that is made of something else and can be made again: its folder 0700, the file 0600.
+ * Refuses what others can reach, what is no regular file, and a database of another program. The store
+ * (store/sqlite-engine.ts) has its own: it holds what exists nowhere else.
+ */
+import { closeSync, constants, lstatSync, mkdirSync, openSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { SallyportError } from "../model/errors.ts";
+
+const LIMITS = {
+  /** Milliseconds that a reader and the one writer wait for each other: commits are short. */
+  lock: 5000,
+  /** Bytes of the write-ahead log that are kept when all of it is in the file. */
+  journal: 64 * 1024 * 1024,
+} as const;
+
+/** Permission bits of group and others. */
+const OTHERS = 0o077;
+
+/** What SQLite puts beside the file. */
+const BESIDE = ["", "-wal", "-shm", "-journal"] as const;
+
+export interface SideDatabaseOptions {
+  /** For messages: `usage`. */
+  readonly name: string;
+  readonly path: string;
+  /** Says whose file it is: a number of its own for each kind. */
+  readonly applicationId: number;
+  /** Of the tables. Another one is refused: the file is to be made again. */
+  readonly version: number;
+  /** Makes the tables of an empty file. */
+  readonly tables: string;
+  /** What makes the file again, for messages. */
+  readonly remedy: string;
+}
+
+/** Opens it to write, and makes it where it is absent. Throws SallyportError `store-failed`. */
+export function openSideDatabase(options: SideDatabaseOptions): DatabaseSync {
+  const { path } = options;
+  return guarded(options, () => {
+    const folder = dirname(path);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    if ((statSync(folder).mode & OTHERS) !== 0)
+      refuse(options, "lies in a folder of others; chmod it to 0700");
+    createFile(path);
+    refuseWide(options);
+    const database = new DatabaseSync(path, { timeout: LIMITS.lock });
+    return closedOnFault(database, () => {
+      harden(database);
+      const empty = database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+      if (!empty) refuseOther(database, options);
+      database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
+      database.exec(`PRAGMA journal_size_limit = ${LIMITS.journal}`);
+      if (empty) makeTables(database, options);
+      return database;
+    });
+  });
+}
+
+/** Opens it to read, beside whoever writes. Throws SallyportError `store-failed`, also where there is none. */
+export function readSideDatabase(options: Omit<SideDatabaseOptions, "tables">): DatabaseSync {
+  const { path } = options;
+  return guarded(options, () => {
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) {
+      refuse(options, `is not there; ${options.remedy}`);
+    }
+    refuseWide(options);
+    const database = new DatabaseSync(path, { readOnly: true, timeout: LIMITS.lock });
+    return closedOnFault(database, () => {
+      harden(database);
+      refuseOther(database, options);
+      return database;
+    });
+  });
+}
+
+/** All of `run` or nothing. */
+export function inOneTransaction<T>(database: DatabaseSync, run: () => T): T {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    const result = run();
+    database.exec("COMMIT");
+    return result;
+  } catch (error) {
+    try {
+      database.exec("ROLLBACK");
+    } catch {
+      // Some failures (a full disk) have already done it.
+    }
+    throw error;
+  }
+}
+
+/** What a damaged or foreign file holds must not run (https://sqlite.org/security.html). */
+function harden(database: DatabaseSync): void {
+  database.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
+}
+
+function makeTables(
+  database: DatabaseSync,
+  { applicationId, version, tables }: SideDatabaseOptions,
+): void {
+  inOneTransaction(database, () => {
+    database.exec(tables);
+    database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${version}`);
+  });
+}
+
+type Named = Omit<SideDatabaseOptions, "tables">;
+
+function refuseOther(database: DatabaseSync, options: Named): void {
+  const pragma = (name: string): number => Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
+  if (pragma("application_id") !== options.applicationId) {
+    refuse(options, "is a database of another program; name another file");
+  }
+  const version = pragma("user_version");
+  if (version !== options.version) {
+    refuse(
+      options,
+      `has tables of version ${version} and this program wants ${options.version}; ${options.remedy}`,
+    );
+  }
+}
+
+function createFile(path: string): void {
+  const { O_CREAT, O_EXCL, O_RDWR } = constants;
+  try {
+    closeSync(openSync(path, O_CREAT | O_EXCL | O_RDWR, 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+/** Looks at names and opens nothing: closing a descriptor would take SQLite's locks away. */
+function refuseWide(options: Named): void {
+  for (const suffix of BESIDE) {
+    const found = lstatSync(options.path + suffix, { throwIfNoEntry: false });
+    if (found === undefined) continue;
+    if (!found.isFile()) refuse(options, `has ${suffix || "a name"} that is no regular file`);
+    if ((found.mode & OTHERS) !== 0) refuse(options, "can be reached by others; chmod it to 0600");
+  }
+}
+
+function closedOnFault(database: DatabaseSync, run: () => DatabaseSync): DatabaseSync {
+  try {
+    return run();
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function guarded<T>(options: Named, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof SallyportError) throw error;
+    const { code, errstr } = error as { readonly code?: string; readonly errstr?: string };
+    const message = `${options.name}: ${options.path} cannot be opened (${errstr ?? code ?? "unknown"})`;
+    throw new SallyportError("store-failed", message, { cause: error });
+  }
+}
+
+function refuse({ name, path }: Named, what: string): never {
+  throw new SallyportError("store-failed", `${name}: ${path} ${what}`);
+}
