@@ -50,6 +50,7 @@ export interface AnsweredCall {
   readonly requestBytes: number;
   readonly responseBytes: number;
   readonly upstreamMs: undefined;
+  readonly durationMs: number;
   readonly end: "complete" | Reason;
 }
 
@@ -264,7 +265,7 @@ class Calls {
       durationMs,
     });
     // What was denied is counted by the gate.
-    if (how.permitted === true) completed?.(ADMIN_ROUTE, outcome);
+    if (how.permitted === true) completed?.(ADMIN_ROUTE, { ...outcome, durationMs });
   }
 
   /** The caller must not hang, and nobody else would catch it: the whole process would end. */

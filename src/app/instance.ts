@@ -442,8 +442,8 @@ export function createGateDeps(
     budget: createFailureBudget(config.limits.failures, { clock, metrics }),
     revocations,
     nextDecisionId: createDecisionIds(clock),
-    decided: (route, reason, milliseconds, grpc) =>
-      requests.decided(route, reason, milliseconds, grpc),
+    decided: (route, reason, milliseconds, grpc, id) =>
+      requests.decided(route, reason, milliseconds, grpc, id),
     unbound: (route) => requests.unbound(route),
     shadowed: (outcome) => requests.shadowed(outcome),
   };

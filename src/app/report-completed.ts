@@ -9,7 +9,7 @@ import type { RequestMetrics } from "../telemetry/request-metrics.ts";
 
 export function reportCompleted(requests: RequestMetrics, log: Log): HandlerDeps["completed"] {
   return (route, outcome, decisionId) => {
-    requests.completed(route, outcome);
+    requests.completed(route, outcome, decisionId);
     const { end, upstream, status, grpcStatus, detail } = outcome;
     if (end === "complete" || reasonInfo(end).fault === "caller") return;
     log.warn("a request was not completed", {

@@ -17,6 +17,7 @@ import { nonceAfter } from "./server-nonce.ts";
 /** How a permitted request went, with what its caller's protocol adds. */
 export interface EgressCompleted extends ForwardOutcome {
   readonly grpcStatus: number | undefined;
+  readonly durationMs: number;
 }
 
 export interface EgressForwardingDeps {
@@ -81,6 +82,7 @@ export class EgressForwarding implements ForwardObserver {
     const { clock, audit, completed } = this.#deps;
     const { decisionId, route } = this.#permit;
     const grpcStatus = this.#end ?? (outcome.end === "complete" ? this.#head : undefined);
+    const durationMs = clock.monotonic() - this.#exchange.receivedAt;
     const { upstream, status, requestBytes, responseBytes, upstreamMs, end } = outcome;
     audit.completion({
       timeMs: clock.now(),
@@ -90,10 +92,10 @@ export class EgressForwarding implements ForwardObserver {
       grpcStatus,
       requestBytes,
       responseBytes,
-      durationMs: clock.monotonic() - this.#exchange.receivedAt,
+      durationMs,
       upstreamMs,
       end,
     });
-    completed(route.name, { ...outcome, grpcStatus }, decisionId);
+    completed(route.name, { ...outcome, grpcStatus, durationMs }, decisionId);
   }
 }

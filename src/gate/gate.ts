@@ -102,7 +102,7 @@ export function createGate(deps: GateDeps): Gate {
       const deciding = begin({ ...input, head: NO_HEAD }, snapshot, deps);
       deciding.detail = detail;
       const taken = recordDecision(deciding, reason, deps.audit);
-      deps.decided(undefined, reason, 0, false);
+      deps.decided(undefined, reason, 0, false, deciding.id);
       return deny(deciding, reason, taken);
     },
   };
@@ -153,7 +153,7 @@ function conclude(
 
 function decided(deciding: Deciding, reason: Reason, { deps, started }: Progress): void {
   const grpc = isGrpcCall(deciding.input.head);
-  deps.decided(deciding.route?.name, reason, deps.clock.monotonic() - started, grpc);
+  deps.decided(deciding.route?.name, reason, deps.clock.monotonic() - started, grpc, deciding.id);
 }
 
 function failed(error: unknown, deciding: Deciding, { deps, started }: Progress): Denial {

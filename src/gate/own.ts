@@ -138,6 +138,6 @@ function concluded(
   const taken = recordDecision(deciding, reason, deps.audit);
   // A session that is on no record must not begin.
   const told = taken === "refused" ? "audit-unavailable" : reason;
-  deps.decided(undefined, told, deps.clock.monotonic() - started, false);
+  deps.decided(undefined, told, deps.clock.monotonic() - started, false, deciding.id);
   return deny(deciding, told, taken);
 }

@@ -20,12 +20,13 @@ export interface GateDeps {
   /** What access was taken away; `NO_REVOCATIONS` where there is no authority to hear it from. */
   readonly revocations: Revocations;
   readonly nextDecisionId: () => string;
-  /** Told of every decision: its route if any, its reason, how long it took, whether it is about a gRPC call. */
+  /** Told of every decision: its route if any, its reason, how long it took, whether it is about a gRPC call, its id. */
   readonly decided: (
     route: string | undefined,
     reason: Reason,
     milliseconds: number,
     grpc: boolean,
+    id: string,
   ) => void;
   /** Told of each token that is bound to nobody, on routes that say `confirmation: report`. Undefined: nobody counts. */
   readonly unbound?: (route: string) => void;

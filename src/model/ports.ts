@@ -25,15 +25,16 @@ export interface Log {
 }
 
 export interface Counter {
-  inc(by?: number): void;
+  /** `decision`: id of the last decision that was counted, for who looks into one (an exemplar). */
+  inc(by?: number, decision?: string): void;
 }
 export interface Gauge {
   set(value: number): void;
   add(by: number): void;
 }
 export interface Histogram {
-  /** In the unit that the metric's name ends in; seconds for durations. */
-  observe(value: number): void;
+  /** In the unit that the metric's name ends in; seconds for durations. `decision` as with counters. */
+  observe(value: number, decision?: string): void;
 }
 /** One metric with label values still to be bound; bind once and keep the handle on hot paths. */
 export interface Family<T> {

@@ -16,6 +16,8 @@ export type StreamKind = "upgrade" | "response";
 /** How a permitted request went, with what its caller's protocol adds. */
 export interface Completed extends ForwardOutcome {
   readonly grpcStatus: number | undefined;
+  /** Undefined for a stream. */
+  readonly durationMs: number | undefined;
 }
 
 export interface ForwardDeps {

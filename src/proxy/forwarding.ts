@@ -102,8 +102,10 @@ export class Forwarding implements ForwardObserver {
       upstreamMs: outcome.upstreamMs,
       end: outcome.end,
     });
-    completed(this.permit.route.name, { ...outcome, grpcStatus }, this.permit.decisionId);
     const kind = this.#kind(outcome.status, durationMs);
+    const wholeMs = kind === undefined ? durationMs : undefined;
+    const ended = { ...outcome, grpcStatus, durationMs: wholeMs };
+    completed(this.permit.route.name, ended, this.permit.decisionId);
     if (kind !== undefined) streamEnded(kind, outcome.end);
   }
 

@@ -295,11 +295,11 @@ function reply(
     upstreamMs: undefined,
     end: gone ? ("caller-gone" as const) : end,
   };
+  const durationMs = deps.clock.monotonic() - exchange.receivedAt;
   if (permitted !== undefined) {
-    deps.completed(permitted.route.name, { ...figures, detail: undefined }, decisionId);
+    deps.completed(permitted.route.name, { ...figures, durationMs, detail: undefined }, decisionId);
   }
   if (!recorded) return;
-  const durationMs = deps.clock.monotonic() - exchange.receivedAt;
   deps.audit.completion({ timeMs: deps.clock.now(), decisionId, durationMs, ...figures });
 }
 

@@ -1,6 +1,7 @@
 /**
  * The text of metrics: OpenMetrics 1.0 (`# TYPE`, `# UNIT`, `# HELP`, samples, `# EOF`) and the older
- * Prometheus format 0.0.4, which differs in the name of a counter's family and in what it leaves out.
+ * Prometheus format 0.0.4, which differs in the name of a counter's family and in what it leaves out:
+ * units, the end, and exemplars.
  */
 
 export interface FamilyText {
@@ -17,6 +18,15 @@ export interface SeriesText {
   readonly labelValues: readonly string[];
   /** For a histogram: counts per bucket, the last one beyond all bounds, not summed up. */
   readonly value: number | { readonly counts: readonly number[]; readonly sum: number };
+  /** Of the last decision that was counted, for each bucket that has one; a counter has bucket 0 only. */
+  readonly exemplars?: readonly ExemplarText[];
+}
+
+export interface ExemplarText {
+  readonly bucket: number;
+  readonly decision: string;
+  /** What was observed: it lies in the bucket. */
+  readonly value: number;
 }
 
 /** Units that a name can end in; OpenMetrics wants them named. */
@@ -37,13 +47,14 @@ function renderFamily(family: FamilyText, openMetrics: boolean): string {
   let text = `# TYPE ${name} ${family.type}\n`;
   if (openMetrics && unit !== undefined) text += `# UNIT ${name} ${unit}\n`;
   text += `# HELP ${name} ${escapeHelp(family.help, openMetrics)}\n`;
-  for (const { labelValues, value } of family.series) {
+  for (const { labelValues, value, exemplars } of family.series) {
+    const shown = openMetrics ? exemplars : undefined;
     const labels = family.labels.map((label, index) => pair(label, labelValues[index] ?? ""));
     if (typeof value === "number") {
       const sample = family.type === "counter" ? counterName : family.name;
-      text += `${sample}${braces(labels)} ${float(value)}\n`;
+      text += `${sample}${braces(labels)} ${float(value)}${exemplarOf(shown, 0)}\n`;
     } else {
-      text += renderHistogram(family, labels, { ...value, openMetrics });
+      text += renderHistogram(family, labels, { ...value, exemplars: shown });
     }
   }
   return text;
@@ -55,7 +66,7 @@ function renderHistogram(
   value: {
     readonly counts: readonly number[];
     readonly sum: number;
-    readonly openMetrics: boolean;
+    readonly exemplars: readonly ExemplarText[] | undefined;
   },
 ): string {
   let text = "";
@@ -64,10 +75,18 @@ function renderHistogram(
     total += count;
     const bound = family.buckets[index];
     const le = pair("le", bound === undefined ? "+Inf" : floatBound(bound));
-    text += `${family.name}_bucket${braces([...labels, le])} ${float(total)}\n`;
+    const exemplar = exemplarOf(value.exemplars, index);
+    text += `${family.name}_bucket${braces([...labels, le])} ${float(total)}${exemplar}\n`;
   }
   text += `${family.name}_sum${braces(labels)} ${float(value.sum)}\n`;
   return `${text}${family.name}_count${braces(labels)} ${float(total)}\n`;
+}
+
+/** OpenMetrics 1.0, Exemplars. Without a time: a scraper takes its own, and knows one that it has seen. */
+function exemplarOf(exemplars: readonly ExemplarText[] | undefined, bucket: number): string {
+  const found = exemplars?.find((one) => one.bucket === bucket);
+  if (found === undefined) return "";
+  return ` # {${pair("decision", found.decision)}} ${float(found.value)}`;
 }
 
 function pair(name: string, value: string): string {

@@ -6,12 +6,20 @@
  * not allow (TypeError: a programmer's mistake), and bounds how many series a family can have, so
  * that nothing that a caller sends can grow it.
  *
+ * What is counted for a decision keeps the id of the last one: a reference is put into an array, no text
+ * is made. It is shown as an exemplar where OpenMetrics is asked for.
+ *
  * Families are named as OpenMetrics 1.0 names them, a counter without `_total`; one that is given
  * with it loses it.
  */
 import type { Counter, Family, Gauge, Histogram, Metrics, Sample } from "../model/ports.ts";
 import { OPENMETRICS_TYPE, PROMETHEUS_TYPE, prefersOpenMetrics } from "./exposition-format.ts";
-import { renderFamilies, type FamilyText, type SeriesText } from "./exposition.ts";
+import {
+  type ExemplarText,
+  type FamilyText,
+  renderFamilies,
+  type SeriesText,
+} from "./exposition.ts";
 
 const LIMITS = {
   /**
@@ -131,12 +139,14 @@ interface Registered {
 /** A number that can be added to, without an allocation. */
 interface Slot {
   readonly array: Float64Array;
+  readonly decisions: (string | undefined)[];
   readonly index: number;
 }
 
 interface Bound<T> {
   readonly handle: T;
   readonly read: () => SeriesText["value"];
+  readonly exemplars?: () => readonly ExemplarText[];
 }
 
 function checkSpec(spec: FamilySpec): FamilySpec {
@@ -203,10 +213,10 @@ class LabelledFamily<T> implements Family<T> {
 
   text(): FamilyText {
     const { name, help, type, labels, buckets } = this.#spec;
-    const series = [...this.#series.values()].map(({ labelValues, read }) => ({
-      labelValues,
-      value: read(),
-    }));
+    const series = [...this.#series.values()].map(({ labelValues, read, exemplars }) => {
+      const found = exemplars?.() ?? [];
+      return { labelValues, value: read(), ...(found.length > 0 && { exemplars: found }) };
+    });
     return { name, help, type, labels, buckets: buckets ?? [], series };
   }
 }
@@ -220,16 +230,21 @@ function samplesText(spec: FamilySpec, read: () => Iterable<Sample>): FamilyText
   return { ...spec, buckets: [], series };
 }
 
-function counterOf({ array, index }: Slot): Bound<Counter> {
+function counterOf({ array, decisions, index }: Slot): Bound<Counter> {
   return {
     handle: {
-      inc(by = 1) {
+      inc(by = 1, decision) {
         // A counter that goes down reads as a restart.
         if (!(by >= 0)) throw new TypeError("a counter only grows");
         array[index] = (array[index] ?? 0) + by;
+        if (decision !== undefined) decisions[index] = decision;
       },
     },
     read: () => array[index] ?? 0,
+    exemplars() {
+      const decision = decisions[index];
+      return decision === undefined ? [] : [{ bucket: 0, decision, value: 1 }];
+    },
   };
 }
 
@@ -251,28 +266,42 @@ function gaugeOf({ array, index }: Slot): Bound<Gauge> {
 function histogramOf(buckets: readonly number[]): Bound<Histogram> {
   const counts = new Float64Array(buckets.length + 1);
   const bounds = Float64Array.from(buckets);
+  /** Of the last decision in each bucket, and how much it was. */
+  const decisions: (string | undefined)[] = Array.from({ length: counts.length });
+  const values = new Float64Array(counts.length);
   let sum = 0;
   return {
     handle: {
-      observe(value) {
+      observe(value, decision) {
         let index = 0;
         while (index < bounds.length && value > (bounds[index] ?? 0)) index++;
         counts[index] = (counts[index] ?? 0) + 1;
         sum += value;
+        if (decision === undefined) return;
+        decisions[index] = decision;
+        values[index] = value;
       },
     },
     read: () => ({ counts: [...counts], sum }),
+    exemplars: () =>
+      decisions.flatMap((decision, bucket) =>
+        decision === undefined ? [] : [{ bucket, decision, value: values[bucket] ?? 0 }],
+      ),
   };
 }
 
 function createSlots(): () => Slot {
-  let array = new Float64Array(LIMITS.slab);
+  const fresh = (): Omit<Slot, "index"> => ({
+    array: new Float64Array(LIMITS.slab),
+    decisions: Array.from({ length: LIMITS.slab }),
+  });
+  let slab = fresh();
   let next = 0;
   return () => {
     if (next === LIMITS.slab) {
-      array = new Float64Array(LIMITS.slab);
+      slab = fresh();
       next = 0;
     }
-    return { array, index: next++ };
+    return { ...slab, index: next++ };
   };
 }

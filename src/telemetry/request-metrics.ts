@@ -26,24 +26,36 @@ const UPSTREAM_BUCKETS = [
 /** Stands for requests that no route took; no route can be called so. */
 const NO_ROUTE = "(none)";
 
+/** Seconds. Above those of the upstream, a whole request has its bodies. */
+const REQUEST_BUCKETS = [...UPSTREAM_BUCKETS, 60, 300];
+
 /** How a permitted request ended; the figures of its completion record. */
 export type CompletedRequest = Pick<
   CompletionRecord,
   "status" | "grpcStatus" | "requestBytes" | "responseBytes" | "upstreamMs" | "end"
->;
+> & {
+  /** Undefined for a stream, which lasts as long as both ends like. */
+  readonly durationMs?: number | undefined;
+};
 
 export interface RequestMetrics {
   /**
    * The gate has decided, after `gateMs` milliseconds. A denied request is counted here, a permitted one
-   * when it has ended. `grpc`: it is a gRPC call, and answered as one.
+   * when it has ended. `grpc`: it is a gRPC call, and answered as one. `id`: of the decision, for exemplars.
    */
-  decided(route: string | undefined, reason: Reason, gateMs: number, grpc?: boolean): void;
+  decided(
+    route: string | undefined,
+    reason: Reason,
+    gateMs: number,
+    grpc?: boolean,
+    id?: string,
+  ): void;
   /** A token that is bound to nobody was taken on a route that reports them. */
   unbound(route: string): void;
   /** A candidate set of policies was asked beside the one in force. */
   shadowed(outcome: ShadowOutcome): void;
   /** A permitted request has ended. */
-  completed(route: string | undefined, outcome: CompletedRequest): void;
+  completed(route: string | undefined, outcome: CompletedRequest, id?: string): void;
 }
 
 /** Registers the families. Call it once; routes may come and go. */
@@ -63,12 +75,15 @@ export function createRequestMetrics(metrics: Metrics): RequestMetrics {
   }
 
   return {
-    decided(route, reason, gateMs, grpc = false) {
+    decided(route, reason, gateMs, grpc = false, id) {
       const handles = handlesOf(route);
       const isPermit = reason === "permitted";
-      (isPermit ? permitted : denied).observe(gateMs / 1000);
-      handles.decision(reason).inc();
-      if (isPermit) return;
+      (isPermit ? permitted : denied).observe(gateMs / 1000, id);
+      if (isPermit) {
+        handles.decision(reason).inc();
+        return;
+      }
+      handles.decision(reason).inc(1, id);
       const info = reasonInfo(reason);
       handles.request("deny", reason, grpc ? 200 : info.status).inc();
       if (grpc) handles.call(GRPC_STATUS[info.grpc]).inc();
@@ -79,12 +94,14 @@ export function createRequestMetrics(metrics: Metrics): RequestMetrics {
     shadowed(outcome) {
       remembered(shadows, outcome, () => families.shadows.with(outcome)).inc();
     },
-    completed(route, outcome) {
+    completed(route, outcome, id) {
       const handles = handlesOf(route);
       const reason = outcome.end === "complete" ? "permitted" : outcome.end;
-      handles.request("permit", reason, outcome.status).inc();
+      const failed = outcome.end === "complete" ? undefined : id;
+      handles.request("permit", reason, outcome.status).inc(1, failed);
       if (outcome.grpcStatus !== undefined) handles.call(outcome.grpcStatus).inc();
-      if (outcome.upstreamMs !== undefined) handles.upstream.observe(outcome.upstreamMs / 1000);
+      if (outcome.upstreamMs !== undefined) handles.upstream.observe(outcome.upstreamMs / 1000, id);
+      if (outcome.durationMs !== undefined) handles.whole.observe(outcome.durationMs / 1000, id);
       handles.received.inc(outcome.requestBytes);
       handles.sent.inc(outcome.responseBytes);
     },
@@ -99,6 +116,7 @@ interface Families {
   readonly shadows: Family<Counter>;
   readonly gate: Family<Histogram>;
   readonly upstream: Family<Histogram>;
+  readonly whole: Family<Histogram>;
   readonly received: Family<Counter>;
   readonly sent: Family<Counter>;
 }
@@ -109,6 +127,7 @@ interface RouteHandles {
   /** A gRPC call that ended with this status. */
   call(grpcStatus: number): Counter;
   readonly upstream: Histogram;
+  readonly whole: Histogram;
   readonly received: Counter;
   readonly sent: Counter;
 }
@@ -150,6 +169,11 @@ function registerFamilies(metrics: Metrics): Families {
       "From sending the request head to the response head of the service.",
       { buckets: UPSTREAM_BUCKETS, labels },
     ),
+    whole: metrics.histogram(
+      "sallyport_request_seconds",
+      "From the head of a permitted request to the end of its answer, streams apart.",
+      { buckets: REQUEST_BUCKETS, labels },
+    ),
     received: metrics.counter(
       "sallyport_request_body_bytes",
       "Body bytes from callers, for permitted requests.",
@@ -172,6 +196,7 @@ function bindRoute(families: Families, route: string): RouteHandles {
   };
   return {
     upstream: families.upstream.with(route),
+    whole: families.whole.with(route),
     received: families.received.with(route),
     sent: families.sent.with(route),
     call: (grpcStatus) =>

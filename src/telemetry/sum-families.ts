@@ -2,7 +2,7 @@
  * The metrics of several processes as one: counters and histograms are added, gauges too (open
  * connections, memory), save those of which only the worst or first says anything.
  */
-import type { FamilyText, SeriesText } from "./exposition.ts";
+import type { ExemplarText, FamilyText, SeriesText } from "./exposition.ts";
 
 /** Gauges of which the smallest counts. */
 const SMALLEST: ReadonlySet<string> = new Set([
@@ -47,8 +47,24 @@ function sameShape(one: FamilyText, other: FamilyText): boolean {
 function add(all: Map<string, SeriesText>, one: SeriesText, smallest: boolean): void {
   const key = one.labelValues.join("\0");
   const known = all.get(key);
-  if (known === undefined) all.set(key, one);
-  else all.set(key, { ...known, value: sum(known.value, one.value, smallest) });
+  if (known === undefined) {
+    all.set(key, one);
+    return;
+  }
+  const value = sum(known.value, one.value, smallest);
+  const exemplars = newest(known.exemplars ?? [], one.exemplars ?? []);
+  const { labelValues } = known;
+  all.set(key, { labelValues, value, ...(exemplars.length > 0 && { exemplars }) });
+}
+
+/** Ids of decisions sort by time: the larger one is the later one. */
+function newest(some: readonly ExemplarText[], others: readonly ExemplarText[]): ExemplarText[] {
+  const byBucket = new Map<number, ExemplarText>();
+  for (const one of [...some, ...others]) {
+    const known = byBucket.get(one.bucket);
+    if (known === undefined || one.decision > known.decision) byBucket.set(one.bucket, one);
+  }
+  return [...byBucket.values()];
 }
 
 function sum(
