@@ -12,6 +12,9 @@ import type { CompletionRecord, DecisionRecord } from "../src/model/records.ts";
 import { ManualClock } from "../src/platform/clock.ts";
 import { createMetrics, type RunningMetrics } from "../src/telemetry/metrics.ts";
 
+/** For tests of the log, which lies beside the metrics and not above them. */
+export { createMetrics };
+
 export const NOW_MS = Date.UTC(2026, 10, 24, 4, 5, 6, 123);
 
 export function permit(changes: Partial<DecisionRecord> = {}): DecisionRecord {

@@ -10,6 +10,7 @@ export const EVENTS = {
   "file-removed": "A file of the log was removed because it was older than `audit.keep`.",
   "key-rotated": "The log's checkpoints are signed with another key from here on.",
   "person-erased": "The key of one person's redacted values was thrown away.",
+  "forked-log": "A witness holds a checkpoint that this log does not lead on from.",
   "refusal-burst": "A principal or an address was refused more often than its threshold.",
   "new-network": "A principal came from a network that it had not used before.",
   "impossible-rate": "A principal asked faster than it can.",

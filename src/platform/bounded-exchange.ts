@@ -5,7 +5,7 @@
  * Bounded in time (one deadline for the whole exchange, so that a trickling server is cut off too) and
  * in size. Follows no redirect (where it leads was named by nobody, and what we send may be a secret),
  * asks for no compression, keeps nothing, and closes the connection. What went wrong is said by origin
- * and path of the URL and the rule; nothing that was sent or received is in it.
+ * and path of the URL (or as the caller says) and the rule; nothing that was sent or received is in it.
  */
 import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps, type RequestOptions } from "node:https";
@@ -14,9 +14,11 @@ import type { ServerTrust } from "../model/ports.ts";
 
 export interface Outgoing {
   readonly url: URL;
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array | undefined;
+  /** How the place is named in what went wrong, where its path may be a secret. */
+  readonly shown?: string | undefined;
   /** PEM texts; what is left out is the runtime's. */
   readonly tls?: ExchangeTls | undefined;
   /** In place of the authorities in `tls`, and of the host of the URL. */
@@ -48,7 +50,7 @@ export function exchange(outgoing: Outgoing, limits: ExchangeLimits): Promise<Ex
   return new Promise((resolve, reject) => {
     const fail = (rule: string, cause?: unknown): void => {
       settle();
-      reject(exchangeFault(outgoing.url, rule, cause));
+      reject(exchangeFault(outgoing.shown ?? outgoing.url, rule, cause));
     };
     const server = outgoing.server === undefined ? undefined : verified(outgoing.server);
     const sent = start({ ...outgoing, tls: { ...outgoing.tls, ...server?.options } }, reject);
@@ -111,8 +113,9 @@ function verified({ ca, check }: ServerTrust): {
 }
 
 /** What is said of an exchange that failed, or brought what is of no use. */
-export function exchangeFault(url: URL, rule: string, cause?: unknown): SallyportError {
-  return new SallyportError("fetch-failed", `${url.origin}${url.pathname}: ${rule}`, { cause });
+export function exchangeFault(place: URL | string, rule: string, cause?: unknown): SallyportError {
+  const named = typeof place === "string" ? place : `${place.origin}${place.pathname}`;
+  return new SallyportError("fetch-failed", `${named}: ${rule}`, { cause });
 }
 
 /** Undefined where it cannot even begin: the runtime throws over a certificate or key that is none. */
@@ -125,7 +128,7 @@ function start(
   } catch (cause) {
     // What the runtime says of a key stays in the cause: logs print messages and codes.
     const rule = "our certificate, its key or the authorities cannot be used";
-    reject(exchangeFault(outgoing.url, rule, cause));
+    reject(exchangeFault(outgoing.shown ?? outgoing.url, rule, cause));
     return undefined;
   }
 }
