@@ -32,6 +32,7 @@ import { allKeys, type AssertionSigning } from "./assertion-signing.ts";
 import type { Standing } from "./authority/standing.ts";
 import { publishAuthorities } from "./authenticators.ts";
 import { buildSnapshot, openWorkloadApi, type RunningSnapshot } from "./build-snapshot.ts";
+import { registerPlaces } from "./place-metrics.ts";
 import type { Instruments } from "./instruments.ts";
 import { openShared } from "./shared-memory.ts";
 import { reportCompleted } from "./report-completed.ts";
@@ -237,6 +238,7 @@ class RunningInstance implements Instance {
       "Connections of callers open now.",
       () => this.#set.connections,
     );
+    registerPlaces(metrics, { fill: () => this.#set.fill(), config: () => this.#config });
     metrics.sampled(
       "sallyport_deadlines",
       "Connections, handshakes and tunnels whose time is watched.",

@@ -58,6 +58,15 @@ export class ListenerSet {
     return this.#all().reduce((sum, { connections }) => sum + connections, 0);
   }
 
+  /** For metrics: connections that each has, and may have. Those that are leaving are not shown. */
+  fill(): readonly { readonly name: string; readonly open: number; readonly most: number }[] {
+    return this.listeners.map(({ name, connections, maxConnections }) => ({
+      name,
+      open: connections,
+      most: maxConnections,
+    }));
+  }
+
   get refused(): number {
     return this.#all().reduce((sum, { refused }) => sum + refused, this.#refusedBefore);
   }

@@ -57,6 +57,8 @@ export interface Listener {
   readonly address: { readonly host: string; readonly port: number };
   /** Connections open now. */
   readonly connections: number;
+  /** As many as may be. */
+  readonly maxConnections: number;
   /** Connections that were closed because as many as allowed were open. */
   readonly refused: number;
   /** Why no caller can be served now; undefined where nothing is missing. */
@@ -166,6 +168,10 @@ class TcpListener implements Listener, ConnectionContext {
 
   get connections(): number {
     return this.#open.size;
+  }
+
+  get maxConnections(): number {
+    return this.#maxConnections;
   }
 
   async bind(

@@ -10,7 +10,12 @@
  */
 import { type Certificate, certificateIn, CLIENT_AUTH } from "../crypto/certificate.ts";
 import { type Chain, checkStanding, findChain, isChainFault } from "../crypto/certificate-chain.ts";
-import type { CredentialFacts, CredentialFailure, Verified } from "../model/facts.ts";
+import {
+  type CredentialFacts,
+  type CredentialFailure,
+  isFailure,
+  type Verified,
+} from "../model/facts.ts";
 import type { PeerTls } from "../model/peer-tls.ts";
 import type { Principal } from "../model/principal.ts";
 import type { Reason } from "../model/reason.ts";
@@ -41,6 +46,11 @@ export function createMtlsAuthenticator(options: Named, deps: TrustBundleDeps): 
   const { name, trustDomain } = options;
   const authorities = openAuthorities(options, deps);
   const judge = trustDomain === undefined ? plainJudge(options) : svidJudge(options, trustDomain);
+  const outcomes = deps.metrics.counter(
+    "sallyport_certificate_verifications",
+    "Certificates of callers that were looked at, once a connection and trust bundle, by outcome: verified, or why not.",
+    ["authenticator", "outcome"],
+  );
   /** Goes with the connection, and with this authenticator. */
   const known = new WeakMap<PeerTls, Known>();
 
@@ -54,7 +64,9 @@ export function createMtlsAuthenticator(options: Named, deps: TrustBundleDeps): 
     }
     const found = look(tls, bundle, nowMs);
     known.set(tls, found);
-    return found.first ?? found.result;
+    const told = found.first ?? found.result;
+    if (told !== undefined) outcomes.with(name, isFailure(told) ? told.failure : "verified").inc();
+    return told;
   }
 
   function look(tls: PeerTls, bundle: TrustBundle | undefined, nowMs: number): Known {

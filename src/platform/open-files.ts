@@ -1,5 +1,15 @@
 /** How many files and sockets the system lets this process have open. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+
+/** How many are open now; undefined where the system does not say. */
+export function openFilesCount(path = "/proc/self/fd"): number | undefined {
+  try {
+    // One of them is the folder, which is open while it is read.
+    return readdirSync(path).length - 1;
+  } catch {
+    return undefined;
+  }
+}
 
 /** The soft limit (`ulimit -n`); undefined where the system does not say, Infinity where there is none. */
 export function openFilesLimit(path = "/proc/self/limits"): number | undefined {

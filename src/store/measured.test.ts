@@ -28,3 +28,19 @@ test("measured() times verbs, counts failures by code, and changes nothing of ei
   assert.equal(metrics.value("sallyport_store_failures_total get store-unavailable"), 1);
   assert.equal(metrics.value("sallyport_store_failures_total now store-unavailable"), 0);
 });
+
+test("measured() shows verbs that have not ended", async () => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const inner = { epoch: () => promise } as unknown as OpenStore;
+  let inFlight = (): number => assert.fail("not registered");
+  const metrics = {
+    ...recordedMetrics(),
+    sampled: (_name: string, _help: string, read: () => number) => (inFlight = read),
+  };
+  const store = measured(inner, { clock: new ManualClock(0), metrics });
+  const asked = store.epoch();
+  assert.equal(inFlight(), 1);
+  resolve("e");
+  await asked;
+  assert.equal(inFlight(), 0);
+});

@@ -23,15 +23,23 @@ export function measured(
     "Verbs of the store that failed, by the code of the error.",
     ["verb", "code"],
   );
+  let inFlight = 0;
+  metrics.sampled(
+    "sallyport_store_in_flight",
+    "Verbs of the store that have not ended: they run, or wait for a connection or for a lock.",
+    () => inFlight,
+  );
   const durations = new Map(VERBS.map((verb) => [verb, seconds.with(verb)]));
   const timed = async <T>(verb: Verb, run: () => Promise<T>): Promise<T> => {
     const started = clock.monotonic();
+    inFlight += 1;
     try {
       return await run();
     } catch (error) {
       if (error instanceof SallyportError) failures.with(verb, error.code).inc();
       throw error;
     } finally {
+      inFlight -= 1;
       durations.get(verb)?.observe((clock.monotonic() - started) / 1000);
     }
   };

@@ -8,6 +8,7 @@ import { SallyportError } from "../model/errors.ts";
 import { STORE_LIMITS } from "./limits.ts";
 import { asPostgresError } from "./postgres-errors.ts";
 import type { PostgresOptions } from "./postgres-options.ts";
+import type { Metrics } from "../model/ports.ts";
 import type { StoreDeps } from "./store-deps.ts";
 
 const LIMITS = {
@@ -49,7 +50,7 @@ export class PostgresPool {
   readonly #timers: StoreDeps["timers"];
   readonly #pool: Pool;
 
-  constructor(options: PostgresOptions, { timers, log }: StoreDeps) {
+  constructor(options: PostgresOptions, { timers, log, metrics }: StoreDeps) {
     this.#options = options;
     this.#timers = timers;
     this.#pool = new Pool({
@@ -58,6 +59,7 @@ export class PostgresPool {
       idleTimeoutMillis: LIMITS.idle,
       allowExitOnIdle: true,
     });
+    registerPool(this.#pool, metrics);
     // An idle connection that ends is out of the pool by then; without a listener it ends the process.
     this.#pool.on("error", (error) => log.debug("store: an idle connection ended", { error }));
   }
@@ -144,6 +146,25 @@ export class PostgresPool {
       throw asPostgresError(error);
     }
   }
+}
+
+function registerPool(pool: Pool, metrics: Metrics): void {
+  metrics.sampledEach(
+    "sallyport_store_connections",
+    "Connections to Postgres by state: busy, idle.",
+    {
+      labels: ["state"],
+      read: () => [
+        { labels: ["busy"], value: pool.totalCount - pool.idleCount },
+        { labels: ["idle"], value: pool.idleCount },
+      ],
+    },
+  );
+  metrics.sampled(
+    "sallyport_store_waiting",
+    "Verbs of the store that wait for a connection to Postgres.",
+    () => pool.waitingCount,
+  );
 }
 
 async function giveBack(connecting: Promise<PoolClient>): Promise<void> {

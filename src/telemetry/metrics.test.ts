@@ -169,10 +169,17 @@ test("registerProcessMetrics() tells memory, CPU and how late timers come", () =
   let cpu = 1;
   let tick: () => void = () => assert.fail("nothing was asked for");
   let ended = false;
+  let measuring = true;
   const stop = registerProcessMetrics(metrics, {
     rss: () => 4096,
     cpuSeconds: () => cpu,
     timers: () => 3,
+    heapUsed: () => 2048,
+    openFiles: () => 12,
+    maxOpenFiles: () => undefined,
+    stalls: () => ({ longest: () => 300, end: () => (measuring = false) }),
+    version: "1.2.3",
+    runtime: "node 26.10.0",
     startedAt: () => 1000,
     monotonic: () => now,
     every(ms, run) {
@@ -198,11 +205,17 @@ test("registerProcessMetrics() tells memory, CPU and how late timers come", () =
     'sallyport_event_loop_lag_seconds_bucket{le="0.001"} 1',
     'sallyport_event_loop_lag_seconds_bucket{le="0.25"} 1',
     'sallyport_event_loop_lag_seconds_bucket{le="1.0"} 2',
+    'sallyport_event_loop_stall_seconds_bucket{le="0.25"} 0',
+    'sallyport_event_loop_stall_seconds_bucket{le="0.5"} 2',
+    "sallyport_heap_bytes 2048",
+    "process_open_fds 12",
+    'sallyport_build_info{version="1.2.3",runtime="node 26.10.0"} 1',
   ]) {
     assert.ok(body.includes(`\n${line}\n`), `${line}\n${body}`);
   }
+  assert.doesNotMatch(body, /process_max_fds/, "the system does not say");
   stop();
-  assert.ok(ended);
+  assert.ok(ended && !measuring);
 });
 
 function busyProxy(): RunningMetrics {

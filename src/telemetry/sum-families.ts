@@ -7,6 +7,10 @@ import type { ExemplarText, FamilyText, SeriesText } from "./exposition.ts";
 /** Gauges of which the smallest counts. */
 const SMALLEST: ReadonlySet<string> = new Set([
   "process_start_time_seconds",
+  // What is, not how much of it.
+  "sallyport_build_info",
+  "sallyport_config_info",
+  "sallyport_route_info",
   "sallyport_audit_free_bytes",
   "sallyport_audit_writable",
   // Times: added up they say nothing.

@@ -23,13 +23,18 @@ export interface GrantRequest {
   readonly proof: EndpointProof;
 }
 
-type Grant = (request: GrantRequest) => Promise<TokenAnswer | TokenFault>;
+export type Grant = (request: GrantRequest) => Promise<TokenAnswer | TokenFault>;
 
 export const GRANTS: ReadonlyMap<string, Grant> = new Map<string, Grant>([
   ["client_credentials", clientCredentials],
   ["urn:ietf:params:oauth:grant-type:token-exchange", tokenExchange],
   ["urn:ietf:params:oauth:grant-type:jwt-bearer", jwtBearer],
 ]);
+
+/** For figures and dashboards: `client-credentials`, `token-exchange`, `jwt-bearer`. */
+export function grantName(type: string): string {
+  return type.slice(type.lastIndexOf(":") + 1).replaceAll("_", "-");
+}
 
 async function clientCredentials(request: GrantRequest): Promise<TokenAnswer | TokenFault> {
   const { call, form, client, proof } = request;

@@ -135,8 +135,11 @@ function deniedCredential(grant: IssueGrant, who: IssueQuestion["as"], client: C
 }
 
 async function sign({ deps }: TokenCall, { claims }: DerivedKey): Promise<string | TokenFault> {
+  const startedAt = deps.clock.monotonic();
   try {
-    return await deps.issuing.sign(claims);
+    const key = await deps.issuing.sign(claims);
+    deps.figures.signing.observe((deps.clock.monotonic() - startedAt) / 1000);
+    return key;
   } catch (error) {
     if (!(error instanceof SallyportError)) throw error;
     return new TokenFault("temporarily_unavailable", "keys cannot be signed now", {

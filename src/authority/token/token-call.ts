@@ -4,11 +4,12 @@ import type { Exchange } from "../../http/exchange.ts";
 import type { Fields } from "../../model/http.ts";
 import type { KeyIssuing, RegisteredClient } from "../../model/issued-keys.ts";
 import type { AuditLog } from "../../model/records.ts";
-import type { Clock, Counter, Family, Log } from "../../model/ports.ts";
+import type { Clock, Log } from "../../model/ports.ts";
 import type { SharedMemory } from "../../model/shared-memory.ts";
 import type { BearerVerifier, CertificateVerifier, ProofVerifier } from "../../model/verifiers.ts";
 import type { JsonObject } from "../../model/json.ts";
 import type { Targets } from "./targets.ts";
+import type { TokenFigures } from "./token-figures.ts";
 
 /** Who can get keys, and for what, by one configuration. */
 export interface TokenSnapshot {
@@ -45,8 +46,7 @@ export interface TokenDeps {
   readonly audit: AuditLog;
   /** A `jti`. */
   readonly newId: () => string;
-  /** What came of requests to these endpoints. */
-  readonly outcomes: Family<Counter>;
+  readonly figures: TokenFigures;
 }
 
 export interface TokenCall {

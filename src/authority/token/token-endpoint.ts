@@ -5,7 +5,7 @@
 import { authenticateClient } from "./client-authentication.ts";
 import { proveKey } from "./endpoint-proof.ts";
 import type { Form } from "./form.ts";
-import { GRANTS } from "./grants.ts";
+import { type Grant, grantName, type GrantRequest, GRANTS } from "./grants.ts";
 import type { TokenAnswer, TokenCall } from "./token-call.ts";
 import { TokenFault } from "./token-fault.ts";
 
@@ -16,6 +16,17 @@ export async function giveKey(call: TokenCall, form: Form): Promise<TokenAnswer 
   if (grant === undefined) {
     return new TokenFault("unsupported_grant_type", "grant_type is none that is served here");
   }
+  const answer = await giveBy(grant, { call, form });
+  const came = answer instanceof TokenFault ? answer.error : "issued";
+  // A grant that is served: one of a few.
+  call.deps.figures.grants.with(grantName(type), came, answer.reason).inc();
+  return answer;
+}
+
+async function giveBy(
+  grant: Grant,
+  { call, form }: Pick<GrantRequest, "call" | "form">,
+): Promise<TokenAnswer | TokenFault> {
   const client = await authenticateClient(call, form);
   if (client instanceof TokenFault) return client;
   const { principal } = client.facts;

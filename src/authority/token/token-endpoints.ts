@@ -13,7 +13,7 @@ import type { GateSnapshot } from "../../gate/snapshot.ts";
 import type { Exchange } from "../../http/exchange.ts";
 import { replyRecorded } from "../../http/recorded-answer.ts";
 import type { Fields } from "../../model/http.ts";
-import { ISSUE_KEY_ACTION, type KeyIssuing } from "../../model/issued-keys.ts";
+import { ISSUE_KEY_ACTION } from "../../model/issued-keys.ts";
 import type { Metrics } from "../../model/ports.ts";
 import { isGranted, type Reason, reasonInfo } from "../../model/reason.ts";
 import { createKeyIds } from "./key-ids.ts";
@@ -28,6 +28,7 @@ import {
 } from "./server-metadata.ts";
 import type { TokenAnswer, TokenCall, TokenDeps, TokenSnapshot } from "./token-call.ts";
 import { giveKey } from "./token-endpoint.ts";
+import { registerTokenFigures } from "./token-figures.ts";
 import { errorFor, TokenFault } from "./token-fault.ts";
 
 const LIMITS = {
@@ -37,7 +38,7 @@ const LIMITS = {
   metadataSeconds: 300,
 } as const;
 
-export interface TokenEndpointsDeps extends Omit<TokenDeps, "outcomes" | "newId"> {
+export interface TokenEndpointsDeps extends Omit<TokenDeps, "figures" | "newId"> {
   readonly random: (bytes: number) => Uint8Array;
   readonly gate: Gate;
   readonly metrics: Metrics;
@@ -60,12 +61,8 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 ]);
 
 export function createTokenEndpoints(options: TokenEndpointsDeps): TokenEndpoints {
-  const outcomes = options.metrics.counter(
-    "sallyport_token_requests_total",
-    "Requests to the token endpoint and those beside it, by what came of them: `issued`, `answered`, or the error.",
-    ["endpoint", "outcome"],
-  );
-  const deps: Deps = { ...options, outcomes, newId: createKeyIds(options.random) };
+  const figures = registerTokenFigures(options.metrics);
+  const deps: Deps = { ...options, figures, newId: createKeyIds(options.random) };
   return {
     handle(exchange, { gate, tokens }) {
       const { head, connection } = exchange;
@@ -195,7 +192,10 @@ function send(
   { decisionId, recorded }: Pick<Denial, "decisionId" | "recorded">,
   { status, fields, body, outcome }: Written,
 ): void {
-  deps.outcomes.with(path.slice(path.lastIndexOf("/") + 1), outcome).inc();
+  const endpoint = path.slice(path.lastIndexOf("/") + 1);
+  deps.figures.outcomes.with(endpoint, outcome).inc(1, decisionId);
+  const seconds = (deps.clock.monotonic() - exchange.receivedAt) / 1000;
+  deps.figures.seconds.with(endpoint).observe(seconds, decisionId);
   const always = ["cache-control", "no-store", "pragma", "no-cache"];
   const whole = [...always, "sallyport-decision", decisionId, ...fields];
   replyRecorded(exchange, { status, fields: whole, body, decisionId, recorded }, deps);
@@ -206,7 +206,7 @@ function answerMetadata(
   exchange: Exchange,
   path: string,
   tokens: TokenSnapshot,
-  { issuing, outcomes }: { readonly issuing: KeyIssuing; readonly outcomes: TokenDeps["outcomes"] },
+  { issuing, figures }: Pick<TokenDeps, "issuing" | "figures">,
 ): boolean {
   const { issuer } = issuing;
   if (!isMetadataPath(path, issuer)) return false;
@@ -215,7 +215,7 @@ function answerMetadata(
     exchange.reply(405, ["allow", "GET, HEAD"], "");
     return true;
   }
-  outcomes.with("metadata", "answered").inc();
+  figures.outcomes.with("metadata", "answered").inc();
   const { listener } = exchange.connection;
   const caching = `public, max-age=${LIMITS.metadataSeconds}`;
   const fields = ["content-type", "application/json", "access-control-allow-origin", "*"];

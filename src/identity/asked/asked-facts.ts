@@ -11,7 +11,7 @@
  * Refuses to have more than a number of questions under way: the rest waits, and then fails.
  */
 import { type CredentialFacts, isFailure, type Verified } from "../../model/facts.ts";
-import type { Clock, Counter, Log, Metrics, Timers } from "../../model/ports.ts";
+import type { Clock, Counter, Histogram, Log, Metrics, Timers } from "../../model/ports.ts";
 import { Slots } from "./slots.ts";
 import type { TokenFault } from "../token-precheck.ts";
 
@@ -68,6 +68,9 @@ const LIMITS = {
   lateMs: 1000,
 } as const;
 
+/** Seconds: a neighbour answers in milliseconds, its timeout is some seconds. */
+const BUCKETS = [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
 export function createAskedFacts(options: AskedOptions, deps: AskedDeps): AskedFacts {
   return new Asked(options, deps);
 }
@@ -88,6 +91,7 @@ class Asked implements AskedFacts {
   readonly #slots: Slots;
   readonly #questions: { readonly ok: Counter; readonly failed: Counter };
   readonly #servedStale: Counter;
+  readonly #seconds: Histogram;
   readonly #entries = new Map<string, Entry>();
   /** Credential → monotonic milliseconds until which it is known to be inactive. */
   readonly #inactive = new Map<string, number>();
@@ -109,6 +113,13 @@ class Asked implements AskedFacts {
     );
     const name = options.authenticator;
     this.#questions = { ok: questions.with(name, "ok"), failed: questions.with(name, "failed") };
+    this.#seconds = deps.metrics
+      .histogram(
+        "sallyport_provider_seconds",
+        "How long a provider took to say something about a credential, or to fail.",
+        { buckets: BUCKETS, labels: ["authenticator"] },
+      )
+      .with(name);
     this.#servedStale = deps.metrics
       .counter(
         "sallyport_provider_stale_facts",
@@ -155,7 +166,7 @@ class Asked implements AskedFacts {
   async #settle(credentialHash: string, ask: () => Promise<Told>): Promise<Verified> {
     let told: Told;
     try {
-      told = await this.#slots.run(ask);
+      told = await this.#slots.run(() => this.#timed(ask));
     } catch (error) {
       if (this.#closed) return this.#refuse(credentialHash, CLOSED, false);
       this.#failed(error);
@@ -168,6 +179,15 @@ class Asked implements AskedFacts {
     this.#drop(credentialHash);
     if (told.fault === "inactive-token") this.#rememberInactive(credentialHash);
     return this.#refuse(credentialHash, told, true);
+  }
+
+  async #timed(ask: () => Promise<Told>): Promise<Told> {
+    const startedAt = this.#deps.clock.monotonic();
+    try {
+      return await ask();
+    } finally {
+      this.#seconds.observe((this.#deps.clock.monotonic() - startedAt) / 1000);
+    }
   }
 
   #keep(told: Vouched): CredentialFacts {

@@ -12,7 +12,7 @@ import type { Algorithm } from "../../crypto/algorithms.ts";
 import { canonicalAlgorithm } from "../../crypto/algorithms.ts";
 import { readKeySet, type VerificationKey } from "../../crypto/jwk.ts";
 import type { JsonValue } from "../../model/json.ts";
-import type { Clock, Counter, Gauge, Log, Metrics, Timers } from "../../model/ports.ts";
+import type { Clock, Counter, Gauge, Histogram, Log, Metrics, Timers } from "../../model/ports.ts";
 import type { LoadKeySet } from "./key-set-source.ts";
 
 /** A key while its issuer vouches for it. */
@@ -86,6 +86,9 @@ const LIMITS = {
   maxRetryMs: 60_000,
 } as const;
 
+/** Seconds: a neighbour answers in milliseconds, a fetch is given up after some seconds. */
+const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
 /** A set that is fetched. */
 export function createRemoteKeySet(
   load: LoadKeySet,
@@ -125,6 +128,7 @@ class RemoteKeySet implements KeySet {
   readonly #options: KeySetOptions;
   readonly #deps: KeySetDeps;
   readonly #fetched: { readonly ok: Counter; readonly failed: Counter };
+  readonly #seconds: Histogram;
   readonly #keyCount: Gauge;
   readonly #loadedTimestamp: Gauge;
   #entries: readonly Entry[] = [];
@@ -157,6 +161,12 @@ class RemoteKeySet implements KeySet {
       ["authenticator", "outcome"],
     );
     this.#fetched = { ok: fetches.with(name, "ok"), failed: fetches.with(name, "failed") };
+    this.#seconds = deps.metrics
+      .histogram("sallyport_key_set_fetch_seconds", "How long a fetch of an issuer's keys took.", {
+        buckets: BUCKETS,
+        labels: ["authenticator"],
+      })
+      .with(name);
     this.#keyCount = deps.metrics
       .gauge("sallyport_key_set_keys", "Usable keys of an issuer.", ["authenticator"])
       .with(name);
@@ -234,6 +244,7 @@ class RemoteKeySet implements KeySet {
     let nextMs: number;
     try {
       const { document, maxAgeSeconds } = await this.#load();
+      this.#seconds.observe((this.#deps.clock.monotonic() - this.#askedAt) / 1000);
       if (this.#closed) return;
       this.#accept(document);
       nextMs = this.#refreshAfter(maxAgeSeconds);
