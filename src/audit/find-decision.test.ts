@@ -7,7 +7,7 @@ import { NOW_MS } from "../../test/audit-kit.ts";
 import { ManualClock } from "../platform/clock.ts";
 import { createDecisionIds, decisionTime } from "../platform/decision-id.ts";
 import { findDecision } from "./find-decision.ts";
-import { segmentName } from "./folder.ts";
+import { segmentName } from "./segment-names.ts";
 
 const idAt = (timeMs: number): string => createDecisionIds(new ManualClock(timeMs))();
 

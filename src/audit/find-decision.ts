@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { SallyportError } from "../model/errors.ts";
 import { decisionTime } from "../platform/decision-id.ts";
 import { codeOf } from "./files.ts";
-import { segmentParts } from "./folder.ts";
+import { segmentsAmong, type SegmentFile } from "./segment-names.ts";
 import {
   isRecordFault,
   parseRecord,
@@ -48,33 +48,24 @@ export async function findDecision(folder: string, id: string): Promise<FoundDec
   const early = segments.filter(({ startMs }) => startMs <= timeMs + LIMITS.skewMs);
   const late = segments.filter(({ startMs }) => startMs > timeMs + LIMITS.skewMs);
   for (const segment of [...early, ...late]) {
-    const found = await searchFile(folder, segment.name, id);
+    const found = await searchFile(folder, segment.file, id);
     if (found.decision === undefined) continue;
     const { decision } = found;
     const next = segments.findLast(
       ({ instance, startMs }) => instance === segment.instance && startMs > segment.startMs,
     );
-    const { completion = next && (await searchFile(folder, next.name, id)).completion } = found;
-    return { decision, completion, file: segment.name };
+    const { completion = next && (await searchFile(folder, next.file, id)).completion } = found;
+    return { decision, completion, file: segment.file };
   }
   return undefined;
 }
 
-interface Segment {
-  readonly name: string;
-  readonly startMs: number;
-  readonly instance: string;
-}
-
 /** Newest first. */
-async function segmentsOf(folder: string): Promise<readonly Segment[]> {
+async function segmentsOf(folder: string): Promise<readonly SegmentFile[]> {
   try {
-    return (await readdir(folder))
-      .flatMap((name) => {
-        const parts = segmentParts(name);
-        return parts === undefined ? [] : [{ name, ...parts }];
-      })
-      .toSorted((left, right) => right.startMs - left.startMs || (left.name < right.name ? -1 : 1));
+    return segmentsAmong(await readdir(folder)).toSorted(
+      (left, right) => right.startMs - left.startMs || (left.segment < right.segment ? -1 : 1),
+    );
   } catch (error) {
     throw failed(folder, error);
   }

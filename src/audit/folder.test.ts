@@ -13,7 +13,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { openLog, permit, readSegments, temporaryFolder } from "../../test/audit-kit.ts";
 import { SallyportError } from "../model/errors.ts";
-import { openAuditFolder, segmentName } from "./folder.ts";
+import { openAuditFolder } from "./folder.ts";
+import { segmentName } from "./segment-names.ts";
 
 /** No process has it: beyond the largest process id of Linux. */
 const NOBODY = "4194999";

@@ -8,6 +8,7 @@ import { link, lstat, mkdir, open, readdir, stat, unlink } from "node:fs/promise
 import { join } from "node:path";
 import { SallyportError } from "../model/errors.ts";
 import { codeOf } from "./files.ts";
+import { isAlive, segmentsAmong } from "./segment-names.ts";
 import { RECORD_LIMITS } from "./serialize.ts";
 import { VALUE_KEY_BYTES } from "./value-hash.ts";
 
@@ -20,9 +21,6 @@ const LIMITS = {
 
 /** Permission bits of group and others. */
 const OTHERS = 0o077;
-
-/** `audit-<start>-<instance>.jsonl`; the instance begins with the process id. */
-const SEGMENT = /^audit-(\d{8}T\d{6}\.\d{3}Z)-(\d+)[A-Za-z0-9-]*\.jsonl$/;
 
 /** A file whose last line has no end: its process died while it wrote. The line is no record. */
 export interface TornFile {
@@ -50,26 +48,6 @@ export async function openAuditFolder(path: string): Promise<AuditFolder> {
     if (error instanceof SallyportError) throw error;
     throw refused(path, `cannot be opened (${codeOf(error) ?? "unknown"})`, error);
   }
-}
-
-/** The name of a segment that begins at `timeMs`. */
-export function segmentName(timeMs: number, instance: string): string {
-  return `audit-${startText(timeMs)}-${instance}.jsonl`;
-}
-
-export interface SegmentParts {
-  readonly startMs: number;
-  /** The process id and what follows it. */
-  readonly instance: string;
-}
-
-/** Of the name of a segment; undefined for other files. */
-export function segmentParts(name: string): SegmentParts | undefined {
-  const [, start] = SEGMENT.exec(name) ?? [];
-  if (start === undefined) return undefined;
-  const text = start.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)/, "$1-$2-$3T$4:$5:");
-  const instance = name.slice(`audit-${start}-`.length, -".jsonl".length);
-  return { startMs: Date.parse(text), instance };
 }
 
 /** Key of the value hashes; undefined where there is none. Throws as `openAuditFolder` does. */
@@ -124,36 +102,28 @@ async function readKey(path: string): Promise<Uint8Array> {
 }
 
 async function findTorn(folder: string): Promise<TornFile[]> {
-  const names = (await readdir(folder)).filter((name) => SEGMENT.test(name)).toSorted();
+  const segments = segmentsAmong(await readdir(folder));
   const torn: TornFile[] = [];
-  for (const name of names.slice(-LIMITS.inspected)) {
-    if (mayBeWriting(name)) continue;
-    const bytes = await tornBytes(join(folder, name));
-    if (bytes !== 0) torn.push({ file: name, bytes });
+  for (const { file, compressed, ...segment } of segments.slice(-LIMITS.inspected)) {
+    // What is compressed was read to its end before.
+    if (compressed || mayBeWriting(segment)) continue;
+    const bytes = await tornBytes(join(folder, file));
+    if (bytes !== 0) torn.push({ file, bytes });
   }
   return torn;
 }
 
 /** Whether the process that made the file may still be writing it: then its end says nothing. */
-function mayBeWriting(name: string): boolean {
-  const match = SEGMENT.exec(name);
-  const pid = Number(match?.[2]);
+function mayBeWriting({
+  pid,
+  startMs,
+}: {
+  readonly pid: number;
+  readonly startMs: number;
+}): boolean {
   if (pid !== process.pid) return isAlive(pid);
   // In a container each start has the same process id; then the file's start tells them apart.
-  return (match?.[1] ?? "") >= startText(Date.now() - process.uptime() * 1000);
-}
-
-function startText(timeMs: number): string {
-  return new Date(timeMs).toISOString().replaceAll(/[-:]/g, "");
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === "EPERM";
-  }
+  return startMs >= Math.floor(Date.now() - process.uptime() * 1000);
 }
 
 /** Bytes behind the last line feed, looking back as far as a record can reach. */

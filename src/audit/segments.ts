@@ -4,7 +4,7 @@
  */
 import type { Clock, Log } from "../model/ports.ts";
 import { codeOf, type AuditFile, type AuditFiles } from "./files.ts";
-import { segmentName } from "./folder.ts";
+import { segmentName } from "./segment-names.ts";
 
 const LIMITS = {
   /** Names tried for a new file. One that is taken is rare; more mean that something is wrong. */

@@ -39,9 +39,15 @@ export interface RecordConsumer {
   readonly name: string;
   /** Bytes of the segment that it knows of for good (after a crash too): it is given what comes then. */
   position(segment: string): number;
+  /** Takes all of it, or throws and has taken nothing: then it is given the same again, a while later. */
   take(batch: RecordBatch): void;
+  /** After the last batch of the segment; once in each run of the process, so perhaps again after a restart. */
   ended?(end: SegmentEnd): void;
-  /** Makes what it was given survive a crash. Called between batches, at least once a checkpoint. */
+  /**
+   * Makes what it was given survive a crash. Called between batches, once a checkpoint if there was
+   * anything since the last; those batches are on disk by then. One that throws is called again, a while
+   * later, and the consumer is given nothing until then.
+   */
   commit?(): void | Promise<void>;
   /** Time passes: called at least once a second. */
   tick?(nowMs: number): void;
