@@ -7,6 +7,7 @@ import type { BenchOptions } from "./options.ts";
 import { PEERS } from "./peers/all.ts";
 import { choosePeers } from "./peers/choose.ts";
 import type { Peer } from "./peers/peer.ts";
+import { benchAuditCost } from "./audit-cost.ts";
 import { runDpopBench } from "./dpop.ts";
 import { benchEgress } from "./egress.ts";
 import { runEntitiesBench } from "./entities.ts";
@@ -66,6 +67,9 @@ const IDENTITY_MACHINE = "machine-identity";
 /** And those of operations, data files and replay. */
 const POLICY_MACHINE = "machine-policy";
 
+/** And those of the audit log and what reads it. */
+const AUDIT_MACHINE = "machine-audit";
+
 /** What every section with wrk in it needs. */
 const LOAD = [REQUIREMENTS.taskset, REQUIREMENTS.wrk, REQUIREMENTS.nginx, REQUIREMENTS.openssl];
 /** And those that speak HTTP/2. */
@@ -123,6 +127,13 @@ export const SECTIONS: readonly SectionPlan[] = [
     title: "A DPoP proof",
     requires: () => [],
     run: async () => await Promise.resolve(runDpopBench()),
+  },
+  {
+    name: "audit",
+    machine: AUDIT_MACHINE,
+    title: "Recording, sealing and watching every request",
+    requires: () => LOAD,
+    run: benchAuditCost,
   },
   {
     name: "routing",

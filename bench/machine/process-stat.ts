@@ -117,6 +117,12 @@ export function groupUsage(group: number): GroupUsage {
   };
 }
 
+/** Milliseconds that a process's first thread has used: of ours, the one that serves. */
+export function firstThreadCpuMs(pid: number): number {
+  const stat = parseProcessStat(readFileSync(`/proc/${pid}/task/${pid}/stat`, "utf8"));
+  return stat.cpuTicks * MS_PER_TICK;
+}
+
 /** Resident bytes of a group alone: cheap enough to sample many times a second. */
 export function groupResidentBytes(group: number): number {
   return groupMembers(group).reduce((sum, member) => sum + member.residentPages * PAGE_BYTES, 0);

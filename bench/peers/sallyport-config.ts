@@ -43,8 +43,12 @@ export function sallyportConfig(options: {
   readonly certificate?: Certificate;
   readonly workers?: number;
   readonly limits?: string;
+  /** YAML lines of `audit` beside its path, indented by two spaces. */
+  readonly audit?: string;
+  /** Further YAML at top level. */
+  readonly more?: string;
 }): string {
-  const { certificate, workers, limits } = options;
+  const { certificate, workers, limits, audit, more } = options;
   const tls =
     certificate === undefined
       ? ""
@@ -58,7 +62,17 @@ ${tls}${limits === undefined ? "" : `    limits:\n${limits}\n`}admin:
   address: 127.0.0.1:${options.adminPort}
 ${publishedConfig(options)}audit:
   path: audit
-`;
+${
+  audit === undefined
+    ? ""
+    : `${audit}
+`
+}${
+    more === undefined
+      ? ""
+      : `${more}
+`
+  }`;
 }
 
 /** The part of it that an authority publishes to its proxies. */

@@ -130,6 +130,10 @@ export interface StartSallyportOptions {
   readonly routes?: readonly BenchRoute[];
   /** Cedar; those of billing unless given. */
   readonly policies?: string;
+  /** YAML lines of `audit` beside its path, indented by two spaces. */
+  readonly audit?: string;
+  /** Further YAML at top level. */
+  readonly more?: string;
   /** A file that is run with the configuration as its argument, instead of `bin/sallyport run`. */
   readonly entry?: string;
 }
