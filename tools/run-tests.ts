@@ -1,6 +1,7 @@
 /**
  * `npm test [-- FILE…]`: every test on Node and on Bun (the same files, `node:test` in both), side by
- * side. Node's output comes as it is made, Bun's once both have ended.
+ * side. Node's output comes as it is made, Bun's once both have ended. Bun runs the files of one process one after
+ * the other, so it gets them in parts, and two processes once Node has ended.
  * SALLYPORT_RUNTIME=node|bun runs one of them. Ends non-zero if either fails.
  *
  * Many tests talk to processes and wait for them, on a machine that runs others beside. Where few files
@@ -15,6 +16,8 @@ import { fileURLToPath } from "node:url";
 const LIMITS = {
   /** Files that are run once more: more than these do not fail by being disturbed. */
   again: 6,
+  /** Files of one process of Bun: enough that starting it does not count, few enough that none is the last for long. */
+  part: 24,
 } as const;
 
 const RUNTIMES = ["node", "bun"] as const;
@@ -61,17 +64,12 @@ try {
 }
 
 async function testAll(runtimes: readonly Runtime[]): Promise<boolean> {
+  const node = runtimes.includes("node")
+    ? run({ runtime: "node", files, alone: false })
+    : Promise.resolve();
   const first = await Promise.all(
-    runtimes.map((runtime, index) =>
-      run({
-        runtime,
-        files,
-        alone: false,
-        ...(index === 0 ? {} : { output: join(folder, "output") }),
-      }),
-    ),
+    runtimes.map((runtime) => (runtime === "node" ? (node as Promise<Outcome>) : runParts(node))),
   );
-  if (runtimes.length > 1) console.log(readFileSync(join(folder, "output"), "utf8"));
   const lines: string[] = [];
   let passed = true;
   for (const [index, runtime] of runtimes.entries()) {
@@ -81,6 +79,31 @@ async function testAll(runtimes: readonly Runtime[]): Promise<boolean> {
   }
   console.log(`\n${lines.join("\n")}`);
   return passed;
+}
+
+/** All files on Bun, in parts. What it says comes at the end, so that it does not come between Node's lines. */
+async function runParts(nodeEnds: Promise<unknown>): Promise<Outcome> {
+  const parts: { readonly files: readonly string[]; readonly output: string }[] = [];
+  for (let index = 0; index < files.length; index += LIMITS.part) {
+    const output = join(folder, `bun-${parts.length}`);
+    parts.push({ files: files.slice(index, index + LIMITS.part), output });
+  }
+  const waiting = [...parts];
+  const outcomes: Outcome[] = [];
+  const lane = async (): Promise<void> => {
+    for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
+      const { passed, failed } = await run({ runtime: "bun", alone: false, ...part });
+      // A process that died names no file: it may have been any of them.
+      outcomes.push({ passed, failed: passed || failed.length > 0 ? failed : part.files });
+    }
+  };
+  const second = nodeEnds.then(lane);
+  await Promise.all([lane(), second]);
+  for (const { output } of parts) console.log(readFileSync(output, "utf8"));
+  return {
+    passed: outcomes.every(({ passed }) => passed),
+    failed: outcomes.flatMap(({ failed }) => failed),
+  };
 }
 
 async function settle(
