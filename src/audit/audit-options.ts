@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { byteSize, duration } from "../model/options.ts";
+import { checkpointSchema } from "./tree/checkpoint-options.ts";
 
 const LIMITS = {
   /** Names in `query.keep`: a list that a person writes. */
@@ -78,6 +79,9 @@ export const auditSchema = z
     summaryInterval: duration({ min: "1s", max: "1h" })
       .prefault("10s")
       .describe("How often what was only counted is written as a `summary` record."),
+    checkpoints: checkpointSchema
+      .prefault({})
+      .describe("Checkpoints that prove that no record was changed ([audit](audit.md))."),
     query: querySchema
       .prefault({})
       .describe("What of a request's query reaches the record. Policies see all of it."),

@@ -1,4 +1,5 @@
 /** Paths in a configuration are relative to its file, wherever the process was started. */
+import type { AuditOptions } from "../audit/audit-options.ts";
 import { resolve } from "node:path";
 import type { AdminOptions } from "../admin/admin-options.ts";
 import {
@@ -44,7 +45,7 @@ export function resolveOwnPaths<T extends OwnConfig | Config>(config: T, folder:
       : { egress: mapEgressFiles(config.egress, (file) => resolve(folder, file)) }),
     ...(config.shared === undefined ? {} : { shared: resolveShared(config.shared, folder) }),
     supervisor: { ...config.supervisor, folder: resolve(folder, config.supervisor.folder) },
-    audit: { ...config.audit, path: resolve(folder, config.audit.path) },
+    audit: resolveAudit(config.audit, folder),
   };
 }
 
@@ -88,6 +89,19 @@ function resolvePolicies(policies: PolicyOptions, folder: string): PolicyOptions
     ...(entities && { entities: entities.map(absolute) }),
     tests: tests.map(absolute),
     ...(bundle && { bundle: resolveBundle(bundle, absolute) }),
+  };
+}
+
+function resolveAudit(audit: AuditOptions, folder: string): AuditOptions {
+  const { key, previousKey } = audit.checkpoints;
+  return {
+    ...audit,
+    path: resolve(folder, audit.path),
+    checkpoints: {
+      ...audit.checkpoints,
+      ...(key === undefined ? {} : { key: resolve(folder, key) }),
+      ...(previousKey === undefined ? {} : { previousKey: resolve(folder, previousKey) }),
+    },
   };
 }
 

@@ -2,6 +2,7 @@
  * Who reads the records while they are written: one line each. They run in a thread of their own (of a
  * supervisor, for all of its workers), so nothing here costs the way of a request anything.
  */
+import { createSealer } from "../../audit/tree/sealer.ts";
 import type { Config } from "../../config/schema.ts";
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
@@ -24,7 +25,6 @@ export async function createConsumers(
   config: KeepingConfig,
   deps: KeepingDeps,
 ): Promise<readonly RecordConsumer[]> {
-  void config;
-  void deps;
-  return await Promise.resolve([]);
+  const { path, checkpoints } = config.audit;
+  return [await createSealer({ ...checkpoints, path }, deps)];
 }

@@ -36,6 +36,14 @@ export class Frontier {
     return this.#size;
   }
 
+  /** One that grows by itself from here on. */
+  branch(onComplete?: OnComplete): Frontier {
+    const other = new Frontier(undefined, onComplete);
+    this.#levels.copy(other.#levels);
+    other.#size = this.#size;
+    return other;
+  }
+
   /** Adds leaf hashes: `count` of them, from the byte `at` on. */
   add(hashes: Uint8Array, at = 0, count = 1): void {
     for (let index = 0; index < count; index++) this.#addOne(hashes, at + index * HASH_BYTES);

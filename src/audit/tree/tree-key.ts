@@ -1,0 +1,192 @@
+/**
+ * The key that checkpoints are signed with: found or made once, and changed only so that the one before
+ * it says who follows.
+ *
+ * Refuses a key that the history does not lead to, another name than the log has had, and key files that
+ * others can read. A change of keys survives a crash at any point: the new key stays in
+ * `checkpoint.next` until a checkpoint that both signed is on disk.
+ */
+import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
+import { closeSync, fdatasyncSync, ftruncateSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import type { CheckpointOptions } from "./checkpoint-options.ts";
+import { type HistoricKey, keyLine, readKeyHistory } from "./key-history.ts";
+import { type NoteKey, type NoteSigner, noteSigner } from "./note.ts";
+import {
+  createWhole,
+  openGrowing,
+  readSecretFile,
+  replaceWhole,
+  syncFolder,
+  TREE_FILES,
+  treeError,
+  writeAll,
+} from "./tree-files.ts";
+
+export type KeyOptions = Pick<CheckpointOptions, "origin" | "key" | "previousKey">;
+
+interface KeyStart {
+  readonly size: number | undefined;
+  readonly time: string;
+}
+
+export class TreeKey {
+  readonly #folder: string;
+  readonly #options: KeyOptions;
+  #current: NoteSigner;
+  /** Takes over: in the history already where a crash came between. */
+  #next: NoteSigner | undefined;
+
+  /** `size`: leaves of the last checkpoint, undefined where there is none. Throws SallyportError `audit-failed`. */
+  constructor(folder: string, options: KeyOptions, start: KeyStart) {
+    this.#folder = folder;
+    this.#options = options;
+    const { keys, end } = readKeyHistory(folder);
+    const path = this.#path("keys");
+    if (keys.length === 0 && start.size !== undefined) {
+      throw treeError(
+        path,
+        "is gone; put it back from a copy, checkpoints cannot go on without it",
+      );
+    }
+    const last = keys.at(-1) ?? this.#begin(start.time);
+    const origin = last.key.name;
+    if (options.origin !== undefined && options.origin !== origin) {
+      throw treeError(
+        path,
+        `is of the log "${origin}", and audit.checkpoints.origin says "${options.origin}"; take that back, or begin a new folder`,
+      );
+    }
+    if (keys.length > 0) this.#cutHistory(end);
+    [this.#current, this.#next] = this.#find(keys.length === 0 ? [last] : keys, start);
+    this.#publish();
+  }
+
+  /** Keys that checkpoints are or were signed with. */
+  get history(): readonly NoteKey[] {
+    return readKeyHistory(this.#folder).keys.map(({ key }) => key);
+  }
+
+  get origin(): string {
+    return this.#current.public.name;
+  }
+
+  /** Who signs the next checkpoint. */
+  get signers(): readonly NoteSigner[] {
+    return this.#next === undefined ? [this.#current] : [this.#current, this.#next];
+  }
+
+  /** Looks whether another key has been asked for; writes it into the history. True while both sign. */
+  prepareChange(from: number, time: string): boolean {
+    if (this.#next !== undefined || this.#options.key !== undefined)
+      return this.#next !== undefined;
+    const next = this.#signerIn(this.#path("nextKey"), this.origin);
+    if (next === undefined) return false;
+    this.#append(keyLine(next.public, { from, time, before: this.#current }));
+    this.#next = next;
+    return true;
+  }
+
+  /** A checkpoint that both signed is on disk: the vkey of the one that signs from now on. */
+  completeChange(): string | undefined {
+    if (this.#next === undefined) return undefined;
+    if (this.#options.key === undefined) {
+      renameSync(this.#path("nextKey"), this.#path("key"));
+      syncFolder(this.#folder);
+    }
+    this.#current = this.#next;
+    this.#next = undefined;
+    this.#publish();
+    return this.#current.public.vkey;
+  }
+
+  /** The first key of a log. */
+  #begin(time: string): HistoricKey {
+    const origin = this.#options.origin ?? `sallyport-audit-${randomBytes(16).toString("hex")}`;
+    if (this.#options.key === undefined) createWhole(this.#path("key"), newPrivatePem());
+    const signer = this.#own(origin);
+    createWhole(this.#path("keys"), `${keyLine(signer.public, { from: 0, time })}\n`);
+    return { key: signer.public, from: 0, time };
+  }
+
+  #find(keys: readonly HistoricKey[], start: KeyStart): [NoteSigner, NoteSigner | undefined] {
+    const origin = keys[0]?.key.name ?? "";
+    const own = this.#own(origin);
+    const last = keys.at(-1)?.key.vkey;
+    const before = keys.at(-2)?.key.vkey;
+    if (own.public.vkey === last) return [own, undefined];
+    const waiting =
+      this.#options.key === undefined ? this.#signerIn(this.#path("nextKey"), origin) : undefined;
+    // Between the history and the checkpoint that both sign, or between that and the renaming.
+    if (own.public.vkey === before && waiting?.public.vkey === last) return [own, waiting];
+    const previous = this.#options.previousKey;
+    const earlier = previous === undefined ? undefined : this.#signerIn(previous, origin);
+    if (earlier !== undefined && earlier.public.vkey === last) {
+      // `own` is configured beside the one that signed until now.
+      this.#append(
+        keyLine(own.public, { from: start.size ?? 0, time: start.time, before: earlier }),
+      );
+      return [earlier, own];
+    }
+    throw treeError(
+      this.#options.key ?? this.#path("key"),
+      `is not the key that signed the last checkpoints (${last ?? "none"}); put that one back, or name it as audit.checkpoints.previousKey beside its successor`,
+    );
+  }
+
+  #own(origin: string): NoteSigner {
+    const path = this.#options.key ?? this.#path("key");
+    const signer = this.#signerIn(path, origin);
+    if (signer === undefined) {
+      throw treeError(path, "is not there; put the key of the checkpoints back");
+    }
+    return signer;
+  }
+
+  #signerIn(path: string, origin: string): NoteSigner | undefined {
+    const pem = readSecretFile(path);
+    if (pem === undefined) return undefined;
+    let key: KeyObject;
+    try {
+      key = createPrivateKey(pem);
+    } catch {
+      // The cause is left out: what a runtime's parser says of a private key is not ours to log.
+      throw treeError(path, "holds no private key in PEM");
+    }
+    return noteSigner(origin, key);
+  }
+
+  #append(line: string): void {
+    const file = openGrowing(this.#path("keys"));
+    try {
+      writeAll(file, Buffer.from(`${line}\n`), readKeyHistory(this.#folder).end);
+      fdatasyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  /** A line that a crash left without its end never counted. */
+  #cutHistory(end: number): void {
+    const file = openGrowing(this.#path("keys"));
+    try {
+      ftruncateSync(file, end);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  /** What auditors are given. */
+  #publish(): void {
+    replaceWhole(this.#path("publicKey"), `${this.#current.public.vkey}\n`);
+  }
+
+  #path(file: "key" | "keys" | "nextKey" | "publicKey"): string {
+    return join(this.#folder, TREE_FILES[file]);
+  }
+}
+
+export function newPrivatePem(): string {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  return privateKey.export({ format: "pem", type: "pkcs8" });
+}
