@@ -33,6 +33,7 @@ import {
 } from "./clients.ts";
 import type { ProofOptions } from "./client-proof.ts";
 import { endIssuedKeys, type IssuedKeyOptions } from "./issued-keys.ts";
+import { auditIndex, type IndexOptions, auditSearch, type SearchOptions } from "./audit-search.ts";
 import { check, type CheckOptions } from "./check.ts";
 import { withDashedOperands } from "./dashed-operands.ts";
 import { demo } from "./demo.ts";
@@ -59,7 +60,8 @@ import {
   listRevocations,
   type RevokeOptions,
 } from "./revocations.ts";
-import { firstSignal, run } from "./run.ts";
+import { firstSignal } from "./first-signal.ts";
+import { run } from "./run.ts";
 import { showStatus } from "./status.ts";
 import { storeBackup } from "./store-backup.ts";
 import { storeNewEpoch } from "./store-new-epoch.ts";
@@ -181,6 +183,7 @@ function createProgram(exit: (code: number) => void): Command {
   addPolicyCommands(program.command("policy").description("about policies"), exit);
 
   addReplayCommand(program, exit);
+  addAuditCommands(program.command("audit").description("about the audit log"), exit);
   addStoreCommands(program.command("store").description("about the authority's store"), exit);
   addProcessCommands(program, exit);
   addRevocationCommands(program.command("revocations").description("access taken away"), exit);
@@ -360,6 +363,43 @@ function recorded(command: Command): Command {
     .option("--since <time>", "only decisions from then on, 2026-12-24T18:00:00Z")
     .option("--until <time>", "only decisions until then")
     .option("--route <name>", "only those on this route (repeatable)", collect, []);
+}
+
+function addAuditCommands(audit: Command, exit: Exit): void {
+  const said = { write: (text: string) => void process.stdout.write(text), hint };
+  const command = (name: string, description: string): Command =>
+    configured(audit.command(name))
+      .description(description)
+      .option("--audit <folder>", "folder of the log (otherwise as the configuration says)");
+  filtering(command("search", "find records by the index, the newest first; exits 1 for none"))
+    .option("--limit <number>", "at most so many", "20")
+    .option("--before <place>", "only older ones: a time, a decision id, or as a search said")
+    .addOption(new Option("--format <format>", "how").choices(["text", "jsonl"]).default("text"))
+    .action(async (options: SearchOptions) => {
+      exit(await auditSearch(options, said));
+    });
+  command("index", "bring the index of the log up to date; a search does so by itself")
+    .option("--follow", "stay, and keep it up to date until a signal", false)
+    .action(async (options: IndexOptions) => {
+      exit(await auditIndex(options, said));
+    });
+}
+
+/** Which records: of an option that is said several times, one has to hold. */
+function filtering(command: Command): Command {
+  const several = (flags: string, description: string): Command =>
+    command.option(flags, `${description} (repeatable)`, collect, []);
+  several("--principal <name>", "authenticator/subject, such as corp/alice");
+  several("--route <name>", "name of a route");
+  several("--service <name>", "name of a service");
+  several("--reason <reason>", "why, from the list in docs/errors.md");
+  several("--event <event>", "events of this kind");
+  several("--id <id>", "decision id, with what became of the request");
+  several("--address <address>", "of the caller or the proxy in front; or a network");
+  return command
+    .option("--decision <decision>", "permit or deny")
+    .option("--from <time>", "from then on: 2026-12-24, 2026-12-24T18:00:00Z, or 2h ago as 2h")
+    .option("--to <time>", "before then");
 }
 
 function addStoreCommands(store: Command, exit: (code: number) => void): void {

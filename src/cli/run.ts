@@ -6,6 +6,7 @@
 import { start } from "../app/start.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createLog } from "../telemetry/log.ts";
+import { firstSignal } from "./first-signal.ts";
 
 /** Resolves to the exit code when the proxy has ended. Throws what `startSallyport` throws. */
 export async function run(file: string): Promise<number> {
@@ -39,20 +40,4 @@ export async function run(file: string): Promise<number> {
   process.off("SIGHUP", hangUp);
   await log.close();
   return 0;
-}
-
-/** The first SIGTERM or SIGINT from now on. */
-export function firstSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    const stop = (signal: string): void => {
-      resolve(signal);
-      // Later, when who waits has put its own in place: without any, a signal would end us at once.
-      setImmediate(() => {
-        process.off("SIGTERM", stop);
-        process.off("SIGINT", stop);
-      });
-    };
-    process.on("SIGTERM", stop);
-    process.on("SIGINT", stop);
-  });
 }

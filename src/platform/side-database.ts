@@ -33,6 +33,10 @@ export interface SideDatabaseOptions {
   readonly tables: string;
   /** What makes the file again, for messages. */
   readonly remedy: string;
+  /** Bytes of a page of a new file, a power of two: larger where rows are large. Default: SQLite's own. */
+  readonly pageBytes?: number;
+  /** Milliseconds to wait for another writer. Default: five seconds. */
+  readonly lockMs?: number;
 }
 
 /** Opens it to write, and makes it where it is absent. Throws SallyportError `store-failed`. */
@@ -45,11 +49,13 @@ export function openSideDatabase(options: SideDatabaseOptions): DatabaseSync {
       refuse(options, "lies in a folder of others; chmod it to 0700");
     createFile(path);
     refuseWide(options);
-    const database = new DatabaseSync(path, { timeout: LIMITS.lock });
+    const database = new DatabaseSync(path, { timeout: options.lockMs ?? LIMITS.lock });
     return closedOnFault(database, () => {
       harden(database);
-      const empty = database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+      const empty = isEmpty(database);
       if (!empty) refuseOther(database, options);
+      // Before there is a first page.
+      else if (options.pageBytes) database.exec(`PRAGMA page_size = ${options.pageBytes}`);
       database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
       database.exec(`PRAGMA journal_size_limit = ${LIMITS.journal}`);
       if (empty) makeTables(database, options);
@@ -97,11 +103,17 @@ function harden(database: DatabaseSync): void {
   database.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
 }
 
+function isEmpty(database: DatabaseSync): boolean {
+  return database.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+}
+
 function makeTables(
   database: DatabaseSync,
   { applicationId, version, tables }: SideDatabaseOptions,
 ): void {
   inOneTransaction(database, () => {
+    // Looked at again: another process may have made them meanwhile.
+    if (!isEmpty(database)) return;
     database.exec(tables);
     database.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${version}`);
   });

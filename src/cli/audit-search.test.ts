@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { spawn } from "node:child_process";
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { permit, strangerDenial, until } from "../../test/audit-kit.ts";
+import { ground, runIn } from "../../test/policy/log-ground.ts";
+import { idOf, linesOf, request, search } from "../../test/search-ground.ts";
+
+const searchIn = (folder: string, ...args: string[]) =>
+  runIn(folder, "audit", "search", "--audit", "log", ...args);
+
+const DECISIONS = [
+  permit({ decisionId: idOf(1) }),
+  permit({ decisionId: idOf(2), path: "/billing/\u009b31mred" }),
+  strangerDenial({ decisionId: idOf(3) }),
+];
+
+test("audit search prints what it finds, the newest first, and how to go on", (context) => {
+  const folder = ground(context, DECISIONS);
+  const first = searchIn(folder, "--limit", "2");
+  assert.equal(first.status, 0, first.stderr);
+  assert.match(
+    first.stdout,
+    /^2026-11-24T04:05:06.123Z {2}deny {4}missing-credential {2}- +billing {2}192\.0\.2\.7 {2}\S+3 {2}GET api\.example\.com\/billing\/records\/17\n/,
+  );
+  assert.match(
+    first.stdout,
+    /\/billing\/\uFFFD31mred\n$/,
+    "no control character reaches a terminal",
+  );
+  const [, before = ""] = /--before (\S+)/.exec(first.stderr) ?? [];
+  const second = searchIn(folder, "--before", before, "--format", "jsonl");
+  assert.equal((JSON.parse(second.stdout) as { decisionId: string }).decisionId, idOf(1));
+  assert.equal(second.stderr, "");
+});
+
+test("audit search exits 1 where nothing is found, and 2 for what it cannot look for", (context) => {
+  const folder = ground(context, DECISIONS);
+  const none = searchIn(folder, "--principal", "corp/nobody");
+  assert.deepEqual([none.status, none.stdout], [1, ""]);
+  assert.match(none.stderr, /^no record found/);
+  for (const [args, said] of [
+    [["--reason", "mising-credential"], /--reason: .* did you mean missing-credential\?/],
+    [["--limit", "0"], /--limit: "0" is no number of records {2}a whole number from 1 to 10000/],
+    [["--audit", "gone"], /gone cannot be read \(ENOENT\)/],
+  ] as const) {
+    const wrong = searchIn(folder, ...args);
+    assert.equal(wrong.status, 2, args.join(" "));
+    assert.match(wrong.stderr, said);
+  }
+  // The folder is the one that the configuration names.
+  const configured = runIn(folder, "audit", "search");
+  assert.match(configured.stderr, /data\/audit cannot be read \(ENOENT\)/);
+});
+
+test("audit index --follow takes in what is written, until a signal", async (context) => {
+  const folder = ground(context, DECISIONS);
+  const main = fileURLToPath(new URL("main.ts", import.meta.url));
+  const words = [main, "audit", "index", "--audit", "log", "--follow"];
+  const child = spawn(process.execPath, words, { cwd: folder });
+  context.after(() => child.kill("SIGKILL"));
+  const [said] = (await once(child.stdout, "data")) as [Buffer];
+  assert.match(said.toString("utf8"), /^6 records added, 2 files\n$/);
+  const log = join(folder, "log");
+  appendFileSync(join(log, "audit-20261125T040506.123Z-1.jsonl"), linesOf(request(9)));
+  // Nothing is left for a search to read.
+  await until("the record is indexed", async () => {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    return (await search(log, { id: [idOf(9)] })).built.records === 0;
+  });
+  child.kill("SIGTERM");
+  const [code] = (await once(child, "exit")) as [number];
+  assert.equal(code, 0);
+});
