@@ -1,6 +1,6 @@
 /**
  * `npm run docs`: writes what the documentation says about the source from the source itself:
- * docs/configuration.md, docs/errors.md, docs/openapi.json, docs/sallyport.schema.json and the tables
+ * docs/configuration.md, docs/errors.md, docs/metrics.md, docs/openapi.json, docs/sallyport.schema.json and the tables
  * in docs/admin-api.md and docs/findings.md; and the client of the admin API, src/cli/admin-client.ts. With `--check` it
  * writes nothing and fails where a file differs.
  */
@@ -12,6 +12,7 @@ import { configurationReference } from "./docs/configuration-reference.ts";
 import { editorSchema } from "./docs/editor-schema.ts";
 import { errorCatalogue } from "./docs/error-catalogue.ts";
 import { withFindings } from "./docs/finding-catalogue.ts";
+import { metricCatalogue } from "./docs/metric-catalogue.ts";
 import { withOperations } from "./docs/admin-operations.ts";
 import { adminClient } from "./generate-admin-client.ts";
 
@@ -36,6 +37,7 @@ export function generateDocs(): ReadonlyMap<string, string> {
     ["configuration.md", configurationReference()],
     ["errors.md", errorCatalogue()],
     ["findings.md", withFindings(findingsPage)],
+    ["metrics.md", metricCatalogue()],
     ["openapi.json", `${JSON.stringify(adminOpenApi(), null, 2)}\n`],
     ["sallyport.schema.json", `${JSON.stringify(editorSchema(), null, 2)}\n`],
   ]);

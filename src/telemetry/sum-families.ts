@@ -5,17 +5,23 @@
 import type { ExemplarText, FamilyText, SeriesText } from "./exposition.ts";
 
 /** Gauges of which the smallest counts. */
-const SMALLEST: ReadonlySet<string> = new Set([
+export const LEAST_OF_WORKERS: ReadonlySet<string> = new Set([
   "process_start_time_seconds",
   // What is, not how much of it.
+  "sallyport_api_keys",
   "sallyport_build_info",
   "sallyport_config_info",
+  "sallyport_key_set_keys",
+  "sallyport_revocations",
   "sallyport_route_info",
+  "sallyport_shared_memory_connected",
   "sallyport_audit_free_bytes",
   "sallyport_audit_writable",
   // Times: added up they say nothing.
   "sallyport_key_set_loaded_timestamp_seconds",
+  "sallyport_egress_key_seconds",
   "sallyport_tls_certificate_not_after_seconds",
+  "sallyport_trust_bundle_loaded_timestamp_seconds",
   "sallyport_workload_api_current",
   "sallyport_workload_api_updated_timestamp_seconds",
   "sallyport_workload_svid_not_after_seconds",
@@ -30,7 +36,8 @@ export function sumFamilies(lists: readonly (readonly FamilyText[])[]): FamilyTe
     if (found === undefined) families.set(family.name, target);
     // Processes of two versions may disagree on what a family is: the first one counts.
     else if (found.family.type !== family.type || !sameShape(found.family, family)) continue;
-    for (const series of family.series) add(target.series, series, SMALLEST.has(family.name));
+    for (const series of family.series)
+      add(target.series, series, LEAST_OF_WORKERS.has(family.name));
   }
   return [...families.values()].map(({ family, series }) => ({
     ...family,
