@@ -4,8 +4,8 @@
  * the hashes, then the checkpoint.
  *
  * After a crash the tree is what the last whole checkpoint says, and what comes then is taken again.
- * Refuses to start on files that contradict their last checkpoint, and to go on beside another process:
- * two logs under one name prove nothing.
+ * Refuses to start on files that contradict their last checkpoint, and to go on where somebody else has
+ * written: two logs under one name prove nothing. (That one thread keeps a folder is seen to by who starts it.)
  */
 import { closeSync, fdatasyncSync, fstatSync, ftruncateSync } from "node:fs";
 import { join } from "node:path";
@@ -31,7 +31,6 @@ import {
   writeAll,
 } from "./tree-files.ts";
 import { TreeKey } from "./tree-key.ts";
-import { lockTree } from "./tree-lock.ts";
 import { readTreeState, type TreeState } from "./tree-state.ts";
 import { Unsealed } from "./unsealed.ts";
 
@@ -69,7 +68,7 @@ export interface SealerDeps {
 }
 
 export interface Sealer extends RecordConsumer {
-  /** Makes a checkpoint over what was taken, if there is anything. A failure is logged and counted, and tried again the next time. */
+  /** Makes a checkpoint over what was taken, if there is anything. Throws where it cannot; the next one tries again. */
   commit(): void;
   close(): void;
   /** The last checkpoint. */
@@ -82,21 +81,13 @@ export interface Sealer extends RecordConsumer {
 export function createSealer(options: SealerOptions, deps: SealerDeps): Promise<Sealer> {
   // A promise, as of all that is opened; the files are read as they are written, at once.
   return new Promise((resolve) => {
-    const folder = openTreeFolder(options.path);
-    const unlock = lockTree(folder);
-    try {
-      resolve(new FileSealer(folder, { options, deps, unlock }));
-    } catch (error) {
-      unlock();
-      throw error;
-    }
+    resolve(new FileSealer(openTreeFolder(options.path), { options, deps }));
   });
 }
 
 interface Parts {
   readonly options: SealerOptions;
   readonly deps: SealerDeps;
-  readonly unlock: () => void;
 }
 
 class FileSealer implements Sealer {
@@ -172,7 +163,7 @@ class FileSealer implements Sealer {
   }
 
   commit(): void {
-    const { clock, log } = this.#parts.deps;
+    const { clock } = this.#parts.deps;
     try {
       const time = new Date(clock.now()).toISOString();
       const changing = this.#key.prepareChange(this.#frontier.size, time);
@@ -180,18 +171,17 @@ class FileSealer implements Sealer {
       if (!idle || (changing && this.#last !== undefined)) this.#seal();
     } catch (error) {
       this.#figures.failures.inc();
-      log.error("audit: no checkpoint could be made; it is tried again", {
-        unsealed: this.#unsealed.records,
-        error: error instanceof Error ? error : undefined,
-      });
+      throw error;
     }
   }
 
   close(): void {
-    this.commit();
-    this.#hashes.close();
-    closeSync(this.#file);
-    this.#parts.unlock();
+    try {
+      this.commit();
+    } finally {
+      this.#hashes.close();
+      closeSync(this.#file);
+    }
   }
 
   consistency(from: number, to: number): Buffer[] {

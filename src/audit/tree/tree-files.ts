@@ -37,7 +37,6 @@ export const TREE_FILES = {
   nextKey: "checkpoint.next",
   /** Hashes of leaves, and of complete subtrees of 2^8 and 2^16 of them. */
   hashes: { 0: "hashes-0", 8: "hashes-8", 16: "hashes-16" },
-  lock: "lock",
 } as const;
 
 /** Permission bits of group and others. */
