@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { byteSize, duration } from "../model/options.ts";
 import { checkpointSchema } from "./tree/checkpoint-options.ts";
+import { sinksSchema } from "./sinks/sink-options.ts";
 
 const LIMITS = {
   /** Names in `query.keep`: a list that a person writes. */
@@ -88,6 +89,11 @@ export const auditSchema = z
     unidentified: unidentifiedSchema
       .prefault({})
       .describe("The room that denials of callers without an identity get."),
+    sinks: sinksSchema
+      .prefault([])
+      .describe(
+        "Copies of the log that go elsewhere while it is written (docs/logs.md). None is waited for, whatever becomes of its receiver.",
+      ),
   })
   .readonly();
 

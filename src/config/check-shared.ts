@@ -1,26 +1,16 @@
 /** What proxies hold in common, and what they should. */
 import { resolve } from "node:path";
-import { pemLabels } from "../crypto/pem.ts";
-import { readFileBytes } from "../platform/files.ts";
+import { certificateFileFault } from "./certificate-file.ts";
 import type { Draft } from "./draft.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 
 /** A file of authorities that cannot be used. */
 export function checkShared({ config, own }: Draft, folder: string): PathProblem[] {
   const ca = (config ?? own)?.shared?.ca;
-  const fault = ca === undefined ? undefined : fileFault(resolve(folder, ca));
+  const fault = ca === undefined ? undefined : certificateFileFault(resolve(folder, ca));
   if (fault === undefined) return [];
   const message = `the file "${ca}" cannot be used: ${fault}`;
   return [{ path: ["shared", "ca"], message, remedy: "a file in PEM" }];
-}
-
-function fileFault(file: string): string | undefined {
-  try {
-    const labels = pemLabels(readFileBytes(file).toString("latin1"));
-    return labels.includes("CERTIFICATE") ? undefined : "it holds no certificate";
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? "unreadable";
-  }
 }
 
 /** A proof that was used at one proxy can be used at another where neither nonces nor a memory bind it. */

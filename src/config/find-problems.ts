@@ -29,6 +29,7 @@ import { checkServices } from "./check-services.ts";
 import { checkSessionKeys } from "./check-session-keys.ts";
 import { checkSessions, checkSessionsWarnings } from "./check-sessions.ts";
 import { checkShared, checkSharedWarnings } from "./check-shared.ts";
+import { checkSinks, checkSinksWarnings } from "./check-sinks.ts";
 import { checkStore, checkStoreWarnings } from "./check-store.ts";
 import { checkTemplates } from "./check-templates.ts";
 import { checkTlsFiles, checkTlsWarnings } from "./check-tls.ts";
@@ -77,6 +78,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...(ownOnly ? [] : checkKeys(draft)),
     ...(ownOnly ? [] : checkClients(draft)),
     ...checkShared(draft, folder),
+    ...checkSinks(draft, folder),
     ...checkAdmin(draft),
     ...checkAttributes(draft),
     ...checkAssertions(draft),
@@ -110,6 +112,7 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkSessionsWarnings(draft),
     ...checkStoreWarnings(subject),
     ...checkSharedWarnings(draft),
+    ...checkSinksWarnings(draft),
     ...checkWorkloadApiWarnings(draft, subject),
     ...checkEgressWarnings(draft, folder),
   ];

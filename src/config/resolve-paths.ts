@@ -1,7 +1,8 @@
 /** Paths in a configuration are relative to its file, wherever the process was started. */
-import type { AuditOptions } from "../audit/audit-options.ts";
 import { resolve } from "node:path";
 import type { AdminOptions } from "../admin/admin-options.ts";
+import type { AuditOptions } from "../audit/audit-options.ts";
+import type { SinkOptions } from "../audit/sinks/sink-options.ts";
 import {
   type AuthorityOptions,
   isFollower,
@@ -97,6 +98,7 @@ function resolveAudit(audit: AuditOptions, folder: string): AuditOptions {
   return {
     ...audit,
     path: resolve(folder, audit.path),
+    sinks: audit.sinks.map((sink) => resolveSink(sink, folder)),
     checkpoints: {
       ...audit.checkpoints,
       ...(key === undefined ? {} : { key: resolve(folder, key) }),
@@ -122,6 +124,11 @@ function resolveShared(shared: SharedOptions, folder: string): SharedOptions {
     redis: socket === undefined ? redis : withRedisSocket(resolve(folder, socket)),
     ...(ca === undefined ? {} : { ca: resolve(folder, ca) }),
   };
+}
+
+function resolveSink(sink: SinkOptions, folder: string): SinkOptions {
+  if (sink.type === "stdout" || sink.ca === undefined) return sink;
+  return { ...sink, ca: resolve(folder, sink.ca) };
 }
 
 function resolveAuthority(authority: AuthorityOptions, folder: string): AuthorityOptions {

@@ -54,6 +54,8 @@ function isSecret(path: readonly string[]): boolean {
     within("request", what, "set") || within("request", what, "add");
   if (set("headers") || set("query") || set("body")) return true;
   if (path.includes("command")) return true;
+  // Of sinks and the like: what lets us in at a receiver stands there.
+  if (path.includes("headers") && (path[0] === "audit" || path[0] === "traces")) return true;
   // Of a list, the name is that of the list; a number is no name.
   const name = path.findLast((part) => !/^\d+$/.test(part)) ?? "";
   return SECRET_NAME.test(name);

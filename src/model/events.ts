@@ -8,6 +8,8 @@ export const EVENTS = {
   "torn-record":
     "A file of the log ended in a line without its end: its process died while it wrote.",
   "file-removed": "A file of the log was removed because it was older than `audit.keep`.",
+  "sink-skipped":
+    "A sink did not get all records: it lagged beyond its `maxLag`, or its receiver refused some.",
   "key-rotated": "The log's checkpoints are signed with another key from here on.",
   "person-erased": "The key of one person's redacted values was thrown away.",
   "forked-log": "A witness holds a checkpoint that this log does not lead on from.",

@@ -2,11 +2,14 @@
  * Who reads the records while they are written: one line each. They run in a thread of their own (of a
  * supervisor, for all of its workers), so nothing here costs the way of a request anything.
  */
+import { hostname } from "node:os";
+import { openSinks, type SinksDeps } from "../../audit/sinks/sinks.ts";
 import { createSealer } from "../../audit/tree/sealer.ts";
 import type { Config } from "../../config/schema.ts";
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
+import { productVersion } from "../../platform/version.ts";
 
 /** Of the configuration, what the thread is started with. */
 export type KeepingConfig = Pick<Config, "audit">;
@@ -25,6 +28,19 @@ export async function createConsumers(
   config: KeepingConfig,
   deps: KeepingDeps,
 ): Promise<readonly RecordConsumer[]> {
-  const { path, checkpoints } = config.audit;
-  return [await createSealer({ ...checkpoints, path }, deps)];
+  const { audit } = config;
+  const { path, checkpoints, sinks } = audit;
+  return [
+    await createSealer({ ...checkpoints, path }, deps),
+    ...(sinks.length > 0 ? [await openSinks(audit, sinksDeps(deps))] : []),
+  ];
+}
+
+function sinksDeps(deps: KeepingDeps): SinksDeps {
+  return {
+    ...deps,
+    random: Math.random,
+    version: productVersion(),
+    instance: `${hostname()}-${process.pid}`,
+  };
 }
