@@ -8,6 +8,7 @@ import { formatProblem, type Problem } from "../model/errors.ts";
 import { productVersion } from "../platform/version.ts";
 import { FINDING_CATALOGUE } from "../policy/findings/catalogue.ts";
 import type { Finding, FindingWords, Severity } from "../policy/findings/finding.ts";
+import { type FORMATS as FORMAT_NAMES, SEVERITIES } from "./choices.ts";
 import { plain } from "./table.ts";
 
 export interface Findings {
@@ -17,11 +18,11 @@ export interface Findings {
   readonly findings: readonly Finding[];
 }
 
-export const FORMATS = { text, json, sarif } as const;
+export const FORMATS = { text, json, sarif } as const satisfies Record<
+  (typeof FORMAT_NAMES)[number],
+  unknown
+>;
 export type Format = keyof typeof FORMATS;
-
-/** From the one that matters most. */
-export const SEVERITIES = ["error", "warning", "note"] as const satisfies readonly Severity[];
 
 /** Whether the answer is no because of it. */
 export function countsAgainst({ severity, accepted }: Finding, failOn: Severity): boolean {

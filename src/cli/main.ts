@@ -1,7 +1,8 @@
 /**
  * The command line: which commands there are and what their options are called. Each command is a
- * file of its own that knows nothing of this one. Exit codes: 0 fine, 1 the answer is no, 2 it could
- * not run. The one file that knows `commander`.
+ * file of its own that knows nothing of this one, and is loaded when it is asked for where it brings half
+ * of Sallyport with it: a search must not wait for the proxy to load. Exit codes: 0 fine, 1 the answer is
+ * no, 2 it could not run. The one file that knows `commander`.
  */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { ConfigError, formatProblem, SallyportError } from "../model/errors.ts";
@@ -9,77 +10,35 @@ import { KEY_USES, type KeyUse } from "../model/signing.ts";
 import { productVersion } from "../platform/version.ts";
 import { connectAdmin, type ConnectOptions } from "./admin-connect.ts";
 import { ENROLMENT_METHODS, WORKLOAD_KINDS } from "../model/workloads.ts";
-import {
-  type ApiKeysContext,
-  createApiKey,
-  type CreateOptions,
-  listApiKeys,
-  removeApiKey,
-  revokeApiKey,
-  rotateApiKey,
-  showApiKey,
-} from "./api-keys.ts";
-import {
-  addClientKey,
-  type ClientsContext,
-  createClient,
-  type CreateClientOptions,
-  disableClient,
-  enableClient,
-  listClients,
-  removeClient,
-  removeClientKey,
-  showClient,
-} from "./clients.ts";
+import type * as apiKeysCommands from "./api-keys.ts";
+import type { ApiKeysContext, CreateOptions } from "./api-keys.ts";
+import type * as clientsCommands from "./clients.ts";
+import type { ClientsContext, CreateClientOptions } from "./clients.ts";
 import type { ProofOptions } from "./client-proof.ts";
-import { endIssuedKeys, type IssuedKeyOptions } from "./issued-keys.ts";
-import { auditIndex, type IndexOptions, auditSearch, type SearchOptions } from "./audit-search.ts";
-import { check, type CheckOptions } from "./check.ts";
+import type { IssuedKeyOptions } from "./issued-keys.ts";
+import type { IndexOptions, SearchOptions } from "./audit-search.ts";
+import type { CheckOptions } from "./check.ts";
 import { withDashedOperands } from "./dashed-operands.ts";
-import { demo } from "./demo.ts";
 import { drain } from "./drain.ts";
-import { enrol, type EnrolOptions } from "./enrol.ts";
-import { renew, type RenewOptions } from "./enrol-renew.ts";
-import { FORMATS, SEVERITIES } from "./findings-report.ts";
-import { explain, type ExplainOptions } from "./explain.ts";
-import { explainQuestion, type QuestionOptions } from "./explain-question.ts";
-import { init, type InitOptions } from "./init.ts";
-import { listKeys, listRoots, rotateKey, rotateRoot } from "./keys.ts";
-import { type AnswerOptions, whatCan, type WhatOptions, whoCan } from "./policy-answers.ts";
-import { type BuildOptions, policyBuild } from "./policy-build.ts";
-import { type DiffOptions, policyDiff } from "./policy-diff.ts";
-import { policyFetch } from "./policy-fetch.ts";
-import { type FmtOptions, policyFmt } from "./policy-fmt.ts";
-import { policySchema } from "./policy-schema.ts";
-import { policySuggest, type SuggestOptions } from "./policy-suggest.ts";
+import type { EnrolOptions } from "./enrol.ts";
+import type { RenewOptions } from "./enrol-renew.ts";
+import { FORMATS, SEVERITIES, TEST_FORMATS } from "./choices.ts";
+import type { ExplainOptions } from "./explain.ts";
+import type { QuestionOptions } from "./explain-question.ts";
+import type { InitOptions } from "./init.ts";
+import type { AnswerOptions, WhatOptions } from "./policy-answers.ts";
+import type { BuildOptions } from "./policy-build.ts";
+import type { DiffOptions } from "./policy-diff.ts";
+import type { FmtOptions } from "./policy-fmt.ts";
+import type { SuggestOptions } from "./policy-suggest.ts";
 import { reload } from "./reload.ts";
-import { replay, type ReplayOptions } from "./replay.ts";
-import {
-  addRevocation,
-  liftRevocation,
-  listRevocations,
-  type RevokeOptions,
-} from "./revocations.ts";
+import type { ReplayOptions } from "./replay.ts";
+import type { RevokeOptions } from "./revocations.ts";
 import { firstSignal } from "./first-signal.ts";
-import { run } from "./run.ts";
 import { showStatus } from "./status.ts";
-import { storeBackup } from "./store-backup.ts";
-import { storeNewEpoch } from "./store-new-epoch.ts";
-import { storeRestore } from "./store-restore.ts";
-import { storeRewrap } from "./store-rewrap.ts";
-import { storeStatus } from "./store-status.ts";
-import { TEST_FORMATS, type TestOptions, testPolicies } from "./test-policies.ts";
-import { worker } from "./worker.ts";
-import {
-  disableWorkload,
-  enableWorkload,
-  enrolWorkload,
-  listWorkloads,
-  reenrolWorkload,
-  removeWorkload,
-  showWorkload,
-  type WorkloadsContext,
-} from "./workloads.ts";
+import type { TestOptions } from "./test-policies.ts";
+import type * as workloadsCommands from "./workloads.ts";
+import type { WorkloadsContext } from "./workloads.ts";
 
 /** Runs what `args` (without runtime and script) say; resolves to the exit code. Never rejects. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -106,6 +65,7 @@ function createProgram(exit: (code: number) => void): Command {
   configured(program.command("run"))
     .description("run the proxy until SIGTERM")
     .action(async (options: { readonly config: string }) => {
+      const { run } = await import("./run.ts");
       exit(await run(options.config));
     });
 
@@ -114,6 +74,7 @@ function createProgram(exit: (code: number) => void): Command {
     .requiredOption("--socket <path>", "the supervisor's socket")
     .requiredOption("--number <n>", "which of its workers", Number)
     .action(async (options: { readonly socket: string; readonly number: number }) => {
+      const { worker } = await import("./worker.ts");
       exit(await worker(options.socket, options.number));
     });
 
@@ -121,7 +82,7 @@ function createProgram(exit: (code: number) => void): Command {
     .description("say everything that is wrong with a configuration and its policies")
     .addOption(
       new Option("--format <format>", "for people, for programs, or SARIF for code hosts")
-        .choices(Object.keys(FORMATS))
+        .choices(FORMATS)
         .default("text"),
     )
     .option("--output <file>", "where to write it, and not to standard output")
@@ -131,6 +92,7 @@ function createProgram(exit: (code: number) => void): Command {
         .default("warning"),
     )
     .action(async (options: CheckOptions) => {
+      const { check } = await import("./check.ts");
       exit(await check(options));
     });
 
@@ -147,6 +109,7 @@ function createProgram(exit: (code: number) => void): Command {
     .option("--from-openapi <file>", "routes and policies from OpenAPI 3 (repeatable)", collect, [])
     .option("--authority", "keep state too: signing keys, revocations, enrolled machines", false)
     .action(async (options: InitOptions) => {
+      const { init } = await import("./init.ts");
       exit(await init(options));
     });
 
@@ -155,6 +118,7 @@ function createProgram(exit: (code: number) => void): Command {
     .description("a real OpenID provider, three services and the proxy on this machine")
     .option("--check", "try everything and exit", false)
     .action(async (options: { readonly check: boolean }) => {
+      const { demo } = await import("./demo.ts");
       exit(await demo(options));
     });
 
@@ -166,6 +130,7 @@ function createProgram(exit: (code: number) => void): Command {
     .option("--identity <folder>", "where the identity goes (otherwise as the configuration says)")
     .option("--replace", "take the place of another machine's identity in that folder", false)
     .action(async (options: EnrolOptions) => {
+      const { enrol } = await import("./enrol.ts");
       exit(await enrol(options, { stdin: process.stdin, print, hint }));
     });
 
@@ -176,6 +141,7 @@ function createProgram(exit: (code: number) => void): Command {
     .option("--authority <url>", "a further address of an authority (repeatable)", collect, [])
     .option("--follow", "stay, and renew whenever half of its life is over", false)
     .action(async (options: RenewOptions) => {
+      const { renew } = await import("./enrol-renew.ts");
       exit(await renew(options, { print, stopped: firstSignal }));
     });
 
@@ -211,6 +177,7 @@ function addPolicyCommands(policy: Command, exit: (code: number) => void): void 
   configured(policy.command("schema"))
     .description("print the Cedar schema that the configuration gives policies")
     .action(async (options: { readonly config: string }) => {
+      const { policySchema } = await import("./policy-schema.ts");
       exit(await policySchema(options.config));
     });
   configured(policy.command("fmt"))
@@ -218,6 +185,7 @@ function addPolicyCommands(policy: Command, exit: (code: number) => void): void 
     .argument("[files...]", "files, or folders of *.cedar; those of the configuration if none")
     .option("--check", "write nothing; exit with 1 where a file has another form", false)
     .action(async (files: string[], options: FmtOptions) => {
+      const { policyFmt } = await import("./policy-fmt.ts");
       exit(await policyFmt(files, options));
     });
   const about = (command: Command): Command =>
@@ -236,6 +204,7 @@ function addPolicyCommands(policy: Command, exit: (code: number) => void): void 
     )
     .argument("<resource>", 'a route, Service::"name", or Admin')
     .action(async (action: string, resource: string, options: AnswerOptions) => {
+      const { whoCan } = await import("./policy-answers.ts");
       exit(await whoCan(action, resource, options));
     });
   about(policy.command("what-can"))
@@ -244,6 +213,7 @@ function addPolicyCommands(policy: Command, exit: (code: number) => void): void 
     .option("--role <role>", "a role that it has, as policies see it (repeatable)", collect, [])
     .option("--group <group>", "a group that it is in (repeatable)", collect, [])
     .action(async (principal: string, options: WhatOptions) => {
+      const { whatCan } = await import("./policy-answers.ts");
       exit(await whatCan(principal, options));
     });
   configured(policy.command("build"))
@@ -251,11 +221,13 @@ function addPolicyCommands(policy: Command, exit: (code: number) => void): void 
     .option("--sign-key <file>", "private key in PEM that signs it (repeatable)", collect, [])
     .option("--out <file>", "where to write (otherwise HASH.json)")
     .action(async (options: BuildOptions) => {
+      const { policyBuild } = await import("./policy-build.ts");
       exit(await policyBuild(options));
     });
   configured(policy.command("fetch"))
     .description("fetch the policy bundle that the configuration names by URL")
     .action(async (options: { readonly config: string }) => {
+      const { policyFetch } = await import("./policy-fetch.ts");
       exit(await policyFetch(options.config));
     });
   policy
@@ -269,6 +241,7 @@ function addPolicyCommands(policy: Command, exit: (code: number) => void): void 
         .default("text"),
     )
     .action(async (from: string, to: string, options: DiffOptions) => {
+      const { policyDiff } = await import("./policy-diff.ts");
       exit(await policyDiff(from, to, options));
     });
 }
@@ -288,6 +261,7 @@ function addTestCommand(program: Command, exit: Exit): void {
     )
     .action(async (filter: string | undefined, options: Omit<TestOptions, "filter">) => {
       const write = (text: string): void => void process.stdout.write(text);
+      const { testPolicies } = await import("./test-policies.ts");
       exit(await testPolicies({ ...options, filter }, { write }));
     });
 }
@@ -328,10 +302,15 @@ function addExplainCommand(command: Command, exit: Exit): void {
       options: ExplainOptions & Omit<QuestionOptions, "as"> & { readonly as?: string },
     ) => {
       const { as } = options;
-      if (as === undefined && url === undefined) exit(await explain(first, options));
-      else if (as === undefined || url === undefined) {
+      if (as === undefined && url === undefined) {
+        const { explain } = await import("./explain.ts");
+        exit(await explain(first, options));
+      } else if (as === undefined || url === undefined) {
         command.error("error: either the id of a decision, or --as PRINCIPAL METHOD URL");
-      } else exit(await explainQuestion([first, url], { ...options, as }));
+      } else {
+        const { explainQuestion } = await import("./explain-question.ts");
+        exit(await explainQuestion([first, url], { ...options, as }));
+      }
     },
   );
 }
@@ -342,6 +321,7 @@ function addReplayCommand(program: Command, exit: Exit): void {
     .option("--policies <path...>", "policies in place of those of the configuration", [])
     .addOption(new Option("--format <format>", "how").choices(["text", "json"]).default("text"))
     .action(async (options: ReplayOptions) => {
+      const { replay } = await import("./replay.ts");
       exit(await replay(options, print));
     });
 }
@@ -352,6 +332,7 @@ function addSuggestCommand(policy: Command, exit: Exit): void {
     .option("--unused-for <days>", "how long a permit has to be unused to be listed", "30d")
     .option("--out <folder>", "where to write (otherwise the permits go to standard output)")
     .action(async (options: SuggestOptions) => {
+      const { policySuggest } = await import("./policy-suggest.ts");
       exit(await policySuggest(options, print));
     });
 }
@@ -376,11 +357,13 @@ function addAuditCommands(audit: Command, exit: Exit): void {
     .option("--before <place>", "only older ones: a time, a decision id, or as a search said")
     .addOption(new Option("--format <format>", "how").choices(["text", "jsonl"]).default("text"))
     .action(async (options: SearchOptions) => {
+      const { auditSearch } = await import("./audit-search.ts");
       exit(await auditSearch(options, said));
     });
   command("index", "bring the index of the log up to date; a search does so by itself")
     .option("--follow", "stay, and keep it up to date until a signal", false)
     .action(async (options: IndexOptions) => {
+      const { auditIndex } = await import("./audit-search.ts");
       exit(await auditIndex(options, said));
     });
 }
@@ -406,12 +389,14 @@ function addStoreCommands(store: Command, exit: (code: number) => void): void {
   configured(store.command("status"))
     .description("print what the store is and how much it holds")
     .action(async (options: { readonly config: string }) => {
+      const { storeStatus } = await import("./store-status.ts");
       exit(await storeStatus(options.config));
     });
 
   configured(store.command("backup <file>"))
     .description("copy a SQLite store into a new file, while it is in use")
     .action(async (file: string, options: { readonly config: string }) => {
+      const { storeBackup } = await import("./store-backup.ts");
       exit(await storeBackup(options.config, file));
     });
 
@@ -419,18 +404,21 @@ function addStoreCommands(store: Command, exit: (code: number) => void): void {
     .description("put a backup in the place of a SQLite store, under a new epoch")
     .option("--replace", "set aside the store that is there", false)
     .action(async (file: string, options: { config: string; replace: boolean }) => {
+      const { storeRestore } = await import("./store-restore.ts");
       exit(await storeRestore(options.config, file, options));
     });
 
   configured(store.command("new-epoch"))
     .description("say that the store was restored by other means: followers read all of it anew")
     .action(async (options: { readonly config: string }) => {
+      const { storeNewEpoch } = await import("./store-new-epoch.ts");
       exit(await storeNewEpoch(options.config));
     });
 
   configured(store.command("rewrap"))
     .description("seal all secrets anew, under the current key-encryption key")
     .action(async (options: { readonly config: string }) => {
+      const { storeRewrap } = await import("./store-rewrap.ts");
       exit(await storeRewrap(options.config));
     });
 }
@@ -476,6 +464,7 @@ function addRevocationCommands(revocations: Command, exit: Exit): void {
     else command.option("--expires <time>", "when it can be forgotten, such as the token's exp");
     command.option("--unchecked", "even where the configuration has nothing of that name", false);
     command.action(async (options: ConnectOptions & RevokeOptions) => {
+      const { addRevocation } = await import("./revocations.ts");
       exit(await addRevocation(mode, options));
     });
   }
@@ -485,6 +474,7 @@ function addRevocationCommands(revocations: Command, exit: Exit): void {
     .addOption(new Option("--mode <mode>", "only this of the two").choices(["revoke", "block"]))
     .action(
       async (id: string, options: ConnectOptions & { readonly mode?: "revoke" | "block" }) => {
+        const { liftRevocation } = await import("./revocations.ts");
         exit(await liftRevocation(id, options));
       },
     );
@@ -492,6 +482,7 @@ function addRevocationCommands(revocations: Command, exit: Exit): void {
     .description("what is taken away now")
     .option("--json", "one object a line", false)
     .action(async (options: Asking) => {
+      const { listRevocations } = await import("./revocations.ts");
       exit(await listRevocations(options));
     });
 }
@@ -514,39 +505,51 @@ function addWorkloadCommands(workloads: Command, exit: Exit): void {
     .addArgument(name)
     .addOption(kindOption())
     .addOption(methodOption())
-    .action(async (given: string, options: Asking & Parameters<typeof enrolWorkload>[1]) => {
-      exit(await enrolWorkload(given, options, context(options)));
-    });
+    .action(
+      async (
+        given: string,
+        options: Asking & Parameters<typeof workloadsCommands.enrolWorkload>[1],
+      ) => {
+        const { enrolWorkload } = await import("./workloads.ts");
+        exit(await enrolWorkload(given, options, context(options)));
+      },
+    );
   command("list", "the machines that are known")
     .option("--unused <duration>", "only those that were not seen for so long, such as 30d")
     .action(async (options: Asking & { readonly unused?: string }) => {
+      const { listWorkloads } = await import("./workloads.ts");
       exit(await listWorkloads(options, context(options)));
     });
   command("show", "all that is known of one")
     .addArgument(name)
     .action(async (given: string, options: Asking) => {
+      const { showWorkload } = await import("./workloads.ts");
       exit(await showWorkload(given, context(options)));
     });
   command("disable", "from now on nothing of it is accepted")
     .addArgument(name)
     .option("--reason <text>", "for operators")
     .action(async (given: string, options: Asking & { readonly reason?: string }) => {
+      const { disableWorkload } = await import("./workloads.ts");
       exit(await disableWorkload(given, options, context(options)));
     });
   command("enable", "undo that")
     .addArgument(name)
     .action(async (given: string, options: Asking) => {
+      const { enableWorkload } = await import("./workloads.ts");
       exit(await enableWorkload(given, context(options)));
     });
   command("re-enrol", "a new join token: what the machine has ends when it is redeemed")
     .addArgument(name)
     .option("--now", "what it has ends at once", false)
     .action(async (given: string, options: Asking & { readonly now: boolean }) => {
+      const { reenrolWorkload } = await import("./workloads.ts");
       exit(await reenrolWorkload(given, options, context(options)));
     });
   command("remove", "forget it: what it still has names nobody")
     .addArgument(name)
     .action(async (given: string, options: Asking) => {
+      const { removeWorkload } = await import("./workloads.ts");
       exit(await removeWorkload(given, context(options)));
     });
 }
@@ -577,6 +580,7 @@ function addApiKeyCommands(apiKeys: Command, exit: Exit): void {
   several(create, "--attribute <name=value>", "such as tenant=acme");
   several(create, "--service <name>", "only these services; all that take it when left out");
   create.action(async (owner: string, options: Asking & CreateOptions) => {
+    const { createApiKey } = await import("./api-keys.ts");
     exit(await createApiKey(owner, options, context(options)));
   });
   command("list", "the keys that there are, without their texts")
@@ -586,30 +590,40 @@ function addApiKeyCommands(apiKeys: Command, exit: Exit): void {
       "--unused-for <duration>",
       "only those that are good and let nobody in for so long, such as 90d",
     )
-    .action(async (options: Asking & Parameters<typeof listApiKeys>[0]) => {
+    .action(async (options: Asking & Parameters<typeof apiKeysCommands.listApiKeys>[0]) => {
+      const { listApiKeys } = await import("./api-keys.ts");
       exit(await listApiKeys(options, context(options)));
     });
   command("show", "all that is known of one, without its text")
     .addArgument(id)
     .action(async (given: string, options: Asking) => {
+      const { showApiKey } = await import("./api-keys.ts");
       exit(await showApiKey(given, context(options)));
     });
   command("rotate", "a new key that may the same: printed once")
     .addArgument(id)
     .option("--overlap <duration>", "how long the one before is good for; a day when left out")
     .option("--lifetime <duration>", "of the new one; as long as the one before was made for")
-    .action(async (given: string, options: Asking & Parameters<typeof rotateApiKey>[1]) => {
-      exit(await rotateApiKey(given, options, context(options)));
-    });
+    .action(
+      async (
+        given: string,
+        options: Asking & Parameters<typeof apiKeysCommands.rotateApiKey>[1],
+      ) => {
+        const { rotateApiKey } = await import("./api-keys.ts");
+        exit(await rotateApiKey(given, options, context(options)));
+      },
+    );
   command("revoke", "end a key for good, everywhere, at once")
     .addArgument(id)
     .option("--reason <text>", "for operators")
     .action(async (given: string, options: Asking & { readonly reason?: string }) => {
+      const { revokeApiKey } = await import("./api-keys.ts");
       exit(await revokeApiKey(given, options, context(options)));
     });
   command("remove", "forget a key: whoever has it is told that it is not known")
     .addArgument(id)
     .action(async (given: string, options: Asking) => {
+      const { removeApiKey } = await import("./api-keys.ts");
       exit(await removeApiKey(given, context(options)));
     });
 }
@@ -653,43 +667,51 @@ function addClientCommands(clients: Command, exit: Exit): void {
   several(create, "--group <group>", "groups in policies");
   several(create, "--attribute <name=value>", "such as tenant=acme");
   create.action(async (given: string, options: Asking & CreateClientOptions) => {
+    const { createClient } = await import("./clients.ts");
     exit(await createClient(given, options, context(options)));
   });
   command("list", "the clients that there are, declared and registered")
     .option("--unused-for <duration>", "only those that got no key for so long, such as 90d")
-    .action(async (options: Asking & Parameters<typeof listClients>[0]) => {
+    .action(async (options: Asking & Parameters<typeof clientsCommands.listClients>[0]) => {
+      const { listClients } = await import("./clients.ts");
       exit(await listClients(options, context(options)));
     });
   command("show", "all that is known of one")
     .addArgument(id)
     .action(async (given: string, options: Asking) => {
+      const { showClient } = await import("./clients.ts");
       exit(await showClient(given, context(options)));
     });
   proving(command("add-key", "a further way to prove who it is; those that it has stay good"))
     .addArgument(id)
     .action(async (given: string, options: Asking & ProofOptions) => {
+      const { addClientKey } = await import("./clients.ts");
       exit(await addClientKey(given, options, context(options)));
     });
   command("remove-key", "take one of them away")
     .addArgument(id)
     .argument("<key>", "its id, as show prints it")
     .action(async (given: string, key: string, options: Asking) => {
+      const { removeClientKey } = await import("./clients.ts");
       exit(await removeClientKey(given, key, context(options)));
     });
   command("disable", "it gets no key, and those that it has are good for nothing")
     .addArgument(id)
     .option("--reason <text>", "for operators")
     .action(async (given: string, options: Asking & { readonly reason?: string }) => {
+      const { disableClient } = await import("./clients.ts");
       exit(await disableClient(given, options, context(options)));
     });
   command("enable", "it may get keys again; those that it had stay dead")
     .addArgument(id)
     .action(async (given: string, options: Asking) => {
+      const { enableClient } = await import("./clients.ts");
       exit(await enableClient(given, context(options)));
     });
   command("remove", "forget it: what it got until now is dead")
     .addArgument(id)
     .action(async (given: string, options: Asking) => {
+      const { removeClient } = await import("./clients.ts");
       exit(await removeClient(given, context(options)));
     });
 }
@@ -713,6 +735,7 @@ function addIssuedKeyCommands(keys: Command, exit: Exit): void {
     command.option("--unchecked", "even where the configuration has nothing of that name", false);
     command.action(async (options: ConnectOptions & IssuedKeyOptions) => {
       const deps = { stdin: process.stdin, hint, nowMs: Date.now };
+      const { endIssuedKeys } = await import("./issued-keys.ts");
       exit(await endIssuedKeys(mode, options, deps));
     });
   }
@@ -723,6 +746,7 @@ function addKeyCommands(keys: Command, exit: Exit): void {
     .description("keys that are published, without their private halves")
     .option("--json", "for programs", false)
     .action(async (options: Asking) => {
+      const { listKeys } = await import("./keys.ts");
       exit(await listKeys(options));
     });
   asking(keys.command("rotate"))
@@ -731,6 +755,7 @@ function addKeyCommands(keys: Command, exit: Exit): void {
     .option("--emergency", "at once, and nothing that was signed before verifies any more", false)
     .action(
       async (use: KeyUse | "all", options: ConnectOptions & { readonly emergency: boolean }) => {
+        const { rotateKey } = await import("./keys.ts");
         exit(await rotateKey(use, options));
       },
     );
@@ -738,6 +763,7 @@ function addKeyCommands(keys: Command, exit: Exit): void {
     .description("roots that enrolled machines are certified by")
     .option("--json", "for programs", false)
     .action(async (options: Asking) => {
+      const { listRoots } = await import("./keys.ts");
       exit(await listRoots(options));
     });
   asking(keys.command("rotate-root"))
@@ -745,6 +771,7 @@ function addKeyCommands(keys: Command, exit: Exit): void {
     .option("--emergency", "at once and alone: every machine has to enrol anew", false)
     .option("--yes", "with --emergency: do not ask", false)
     .action(async (options: ConnectOptions & { readonly emergency: boolean; yes: boolean }) => {
+      const { rotateRoot } = await import("./keys.ts");
       exit(await rotateRoot(options));
     });
 }

@@ -11,6 +11,7 @@ import { systemClock } from "../platform/clock.ts";
 import { verifyPolicies } from "../policy/compile-policies.ts";
 import { openExplainable } from "../policy/explain/open-explainable.ts";
 import { passed } from "../policy/testing/run-tests.ts";
+import type { TEST_FORMATS } from "./choices.ts";
 import { coveredPercent } from "./testing/coverage-text.ts";
 import { createExplain } from "./testing/explain-lines.ts";
 import { jsonText } from "./testing/json.ts";
@@ -18,8 +19,6 @@ import { junitText } from "./testing/junit.ts";
 import { specText, summary } from "./testing/spec.ts";
 import { tapText } from "./testing/tap.ts";
 import { countsOf, type TestRun } from "./testing/test-run.ts";
-
-export const TEST_FORMATS = ["spec", "tap", "junit", "json"] as const;
 
 export interface TestOptions {
   readonly config: string;

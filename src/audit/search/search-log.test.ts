@@ -193,6 +193,7 @@ test("searchLog() refuses a folder without a log, and one that others can reach"
   const folder = logFolder(context);
   await assert.rejects(search(folder), /holds no audit-/);
   writeSegment(folder, segmentName(0), request(1));
+  await search(folder);
   chmodSync(join(folder, "index"), 0o755);
   await assert.rejects(search(folder), /folder of others/);
   renameSync(join(folder, "index"), join(folder, "other"));
