@@ -350,6 +350,7 @@ function gateRoute(options: RouteOptions, ways: Ways, limits: GateRoute["limits"
     params: pathParams(options.path),
     pathParameters: options.pathParameters === "allow",
     limits,
+    cost: options.cost ?? 1,
     inspect:
       options.inspect === undefined
         ? undefined

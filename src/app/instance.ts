@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import type { Readiness } from "../admin/health.ts";
 import { createAuditLog, type RunningAuditLog } from "../audit/log.ts";
+import type { AuditLog } from "../model/records.ts";
 import { isKeeper } from "../authority/authority-options.ts";
 import type { Config } from "../config/schema.ts";
 import { createTokenEndpoints } from "../authority/token/token-endpoints.ts";
@@ -104,6 +105,7 @@ export async function startInstance(
   });
   const instance = seat.instance === undefined ? {} : { instance: seat.instance };
   const audit = await createAuditLog(config.audit, { ...instruments, ...instance });
+  instruments.quotas.open(config, { book: seat === ALONE });
   const parts = {
     snapshot,
     audit,
@@ -133,6 +135,7 @@ export async function startInstance(
 const FIXED = [
   "admin",
   "audit",
+  "usage",
   "authority",
   "assertions",
   "egress",
@@ -181,11 +184,11 @@ class RunningInstance implements Instance {
   readonly #hurry = Promise.withResolvers<void>();
 
   constructor(parts: Parts) {
-    const { snapshot, audit, instruments, config, written, seat, standing, signing, prepared } =
-      parts;
+    const { snapshot, instruments, config, written, seat, standing, signing, prepared } = parts;
     this.prepared = prepared;
     this.#snapshot = snapshot;
-    this.#audit = audit;
+    this.#audit = parts.audit;
+    const audit = instruments.quotas.watching(parts.audit);
     this.#instruments = instruments;
     this.#config = config;
     this.#written = written;
@@ -200,7 +203,11 @@ class RunningInstance implements Instance {
     const gate = createGate(this.gate);
     this.#egress =
       config.egress &&
-      createRunningEgress(config.egress, config, { ...instruments, gate: this.gate, audit });
+      createRunningEgress(config.egress, config, {
+        ...instruments,
+        gate: this.gate,
+        audit: parts.audit,
+      });
     this.#streams = createStreams({
       ...instruments,
       gate,
@@ -434,13 +441,14 @@ export interface AdjustableGateDeps extends GateDeps {
 /** What a gate of this process decides with. */
 export function createGateDeps(
   config: Config,
-  { audit, revocations }: { readonly audit: RunningAuditLog; readonly revocations: Revocations },
-  { clock, log, metrics, requests }: Instruments,
+  { audit, revocations }: { readonly audit: AuditLog; readonly revocations: Revocations },
+  { clock, log, metrics, requests, quotas }: Instruments,
 ): AdjustableGateDeps {
   return {
     clock,
     log,
     audit,
+    quotas: quotas.meter,
     budget: createFailureBudget(config.limits.failures, { clock, metrics }),
     revocations,
     nextDecisionId: createDecisionIds(clock),

@@ -27,6 +27,7 @@ import type { SharedMemory } from "../model/shared-memory.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createNameResolver } from "../platform/name-resolver.ts";
 import { systemTimers } from "../platform/timers.ts";
+import { Quotas } from "./quotas.ts";
 import { createTraceparents } from "../platform/trace-ids.ts";
 import { IdentityCache } from "../proxy/identity-cache.ts";
 import { createMetrics, type RunningMetrics } from "../telemetry/metrics.ts";
@@ -57,6 +58,8 @@ export interface Instruments {
   /** By which listeners verify callers. */
   readonly trust: TrustDirectory;
   readonly limits: LimitPool;
+  /** Of plans; empty where usage is not counted. */
+  readonly quotas: Quotas;
   /** What this process remembers by itself; a supervisor also for its workers. */
   readonly memory: LocalMemory;
   /** What it holds in common with others: its own memory where it is alone, its supervisor's, or Redis. */
@@ -112,6 +115,7 @@ export function createInstruments(
     apiKeys: createApiKeyDirectory({ metrics }),
     publishedKeys: createKeyDirectory(),
     limits: createLimitPool({ metrics, commonRates: () => common.rates, ...limits }),
+    quotas: new Quotas({ clock, log, metrics }),
     newTraceparent: createTraceparents(),
   };
 }

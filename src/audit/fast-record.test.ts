@@ -44,6 +44,7 @@ const records: fc.Arbitrary<DecisionRecord> = fc
   .record({
     action: maybe(text),
     trace: maybe(fc.constantFrom("0af7651916cd43dd8448eb211c80319c", "f".repeat(32))),
+    usage: maybe(fc.record({ cost: fc.constantFrom(0, 0.5, 1, 12), plan: maybe(text) })),
     principal: maybe(principal),
     workload: maybe(principal),
     device: maybe(principal),

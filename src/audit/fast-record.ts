@@ -92,6 +92,7 @@ export const DECISION: ReadonlySet<string> = new Set([
   "trace",
   "truncated",
   "type",
+  "usage",
   "v",
   "workload",
 ]);
@@ -156,7 +157,8 @@ function hasPlainParts(value: Members): boolean {
     isAbsentOr(value["rpc"], isCall) &&
     (value["body"] === undefined || isMappingOf(value["body"], isBodyValue)) &&
     isAbsentOr(value["peerCertificate"], isCertificate) &&
-    isAbsentOr(value["shadow"], isShadow)
+    isAbsentOr(value["shadow"], isShadow) &&
+    isAbsentOr(value["usage"], isUsage)
   );
 }
 
@@ -164,6 +166,19 @@ const ASKED = new Set(["by", "decisionId"]);
 
 function isAsked(value: Members): boolean {
   return onlyKnown(value, ASKED) && isText(value["by"]) && isText(value["decisionId"]);
+}
+
+const USAGE = new Set(["cost", "plan"]);
+
+function isUsage(value: Members): boolean {
+  value["cost"] ??= 1;
+  const { cost } = value;
+  return (
+    onlyKnown(value, USAGE) &&
+    isNumber(cost) &&
+    (cost as number) >= 0 &&
+    areTextsOrAbsent(value, ["plan"])
+  );
 }
 
 const AUTHN = new Set(["acr", "ageSeconds", "amr", "authenticator", "bound", "kind"]);

@@ -78,6 +78,7 @@ export const K = {
   unbound: literal(',"bound":false,"kind":'),
   upstream: literal(',"upstream":'),
   upstreamMs: literal(',"upstreamMs":'),
+  usage: literal(',"usage":'),
   version: literal(',"v":1}'),
   versionThen: literal(',"v":1,"workload":'),
 } as const;

@@ -148,6 +148,11 @@ const shadowSchema = z.strictObject({
   ]),
 });
 
+const usageSchema = z.strictObject({
+  cost: z.number().min(0).default(1),
+  plan: text.optional(),
+});
+
 /** A decision as it is read back. What was left out because it was empty is empty again. */
 export const decisionSchema = z.strictObject({
   action: text.optional(),
@@ -194,6 +199,7 @@ export const decisionSchema = z.strictObject({
     .optional(),
   truncated: truncatedSchema.default({}),
   type: z.literal("decision"),
+  usage: usageSchema.optional(),
   v: version,
   workload: principalSchema.optional(),
 });

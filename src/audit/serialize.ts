@@ -16,7 +16,12 @@ import type { Actor } from "../model/facts.ts";
 import type { PeerCertificate } from "../model/peer-tls.ts";
 import type { Authn, InputRead, ShadowDecision } from "../model/policy.ts";
 import type { Principal } from "../model/principal.ts";
-import type { CompletionRecord, DecisionRecord, RecordedCredential } from "../model/records.ts";
+import type {
+  CompletionRecord,
+  DecisionRecord,
+  RecordedCredential,
+  RecordedUsage,
+} from "../model/records.ts";
 import { Recurring } from "../model/recurring.ts";
 import { Cuts, type CutField } from "./cuts.ts";
 import { KnownTexts } from "./known-texts.ts";
@@ -98,6 +103,7 @@ export class Serializer {
   readonly #routes = new KnownTexts(K.route);
   readonly #services = new KnownTexts(K.service);
   readonly #upstreams = new KnownTexts(K.upstream);
+  readonly #usages = new Recurring<RecordedUsage, Literal>();
 
   constructor(deps: SerializerDeps) {
     this.#deps = deps;
@@ -248,6 +254,10 @@ export class Serializer {
     if (record.trace !== undefined) lines.raw(K.trace).quoted(record.trace);
     this.#cuts.write(lines);
     lines.raw(K.decisionType);
+    if (record.usage !== undefined) {
+      lines.raw(K.usage);
+      writeRecurring(lines, record.usage, this.#usages, writeUsage);
+    }
     if (record.workload === undefined) {
       lines.raw(K.version);
       return;
@@ -462,6 +472,13 @@ function writeFigures(lines: Lines, figures: Readonly<Record<string, number | st
     if (typeof value === "number") lines.number(value);
     else lines.quoted(value);
   }
+  lines.raw(K.close);
+}
+
+function writeUsage(lines: Lines, { cost, plan }: RecordedUsage): void {
+  lines.raw(K.open);
+  if (cost !== 1) lines.text('"cost":').number(cost);
+  if (plan !== undefined) lines.text(cost === 1 ? '"plan":' : ',"plan":').quoted(plan);
   lines.raw(K.close);
 }
 

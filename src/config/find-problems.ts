@@ -34,6 +34,7 @@ import { checkStore, checkStoreWarnings } from "./check-store.ts";
 import { checkTemplates } from "./check-templates.ts";
 import { checkTlsFiles, checkTlsWarnings } from "./check-tls.ts";
 import { checkTokens, checkTokensWarnings } from "./check-tokens.ts";
+import { checkUsage, checkUsageWarnings } from "./check-usage.ts";
 import { checkWorkloadApi, checkWorkloadApiWarnings } from "./check-workload-api.ts";
 import type { Draft } from "./draft.ts";
 import type { Expansion } from "./expand.ts";
@@ -72,6 +73,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkTokens(draft),
     ...checkServices(draft),
     ...checkLimits(draft),
+    ...checkUsage(draft),
     ...checkAuthenticators(draft),
     ...(ownOnly ? [] : checkSessions(draft)),
     ...checkApiKeys(draft),
@@ -115,5 +117,6 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkSinksWarnings(draft),
     ...checkWorkloadApiWarnings(draft, subject),
     ...checkEgressWarnings(draft, folder),
+    ...checkUsageWarnings(draft),
   ];
 }

@@ -47,6 +47,9 @@ export function resolveOwnPaths<T extends OwnConfig | Config>(config: T, folder:
     ...(config.shared === undefined ? {} : { shared: resolveShared(config.shared, folder) }),
     supervisor: { ...config.supervisor, folder: resolve(folder, config.supervisor.folder) },
     audit: resolveAudit(config.audit, folder),
+    ...(config.usage?.path === undefined
+      ? {}
+      : { usage: { ...config.usage, path: resolve(folder, config.usage.path) } }),
   };
 }
 

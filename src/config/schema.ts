@@ -22,6 +22,7 @@ import { assertionsSchema } from "../keys/assertion-key-options.ts";
 import { workloadApiSchema } from "../identity/spiffe/workload-api-options.ts";
 import { failureBudgetSchema } from "../limits/failure-budget.ts";
 import { sharedRateSchema } from "../limits/limit-options.ts";
+import { usageSchema } from "../limits/usage/usage-options.ts";
 import { sharedSchema } from "../memory/shared-options.ts";
 import { attributesSchema, nameSchema } from "../model/options.ts";
 import { acceptSchema } from "../policy/findings/acceptance.ts";
@@ -101,6 +102,7 @@ export const configSchema = z.strictObject({
   assertions: assertionsSchema.optional(),
   egress: egressSchema.optional(),
   audit: auditSchema.describe("The record of every decision."),
+  usage: usageSchema.optional(),
   reload: reloadSchema.prefault({}).describe("When the configuration is read again."),
   workers: workersSchema,
   supervisor: supervisorSchema.prefault({}).describe("Where workers find their supervisor."),

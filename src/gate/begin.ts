@@ -30,6 +30,7 @@ export function begin(input: GateInput, snapshot: GateSnapshot, deps: GateDeps):
     principal: undefined,
     authn: undefined,
     credentials: NO_CREDENTIALS,
+    usage: undefined,
     inspected: undefined,
     held: undefined,
     policy: undefined,

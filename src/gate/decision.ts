@@ -17,7 +17,7 @@ import type { Authn, PolicyDecision, ShadowDecision, StepUp } from "../model/pol
 import type { Principal } from "../model/principal.ts";
 import type { Reason } from "../model/reason.ts";
 import type { RecordedKey } from "../model/issued-keys.ts";
-import type { RecordedCredential, RecordedIssue, Taken } from "../model/records.ts";
+import type { RecordedCredential, RecordedIssue, RecordedUsage, Taken } from "../model/records.ts";
 import type { Inspected } from "./inspection.ts";
 import type { Misfit } from "./operations/operation-checks.ts";
 import type { GateOperation } from "./operations/operation-router.ts";
@@ -79,6 +79,8 @@ export interface Deciding {
   principal: Principal | undefined;
   authn: Authn | undefined;
   credentials: readonly RecordedCredential[];
+  /** What the request counts for; undefined where nobody counts, and until it is permitted. */
+  usage: RecordedUsage | undefined;
   /** What the route reads of the body; undefined where it reads nothing or there is none. */
   inspected: Inspected | undefined;
   /** The body that it was read from. */

@@ -46,6 +46,7 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
     rpc: deciding.inspected?.rpc,
     issue: own?.issue,
     key: own?.key,
+    usage: deciding.usage,
     bundle: deciding.snapshot.policies.hash,
   });
 }

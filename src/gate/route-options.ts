@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { routeConcurrencySchema, routeRatesSchema } from "../limits/limit-options.ts";
+import { costSchema } from "../limits/usage/usage-options.ts";
 import { attributesSchema, byteSize, duration, nameSchema } from "../model/options.ts";
 import { METHODS } from "../model/vocabulary.ts";
 import { acceptSchema } from "../policy/findings/acceptance.ts";
@@ -203,6 +204,7 @@ export const routeSchema = z
     concurrency: routeConcurrencySchema
       .optional()
       .describe("How many requests may be in flight at once: one limit or a list of up to 8."),
+    cost: costSchema,
     attributes: attributesSchema
       .prefault({})
       .describe(

@@ -52,6 +52,8 @@ export interface GateRoute {
   readonly websocket?: boolean | undefined;
   /** Rates and concurrency; undefined where the route has none. */
   readonly limits?: RouteLimits | undefined;
+  /** Cost units of a request; undefined where requests count for nobody's usage. */
+  readonly cost?: number | undefined;
   /** What policies see of its bodies; undefined: nothing, and none is read before it is forwarded. */
   readonly inspect?: Inspection | undefined;
 }

@@ -1,4 +1,5 @@
 /** What every step of the decision has in common: what it is given and what it answers. */
+import type { QuotaMeter } from "../limits/usage/quota-meter.ts";
 import type { Clock, Log } from "../model/ports.ts";
 import type { ShadowOutcome } from "../model/policy.ts";
 import type { Reason } from "../model/reason.ts";
@@ -17,6 +18,8 @@ export interface GateDeps {
   readonly log: Log;
   readonly audit: AuditLog;
   readonly budget: FailureBudget;
+  /** Quotas of plans; undefined where usage is not counted. */
+  readonly quotas?: QuotaMeter | undefined;
   /** What access was taken away; `NO_REVOCATIONS` where there is no authority to hear it from. */
   readonly revocations: Revocations;
   readonly nextDecisionId: () => string;

@@ -53,7 +53,12 @@ export interface BoundConcurrency {
 /** What the limits of a route said about one request. */
 export interface Admission {
   /** Undefined: it is let through. */
-  readonly reason: "rate-limited" | "too-many-concurrent" | "memory-unavailable" | undefined;
+  readonly reason:
+    | "rate-limited"
+    | "too-many-concurrent"
+    | "quota-exceeded"
+    | "memory-unavailable"
+    | undefined;
   /** Name of the limit that refused. */
   readonly limit: string | undefined;
   /** For `retry-after`; 0 where it is let through. */

@@ -655,6 +655,14 @@ export const REASONS = {
     meaning:
       "A rate limit of the route is reached, or more logins were begun from one address than one may begin; the detail names it. `retry-after` says when to ask again. What a policy denies never counts against it.",
   },
+  "quota-exceeded": {
+    status: 429,
+    grpc: "RESOURCE_EXHAUSTED",
+    title: "The quota of the plan is used up",
+    fault: "caller",
+    meaning:
+      "The principal has used up the quota of its plan (`usage.plans`) in this hour, day or month; the detail says which part of it. `retry-after` says when the next period begins. What is refused so counts for nothing.",
+  },
   "too-many-concurrent": {
     status: 429,
     grpc: "RESOURCE_EXHAUSTED",

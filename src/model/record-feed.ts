@@ -100,6 +100,8 @@ export interface DecisionLine {
   readonly stream?: string;
   /** ISO 8601, UTC, milliseconds. */
   readonly time: string;
+  /** What it counts for; `cost` left out is 1, `plan` none. */
+  readonly usage?: { readonly cost?: number; readonly plan?: string };
   /** W3C trace id, 32 hexadecimal digits, where the request is part of a trace. */
   readonly trace?: string;
 }

@@ -36,6 +36,14 @@ export interface RecordedIssue extends Omit<PolicyIssue, "service"> {
   readonly questions: number;
 }
 
+/** One value for all requests of one plan and cost. */
+export interface RecordedUsage {
+  /** Cost units of the request; 1 is left out of the record. */
+  readonly cost: number;
+  /** The principal's plan; undefined: it has none. */
+  readonly plan: string | undefined;
+}
+
 /** Written for every decision, permitted or denied. */
 export interface DecisionRecord {
   /** Milliseconds since the epoch. */
@@ -103,6 +111,8 @@ export interface DecisionRecord {
   readonly trace?: string | undefined;
   /** What a candidate set of policies would have done, where it is something else. */
   readonly shadow?: ShadowDecision | undefined;
+  /** What it counts for; undefined where nobody counts. */
+  readonly usage?: RecordedUsage | undefined;
   /** Hash of the snapshot's policies. */
   readonly bundle: string;
 }

@@ -6,13 +6,14 @@ import { hostname } from "node:os";
 import { openSinks, type SinksDeps } from "../../audit/sinks/sinks.ts";
 import { createSealer } from "../../audit/tree/sealer.ts";
 import type { Config } from "../../config/schema.ts";
+import { createUsageConsumer } from "../../limits/usage/usage-consumer.ts";
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
 import { productVersion } from "../../platform/version.ts";
 
 /** Of the configuration, what the thread is started with. */
-export type KeepingConfig = Pick<Config, "audit">;
+export type KeepingConfig = Pick<Config, "audit" | "usage">;
 
 export interface KeepingDeps {
   readonly clock: Clock;
@@ -28,10 +29,11 @@ export async function createConsumers(
   config: KeepingConfig,
   deps: KeepingDeps,
 ): Promise<readonly RecordConsumer[]> {
-  const { audit } = config;
+  const { audit, usage } = config;
   const { path, checkpoints, sinks } = audit;
   return [
     await createSealer({ ...checkpoints, path }, deps),
+    ...(usage === undefined ? [] : [createUsageConsumer(usage, path, deps)]),
     ...(sinks.length > 0 ? [await openSinks(audit, sinksDeps(deps))] : []),
   ];
 }

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import type { Problem } from "../../model/errors.ts";
 import type { ApiKeyUse } from "../../model/api-keys.ts";
 import type { FeedChange, FeedPosition } from "../../model/feed.ts";
+import { isQuotaStep, type QuotaStep } from "../../model/quota-steps.ts";
 import type { RateVerdict } from "../../model/ports.ts";
 import type { RatePolicy } from "../../model/rate.ts";
 import type { HandedKey } from "../assertion-signing.ts";
@@ -26,7 +27,7 @@ const LIMITS = {
 } as const;
 
 /** Workers of another version or runtime are not taken over but replaced. */
-export const PROTOCOL = `3 ${process.versions["bun"] === undefined ? "node" : "bun"}`;
+export const PROTOCOL = `4 ${process.versions["bun"] === undefined ? "node" : "bun"}`;
 
 export interface Bound {
   readonly name: string;
@@ -66,6 +67,8 @@ export type FromWorker =
       readonly key: string;
       readonly cost: number;
     }
+  /** What it let through that counts against quotas. */
+  | { readonly type: "quotas"; readonly steps: readonly QuotaStep[] }
   /** Which API keys were used there lately. */
   | { readonly type: "used"; readonly uses: readonly ApiKeyUse[] }
   | ({ readonly type: "remember"; readonly seq: number } & MemoryRequest)
@@ -118,6 +121,8 @@ export type ToWorker =
     }
   | ({ readonly type: "remembered"; readonly seq: number } & MemoryAnswer)
   | ({ readonly type: "issued"; readonly seq: number } & IssuingAnswer)
+  /** What others let through that counts against quotas; with `reset`, all that was let through. */
+  | { readonly type: "quotas"; readonly steps: readonly QuotaStep[]; readonly reset: boolean }
   | { readonly type: "drain"; readonly atOnce: boolean };
 
 export interface Message {
@@ -153,6 +158,8 @@ export function isFromWorker(message: Message): message is FromWorker {
       return isWhole(of["seq"], 1) && isCounted(of) && isPolicy(of["policy"]);
     case "give-back":
       return isCounted(of);
+    case "quotas":
+      return Array.isArray(of["steps"]) && of["steps"].every(isQuotaStep);
     case "used":
       return Array.isArray(of["uses"]) && of["uses"].every(isUse);
     case "remember":

@@ -26,6 +26,7 @@ import { answerIssuing } from "./issuing.ts";
 import { answerFrom } from "./memory.ts";
 import { type Bound, type Channel, isFromWorker, openChannel, PROTOCOL } from "./protocol.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
+import { shareQuotas, tellQuotas } from "./quotas.ts";
 import { openRunFolder, type RunFolder } from "./run-folder.ts";
 import { Slot } from "./slot.ts";
 import { encodePrepared } from "./transfer.ts";
@@ -134,6 +135,7 @@ class Supervisor implements Sallyport {
     const backing = this.#around.backed?.backing;
     warnOf(this.#prepared, this.#log);
     this.#signing?.serves(config);
+    this.#instruments.quotas.open(config, { book: true });
     this.#slots = Array.from({ length: workers }, (_, index) => this.#slot(index + 1));
     this.#folder = await openRunFolder(config.supervisor.folder, (socket) => this.#greet(socket));
     if (this.#folder.abandoned) {
@@ -255,6 +257,7 @@ class Supervisor implements Sallyport {
 
   /** Before its configuration: a worker must know what is revoked when it accepts its first request. */
   #pass(slot: Slot): void {
+    tellQuotas(slot, this.#instruments.quotas, this.#instruments.clock.now());
     if (this.#signing?.local !== undefined) slot.sign(this.#signing.issuer, this.#signing.local);
     const backing = this.#around.backed?.backing;
     if (backing === undefined) return;
@@ -315,6 +318,9 @@ class Supervisor implements Sallyport {
       this.#issue(message, channel);
     } else if (message.type === "client-used") {
       this.#around.backed?.backing.issuing?.used(message.id, message.atMs);
+    } else if (message.type === "quotas") {
+      const { quotas } = this.#instruments;
+      shareQuotas(slot, message.steps, { slots: this.#slots, quotas });
     } else if (message.type === "used") {
       this.#around.backed?.backing.used(message.uses);
     } else if (message.type === "give-back") {

@@ -25,6 +25,7 @@ import {
   supervisedMemory,
 } from "./memory.ts";
 import { type Channel, type FromWorker, openChannel, PROTOCOL, type ToWorker } from "./protocol.ts";
+import { LIMITS as QUOTA_LIMITS, pages } from "./quotas.ts";
 import { PreparedReader } from "./transfer.ts";
 
 const LIMITS = {
@@ -216,6 +217,9 @@ class Worker implements LeaseSource, MemorySource, IssuingSource {
       case "current":
         this.#standing?.current(message.at, message.asOfMs);
         break;
+      case "quotas":
+        this.#instruments.quotas.merge(message.steps, message.reset);
+        break;
       case "report":
         this.#report(message.seq);
         break;
@@ -277,6 +281,9 @@ class Worker implements LeaseSource, MemorySource, IssuingSource {
           issuing: this.#issuing,
         };
         this.#instance = await startInstance(prepared, this.#instruments, place);
+        if ((this.#instruments.quotas.meter?.periods.length ?? 0) > 0) {
+          setInterval(() => this.#tellQuotas(), QUOTA_LIMITS.reportMs).unref();
+        }
       } else {
         await this.#instance.reload(prepared, seat);
       }
@@ -289,6 +296,15 @@ class Worker implements LeaseSource, MemorySource, IssuingSource {
     }
   }
 
+  /** While nobody hears it, it goes on counting by itself; the next supervisor has read the log. */
+  #tellQuotas(): void {
+    const { meter } = this.#instruments.quotas;
+    if (meter === undefined || !this.connected) return;
+    for (const steps of pages(meter.drain())) {
+      if (steps.length > 0) this.#send({ type: "quotas", steps });
+    }
+  }
+
   #report(seq: number): void {
     const { ready, checks } = this.#instance?.readiness() ?? { ready: false, checks: {} };
     const families = this.#instruments.metrics.families();
@@ -298,6 +314,7 @@ class Worker implements LeaseSource, MemorySource, IssuingSource {
   async #end(): Promise<void> {
     await this.#instance?.close();
     this.#standing?.close();
+    this.#tellQuotas();
     // What was counted until the end, so that the sum does not lose it.
     this.#report(0);
     this.#channel?.end();

@@ -1,0 +1,76 @@
+/**
+ * The quotas of this process: opened from the book of usage where it is alone or supervises others, told
+ * by its supervisor where it is one of several workers.
+ */
+import { existsSync } from "node:fs";
+import { periodSteps } from "../limits/usage/period-steps.ts";
+import { QuotaMeter } from "../limits/usage/quota-meter.ts";
+import { readUsage, usageFile } from "../limits/usage/usage-database.ts";
+import type { Config } from "../config/schema.ts";
+import type { Clock, Log, Metrics } from "../model/ports.ts";
+import type { QuotaStep } from "../model/quota-steps.ts";
+import type { AuditLog, CompletionRecord } from "../model/records.ts";
+
+export interface QuotasDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** Lives as long as its process; there is a meter once a configuration with `usage` is there. */
+export class Quotas {
+  readonly #deps: QuotasDeps;
+  meter: QuotaMeter | undefined;
+  /** What was told before there was one. */
+  #early: QuotaStep[] = [];
+
+  constructor(deps: QuotasDeps) {
+    this.#deps = deps;
+  }
+
+  /** `book`: begins with what was used before, as the book has it. Throws SallyportError where that cannot be read. */
+  open({ usage, audit }: Config, { book }: { readonly book: boolean }): void {
+    if (usage === undefined || this.meter !== undefined) return;
+    this.meter = new QuotaMeter(usage, this.#deps);
+    const now = this.#deps.clock.now();
+    const file = usageFile(usage, audit.path);
+    if (book && this.meter.periods.length > 0 && existsSync(file)) {
+      const database = readUsage(file);
+      try {
+        this.meter.merge(periodSteps(database, this.meter.periods, now), now);
+      } finally {
+        database.close();
+      }
+    }
+    this.meter.merge(this.#early, now);
+    this.#early = [];
+  }
+
+  /** What was let through elsewhere; with `reset`, all that was. */
+  merge(steps: readonly QuotaStep[], reset: boolean): void {
+    if (this.meter === undefined) {
+      if (reset) this.#early = [];
+      this.#early.push(...steps);
+      return;
+    }
+    if (reset) this.meter.clear();
+    this.meter.merge(steps, this.#deps.clock.now());
+  }
+
+  /** The log, whose completions say how many bytes went by. */
+  watching(audit: AuditLog): AuditLog {
+    const { meter } = this;
+    if (meter?.countsBytes !== true) return audit;
+    const { clock } = this.#deps;
+    return {
+      writable: () => audit.writable(),
+      decision: (record) => audit.decision(record),
+      durable: (atLeast) => audit.durable(atLeast),
+      completion(record: CompletionRecord): void {
+        audit.completion(record);
+        const bytes = record.requestBytes + record.responseBytes;
+        meter.ended(record.decisionId, bytes, clock.now());
+      },
+    };
+  }
+}

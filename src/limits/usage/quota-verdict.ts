@@ -1,0 +1,83 @@
+/**
+ * Whether one more request fits into a quota, and the fields of the answer that say so
+ * (draft-ietf-httpapi-ratelimit-headers, as for rates).
+ */
+import { rateItem, ratePolicyItem, seconds } from "../limit-fields.ts";
+import type { Admission } from "../route-limits.ts";
+import type { Tally, Use } from "./tally.ts";
+import type { QuotaOptions } from "./usage-options.ts";
+import { COST_SCALE } from "./usage-lines.ts";
+
+export interface QuotaVerdict {
+  /** What is used up. Undefined: it fits. */
+  readonly refused: QuotaPart | undefined;
+  readonly policy: string;
+  readonly left: string;
+  /** Until the period ends; at least 1. */
+  readonly retryAfterSeconds: number;
+}
+
+export type QuotaPart = "requests" | "bytes" | "cost";
+
+/** Names of the parts in the fields. */
+const NAMES = { requests: "quota", bytes: "quota-bytes", cost: "quota-cost" } as const;
+const PARTS = ["requests", "bytes", "cost"] as const;
+
+/** `cost`: of the request, in thousandths. */
+export function quotaVerdict(
+  quota: QuotaOptions,
+  tally: Tally,
+  { cost, nowMs }: { readonly cost: number; readonly nowMs: number },
+): QuotaVerdict {
+  const refused = PARTS.find((part) => !fits(quota, tally, { part, cost }));
+  const after: Use = refused === undefined ? withRequest(tally, cost) : tally;
+  const windowMs = tally.end - tally.start;
+  const endsInMs = Math.max(0, tally.end - nowMs);
+  const policy: string[] = [];
+  const left: string[] = [];
+  for (const part of PARTS) {
+    const most = quota[part];
+    if (most === undefined) continue;
+    policy.push(ratePolicyItem(NAMES[part], most, windowMs));
+    const used = part === "cost" ? after.cost / COST_SCALE : after[part];
+    left.push(rateItem(NAMES[part], Math.max(0, Math.floor(most - used)), endsInMs));
+  }
+  const retryAfterSeconds = Math.max(1, seconds(endsInMs));
+  return { refused, policy: policy.join(", "), left: left.join(", "), retryAfterSeconds };
+}
+
+/** With what the limits of the route said; undefined where it has none. */
+export function withQuota(admission: Admission | undefined, verdict: QuotaVerdict): Admission {
+  const { refused, policy, left } = verdict;
+  if (admission !== undefined) {
+    const [, policies = "", , items] = admission.fields;
+    const fields = ["ratelimit-policy", `${policies}, ${policy}`];
+    fields.push("ratelimit", items === undefined ? left : `${items}, ${left}`);
+    return { ...admission, fields };
+  }
+  return {
+    reason: refused === undefined ? undefined : "quota-exceeded",
+    limit: refused === undefined ? undefined : NAMES[refused],
+    retryAfterSeconds: refused === undefined ? 0 : verdict.retryAfterSeconds,
+    fields: ["ratelimit-policy", policy, "ratelimit", left],
+    release: () => undefined,
+  };
+}
+
+/** Bytes are known when a request has ended, so it is let through while any are left. */
+function fits(
+  quota: QuotaOptions,
+  used: Use,
+  { part, cost }: { readonly part: QuotaPart; readonly cost: number },
+): boolean {
+  const most = quota[part];
+  if (most === undefined) return true;
+  if (part === "requests") return used.requests + 1 <= most;
+  if (part === "bytes") return used.bytes < most;
+  // What costs nothing is let through, however much is used.
+  return cost === 0 || used.cost + cost <= most * COST_SCALE;
+}
+
+function withRequest({ requests, bytes, cost }: Use, more: number): Use {
+  return { requests: requests + 1, bytes, cost: cost + more };
+}

@@ -1,0 +1,21 @@
+/** What processes tell each other of quotas. */
+
+/** Principal, period, its beginning (milliseconds since the epoch), requests, bytes, cost in thousandths. */
+export type QuotaStep = readonly [
+  principal: string,
+  period: "hour" | "day" | "month",
+  start: number,
+  requests: number,
+  bytes: number,
+  cost: number,
+];
+
+const PERIODS: ReadonlySet<unknown> = new Set(["hour", "day", "month"]);
+
+export function isQuotaStep(value: unknown): value is QuotaStep {
+  if (!Array.isArray(value) || value.length !== 6) return false;
+  const [principal, period, ...numbers] = value as unknown[];
+  return (
+    typeof principal === "string" && PERIODS.has(period) && numbers.every(Number.isSafeInteger)
+  );
+}
