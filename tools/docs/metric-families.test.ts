@@ -26,6 +26,11 @@ const each = (name: string, help: string, read: () => number): void =>
   });
 each("sallyport_i", "I.", ({ x }) => x);
 other("sallyport_j", "No metric.");
+const told = (what: string, help: string) => deps.metrics.counter(\`sallyport_k_\${what}\`, help, ["sink"]);
+told(
+  "lost",
+  "K.",
+);
 metrics.histogram("sallyport_h_seconds", "H.", { buckets: [1, 2] });
 `;
   const found = familiesOf(source, "a.ts").map(
@@ -40,6 +45,7 @@ metrics.histogram("sallyport_h_seconds", "H.", { buckets: [1, 2] });
     "sallyport_f gauge x F.",
     "sallyport_g_info gauge hash G.",
     "sallyport_i gauge witness I.",
+    "sallyport_k_lost_total counter sink K.",
     "sallyport_h_seconds histogram  H.",
   ]);
 });

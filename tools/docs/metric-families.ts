@@ -38,9 +38,30 @@ export function metricFamilies(): readonly DescribedFamily[] {
 }
 
 export function familiesOf(source: string, file: string): readonly DescribedFamily[] {
+  return familiesIn(spelledOut(source), file);
+}
+
+/** `metrics.counter(\`sallyport_x_${name}\`, …)` in a local function: its calls, with the whole name. */
+const PREFIX = /\bmetrics\s*\.\w+\(\s*`((?:sallyport|process)_\w+)\$\{(\w+)\}`/g;
+
+function spelledOut(source: string): string {
+  let text = source;
+  for (const { 1: prefix = "", 2: parameter = "", index } of source.matchAll(PREFIX)) {
+    const before = source.slice(0, index);
+    const local = [...before.matchAll(/(?:const|function) (\w+)[^\n]*?\((\w+)/g)].findLast(
+      (found) => found[2] === parameter,
+    )?.[1];
+    if (local === undefined) throw new Error(`${prefix}: names are put together in no function`);
+    text = text.replaceAll(new RegExp(`\\b${local}\\(\\s*"(?!${prefix})`, "g"), `$&${prefix}`);
+  }
+  return text;
+}
+
+function familiesIn(source: string, file: string): readonly DescribedFamily[] {
   return [...source.matchAll(CALL)].flatMap((match) => {
     const [, called = "", name = ""] = match;
-    const local = VERBS.has(called) ? undefined : definitionOf(called, source);
+    const isMethod = source.charAt(match.index - 1) === ".";
+    const local = isMethod ? undefined : definitionOf(called, source);
     const verb = local === undefined ? called : (/metrics\s*\.(\w+)\(/.exec(local)?.[1] ?? "");
     // Something else that is called by such a name.
     if (!VERBS.has(verb)) return [];
@@ -97,7 +118,10 @@ function texts(source: string): readonly string[] {
 /** A list of labels as it stands in the call, or the constant of the file that the call names. */
 function labelsOf(call: string, source: string): readonly string[] {
   const written =
-    /labels:\s*\[([^\]]*)\]/.exec(call) ?? /^,\s*"(?:[^"\\]|\\.)*",\s*\[([^\]]*)\]/.exec(call);
+    /labels:\s*\[([^\]]*)\]/.exec(call) ??
+    /^,\s*"(?:[^"\\]|\\.)*",\s*\[([^\]]*)\]/.exec(call) ??
+    // In a local function: what it is given goes on as name and help.
+    /metrics\s*\.\w+\([^()]*,\s*\w+,\s*\[([^\]]*)\]/.exec(call);
   if (written !== null) return texts(written[1] ?? "");
   const named = /^,\s*"(?:[^"\\]|\\.)*",\s*([A-Za-z]+),?\s*$/.exec(call)?.[1];
   const constant = named ?? (/\blabels\b\s*[,}]/.test(call) ? "labels" : undefined);
