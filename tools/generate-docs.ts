@@ -1,13 +1,15 @@
 /**
  * `npm run docs`: writes what the documentation says about the source from the source itself:
  * docs/configuration.md, docs/errors.md, docs/metrics.md, docs/openapi.json, docs/sallyport.schema.json and the tables
- * in docs/admin-api.md and docs/findings.md; and the client of the admin API, src/cli/admin-client.ts. With `--check` it
+ * in docs/admin-api.md, docs/findings.md and docs/operations.md; rules and dashboards in deploy/; and the client of the admin API, src/cli/admin-client.ts. With `--check` it
  * writes nothing and fails where a file differs.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { adminOpenApi } from "../src/admin/operations.ts";
+import { rulesFile } from "./deploy/rules-file.ts";
+import { withAlerts } from "./docs/alert-runbook.ts";
 import { configurationReference } from "./docs/configuration-reference.ts";
 import { editorSchema } from "./docs/editor-schema.ts";
 import { errorCatalogue } from "./docs/error-catalogue.ts";
@@ -31,6 +33,7 @@ function generateSources(root: string): ReadonlyMap<string, string> {
 /** File under `docs/` → text. */
 export function generateDocs(): ReadonlyMap<string, string> {
   const adminPage = readFileSync(new URL("../docs/admin-api.md", import.meta.url), "utf8");
+  const operationsPage = readFileSync(new URL("../docs/operations.md", import.meta.url), "utf8");
   const findingsPage = readFileSync(new URL("../docs/findings.md", import.meta.url), "utf8");
   return new Map([
     ["admin-api.md", withOperations(adminPage, adminOpenApi())],
@@ -38,9 +41,15 @@ export function generateDocs(): ReadonlyMap<string, string> {
     ["errors.md", errorCatalogue()],
     ["findings.md", withFindings(findingsPage)],
     ["metrics.md", metricCatalogue()],
+    ["operations.md", withAlerts(operationsPage)],
     ["openapi.json", `${JSON.stringify(adminOpenApi(), null, 2)}\n`],
     ["sallyport.schema.json", `${JSON.stringify(editorSchema(), null, 2)}\n`],
   ]);
+}
+
+/** File under `deploy/` → text. */
+export function generateDeploy(): ReadonlyMap<string, string> {
+  return new Map([["prometheus/rules.yaml", rulesFile()]]);
 }
 
 if (import.meta.main) {
@@ -48,7 +57,8 @@ if (import.meta.main) {
   const checking = process.argv.includes("--check");
   mkdirSync(`${root}docs`, { recursive: true });
   const docs = [...generateDocs()].map(([name, text]) => [`docs/${name}`, text] as const);
-  for (const [path, text] of [...docs, ...generateSources(root)]) {
+  const deploy = [...generateDeploy()].map(([name, text]) => [`deploy/${name}`, text] as const);
+  for (const [path, text] of [...docs, ...deploy, ...generateSources(root)]) {
     if (!checking) {
       writeFileSync(root + path, text);
     } else if (read(root + path) !== text) {
