@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { spawn } from "node:child_process";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -72,6 +72,51 @@ test("audit index --follow takes in what is written, until a signal", async (con
     return (await search(log, { id: [idOf(9)] })).built.records === 0;
   });
   child.kill("SIGTERM");
+  const [code] = (await once(child, "exit")) as [number];
+  assert.equal(code, 0);
+});
+
+test("audit tail prints the end, follows until a signal, and audit export says how many", async (context) => {
+  const folder = ground(context, DECISIONS);
+  const last = runIn(
+    folder,
+    "audit",
+    "tail",
+    "--audit",
+    "log",
+    "--limit",
+    "1",
+    "--decision",
+    "deny",
+  );
+  assert.match(last.stdout, /^\S+ {2}deny {2}missing-credential {2}- {2}billing {2}[^\n]+\n$/);
+  const file = join(folder, "all.csv");
+  const written = runIn(
+    folder,
+    "audit",
+    "export",
+    "--audit",
+    "log",
+    "--format",
+    "csv",
+    "--output",
+    file,
+  );
+  assert.equal(written.stderr, "6 records of 2 files exported\n");
+  assert.equal(readFileSync(file, "utf8").split("\r\n").length, 8);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+
+  const main = fileURLToPath(new URL("main.ts", import.meta.url));
+  const words = [main, "audit", "tail", "--audit", "log", "--follow", "--format", "jsonl"];
+  const child = spawn(process.execPath, words, { cwd: folder });
+  context.after(() => child.kill("SIGKILL"));
+  let said = "";
+  child.stdout.on("data", (more: Buffer) => (said += more.toString("utf8")));
+  await until("the end of the log", () => said.split("\n").length === 7);
+  // Of a worker that has begun meanwhile.
+  appendFileSync(join(folder, "log", "audit-20261126T040506.123Z-2.jsonl"), linesOf(request(9)));
+  await until("what was written", () => said.split("\n").length === 9);
+  child.kill("SIGINT");
   const [code] = (await once(child, "exit")) as [number];
   assert.equal(code, 0);
 });

@@ -16,9 +16,10 @@ export function firstSignal(): Promise<string> {
   });
 }
 
-/** Aborted by the first SIGTERM or SIGINT from now on. */
+/** Aborted by the first SIGTERM or SIGINT from now on, or when nobody reads our output any more. */
 export function endingSignal(): AbortSignal {
   const controller = new AbortController();
   void firstSignal().then((signal) => controller.abort(signal));
+  process.stdout.once("error", () => controller.abort());
   return controller.signal;
 }

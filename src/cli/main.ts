@@ -17,6 +17,8 @@ import type { ClientsContext, CreateClientOptions } from "./clients.ts";
 import type { ProofOptions } from "./client-proof.ts";
 import type { IssuedKeyOptions } from "./issued-keys.ts";
 import type { IndexOptions, SearchOptions } from "./audit-search.ts";
+import type { AuditExportOptions } from "./audit-export.ts";
+import type { TailOptions } from "./audit-tail.ts";
 import type { CheckOptions } from "./check.ts";
 import { withDashedOperands } from "./dashed-operands.ts";
 import { drain } from "./drain.ts";
@@ -359,6 +361,21 @@ function addAuditCommands(audit: Command, exit: Exit): void {
     .action(async (options: SearchOptions) => {
       const { auditSearch } = await import("./audit-search.ts");
       exit(await auditSearch(options, said));
+    });
+  filtering(command("tail", "print the last records, and with --follow those that come"))
+    .option("--limit <number>", "so many of the last", "20")
+    .option("--follow", "stay, and print what is written until a signal", false)
+    .addOption(new Option("--format <format>", "how").choices(["text", "jsonl"]).default("text"))
+    .action(async (options: TailOptions) => {
+      const { auditTail } = await import("./audit-tail.ts");
+      exit(await auditTail(options, said));
+    });
+  filtering(command("export", "write all records of a time, as they are or as CSV"))
+    .addOption(new Option("--format <format>", "how").choices(["jsonl", "csv"]).default("jsonl"))
+    .option("--output <file>", "where to write it, and not to standard output")
+    .action(async (options: AuditExportOptions) => {
+      const { auditExport } = await import("./audit-export.ts");
+      exit(await auditExport(options, said));
     });
   command("index", "bring the index of the log up to date; a search does so by itself")
     .option("--follow", "stay, and keep it up to date until a signal", false)

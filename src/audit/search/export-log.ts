@@ -1,0 +1,50 @@
+/**
+ * All records of a time, file by file, in the order in which they stand there: as they are, or as CSV.
+ * Holds one stretch of a file at a time. Says of every line that it left out why.
+ */
+import { CSV_HEADER, csvRecord } from "./csv.ts";
+import { createMatcher, type RecordFilter } from "./filter.ts";
+import { listSegments, readSegment } from "./segment-reader.ts";
+import { parseLine } from "./tail-log.ts";
+
+export interface ExportOptions {
+  readonly filter: RecordFilter;
+  readonly format: "jsonl" | "csv";
+  /** Settles when there is room for more. */
+  readonly write: (text: string) => Promise<void>;
+}
+
+export interface Exported {
+  readonly files: number;
+  readonly records: number;
+  /** Lines that are no records of a version that we know: not exported. */
+  readonly faults: number;
+}
+
+/** Throws SallyportError `audit-failed`, and what `write` throws. */
+export async function exportLog(
+  folder: string,
+  { filter, format, write }: ExportOptions,
+): Promise<Exported> {
+  const matches = createMatcher(filter);
+  // One that begins later has no record from before.
+  const segments = (await listSegments(folder)).filter(
+    ({ startMs }) => startMs < (filter.toMs ?? Infinity),
+  );
+  let records = 0;
+  let faults = 0;
+  if (format === "csv") await write(CSV_HEADER);
+  for (const segment of segments) {
+    for await (const { bytes } of readSegment(segment, 0)) {
+      const out: string[] = [];
+      for (const line of bytes.toString("utf8").split("\n").slice(0, -1)) {
+        const record = parseLine(line);
+        if (record === undefined) faults += 1;
+        else if (matches(record)) out.push(format === "csv" ? csvRecord(record) : `${line}\n`);
+      }
+      records += out.length;
+      if (out.length > 0) await write(out.join(""));
+    }
+  }
+  return { files: segments.length, records, faults };
+}

@@ -1,0 +1,50 @@
+/** `sallyport audit tail`: the last records, and with `--follow` those that come. */
+import { setTimeout as delay } from "node:timers/promises";
+import { readFilter, type FilterInput } from "../audit/search/read-filter.ts";
+import { recordCells } from "../audit/search/record-text.ts";
+import { LogTail, type TailedRecord } from "../audit/search/tail-log.ts";
+import { systemClock } from "../platform/clock.ts";
+import { folderOf, type LogOptions, readLimit, type Said } from "./audit-search.ts";
+import { endingSignal } from "./first-signal.ts";
+import { plain } from "./table.ts";
+
+const LIMITS = {
+  /** Records from before now. */
+  records: 10_000,
+  /** Milliseconds between two looks at the folder. */
+  look: 250,
+} as const;
+
+export interface TailOptions extends LogOptions, FilterInput {
+  readonly limit: string;
+  readonly follow: boolean;
+  readonly format: "text" | "jsonl";
+}
+
+/** Always 0. With `follow` it ends at the first signal. Throws SallyportError and ConfigError. */
+export async function auditTail(options: TailOptions, said: Said): Promise<number> {
+  const end = options.follow ? endingSignal() : undefined;
+  const filter = readFilter(options, systemClock.now());
+  const lines = readLimit(options.limit, LIMITS.records);
+  const tail = new LogTail(folderOf(options), { filter, lines });
+  const show = (records: readonly TailedRecord[]): void => {
+    const text = options.format === "jsonl" ? jsonLine : textLine;
+    if (records.length > 0) said.write(records.map(text).join(""));
+  };
+  show(await tail.last());
+  if (end === undefined) return 0;
+  const over = (): boolean => end.aborted;
+  while (!over()) {
+    await delay(LIMITS.look, undefined, { signal: end }).catch(() => undefined);
+    for await (const records of tail.next()) show(records);
+  }
+  return 0;
+}
+
+function jsonLine({ line }: TailedRecord): string {
+  return `${line}\n`;
+}
+
+function textLine({ record }: TailedRecord): string {
+  return `${recordCells(record).map(plain).join("  ")}\n`;
+}
