@@ -28,6 +28,8 @@ import { createProxyHandler, type HandlerDeps } from "../proxy/handler.ts";
 import { createLoginEndpoints } from "../proxy/login.ts";
 import { createWellKnown } from "../proxy/well-known.ts";
 import { createStreams, type Streams } from "../proxy/streams.ts";
+import type { FamilyText } from "../telemetry/exposition.ts";
+import { sumFamilies } from "../telemetry/sum-families.ts";
 import { registerProcessMetrics } from "../telemetry/process-metrics.ts";
 import { allKeys, type AssertionSigning } from "./assertion-signing.ts";
 import type { Standing } from "./authority/standing.ts";
@@ -35,6 +37,7 @@ import { publishAuthorities } from "./authenticators.ts";
 import { buildSnapshot, openWorkloadApi, type RunningSnapshot } from "./build-snapshot.ts";
 import { registerPlaces } from "./place-metrics.ts";
 import type { Instruments } from "./instruments.ts";
+import { type Keeping, openKeeping } from "./keeping/keeping.ts";
 import { openShared } from "./shared-memory.ts";
 import { reportCompleted } from "./report-completed.ts";
 import { ListenerSet, textOf } from "./listener-set.ts";
@@ -64,6 +67,8 @@ export interface Instance {
   /** What it decides by now. */
   readonly snapshot: RunningSnapshot;
   readiness(): Readiness;
+  /** What it counts, with what the thread that keeps its log does. */
+  families(): Promise<readonly FamilyText[]>;
   /**
    * Puts another configuration in force for the requests that come, by one assignment. Throws
    * ConfigError (or SallyportError where an address cannot be had), and changes nothing, where it
@@ -106,9 +111,21 @@ export async function startInstance(
   const instance = seat.instance === undefined ? {} : { instance: seat.instance };
   const audit = await createAuditLog(config.audit, { ...instruments, ...instance });
   instruments.quotas.open(config, { book: seat === ALONE });
+  // A worker's supervisor keeps the log for all of them.
+  const keeping =
+    seat === ALONE
+      ? await openKeeping(config, { ...instruments, events: audit }).catch(
+          async (error: unknown) => {
+            await audit.close();
+            shared?.close();
+            throw error;
+          },
+        )
+      : undefined;
   const parts = {
     snapshot,
     audit,
+    keeping,
     instruments,
     config,
     written,
@@ -148,6 +165,7 @@ const FIXED = [
 interface Parts {
   readonly snapshot: RunningSnapshot;
   readonly audit: RunningAuditLog;
+  readonly keeping: Keeping | undefined;
   readonly instruments: Instruments;
   readonly config: Config;
   readonly written: Config;
@@ -161,6 +179,8 @@ interface Parts {
 
 class RunningInstance implements Instance {
   readonly #audit: RunningAuditLog;
+  /** Undefined in a worker. */
+  readonly #keeping: Keeping | undefined;
   readonly #instruments: Instruments;
   readonly #set: ListenerSet;
   readonly #stopProcessMetrics: () => void;
@@ -188,6 +208,7 @@ class RunningInstance implements Instance {
     this.prepared = prepared;
     this.#snapshot = snapshot;
     this.#audit = parts.audit;
+    this.#keeping = parts.keeping;
     const audit = instruments.quotas.watching(parts.audit);
     this.#instruments = instruments;
     this.#config = config;
@@ -314,18 +335,26 @@ class RunningInstance implements Instance {
     const missing = this.#set.missing;
     const workload = standingText(this.#workload);
     const egress = this.#egress?.readiness();
+    const trouble = this.#keeping?.trouble;
     const able = authority?.fresh !== false && egress?.ready !== false;
     return {
       ready: writable && !this.#draining && able && missing === undefined,
       checks: {
         listeners: this.#draining ? "draining" : (missing ?? "accepting"),
         audit: writable ? "writable" : "cannot be written; traffic is refused",
+        ...(trouble === undefined ? {} : { auditKeeping: trouble }),
         ...(authority === undefined ? {} : { authority: authority.text }),
         ...(workload === undefined ? {} : { workloadApi: workload }),
         ...(this.#shared === undefined ? {} : { sharedMemory: this.#shared.check() }),
         ...(egress === undefined ? {} : { egress: egress.text }),
       },
     };
+  }
+
+  async families(): Promise<readonly FamilyText[]> {
+    const own = this.#instruments.metrics.families();
+    if (this.#keeping === undefined) return own;
+    return sumFamilies([own, await this.#keeping.families()]);
   }
 
   async reload(prepared: Prepared, seat: Seat = ALONE): Promise<void> {
@@ -381,7 +410,12 @@ class RunningInstance implements Instance {
     this.#snapshot.close();
     this.#workload?.close();
     this.#stopProcessMetrics();
-    await this.#audit.close();
+    this.#keeping?.hush();
+    try {
+      await this.#audit.close();
+    } finally {
+      await this.#keeping?.close();
+    }
   }
 
   async #wait(ms: number): Promise<void> {

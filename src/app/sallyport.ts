@@ -3,6 +3,7 @@ import { formatProblem } from "../model/errors.ts";
 import type { Log } from "../model/ports.ts";
 import type { Backing } from "./authority/backing.ts";
 import type { Standing } from "./authority/standing.ts";
+import { renderMetrics } from "../telemetry/metrics.ts";
 import { type AssertionSigning, signingAlone } from "./assertion-signing.ts";
 import { createConfigStatus } from "./config-status.ts";
 import { type FrontDesk, openFrontDesk } from "./front-desk.ts";
@@ -132,7 +133,7 @@ export async function startPrepared(
         ...instance.readiness(),
         ...(standing && { authority: { ...standing.detail(), ...backing?.detail() } }),
       }),
-      metrics: (accept) => instruments.metrics.render(accept),
+      metrics: async (accept) => renderMetrics(await instance.families(), accept),
       listeners: () => instance.listeners,
       workers: () => ({ serving: 1, wanted: 1 }),
       reload: () => reloads.reload(),

@@ -11,6 +11,7 @@ import type { EventLog } from "../../model/events.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
 import { productVersion } from "../../platform/version.ts";
+import type { KeepingNews } from "./protocol.ts";
 
 /** Of the configuration, what the thread is started with. */
 export type KeepingConfig = Pick<Config, "audit" | "usage">;
@@ -22,6 +23,8 @@ export interface KeepingDeps {
   readonly metrics: Metrics;
   /** Writes events into the log that is being read. */
   readonly events: EventLog;
+  /** Says something to the process that serves; protocol.ts has the topics. */
+  readonly tell: (news: KeepingNews) => void;
 }
 
 /** In the order in which they are given each batch. Throws what keeps one of them from its work. */

@@ -3,7 +3,7 @@
  * needs authenticators and policies, and no route and no service; its records are in an audit log of
  * its own beside those of the workers.
  */
-import { createAuditLog } from "../../audit/log.ts";
+import { createAuditLog, type RunningAuditLog } from "../../audit/log.ts";
 import type { GateDeps } from "../../gate/step.ts";
 import { NO_REVOCATIONS } from "../../model/revocation.ts";
 import type { Standing } from "../authority/standing.ts";
@@ -15,6 +15,8 @@ import type { Prepared } from "../prepare.ts";
 
 export interface OperatorGate {
   readonly gate: GateDeps;
+  /** The log of what is decided here. */
+  readonly audit: RunningAuditLog;
   readonly snapshot: RunningSnapshot;
   /** Throws what `buildSnapshot` throws; then the former one stays in force. */
   reload(prepared: Prepared): Promise<void>;
@@ -40,6 +42,7 @@ export async function openOperatorGate(
   let snapshot = await open(prepared);
   return {
     gate,
+    audit,
     get snapshot() {
       return snapshot;
     },

@@ -19,6 +19,8 @@ import type { Instruments } from "../instruments.ts";
 import { type PreparedSource, type Sallyport, type Surroundings, warnOf } from "../sallyport.ts";
 import type { Prepared } from "../prepare.ts";
 import { createDoors } from "../operators.ts";
+import { EarlyEvents } from "../keeping/early-events.ts";
+import { type Keeping, openKeeping } from "../keeping/keeping.ts";
 import { createReloads, type Reloads } from "../reloads.ts";
 import { openOperatorGate, type OperatorGate } from "./operator-gate.ts";
 import { LeaseOffice } from "./leases.ts";
@@ -83,6 +85,9 @@ class Supervisor implements Sallyport {
   #collector: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   #operators: OperatorGate | undefined;
+  /** Reads the log of all workers back. */
+  #keeping: Keeping | undefined;
+  readonly #events = new EarlyEvents();
   readonly #drain = Promise.withResolvers<void>();
   #starting = true;
 
@@ -136,6 +141,7 @@ class Supervisor implements Sallyport {
     warnOf(this.#prepared, this.#log);
     this.#signing?.serves(config);
     this.#instruments.quotas.open(config, { book: true });
+    this.#keeping = await openKeeping(config, { ...this.#instruments, events: this.#events });
     this.#slots = Array.from({ length: workers }, (_, index) => this.#slot(index + 1));
     this.#folder = await openRunFolder(config.supervisor.folder, (socket) => this.#greet(socket));
     if (this.#folder.abandoned) {
@@ -192,7 +198,12 @@ class Supervisor implements Sallyport {
     await this.#folder?.close();
     this.#around.backed?.stop();
     this.#signing?.close();
-    await this.#operators?.close();
+    this.#keeping?.hush();
+    try {
+      await this.#operators?.close();
+    } finally {
+      await this.#keeping?.close();
+    }
     await this.#around.backed?.backing.close();
     await this.#around.desk.close();
   }
@@ -389,6 +400,7 @@ class Supervisor implements Sallyport {
     const backing = backed?.backing;
     const operators = await openOperatorGate(this.#prepared, this.#instruments, this.#standing);
     this.#operators = operators;
+    this.#events.goTo(operators.audit);
     desk.answer(
       createDoors({
         instruments: this.#instruments,
@@ -406,7 +418,8 @@ class Supervisor implements Sallyport {
           await this.#ask();
           const lists = this.#slots.map(({ families }) => families);
           const own = this.#instruments.metrics.families();
-          return renderMetrics(sumFamilies([own, ...lists]), accept);
+          const keeping = (await this.#keeping?.families()) ?? [];
+          return renderMetrics(sumFamilies([own, keeping, ...lists]), accept);
         },
         listeners: () => this.listeners,
         workers: () => ({ serving: this.#serving().length, wanted: this.#slots.length }),
@@ -420,11 +433,13 @@ class Supervisor implements Sallyport {
     const reports = this.#serving().flatMap(({ report }) => report ?? []);
     const ready = reports.filter((report) => report.ready);
     const shown = reports.find((report) => !report.ready) ?? reports[0];
+    const trouble = this.#keeping?.trouble;
     return {
       ready: ready.length > 0 && this.#closing === undefined,
       checks: {
         workers: `${ready.length} of ${this.#slots.length} ready`,
         ...shown?.checks,
+        ...(trouble === undefined ? {} : { auditKeeping: trouble }),
         ...(this.#closing === undefined ? {} : { listeners: "draining" }),
       },
     };

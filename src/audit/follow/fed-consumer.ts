@@ -55,6 +55,10 @@ export class FedConsumer {
     return this.#failedAt === "commit" && this.#due;
   }
 
+  get failing(): boolean {
+    return this.#failedAt !== undefined;
+  }
+
   get #due(): boolean {
     return this.#deps.clock.monotonic() >= this.#retryAtMs;
   }

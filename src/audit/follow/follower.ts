@@ -47,9 +47,13 @@ export interface Follower {
   /** What was given out is brought to the disk and committed, the first consumer first. Never rejects. */
   commit(): Promise<void>;
   tick(nowMs: number): void;
+  /** The next look begins with which files there are. */
+  listAgain(): void;
+  /** Consumers that do not get on now. */
+  readonly failing: readonly string[];
   /** Segments that all consumers have seen the end of, as they lie in the folder. */
   seen(): readonly SegmentFile[];
-  /** Ends; commits nothing. */
+  /** Ends the consumers, the first one last: others may still ask it. Commits nothing. */
   close(): Promise<void>;
 }
 
@@ -117,6 +121,14 @@ class FolderFollower implements Follower {
     for (const consumer of this.#consumers) consumer.tick(nowMs);
   }
 
+  listAgain(): void {
+    this.#listedAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  get failing(): readonly string[] {
+    return this.#consumers.filter(({ failing }) => failing).map(({ name }) => name);
+  }
+
   seen(): readonly SegmentFile[] {
     return [...this.#segments.values()].flatMap(({ done, file }) => (done ? [file] : []));
   }
@@ -124,7 +136,9 @@ class FolderFollower implements Follower {
   async close(): Promise<void> {
     this.#closed = true;
     for (const segment of this.#segments.values()) await segment.close();
-    for (const consumer of this.#consumers) await consumer.close();
+    const [first, ...others] = this.#consumers;
+    await Promise.all(others.map(async (consumer) => await consumer.close()));
+    await first?.close();
   }
 
   /** By name, which is by the time of their beginning; those read while they are written are few. */
@@ -243,7 +257,7 @@ class FolderFollower implements Follower {
   async #failed(segment: FollowedSegment, error: unknown): Promise<void> {
     await segment.close();
     // It may have been compressed or removed since the folder was listed.
-    if (isGone(error)) this.#listedAtMs = Number.NEGATIVE_INFINITY;
+    if (isGone(error)) this.listAgain();
     else this.#unreadable(segment.file.file, error);
     segment.retryAtMs = this.#deps.clock.monotonic() + LIMITS.retryMs;
   }
