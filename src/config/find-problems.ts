@@ -1,5 +1,6 @@
 /** Everything that is asked of a configuration beyond its schemas, and what else is worth saying. */
 import { checkAdmin, checkAdminWarnings } from "./check-admin.ts";
+import { checkAuditWarnings } from "./check-audit.ts";
 import { checkAddresses } from "./check-addresses.ts";
 import { checkAssertions } from "./check-assertions.ts";
 import { checkApiKeys } from "./check-api-keys.ts";
@@ -101,6 +102,7 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkSecretFiles(draft, expansion, folder),
     ...checkTlsWarnings(draft, folder, { publicOnly: secretsElsewhere }),
     ...checkAdminWarnings(draft),
+    ...checkAuditWarnings(draft),
     ...checkBundleWarnings(draft, folder),
     ...checkClientsWarnings(draft),
     ...checkDeclaredClientsWarnings(draft, expansion),

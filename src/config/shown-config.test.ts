@@ -20,6 +20,12 @@ void test("shownConfig() holds no secret, wherever one can be written", () => {
         },
       },
     ],
+    audit: {
+      checkpoints: {
+        witnesses: [{ url: `https://hook.example/${CANARY}`, headers: { authorization: CANARY } }],
+      },
+    },
+    signs: { webhook: { url: `https://hook.example/${CANARY}`, headers: { "x-any": CANARY } } },
     authority: {
       store: `postgres://sallyport:${CANARY}@db.example/sallyport`,
       keyEncryptionKey: { command: ["kms", "--pin", CANARY], previous: [{ command: [CANARY] }] },
@@ -41,7 +47,14 @@ void test("shownConfig() leaves everything else as it is written", () => {
   const plain = {
     version: 1,
     listeners: [{ name: "edge", serve: ["token"], tls: { key: "a.key" }, limits: { big: null } }],
-    routes: [{ path: "/a/*", credentials: "strip", response: { headers: { set: { a: "b" } } } }],
+    routes: [
+      {
+        path: "/a/*",
+        credentials: "strip",
+        response: { headers: { set: { a: "b" } } },
+        cors: { headers: ["x-a"] },
+      },
+    ],
   };
   assert.deepEqual(shownConfig(plain), plain);
   assert.deepEqual(shownConfig({ n: 2n ** 60n }), { n: "1152921504606846976" });

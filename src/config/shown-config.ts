@@ -54,8 +54,11 @@ function isSecret(path: readonly string[]): boolean {
     within("request", what, "set") || within("request", what, "add");
   if (set("headers") || set("query") || set("body")) return true;
   if (path.includes("command")) return true;
-  // Of sinks and the like: what lets us in at a receiver stands there.
-  if (path.includes("headers") && (path[0] === "audit" || path[0] === "traces")) return true;
+  // Fields by which we prove who we are to a webhook, a witness or a store: whatever their names.
+  if (path.at(-2) === "headers" && !/^\d+$/.test(path.at(-1) ?? "")) return true;
+  // So is the path of what such a place takes messages at.
+  const isPlace = path.includes("witnesses") || path.includes("webhook");
+  if (isPlace && path.at(-1) === "url") return true;
   // Of a list, the name is that of the list; a number is no name.
   const name = path.findLast((part) => !/^\d+$/.test(part)) ?? "";
   return SECRET_NAME.test(name);

@@ -4,7 +4,6 @@
  */
 import { hostname } from "node:os";
 import { openSinks, type SinksDeps } from "../../audit/sinks/sinks.ts";
-import { createSealer } from "../../audit/tree/sealer.ts";
 import type { Config } from "../../config/schema.ts";
 import { createUsageConsumer } from "../../limits/usage/usage-consumer.ts";
 import type { EventLog } from "../../model/events.ts";
@@ -12,6 +11,7 @@ import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
 import { productVersion } from "../../platform/version.ts";
 import type { KeepingNews } from "./protocol.ts";
+import { createWitnessedSealer } from "./witnessed-sealer.ts";
 
 /** Of the configuration, what the thread is started with. */
 export type KeepingConfig = Pick<Config, "audit" | "usage">;
@@ -33,9 +33,9 @@ export async function createConsumers(
   deps: KeepingDeps,
 ): Promise<readonly RecordConsumer[]> {
   const { audit, usage } = config;
-  const { path, checkpoints, sinks } = audit;
+  const { path, sinks } = audit;
   return [
-    await createSealer({ ...checkpoints, path }, deps),
+    await createWitnessedSealer(audit, deps),
     ...(usage === undefined ? [] : [createUsageConsumer(usage, path, deps)]),
     ...(sinks.length > 0 ? [await openSinks(audit, sinksDeps(deps))] : []),
   ];

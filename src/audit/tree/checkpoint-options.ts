@@ -1,6 +1,7 @@
 /** Options of the checkpoints of the audit log: how often, under which name, with which key. */
 import { z } from "zod";
 import { duration } from "../../model/options.ts";
+import { witnessesSchema } from "../witness/witness-options.ts";
 
 const pem = z.string("a file").min(1, "a file in PEM");
 
@@ -30,6 +31,11 @@ export const checkpointSchema = z
       .optional()
       .describe(
         "With `key`: the private key before it. Needed at the first start with another `key`: it says which key follows it. Take it out again afterwards.",
+      ),
+    witnesses: witnessesSchema
+      .prefault([])
+      .describe(
+        "To whom each checkpoint goes at once, outside of the operator's reach ([audit](audit.md#witnesses)). Without one, whoever has the key can replace the log unseen.",
       ),
   })
   .readonly();

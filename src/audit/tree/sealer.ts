@@ -42,7 +42,7 @@ const LIMITS = {
   waiting: 1 << 18,
 } as const;
 
-export interface SealerOptions extends CheckpointOptions {
+export interface SealerOptions extends Omit<CheckpointOptions, "witnesses"> {
   /** Folder of the audit log. */
   readonly path: string;
 }

@@ -34,6 +34,8 @@ export interface WitnessJournal {
   readonly sizes: ReadonlyMap<string, number>;
   /** Rejects where the file cannot be written. */
   append(line: WitnessLine): Promise<void>;
+  /** When all that was appended is written, or could not be. */
+  settled(): Promise<void>;
 }
 
 /** `folder`: of the tree. Rejects where the file cannot be read. */
@@ -42,19 +44,27 @@ export async function openWitnessJournal(folder: string): Promise<WitnessJournal
   const tail = await readTail(path);
   // A line without its end was cut off by a crash; what follows is on a line of its own.
   let torn = tail !== "" && !tail.endsWith("\n");
+  let last: Promise<void> = Promise.resolve();
+
+  async function write(text: string): Promise<void> {
+    const file = await open(path, "a", 0o600);
+    try {
+      await file.appendFile(`${torn ? "\n" : ""}${text}\n`);
+      torn = false;
+    } finally {
+      await file.close();
+    }
+  }
+
   return {
     sizes: sizesIn(tail),
-    async append(line) {
-      const { cosignatures, name, place, size, status, time, type } = line;
-      const text = JSON.stringify({ cosignatures, name, place, size, status, time, type });
-      const file = await open(path, "a", 0o600);
-      try {
-        await file.appendFile(`${torn ? "\n" : ""}${text}\n`);
-        torn = false;
-      } finally {
-        await file.close();
-      }
+    append({ cosignatures, name, place, size, status, time, type }) {
+      const line = { cosignatures, name, place, size, status, time, type };
+      const written = last.then(() => write(JSON.stringify(line)));
+      last = written.catch(() => undefined);
+      return written;
     },
+    settled: () => last,
   };
 }
 

@@ -83,6 +83,7 @@ export async function createWitnesses(
     offer,
     async close() {
       await Promise.all(deliveries.map((delivery) => delivery.close(LIMITS.close)));
+      await journal.settled();
     },
   };
 }
