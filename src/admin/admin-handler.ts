@@ -18,6 +18,9 @@ import type { Fields } from "../model/http.ts";
 import { parseJsonBytes } from "../model/json.ts";
 import type { Reason } from "../model/reason.ts";
 import { NO_REVOCATIONS } from "../model/revocation.ts";
+import { endTrace } from "../telemetry/traces/ended-trace.ts";
+import { spansOf, traceresponseOf } from "../telemetry/traces/request-trace.ts";
+import type { EndedRequest } from "../telemetry/traces/span-attributes.ts";
 import { parseAuthority } from "../wire/authority.ts";
 import { getAllFields } from "../wire/fields.ts";
 import { isIdentityCoded, isJsonType } from "../wire/media-type.ts";
@@ -141,8 +144,9 @@ class Calls {
       return;
     }
     const { listener, scheme, peer, trust } = connection;
+    const trace = this.#deps.gate.tracing?.begin(exchange);
     const outcome = this.#gate.decide(
-      { head, listener, scheme, peer, trust, connection },
+      { head, listener, scheme, peer, trust, connection, trace },
       snapshot,
     );
     if (!(outcome instanceof Promise)) {
@@ -165,7 +169,7 @@ class Calls {
   }
 
   #refuse(denial: Denial, exchange: Exchange): void {
-    const { denied, decisionId, recorded, allow } = denial;
+    const { denied, decisionId, trace, recorded, allow } = denial;
     const fields: [string, string][] = [];
     const challenge = this.#challenge(denied);
     if (challenge !== undefined) fields.push(["www-authenticate", challenge]);
@@ -176,6 +180,7 @@ class Calls {
     const answer =
       document.status === 204 ? { status: 204, fields, body: "" } : problemAnswer(document, fields);
     const bytes = sent(exchange, answer, decisionId);
+    spansOf(trace)?.end({ status: answer.status, responseBytes: bytes, end: "complete" });
     if (recorded) this.#complete(decisionId, exchange, { status: answer.status, bytes });
   }
 
@@ -183,6 +188,7 @@ class Calls {
     const gone = (): void => {
       exchange.whenOver = undefined;
       const how = { status: 0, bytes: 0, end: "caller-gone" } as const;
+      this.#endTrace(permit, exchange, { status: 0, end: how.end });
       this.#complete(permit.decisionId, exchange, { ...how, permitted: true });
     };
     if (exchange.gone) {
@@ -234,7 +240,14 @@ class Calls {
     const fields = [...answer.fields, ...echoed(exchange, permit)];
     const bytes = sent(exchange, { ...answer, fields }, decisionId);
     const how = { status: answer.status, bytes, requestBytes, permitted: true };
+    const { status } = answer;
+    const ended = { status, requestBytes, responseBytes: bytes, end: "complete" } as const;
+    this.#endTrace(permit, exchange, ended);
     this.#complete(decisionId, exchange, how);
+  }
+
+  #endTrace(permit: Permit, { receivedAt: startedAt }: Exchange, ended: EndedRequest): void {
+    endTrace(permit.trace, ended, { permit, startedAt, tracing: this.#deps.gate.tracing });
   }
 
   #complete(
@@ -331,13 +344,13 @@ function problemAnswer(
   };
 }
 
-/** The id of a request that brought one (AuthZEN 1.0, section 10.1.3): as it is in the log. */
-function echoed(
-  { head }: Exchange,
-  { requestId }: { readonly requestId: string },
-): [string, string][] {
-  const brought = getAllFields(head.fields, "x-request-id").length > 0;
-  return brought ? [["x-request-id", requestId]] : [];
+/** The id of a request that brought one (AuthZEN 1.0, section 10.1.3): as it is in the log; and its trace. */
+function echoed({ head }: Exchange, { requestId, trace }: Permit | Denial): [string, string][] {
+  const pairs: [string, string][] = [];
+  if (getAllFields(head.fields, "x-request-id").length > 0) pairs.push(["x-request-id", requestId]);
+  const [name, value] = traceresponseOf(trace);
+  if (name !== undefined && value !== undefined) pairs.push([name, value]);
+  return pairs;
 }
 
 /** The bytes of the answer's body; 0 where nobody is there to have it. */

@@ -27,6 +27,7 @@ import { createRedirect } from "../proxy/redirect.ts";
 import { createRequestFields } from "../proxy/request-fields.ts";
 import { createResponseFields } from "../proxy/response-fields.ts";
 import { createPathRewrite } from "../proxy/rewrite.ts";
+import { TRACERESPONSE } from "../telemetry/traces/request-trace.ts";
 import type { Instruments } from "./instruments.ts";
 
 export interface RouteDeps {
@@ -90,15 +91,26 @@ function answers(
   { challenges, config }: RouteDeps,
 ): Pick<ForwardRoute, "challenge" | "cors" | "responseFields" | "prepare"> {
   const { cors, methods = METHODS } = options;
+  // What we write beside `sallyport-decision`; a service does not say it in our place.
+  const told = config.tracing === undefined ? [] : [TRACERESPONSE];
   return {
     challenge: challenges([options.service ?? options.name]),
-    cors: cors === undefined ? undefined : createCors(cors, methods),
+    cors: cors === undefined ? undefined : createCors(cors, methods, told),
     responseFields: createResponseFields(response, {
-      isTaken: cors === undefined ? undefined : isCorsField,
+      isTaken: takenNames(cors !== undefined, told),
       ownCookies: hasSessions(config),
     }),
     prepare: createPrepare({ request, response, query: options.request?.query }),
   };
+}
+
+/** Undefined: none, which keeps the usual way short. */
+function takenNames(
+  cors: boolean,
+  told: readonly string[],
+): ((name: string) => boolean) | undefined {
+  if (told.length === 0) return cors ? isCorsField : undefined;
+  return (name) => told.includes(name) || (cors && isCorsField(name));
 }
 
 function createPlan(

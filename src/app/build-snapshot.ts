@@ -342,6 +342,7 @@ export function openService(
 function gateRoute(options: RouteOptions, ways: Ways, limits: GateRoute["limits"]): GateRoute {
   return {
     name: options.name,
+    path: options.path,
     service: options.service,
     ...ways,
     confirmation: options.confirmation,

@@ -54,13 +54,14 @@ export function createRunningEgress(
     send: exchange,
     reach: (name, service) => openService(`egress:${name}`, service, { instruments, workload }),
   });
-  const { clock, deadlines, log, metrics, requests, newTraceparent } = instruments;
+  const { clock, deadlines, log, metrics, requests, newTraceparent, tracing } = instruments;
   const handler = createEgressHandler({
     ...egress,
     clock,
     log,
     audit,
     newTraceparent,
+    tracing,
     // Its callers have no credential that could be taken away, and keys at hand serve while the authority is away.
     gate: createGate({ ...gate, revocations: NO_REVOCATIONS }),
     completed: reportCompleted(requests, log),

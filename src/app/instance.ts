@@ -104,6 +104,7 @@ export async function startInstance(
   const config = seated(written, seat);
   warnOfOpenFiles(config, instruments.log);
   const shared = openShared(config, instruments);
+  instruments.tracing.adjust(config.tracing, seat.of);
   const snapshot = await buildSnapshot(prepared, instruments, signing).catch((error: unknown) => {
     shared?.close();
     throw error;
@@ -246,6 +247,7 @@ class RunningInstance implements Instance {
       log,
       audit,
       gate,
+      tracing: instruments.tracing,
       snapshot: () => this.#snapshot,
       heldBytes,
       completed: reportCompleted(requests, log),
@@ -372,6 +374,7 @@ class RunningInstance implements Instance {
       const former = this.#snapshot;
       this.#snapshot = next;
       this.gate.budget.adjust(config.limits.failures);
+      this.#instruments.tracing.adjust(config.tracing, seat.of);
       this.#config = config;
       this.#written = written;
       this.prepared = prepared;
@@ -411,10 +414,11 @@ class RunningInstance implements Instance {
     this.#workload?.close();
     this.#stopProcessMetrics();
     this.#keeping?.hush();
+    const traces = this.#instruments.tracing.close();
     try {
       await this.#audit.close();
     } finally {
-      await this.#keeping?.close();
+      await Promise.all([traces, this.#keeping?.close()]);
     }
   }
 
@@ -476,7 +480,7 @@ export interface AdjustableGateDeps extends GateDeps {
 export function createGateDeps(
   config: Config,
   { audit, revocations }: { readonly audit: AuditLog; readonly revocations: Revocations },
-  { clock, log, metrics, requests, quotas }: Instruments,
+  { clock, log, metrics, requests, quotas, tracing }: Instruments,
 ): AdjustableGateDeps {
   return {
     clock,
@@ -486,6 +490,7 @@ export function createGateDeps(
     budget: createFailureBudget(config.limits.failures, { clock, metrics }),
     revocations,
     nextDecisionId: createDecisionIds(clock),
+    tracing,
     decided: (route, reason, milliseconds, grpc, id) =>
       requests.decided(route, reason, milliseconds, grpc, id),
     unbound: (route) => requests.unbound(route),

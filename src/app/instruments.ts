@@ -1,5 +1,6 @@
 /** What outlives a reload: clocks, log, metrics, caches, the audit log. One per process. */
 import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import { type AskedPool, createAskedPool } from "../identity/asked/asked-pool.ts";
 import type { FactsCache } from "../identity/facts-cache.ts";
 import { createFactsCache } from "../identity/facts-cache.ts";
@@ -29,9 +30,11 @@ import { createNameResolver } from "../platform/name-resolver.ts";
 import { systemTimers } from "../platform/timers.ts";
 import { Quotas } from "./quotas.ts";
 import { createTraceparents } from "../platform/trace-ids.ts";
+import { productVersion } from "../platform/version.ts";
 import { IdentityCache } from "../proxy/identity-cache.ts";
 import { createMetrics, type RunningMetrics } from "../telemetry/metrics.ts";
 import { createRequestMetrics, type RequestMetrics } from "../telemetry/request-metrics.ts";
+import { createTracing, type RunningTracing } from "../telemetry/traces/tracing.ts";
 import { createUpstreamMetrics, type UpstreamMetrics } from "../telemetry/upstream-metrics.ts";
 
 export interface Instruments {
@@ -73,6 +76,8 @@ export interface Instruments {
     revoke: ((target: RevocationTarget, expiresMs: number) => Promise<void>) | undefined;
   };
   readonly newTraceparent: () => string;
+  /** Records nothing until a configuration says so. */
+  readonly tracing: RunningTracing;
 }
 
 export interface InstrumentsOptions {
@@ -117,5 +122,14 @@ export function createInstruments(
     limits: createLimitPool({ metrics, commonRates: () => common.rates, ...limits }),
     quotas: new Quotas({ clock, log, metrics }),
     newTraceparent: createTraceparents(),
+    tracing: createTracing({
+      clock,
+      timers: systemTimers,
+      log,
+      metrics,
+      random: Math.random,
+      version: productVersion(),
+      instance: `${hostname()}-${process.pid}`,
+    }),
   };
 }

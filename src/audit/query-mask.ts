@@ -2,11 +2,7 @@
  * What of a query reaches a record: names always, values only where the configuration keeps them,
  * and never under a name that usually holds a secret.
  */
-
-const LIMITS = {
-  /** Longest name that is written. What is longer is not a name but a value without one. */
-  name: 64,
-} as const;
+import { LIMITS, maskPiece, maskQuery } from "../wire/masked-query.ts";
 
 /** Decoded, lower-case names whose values are masked whatever the configuration says. */
 export const SECRET_NAMES: ReadonlySet<string> = new Set([
@@ -53,31 +49,12 @@ export interface QueryRecording {
 export function createQueryMask(options: QueryRecording): (query: string) => string {
   const keep = new Set(options.keep);
   const keepAll = options.values === "kept";
-  if (!keepAll && keep.size === 0) return maskAll;
+  if (!keepAll && keep.size === 0) return maskQuery;
   return (query) =>
     query
       .split("&")
       .map((piece) => keepPiece(piece, { keepAll, keep }))
       .join("&");
-}
-
-/** The usual case, without a list of pieces. */
-function maskAll(query: string): string {
-  let masked = "";
-  let start = 0;
-  for (;;) {
-    const ampersand = query.indexOf("&", start);
-    if (ampersand === -1) return masked + maskPiece(query.slice(start));
-    masked += `${maskPiece(query.slice(start, ampersand))}&`;
-    start = ampersand + 1;
-  }
-}
-
-function maskPiece(piece: string): string {
-  const equals = piece.indexOf("=");
-  // A piece without '=' may be a bare token (`?eyJ…`), so none of it is written.
-  if (equals === -1) return piece === "" ? "" : "*";
-  return equals > LIMITS.name ? "*" : `${piece.slice(0, equals)}=*`;
 }
 
 function keepPiece(

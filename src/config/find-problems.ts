@@ -36,6 +36,7 @@ import { checkTemplates } from "./check-templates.ts";
 import { checkTlsFiles, checkTlsWarnings } from "./check-tls.ts";
 import { checkTokens, checkTokensWarnings } from "./check-tokens.ts";
 import { checkUsage, checkUsageWarnings } from "./check-usage.ts";
+import { checkTracing } from "./check-tracing.ts";
 import { checkWorkloadApi, checkWorkloadApiWarnings } from "./check-workload-api.ts";
 import type { Draft } from "./draft.ts";
 import type { Expansion } from "./expand.ts";
@@ -85,6 +86,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkAdmin(draft),
     ...checkAttributes(draft),
     ...checkAssertions(draft),
+    ...checkTracing(draft),
     ...checkTemplates(draft),
     ...checkAuthenticatorFiles(draft, folder, { publicOnly: secretsElsewhere }),
     ...(secretsElsewhere ? [] : checkCredentialFiles(draft, folder)),

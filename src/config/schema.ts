@@ -27,6 +27,7 @@ import { sharedSchema } from "../memory/shared-options.ts";
 import { attributesSchema, nameSchema } from "../model/options.ts";
 import { acceptSchema } from "../policy/findings/acceptance.ts";
 import { policyOptionsSchema } from "../policy/policy-options.ts";
+import { tracingSchema } from "../telemetry/traces/trace-options.ts";
 import {
   reloadSchema,
   shutdownSchema,
@@ -103,6 +104,7 @@ export const configSchema = z.strictObject({
   egress: egressSchema.optional(),
   audit: auditSchema.describe("The record of every decision."),
   usage: usageSchema.optional(),
+  tracing: tracingSchema.optional(),
   reload: reloadSchema.prefault({}).describe("When the configuration is read again."),
   workers: workersSchema,
   supervisor: supervisorSchema.prefault({}).describe("Where workers find their supervisor."),

@@ -5,9 +5,9 @@
  */
 import type { Permit } from "../gate/decision.ts";
 import type { Fields } from "../model/http.ts";
+import { spansOf, traceparentOf } from "../telemetry/traces/request-trace.ts";
 import { getField, HOP_BY_HOP, isEndToEndName } from "../wire/fields.ts";
 import { isIdentityName } from "../wire/identity-fields.ts";
-import { parseTraceparent } from "../wire/traceparent.ts";
 
 /** Written anew, or the caller's to leave to us. `proxy-…` are hop-by-hop. */
 const OURS: ReadonlySet<string> = new Set([
@@ -21,36 +21,27 @@ const OURS: ReadonlySet<string> = new Set([
 
 /** `host`: as the service's ingress is known. */
 export function requestFields(
-  { request, requestId }: Permit,
+  { request, requestId, trace }: Permit,
   { host, newTraceparent }: { readonly host: string; readonly newTraceparent: () => string },
 ): string[] {
   const { fields, connectionOptions } = request.head;
   const result = ["host", host];
-  let trace: string | undefined;
-  let traces = 0;
   for (let index = 0; index < fields.length; index += 2) {
     const name = fields[index] as string;
-    const value = fields[index + 1] as string;
-    if (name === "traceparent") {
-      traces += 1;
-      trace = value;
-    }
     if (OURS.has(name) || HOP_BY_HOP.has(name) || isIdentityName(name)) continue;
     if (connectionOptions?.includes(name) === true && !isEndToEndName(name)) continue;
-    result.push(name, value);
+    result.push(name, fields[index + 1] as string);
   }
-  // W3C Trace Context section 3.3.1.2: two of them, or a malformed one, and a new trace begins here.
-  const kept = traces === 1 && trace !== undefined && parseTraceparent(trace) !== undefined;
-  result.push("traceparent", kept ? (trace as string) : newTraceparent());
-  if (kept) pushState(result, fields);
+  // Of a trace that is recorded each attempt has its own, which is written with it.
+  if (spansOf(trace) === undefined) {
+    result.push("traceparent", traceparentOf(trace) ?? newTraceparent());
+  }
+  const dropped = connectionOptions?.includes("tracestate") === true;
+  if (typeof trace === "object" && trace.tracestate !== undefined && !dropped) {
+    result.push("tracestate", trace.tracestate);
+  }
   result.push("x-request-id", requestId);
   return result;
-}
-
-function pushState(result: string[], fields: Fields): void {
-  for (let index = 0; index < fields.length; index += 2) {
-    if (fields[index] === "tracestate") result.push("tracestate", fields[index + 1] as string);
-  }
 }
 
 /** Under which the caller sees the decision of the service's own ingress, beside ours. */

@@ -8,6 +8,9 @@ import { type Reason, reasonInfo } from "../model/reason.ts";
 import type { AuditLog } from "../model/records.ts";
 import { getField } from "../wire/fields.ts";
 import { isGrpcCall } from "../wire/grpc/call.ts";
+import { endTrace, keepError } from "../telemetry/traces/ended-trace.ts";
+import { type RequestTrace, traceresponseOf } from "../telemetry/traces/request-trace.ts";
+import type { Tracing } from "../telemetry/traces/tracing.ts";
 import { readGrpcStatus } from "../wire/grpc/status-fields.ts";
 import { responseFields } from "./egress-fields.ts";
 import { egressProblem, type EgressProblem, grpcEnd } from "./egress-problem.ts";
@@ -23,6 +26,8 @@ export interface EgressCompleted extends ForwardOutcome {
 export interface EgressForwardingDeps {
   readonly clock: Clock;
   readonly audit: AuditLog;
+  /** Undefined: requests are part of no trace. */
+  readonly tracing?: Tracing | undefined;
   readonly completed: (route: string, outcome: EgressCompleted, decisionId: string) => void;
 }
 
@@ -32,6 +37,8 @@ export class EgressForwarding implements ForwardObserver {
   readonly #route: EgressRoute;
   readonly #deps: EgressForwardingDeps;
   readonly #grpc: boolean;
+  /** Kept from its end on, where errors always are. */
+  #trace: RequestTrace | undefined;
   /** What the caller was given where it speaks gRPC: in the head of an answer, or what ended it. */
   #head: number | undefined;
   #end: number | undefined;
@@ -49,6 +56,7 @@ export class EgressForwarding implements ForwardObserver {
     this.#route = given.route;
     this.#deps = given.deps;
     this.#grpc = isGrpcCall(given.exchange.head);
+    this.#trace = permit.trace;
   }
 
   responseFields(status: number, fields: Fields): Fields {
@@ -58,6 +66,10 @@ export class EgressForwarding implements ForwardObserver {
     }
     const shown = responseFields(fields, this.#permit.decisionId);
     if (this.#grpc) this.#head = readGrpcStatus(shown);
+    if (this.#trace !== undefined) {
+      if (status >= 500) this.#keepTrace();
+      shown.push(...traceresponseOf(this.#trace));
+    }
     return shown;
   }
 
@@ -67,7 +79,10 @@ export class EgressForwarding implements ForwardObserver {
 
   fault(reason: Reason): EgressProblem {
     const { decisionId } = this.#permit;
-    const problem = egressProblem(reason, this.#exchange.head, { decisionId });
+    if (reasonInfo(reason).status >= 500) this.#keepTrace();
+    const trace = this.#trace;
+    const problem = egressProblem(reason, this.#exchange.head, { decisionId, trace });
+    problem.fields.push(...traceresponseOf(trace));
     this.#end = problem.grpcStatus;
     return problem;
   }
@@ -96,6 +111,16 @@ export class EgressForwarding implements ForwardObserver {
       upstreamMs,
       end,
     });
+    if (this.#trace !== undefined) endTrace(this.#trace, { ...outcome, grpcStatus }, this.#traced);
     completed(route.name, { ...outcome, grpcStatus, durationMs }, decisionId);
+  }
+
+  #keepTrace(): void {
+    this.#trace = keepError(this.#trace, this.#traced);
+  }
+
+  get #traced() {
+    const startedAt = this.#exchange.receivedAt;
+    return { permit: this.#permit, startedAt, tracing: this.#deps.tracing };
   }
 }

@@ -11,6 +11,7 @@ import type { Exchange, ExchangeHandler } from "../http/exchange.ts";
 import { replyRecorded } from "../http/recorded-answer.ts";
 import { EGRESS_FIELD, EGRESS_FIELD_VALUE } from "../model/egress-names.ts";
 import type { Log } from "../model/ports.ts";
+import { spansOf, traceresponseOf } from "../telemetry/traces/request-trace.ts";
 import { getAllFields } from "../wire/fields.ts";
 import { requestFields } from "./egress-fields.ts";
 import { EgressForwarding, type EgressForwardingDeps } from "./egress-forwarding.ts";
@@ -40,7 +41,7 @@ export function createEgressHandler(deps: EgressHandlerDeps): ExchangeHandler {
   return {
     request(exchange) {
       const door = doorOf(exchange.connection.listener);
-      const input = inputOf(exchange);
+      const input = inputOf(exchange, deps);
       if (door.asksForField && !hasField(exchange)) {
         return refuse(withoutField(input, door, deps), exchange, deps);
       }
@@ -57,29 +58,38 @@ export function createEgressHandler(deps: EgressHandlerDeps): ExchangeHandler {
       if (waiting !== undefined) settle(waiting, exchange, deps);
     },
     malformed({ connection, reason, detail }) {
+      const receivedAt = deps.clock.monotonic();
       const denial = deps.gate.refuse(
         {
           listener: connection.listener,
           scheme: connection.scheme,
           peer: connection.peer,
           connection,
+          trace: deps.tracing?.begin({ head: NOTHING_READ, connection, receivedAt }),
         },
         doorOf(connection.listener).snapshot,
         { reason, detail },
       );
-      const { decisionId } = denial;
+      const { decisionId, trace } = denial;
       const told = reason === "not-implemented" ? { detail: NO_TUNNELS } : {};
-      return egressProblem(denial.denied, undefined, { decisionId, ...told });
+      const problem = egressProblem(denial.denied, undefined, { decisionId, trace, ...told });
+      problem.fields.push(...traceresponseOf(trace));
+      spansOf(trace)?.end({ status: problem.status, end: "complete" });
+      return problem;
     },
   };
 }
 
+/** Of what never became a request. */
+const NOTHING_READ = Object.freeze({ fields: Object.freeze([]) });
+
 const NO_TUNNELS =
   "No CONNECT, TRACE or transfer coding other than chunked. A request that is tunnelled cannot be given a key: ask for the service by an http: URL through this proxy; it goes on by TLS.";
 
-function inputOf({ head, connection }: Exchange): GateInput {
+function inputOf(exchange: Exchange, { tracing }: EgressHandlerDeps): GateInput {
+  const { head, connection } = exchange;
   const { listener, scheme, peer } = connection;
-  return { head, listener, scheme, peer, connection };
+  return { head, listener, scheme, peer, connection, trace: tracing?.begin(exchange) };
 }
 
 function hasField({ head }: Exchange): boolean {
@@ -142,6 +152,7 @@ function forward(
       totalTimeoutMs: route.totalTimeoutMs,
       idleTimeoutMs: route.idleTimeoutMs,
       lifetimeMs: route.lifetimeMs,
+      spans: spansOf(permit.trace)?.attempts({ method, path, service: permit.route.service }),
       // The listener bounds it.
       maxBodyBytes: Number.MAX_SAFE_INTEGER,
       websocketKey,
@@ -171,9 +182,9 @@ function withoutKey(
 }
 
 function refuse(denial: Denial, exchange: Exchange, deps: EgressHandlerDeps): void {
-  const { denied, decisionId, allow, recorded } = denial;
-  const problem = egressProblem(denied, exchange.head, { decisionId, allow });
-  replyRecorded(exchange, { ...problem, decisionId, recorded }, deps);
+  const { denied, decisionId, trace, allow, recorded } = denial;
+  const problem = egressProblem(denied, exchange.head, { decisionId, trace, allow });
+  replyRecorded(exchange, { ...problem, decisionId, trace, recorded }, deps);
 }
 
 /** What fails here is the answer, and nobody else would catch it: the whole process would end. */

@@ -5,6 +5,7 @@
 import { GRPC_STATUS, type GrpcStatus } from "../model/grpc-status.ts";
 import type { RequestHead } from "../model/http.ts";
 import { type Reason, reasonInfo } from "../model/reason.ts";
+import { type RequestTrace, traceIdOf } from "../telemetry/traces/request-trace.ts";
 import { isGrpcCall } from "../wire/grpc/call.ts";
 import { grpcStatusFields } from "../wire/grpc/status-fields.ts";
 
@@ -17,6 +18,8 @@ export interface EgressProblem {
 
 export interface EgressProblemContext {
   readonly decisionId: string;
+  /** The trace that the request is part of, where somebody keeps it. */
+  readonly trace?: RequestTrace | undefined;
   /** Values for `allow` (405, 204). */
   readonly allow?: string | undefined;
   /** For callers who want something that a sidecar cannot do. */
@@ -51,7 +54,8 @@ export function egressProblem(
   const seconds = RETRY_AFTER[reason];
   if (seconds !== undefined) fields.push("retry-after", String(seconds));
   const type = `urn:sallyport:reason:${reason}`;
-  const document = { type, status, title, reason, decision: decisionId, detail };
+  const trace = traceIdOf(context.trace);
+  const document = { type, status, title, reason, decision: decisionId, trace, detail };
   return { status, fields, body: `${JSON.stringify(document)}\n`, grpcStatus: undefined };
 }
 

@@ -13,6 +13,7 @@ export function begin(input: GateInput, snapshot: GateSnapshot, deps: GateDeps):
     snapshot,
     stream: undefined,
     requestId: requestIdOf(input.head.fields) ?? id,
+    trace: input.trace,
     request: undefined,
     route: undefined,
     operation: undefined,

@@ -19,6 +19,7 @@ import type { Reason } from "../model/reason.ts";
 import type { RecordedKey } from "../model/issued-keys.ts";
 import type { RecordedCredential, RecordedIssue, RecordedUsage, Taken } from "../model/records.ts";
 import type { Inspected } from "./inspection.ts";
+import type { RequestTrace } from "../telemetry/traces/request-trace.ts";
 import type { Misfit } from "./operations/operation-checks.ts";
 import type { GateOperation } from "./operations/operation-router.ts";
 import type { GateRoute, GateSnapshot } from "./snapshot.ts";
@@ -35,6 +36,8 @@ export interface GateInput {
   readonly connection: { memo: unknown };
   /** Reads the body; left out where there is none, or where the transport cannot. */
   readonly body?: HoldBody | undefined;
+  /** The trace that it is part of; left out: of none. */
+  readonly trace?: RequestTrace | undefined;
 }
 
 /** A stream that is open, as far as it is decided about again. */
@@ -55,6 +58,8 @@ export interface Deciding {
   /** What is decided again; undefined for a request that comes in. */
   stream: OpenStream | undefined;
   requestId: string;
+  /** Kept from the decision on, where denials always are. */
+  trace: RequestTrace | undefined;
   request: CanonicalRequest | undefined;
   route: GateRoute | undefined;
   /** What it is for its service, and the path there; undefined where that has no description. */
@@ -146,6 +151,11 @@ export class Permit {
     return this.#deciding.requestId;
   }
 
+  /** The trace that it is part of; undefined: of none. */
+  get trace(): RequestTrace | undefined {
+    return this.#deciding.trace;
+  }
+
   get params(): Readonly<Record<string, string>> {
     return this.#deciding.params;
   }
@@ -205,6 +215,8 @@ export interface Denial {
   readonly denied: Reason;
   readonly decisionId: string;
   readonly requestId: string;
+  /** The trace that it is part of; undefined: of none. */
+  readonly trace: RequestTrace | undefined;
   readonly route: GateRoute | undefined;
   /** For 405. */
   readonly allow: string | undefined;
@@ -244,6 +256,7 @@ export function deny(deciding: Deciding, reason: Reason, taken: Taken): Denial {
     denied: reason,
     decisionId: deciding.id,
     requestId: deciding.requestId,
+    trace: deciding.trace,
     route: deciding.route,
     allow: deciding.allow,
     admission: deciding.admission,

@@ -8,6 +8,7 @@
 import type { Taken } from "../model/records.ts";
 import type { Reason } from "../model/reason.ts";
 import { METHODS } from "../model/vocabulary.ts";
+import { spansOf } from "../telemetry/traces/request-trace.ts";
 import { isGrpcCall } from "../wire/grpc/call.ts";
 import {
   type Deciding,
@@ -31,6 +32,7 @@ import { operation } from "./operation.ts";
 import { peer } from "./peer.ts";
 import { recordDecision } from "./record.ts";
 import { validBody, validParameters } from "./validate.ts";
+import { traced, traceDecision, traceEnd } from "./traced.ts";
 import { fresh, takenAwayMeanwhile, unblocked } from "./revocation.ts";
 import { route } from "./route.ts";
 import type { GateSnapshot } from "./snapshot.ts";
@@ -77,17 +79,21 @@ const STEPS: readonly Step[] = [
   limit, // last: what policy denies does not count against anybody's limit
 ];
 
+/** For requests whose trace is recorded. */
+const TRACED_STEPS = traced(STEPS);
+
 export function createGate(deps: GateDeps): Gate {
   return {
     decide(input, snapshot) {
       const started = deps.clock.monotonic();
       const deciding = begin(input, snapshot, deps);
+      const steps = spansOf(input.trace) === undefined ? STEPS : TRACED_STEPS;
       try {
-        for (let index = 0; index < STEPS.length; index++) {
-          const result = (STEPS[index] as Step)(deciding, deps);
+        for (let index = 0; index < steps.length; index++) {
+          const result = (steps[index] as Step)(deciding, deps);
           if (result === undefined) continue;
           if (typeof result !== "string") {
-            return resume(result, { index: index + 1, deciding, deps, started });
+            return resume(result, { index: index + 1, deciding, steps, deps, started });
           }
           return conclude(deciding, result, { deps, started });
         }
@@ -101,7 +107,10 @@ export function createGate(deps: GateDeps): Gate {
     refuse(input, snapshot, { reason, detail }) {
       const deciding = begin({ ...input, head: NO_HEAD }, snapshot, deps);
       deciding.detail = detail;
+      const started = deciding.trace === undefined ? 0 : deps.clock.monotonic();
+      traceDecision(deciding, reason, { deps, started });
       const taken = recordDecision(deciding, reason, deps.audit);
+      traceEnd(deciding, started);
       deps.decided(undefined, reason, 0, false, deciding.id);
       return deny(deciding, reason, taken);
     },
@@ -116,12 +125,17 @@ interface Progress {
 /** The rest of the steps, once one had to wait. */
 async function resume(
   waiting: Promise<StepResult>,
-  at: Progress & { readonly index: number; readonly deciding: Deciding },
+  at: Progress & {
+    readonly index: number;
+    readonly deciding: Deciding;
+    readonly steps: readonly Step[];
+  },
 ): Promise<Permit | Denial> {
   try {
     let result = await waiting;
-    for (let index = at.index; result === undefined && index < STEPS.length; index++) {
-      result = await (STEPS[index] as Step)(at.deciding, at.deps);
+    const { steps } = at;
+    for (let index = at.index; result === undefined && index < steps.length; index++) {
+      result = await (steps[index] as Step)(at.deciding, at.deps);
     }
     result ??= takenAwayMeanwhile(at.deciding, at.deps);
     return await conclude(at.deciding, result ?? "permitted", at);
@@ -138,17 +152,41 @@ function conclude(
 ): Permit | Denial | Promise<Permit | Denial> {
   // Made before it is recorded: if it cannot be made, no record says that it was.
   const granted = reason === "permitted" ? permit(deciding) : undefined;
+  traceDecision(deciding, reason, { deps, started });
   const taken = recordDecision(deciding, reason, deps.audit);
   decided(deciding, reason, { deps, started });
-  if (granted === undefined) return deny(deciding, reason, taken);
-  if (taken !== "recorded") return deny(deciding, "audit-unavailable", taken);
+  if (granted === undefined) {
+    traceEnd(deciding, started);
+    return deny(deciding, reason, taken);
+  }
+  if (taken !== "recorded") {
+    traceEnd(deciding, started, "audit-unavailable");
+    return deny(deciding, "audit-unavailable", taken);
+  }
   const durable = deps.audit.durable();
-  if (durable === undefined) return granted;
-  return durable.then(
-    () => granted,
+  if (durable !== undefined) return onDisk(durable, { deciding, granted, deps, started });
+  traceEnd(deciding, started);
+  return granted;
+}
+
+/** A permit that waits until its record is on the disk. */
+async function onDisk(
+  durable: Promise<void>,
+  given: Progress & { readonly deciding: Deciding; readonly granted: Permit },
+): Promise<Permit | Denial> {
+  const { deciding, granted, deps, started } = given;
+  const spans = spansOf(deciding.trace);
+  const from = spans === undefined ? 0 : deps.clock.monotonic();
+  try {
+    await durable;
+    spans?.step("record", from, true);
+    traceEnd(deciding, started);
+    return granted;
+  } catch {
+    traceEnd(deciding, started, "audit-unavailable");
     // Its record was taken and may still reach the disk; a completion then says how it ended.
-    () => deny(deciding, "audit-unavailable", "recorded"),
-  );
+    return deny(deciding, "audit-unavailable", "recorded");
+  }
 }
 
 function decided(deciding: Deciding, reason: Reason, { deps, started }: Progress): void {
@@ -164,6 +202,7 @@ function failed(error: unknown, deciding: Deciding, { deps, started }: Progress)
   deciding.detail = "an error inside the gate; the log has it under the decision id";
   let taken: Taken = "refused";
   try {
+    traceDecision(deciding, "internal-error", { deps, started });
     taken = recordDecision(deciding, "internal-error", deps.audit);
     decided(deciding, "internal-error", { deps, started });
   } catch (recording) {
@@ -172,6 +211,7 @@ function failed(error: unknown, deciding: Deciding, { deps, started }: Progress)
       error: recording instanceof Error ? recording : new Error(String(recording)),
     });
   }
+  traceEnd(deciding, started);
   return deny(deciding, "internal-error", taken);
 }
 

@@ -17,6 +17,7 @@ import { peer } from "./peer.ts";
 import { recordDecision } from "./record.ts";
 import { fresh } from "./revocation.ts";
 import type { GateSnapshot } from "./snapshot.ts";
+import { traceDecision, traceEnd } from "./traced.ts";
 import type { GateDeps } from "./step.ts";
 
 /** What came of such a request. */
@@ -135,9 +136,11 @@ function concluded(
   reason: Reason,
   { deps, started }: { readonly deps: GateDeps; readonly started: number },
 ): Denial {
+  traceDecision(deciding, reason, { deps, started });
   const taken = recordDecision(deciding, reason, deps.audit);
   // A session that is on no record must not begin.
   const told = taken === "refused" ? "audit-unavailable" : reason;
+  traceEnd(deciding, started, told);
   deps.decided(undefined, told, deps.clock.monotonic() - started, false, deciding.id);
   return deny(deciding, told, taken);
 }

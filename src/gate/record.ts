@@ -1,6 +1,7 @@
 /** Writes what was decided, and by what, to the audit log. */
 import type { AuditLog, InspectedBody, Taken } from "../model/records.ts";
 import { isGranted, type Reason } from "../model/reason.ts";
+import { traceIdOf } from "../telemetry/traces/request-trace.ts";
 import type { Deciding } from "./decision.ts";
 import type { Inspected } from "./inspection.ts";
 
@@ -18,6 +19,7 @@ export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditL
     peerPort: other.port,
     clientAddress: client === other.address ? undefined : client,
     requestId: deciding.requestId,
+    trace: traceIdOf(deciding.trace),
     principal: deciding.principal,
     scopes: own?.scopes ?? deciding.facts?.scopes ?? NONE,
     authn: deciding.authn,

@@ -19,6 +19,8 @@ import type { Router } from "./router.ts";
 
 export interface GateRoute {
   readonly name: string;
+  /** As it is written, such as `/billing/*`; left out: no trace says it. */
+  readonly path?: string | undefined;
   /** Undefined where it redirects. */
   readonly service: string | undefined;
   /** The operations of its service, of which each is an action; undefined: there methods are. */

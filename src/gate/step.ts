@@ -5,6 +5,7 @@ import type { ShadowOutcome } from "../model/policy.ts";
 import type { Reason } from "../model/reason.ts";
 import type { AuditLog } from "../model/records.ts";
 import type { Revocations } from "../model/revocation.ts";
+import type { Tracing } from "../telemetry/traces/tracing.ts";
 import type { Deciding } from "./decision.ts";
 
 /** Counts failed verifications per address (design section 5, rule 5). */
@@ -23,6 +24,8 @@ export interface GateDeps {
   /** What access was taken away; `NO_REVOCATIONS` where there is no authority to hear it from. */
   readonly revocations: Revocations;
   readonly nextDecisionId: () => string;
+  /** Undefined: no trace is kept because of what is decided. */
+  readonly tracing?: Tracing | undefined;
   /** Told of every decision: its route if any, its reason, how long it took, whether it is about a gRPC call, its id. */
   readonly decided: (
     route: string | undefined,

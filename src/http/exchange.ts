@@ -11,6 +11,7 @@ import type {
   TrustProxy,
 } from "../model/http.ts";
 import type { Reason } from "../model/reason.ts";
+import type { AttemptSpans } from "../telemetry/traces/attempt-spans.ts";
 import type { TunnelPipe, TunnelSide } from "./tunnel.ts";
 
 /** A client connection, for as long as it lasts. */
@@ -178,6 +179,8 @@ export interface UpstreamRequest {
    * `totalTimeoutMs` to its last byte, an upgraded connection has no such bound.
    */
   readonly lifetimeMs?: number | undefined;
+  /** Where a trace is recorded: told of each attempt, and what the service gets of it. `fields` hold none then. */
+  readonly spans?: AttemptSpans | undefined;
 }
 
 /** How a forwarded exchange went. */

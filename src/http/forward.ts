@@ -97,10 +97,11 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     const { head } = this.exchange;
     const connection = this.connection;
     invariant(connection !== undefined && !this.over, "connected for nobody");
-    const { method, target, credentials, websocketKey } = this.request;
+    const { method, target, credentials, spans, websocketKey } = this.request;
     const websocket = websocketKey !== undefined;
-    const { fields: plain } = this.request;
-    const fields = credentials === undefined ? plain : [...plain, ...credentials.fields()];
+    let { fields } = this.request;
+    if (credentials !== undefined) fields = [...fields, ...credentials.fields()];
+    if (spans !== undefined) fields = [...fields, ...spans.fields()];
     connection.begin({ method, target, fields, websocket, received: head.fields }, head);
     this.written = true;
     this.#sentAt = this.service.clock.monotonic();
@@ -134,6 +135,7 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     const { retries } = this.service;
     const cause = causeOf(head, this.exchange.head);
     this.endpoint?.answered(judgedStatus(cause, head.status));
+    this.request.spans?.answered(head.status);
     if (
       retries?.covers(cause) === true &&
       !hasPushback(head) &&
@@ -159,6 +161,7 @@ export class Forward extends Sending implements BodyReader, ResponseReceiver, Fo
     const connection = this.connection;
     const { websocketKey, idleTimeoutMs, lifetimeMs = NEVER } = this.request;
     invariant(connection !== undefined && websocketKey !== undefined, "an upgrade for nobody");
+    this.request.spans?.answered(head.status);
     this.#upstreamMs = this.service.clock.monotonic() - this.#sentAt;
     const fault = switchFault(head, websocketKey);
     if (fault !== undefined) {

@@ -2,6 +2,7 @@
 import type { Fields } from "../model/http.ts";
 import type { Clock } from "../model/ports.ts";
 import type { AuditLog } from "../model/records.ts";
+import { type RequestTrace, spansOf, traceresponseOf } from "../telemetry/traces/request-trace.ts";
 import type { Exchange } from "./exchange.ts";
 
 export interface RecordedAnswer {
@@ -13,17 +14,29 @@ export interface RecordedAnswer {
   readonly decisionId: string;
   /** Whether the decision has a record, which a completion then follows. */
   readonly recorded: boolean;
+  /** The trace that the request is part of; undefined: of none. */
+  readonly trace: RequestTrace | undefined;
 }
 
 /** Answers, and records it. Whoever was gone before has got nothing: status 0, `caller-gone`. */
 export function replyRecorded(
   exchange: Exchange,
-  { status, fields, body, grpcStatus, decisionId, recorded }: RecordedAnswer,
+  { status, fields, body, grpcStatus, decisionId, recorded, trace }: RecordedAnswer,
   { audit, clock }: { readonly audit: AuditLog; readonly clock: Clock },
 ): void {
   // Asked before the answer: one that is the last of its connection leaves nobody there.
   const { gone } = exchange;
-  exchange.reply(status, fields, body);
+  exchange.reply(
+    status,
+    trace === undefined ? fields : [...fields, ...traceresponseOf(trace)],
+    body,
+  );
+  const end = gone ? ("caller-gone" as const) : ("complete" as const);
+  const spans = spansOf(trace);
+  if (spans !== undefined) {
+    const responseBytes = gone ? 0 : Buffer.byteLength(body);
+    spans.end({ status: gone ? 0 : status, grpcStatus, responseBytes, end });
+  }
   if (!recorded) return;
   audit.completion({
     timeMs: clock.now(),
@@ -35,6 +48,6 @@ export function replyRecorded(
     responseBytes: gone ? 0 : Buffer.byteLength(body),
     durationMs: clock.monotonic() - exchange.receivedAt,
     upstreamMs: undefined,
-    end: gone ? "caller-gone" : "complete",
+    end,
   });
 }

@@ -173,6 +173,7 @@ export abstract class Sending implements Waiter {
     endpoint.entered();
     this.endpoint = endpoint;
     this.#entered = true;
+    this.request.spans?.begin(endpoint.name, endpoint.pool.http2);
     if (!this.reading && (endpoint.pool.http2 || this.request.credentials !== undefined)) {
       this.replay ??= this.#newReplay(LIMITS.handedBack);
     }
@@ -192,6 +193,7 @@ export abstract class Sending implements Waiter {
 
   /** The connection at hand was stale: the same again on a new one. */
   protected resend(): void {
+    this.#beginAgain();
     if (this.reading) this.stream.pause();
     this.#open();
   }
@@ -205,9 +207,15 @@ export abstract class Sending implements Waiter {
 
   /** The same again, to the same endpoint, on whatever is ready there. */
   protected repeat(): void {
+    this.#beginAgain();
     if (this.reading) this.stream.pause();
     this.written = false;
     this.#take();
+  }
+
+  #beginAgain(): void {
+    const { endpoint } = this;
+    if (endpoint !== undefined) this.request.spans?.begin(endpoint.name, endpoint.pool.http2);
   }
 
   #open(): void {
@@ -250,6 +258,7 @@ export abstract class Sending implements Waiter {
     if (wait === undefined || wait >= this.totalLeft()) return false;
     if (answer !== undefined) this.connection?.discard(answer);
     else this.connection?.destroy();
+    this.request.spans?.end(String(cause));
     this.#between();
     if (next === undefined) this.#stopWaiting = this.#later(wait, () => this.#attempt());
     else this.#sendTo(next);
@@ -266,6 +275,7 @@ export abstract class Sending implements Waiter {
     const ready = credentials.refused(answer);
     if (ready === undefined) return false;
     this.connection?.discard(answer);
+    this.request.spans?.end(undefined);
     this.#between();
     const stop = this.#later(Math.max(0, this.totalLeft()), () => this.outOfTime());
     this.#stopWaiting = stop;

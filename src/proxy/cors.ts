@@ -15,12 +15,16 @@ export interface Cors {
   answer(head: RequestHead): Fields;
 }
 
-/** `methods` are the route's own. */
-export function createCors(options: CorsOptions, methods: readonly string[]): Cors {
+/** `methods` are the route's own; `told`: names of what we say beside `sallyport-decision`. */
+export function createCors(
+  options: CorsOptions,
+  methods: readonly string[],
+  told: readonly string[] = [],
+): Cors {
   const origins = new Set(options.origins);
   const any = origins.has("*");
   const credentials = options.credentials ? ["access-control-allow-credentials", "true"] : [];
-  const expose = ["sallyport-decision", ...options.expose].join(", ");
+  const expose = ["sallyport-decision", ...told, ...options.expose].join(", ");
   const exposed = ["access-control-expose-headers", expose];
   const granted = [
     "access-control-allow-methods",

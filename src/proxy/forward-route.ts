@@ -3,6 +3,7 @@ import type { ForwardOutcome } from "../http/exchange.ts";
 import type { Challenge } from "../identity/challenge.ts";
 import type { Permit } from "../gate/decision.ts";
 import type { Fields } from "../model/http.ts";
+import type { Tracing } from "../telemetry/traces/tracing.ts";
 import type { AuditLog } from "../model/records.ts";
 import type { Clock } from "../model/ports.ts";
 import type { BodyRules } from "./body-rules.ts";
@@ -23,6 +24,8 @@ export interface Completed extends ForwardOutcome {
 export interface ForwardDeps {
   readonly clock: Clock;
   readonly audit: AuditLog;
+  /** Undefined: no trace is kept because of how a request ends. */
+  readonly tracing?: Tracing | undefined;
   readonly completed: (route: string, outcome: Completed, decisionId: string) => void;
   readonly streamEnded: (kind: StreamKind, end: ForwardOutcome["end"]) => void;
 }

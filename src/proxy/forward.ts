@@ -2,6 +2,7 @@
 import type { Exchange, UpstreamRequest } from "../http/exchange.ts";
 import type { Permit } from "../gate/decision.ts";
 import type { Fields } from "../model/http.ts";
+import { spansOf } from "../telemetry/traces/request-trace.ts";
 import { isGrpcCall } from "../wire/grpc/call.ts";
 import { bodyWorks } from "./body-rules.ts";
 import { forwardStaged } from "./body-stage.ts";
@@ -58,6 +59,11 @@ export function forward(
     responseTrailers: route.responseTrailers,
     websocketKey: permit.websocketKey,
     lifetimeMs: plan.lifetimeMs,
+    spans: spansOf(permit.trace)?.attempts({
+      method: request.method,
+      path,
+      service: permit.route.service,
+    }),
   };
   const given = { exchange, route, deps, answerFields };
   const forwarding = grpc ? new GrpcForwarding(permit, given) : new Forwarding(permit, given);

@@ -5,7 +5,9 @@
 import type { Exchange, Forwarded, ForwardObserver, ForwardOutcome } from "../http/exchange.ts";
 import type { Permit } from "../gate/decision.ts";
 import type { Fields } from "../model/http.ts";
-import type { Reason } from "../model/reason.ts";
+import { type Reason, reasonInfo } from "../model/reason.ts";
+import { endTrace, keepError } from "../telemetry/traces/ended-trace.ts";
+import { type RequestTrace, traceresponseOf } from "../telemetry/traces/request-trace.ts";
 import type { ForwardDeps, ForwardRoute, StreamKind } from "./forward-route.ts";
 import { keptPrivate } from "../wire/own-cookies.ts";
 import { problemResponse, type ProblemResponse } from "./problem.ts";
@@ -29,6 +31,8 @@ export class Forwarding implements ForwardObserver {
   protected readonly exchange: Exchange;
   readonly #route: ForwardRoute;
   readonly #deps: ForwardDeps;
+  /** Kept from its end on, where errors always are. */
+  protected trace: RequestTrace | undefined;
   /** What this answer gets beyond what all answers of the route get. */
   readonly #answerFields: Fields | undefined;
   #forwarded: Forwarded | undefined;
@@ -48,6 +52,7 @@ export class Forwarding implements ForwardObserver {
     this.exchange = given.exchange;
     this.#route = given.route;
     this.#deps = given.deps;
+    this.trace = permit.trace;
     this.#answerFields = given.answerFields;
   }
 
@@ -67,9 +72,13 @@ export class Forwarding implements ForwardObserver {
     this.#forwarded?.cancel(reason, detail);
   }
 
-  responseFields(_status: number, fields: Fields): Fields {
+  responseFields(status: number, fields: Fields): Fields {
     const shown = this.#route.responseFields(fields, this.permit.decisionId);
     const { admission, answerFields } = this.permit;
+    if (this.trace !== undefined) {
+      if (status >= 500) this.#keepTrace();
+      shown.push(...traceresponseOf(this.trace));
+    }
     if (admission !== undefined) shown.push(...admission.fields);
     if (answerFields !== undefined) shown.push(...answerFields);
     if (this.#answerFields !== undefined) shown.push(...this.#answerFields);
@@ -80,9 +89,16 @@ export class Forwarding implements ForwardObserver {
   }
 
   fault(reason: Reason): ProblemResponse {
+    if (reasonInfo(reason).status >= 500) this.#keepTrace();
+    const problem = this.problem(reason);
+    problem.fields.push(...traceresponseOf(this.trace));
+    return problem;
+  }
+
+  protected problem(reason: Reason): ProblemResponse {
     const { decisionId, admission } = this.permit;
     const cors = this.#route.cors?.answer(this.permit.request.head);
-    return problemResponse(reason, { decisionId, admission, cors });
+    return problemResponse(reason, { decisionId, trace: this.trace, admission, cors });
   }
 
   done(outcome: ForwardOutcome): void {
@@ -102,11 +118,21 @@ export class Forwarding implements ForwardObserver {
       upstreamMs: outcome.upstreamMs,
       end: outcome.end,
     });
+    if (this.trace !== undefined) endTrace(this.trace, { ...outcome, grpcStatus }, this.#traced);
     const kind = this.#kind(outcome.status, durationMs);
     const wholeMs = kind === undefined ? durationMs : undefined;
     const ended = { ...outcome, grpcStatus, durationMs: wholeMs };
     completed(this.permit.route.name, ended, this.permit.decisionId);
     if (kind !== undefined) streamEnded(kind, outcome.end);
+  }
+
+  #keepTrace(): void {
+    this.trace = keepError(this.trace, this.#traced);
+  }
+
+  get #traced() {
+    const { permit, exchange } = this;
+    return { permit, startedAt: exchange.receivedAt, tracing: this.#deps.tracing };
   }
 
   #kind(status: number, ageMs: number): StreamKind | undefined {

@@ -29,7 +29,7 @@ export class GrpcForwarding extends Forwarding {
     this.#end = readGrpcStatus(fields);
   }
 
-  override fault(reason: Reason): ProblemResponse {
+  protected override problem(reason: Reason): ProblemResponse {
     const { decisionId, admission } = this.permit;
     this.#end = GRPC_STATUS[reasonInfo(reason).grpc];
     return grpcProblem(reason, { decisionId, admission });

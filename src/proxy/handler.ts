@@ -11,7 +11,9 @@ import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
 import type { Fields } from "../model/http.ts";
 import type { Log } from "../model/ports.ts";
 import type { Challenge } from "../identity/challenge.ts";
-import type { Reason } from "../model/reason.ts";
+import { type Reason, reasonInfo } from "../model/reason.ts";
+import { keepError } from "../telemetry/traces/ended-trace.ts";
+import { type RequestTrace, spansOf, traceresponseOf } from "../telemetry/traces/request-trace.ts";
 import { AMBIGUOUS, forward } from "./forward.ts";
 import type { ForwardDeps, ForwardRoute, RouteAnswers } from "./forward-route.ts";
 import { type LoginEndpoints, OWN_PREFIX } from "./login.ts";
@@ -104,6 +106,7 @@ export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
         peer: connection.peer,
         trust: connection.trust,
         connection,
+        trace: deps.tracing?.begin(exchange),
         body:
           head.bodyKind === "none"
             ? undefined
@@ -124,20 +127,28 @@ export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
       answer(outcome, exchange, snapshot, deps);
     },
     malformed({ connection, reason, detail }) {
+      const receivedAt = deps.clock.monotonic();
       const denial = deps.gate.refuse(
         {
           listener: connection.listener,
           scheme: connection.scheme,
           peer: connection.peer,
           connection,
+          trace: deps.tracing?.begin({ head: NOTHING_READ, connection, receivedAt }),
         },
         deps.snapshot().gate,
         { reason, detail },
       );
-      return problemResponse(denial.denied, denial);
+      const problem = problemResponse(denial.denied, denial);
+      problem.fields.push(...traceresponseOf(denial.trace));
+      spansOf(denial.trace)?.end({ status: problem.status, end: "complete" });
+      return problem;
     },
   };
 }
+
+/** Of what never became a request. */
+const NOTHING_READ = Object.freeze({ fields: Object.freeze([]) });
 
 function answer(
   outcome: Permit | Denial,
@@ -167,9 +178,15 @@ function answer(
   const { reason, detail } = unsent;
   deps.log.debug("a permitted request was not sent", { decision: decisionId, reason, detail });
   const cors = route.cors?.answer(exchange.head);
-  const problem = refusal(exchange.head, reason, { decisionId, admission, cors });
+  let { trace } = outcome;
+  if (trace !== undefined && reasonInfo(reason).status >= 500) {
+    const { tracing } = deps;
+    trace = keepError(trace, { permit: outcome, startedAt: exchange.receivedAt, tracing });
+  }
+  const problem = refusal(exchange.head, reason, { decisionId, trace, admission, cors });
   problem.fields.push(...(outcome.answerFields ?? []));
-  reply(problem, { decisionId, recorded: true, permitted: outcome, end: reason, exchange, deps });
+  const how = { decisionId, trace, recorded: true, permitted: outcome, end: reason };
+  reply(problem, { ...how, exchange, deps });
 }
 
 /** Undefined once the caller has been told where to go. */
@@ -187,7 +204,9 @@ function redirect(
   fields.push(...(prepared?.responseFields ?? []), ...(admission?.fields ?? []));
   fields.push(...(permit.answerFields ?? []), ...(route.cors?.answer(exchange.head) ?? []));
   const moved = { status: route.redirect.status, fields, body: "" };
-  reply(moved, { decisionId, recorded: true, permitted: permit, end: "complete", exchange, deps });
+  const { trace } = permit;
+  const how = { decisionId, trace, recorded: true, permitted: permit, end: "complete" as const };
+  reply(moved, { ...how, exchange, deps });
   return undefined;
 }
 
@@ -198,7 +217,7 @@ function refuse(
   deps: HandlerDeps,
 ): void {
   const route = denial.route === undefined ? undefined : snapshot.forwards.get(denial.route);
-  const { decisionId, recorded } = denial;
+  const { decisionId, trace, recorded } = denial;
   const toLogin =
     snapshot.logins === undefined
       ? undefined
@@ -207,7 +226,7 @@ function refuse(
     const fields = ["location", toLogin, "cache-control", "no-store"];
     fields.push("sallyport-decision", decisionId, ...(denial.answerFields ?? []));
     const moved = { status: 303, fields, body: "" };
-    return reply(moved, { decisionId, recorded, end: "complete", exchange, deps });
+    return reply(moved, { decisionId, trace, recorded, end: "complete", exchange, deps });
   }
   // The one answer of ours on a route: a preflight.
   const preflight = denial.denied === "answered-by-proxy" ? route?.cors : undefined;
@@ -215,6 +234,7 @@ function refuse(
     preflight === undefined
       ? refusal(exchange.head, denial.denied, {
           decisionId,
+          trace,
           allow: denial.allow,
           challenge: challengeOf(denial, exchange, snapshot),
           admission: denial.admission,
@@ -227,7 +247,7 @@ function refuse(
   if (denial.answerFields !== undefined) problem.fields.push(...denial.answerFields);
   // What is wrong with the caller's certificate is wrong with the whole connection.
   const close = CERTIFICATE_REASONS.has(denial.denied);
-  reply(problem, { decisionId, recorded, end: "complete", close, exchange, deps });
+  reply(problem, { decisionId, trace, recorded, end: "complete", close, exchange, deps });
 }
 
 /** With what the login has to be, and the place where a client finds out how to get in. */
@@ -272,6 +292,7 @@ function reply(
   problem: ProblemResponse,
   given: {
     readonly decisionId: string;
+    readonly trace: RequestTrace | undefined;
     readonly recorded: boolean;
     /** What the gate let through; denials are counted there. */
     readonly permitted?: Permit;
@@ -282,7 +303,8 @@ function reply(
     readonly deps: HandlerDeps;
   },
 ): void {
-  const { decisionId, recorded, permitted, end, exchange, deps } = given;
+  const { decisionId, trace, recorded, permitted, end, exchange, deps } = given;
+  problem.fields.push(...traceresponseOf(trace));
   // Asked before the answer: one that is the last of its connection leaves nobody there.
   const { gone } = exchange;
   exchange.reply(problem.status, problem.fields, problem.body, given.close ? CLOSE : undefined);
@@ -296,6 +318,7 @@ function reply(
     end: gone ? ("caller-gone" as const) : end,
   };
   const durationMs = deps.clock.monotonic() - exchange.receivedAt;
+  if (trace !== undefined) spansOf(trace)?.end(figures);
   if (permitted !== undefined) {
     deps.completed(permitted.route.name, { ...figures, durationMs, detail: undefined }, decisionId);
   }

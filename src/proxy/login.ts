@@ -25,6 +25,7 @@ import { loggedOut, logout } from "./login-logout.ts";
 import { failurePage } from "./login-pages.ts";
 import { startLogin } from "./login-start.ts";
 import { getField } from "../wire/fields.ts";
+import type { Tracing } from "../telemetry/traces/tracing.ts";
 import { isNavigation } from "../wire/navigation.ts";
 import { problemResponse } from "./problem.ts";
 
@@ -37,6 +38,8 @@ export interface LoginDeps {
   readonly audit: AuditLog;
   readonly metrics: Metrics;
   readonly shared: SharedMemory;
+  /** Undefined: these requests are part of no trace. */
+  readonly tracing?: Tracing | undefined;
 }
 
 interface Place {
@@ -78,7 +81,8 @@ export function createLoginEndpoints(deps: LoginDeps): LoginEndpoints {
     handle(exchange, { gate, logins }) {
       const { head, connection } = exchange;
       const { listener, scheme, peer, trust } = connection;
-      const input: GateInput = { head, listener, scheme, peer, trust, connection };
+      const trace = deps.tracing?.begin(exchange);
+      const input: GateInput = { head, listener, scheme, peer, trust, connection, trace };
       const own = deps.gate.own(input, gate);
       if (isOwnDenial(own)) {
         const problem = problemResponse(own.denied, own);
@@ -151,12 +155,12 @@ function answer(
 ): void {
   const { own, exchange, deps, outcomes } = given;
   const denial = own.conclude(outcome);
-  const { decisionId, recorded, denied } = denial;
+  const { decisionId, trace, recorded, denied } = denial;
   outcomes.with(outcome.authenticator ?? "(none)", denied).inc();
   // What could not be recorded was not done: no cookie goes out for it.
   const told: LoginOutcome = denied === outcome.reason ? outcome : { reason: denied };
   const { status, fields, body } = responseTo(told, decisionId);
-  replyRecorded(exchange, { status, fields, body, decisionId, recorded }, deps);
+  replyRecorded(exchange, { status, fields, body, decisionId, trace, recorded }, deps);
 }
 
 function responseTo(outcome: LoginOutcome, decisionId: string) {

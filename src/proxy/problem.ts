@@ -6,10 +6,13 @@ import type { Misfit } from "../gate/operations/operation-checks.ts";
 import type { Admission } from "../limits/route-limits.ts";
 import type { Fields } from "../model/http.ts";
 import type { GrpcStatus } from "../model/grpc-status.ts";
+import { type RequestTrace, traceIdOf } from "../telemetry/traces/request-trace.ts";
 import { isChallenged, type Reason, reasonInfo } from "../model/reason.ts";
 
 export interface ProblemContext {
   readonly decisionId: string;
+  /** The trace that the request is part of, where somebody keeps it. */
+  readonly trace?: RequestTrace | undefined;
   /** Values for `allow` (405). */
   readonly allow?: string | undefined;
   /** The `www-authenticate` value. */
@@ -74,6 +77,7 @@ export function problemResponse(reason: Reason, context: ProblemContext): Proble
     title,
     reason,
     decision: context.decisionId,
+    trace: traceIdOf(context.trace),
     ...(context.misfit && { invalid: context.misfit }),
   });
   return { status, fields, body: `${body}\n` };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { RequestTrace } from "../telemetry/traces/request-trace.ts";
 import type { Permit } from "../gate/decision.ts";
 import type { Fields } from "../model/http.ts";
 import { getAllFields, getField } from "../wire/fields.ts";
@@ -52,9 +53,11 @@ for (const [name, scheme, passes] of [
 ] as const) {
   test(`requestFields() ${passes ? "passes" : "keeps"} ${name} where the token came as ${String(scheme)}`, () => {
     const sent = [name, "secret"];
-    const forwarding = built(sent, { forwardCredentials: true }, undefined, scheme);
+    const forwarding = built(sent, { forwardCredentials: true }, undefined, {
+      tokenScheme: scheme,
+    });
     assert.equal(getField(forwarding, name), passes ? "secret" : undefined);
-    assert.equal(getField(built(sent, {}, undefined, scheme), name), undefined);
+    assert.equal(getField(built(sent, {}, undefined, { tokenScheme: scheme }), name), undefined);
   });
 }
 
@@ -70,19 +73,47 @@ test("requestFields() cuts cookies of ours where browsers may have them", () => 
   assert.equal(getAllFields(built(sent), "cookie").length, 2);
 });
 
-test("requestFields() keeps one valid traceparent with its tracestate and replaces all else", () => {
-  const kept = built(["traceparent", TRACE, "tracestate", "a=1"]);
-  assert.deepEqual(getAllFields(kept, "traceparent"), [TRACE]);
-  assert.equal(getField(kept, "tracestate"), "a=1");
-  for (const bad of [
-    ["traceparent", "junk", "tracestate", "a=1"],
-    ["traceparent", TRACE, "traceparent", TRACE, "tracestate", "a=1"],
-    ["tracestate", "a=1"],
-  ]) {
-    const fields = built(bad);
-    assert.deepEqual(getAllFields(fields, "traceparent"), ["new-trace"]);
-    assert.equal(getField(fields, "tracestate"), undefined);
-  }
+test("requestFields() writes the trace of the request, once, and never what was sent as one", () => {
+  const sent = [
+    "traceparent",
+    "junk",
+    "tracestate",
+    "b=2",
+    "traceparent",
+    TRACE,
+    "tracestate",
+    "c",
+  ];
+  const kept = { traceId: TRACE.slice(3, 35), traceparent: TRACE, tracestate: "a=1" };
+  const followed = { ...kept, spans: undefined, told: false };
+  const fields = built(sent, {}, undefined, { trace: followed });
+  assert.deepEqual(getAllFields(fields, "traceparent"), [TRACE]);
+  assert.deepEqual(getAllFields(fields, "tracestate"), ["a=1"]);
+  const ours = built(sent, {}, undefined, { trace: "our-trace" });
+  assert.deepEqual(getAllFields(ours, "traceparent"), ["our-trace"]);
+  assert.deepEqual(getAllFields(ours, "tracestate"), []);
+  const none = built(sent);
+  assert.deepEqual(getAllFields(none, "traceparent"), ["new-trace"]);
+  assert.deepEqual(getAllFields(none, "tracestate"), []);
+  const recorded = built(sent, {}, undefined, {
+    trace: { ...followed, spans: {} } as RequestTrace,
+  });
+  assert.deepEqual(getAllFields(recorded, "traceparent"), [], "each attempt writes its own");
+  assert.deepEqual(getAllFields(recorded, "tracestate"), ["a=1"]);
+});
+
+test("requestFields() keeps back a tracestate that the route or the caller drops", () => {
+  const trace: RequestTrace = {
+    traceId: TRACE.slice(3, 35),
+    traceparent: TRACE,
+    tracestate: "a=1",
+    spans: undefined,
+    told: false,
+  };
+  const sent = ["traceparent", TRACE, "tracestate", "a=1"];
+  const removed = { request: { ...headerRules(), remove: ["tracestate"] } };
+  assert.deepEqual(getAllFields(built(sent, removed, undefined, { trace }), "tracestate"), []);
+  assert.deepEqual(getAllFields(built(sent, {}, ["tracestate"], { trace }), "tracestate"), []);
 });
 
 test("requestFields() sets the route's fields last, after what it removes", () => {
@@ -96,7 +127,10 @@ function built(
   fields: Fields,
   plan: Partial<ForwardPlan> = {},
   connectionOptions?: string[],
-  tokenScheme?: "bearer" | "dpop",
+  more: {
+    readonly tokenScheme?: "bearer" | "dpop" | undefined;
+    readonly trace?: RequestTrace;
+  } = {},
 ): string[] {
   const whole = {
     forwardCredentials: false,
@@ -105,7 +139,7 @@ function built(
     ...plan,
   } as ForwardPlan;
   const permit = {
-    tokenScheme,
+    ...more,
     requestId: "request-1",
     decisionId: "decision-1",
     request: {

@@ -3,15 +3,15 @@
  * speak and the caller's credentials, then set (design section 5, rule 2).
  */
 import type { Permit } from "../gate/decision.ts";
+import { spansOf, traceparentOf } from "../telemetry/traces/request-trace.ts";
 import { HOP_BY_HOP, isEndToEndName } from "../wire/fields.ts";
 import { forwardedFields } from "../wire/forwarded.ts";
 import { isIdentityName } from "../wire/identity-fields.ts";
 import { withoutOwnCookies } from "../wire/own-cookies.ts";
-import { parseTraceparent } from "../wire/traceparent.ts";
 import { createFieldNames, DROPPED } from "./field-names.ts";
 import type { ForwardPlan } from "./plan.ts";
 
-/** Makes the function that builds the fields for one route. `newTraceparent` serves requests that bring none, or a malformed one. */
+/** Makes the function that builds the fields for one route. `newTraceparent` serves requests that are of no trace. */
 export function createRequestFields(
   plan: ForwardPlan,
   newTraceparent: () => string,
@@ -24,8 +24,9 @@ export function createRequestFields(
     const { request } = permit;
     const { fields, connectionOptions } = request.head;
     const result = ["host", host ?? request.authority];
-    let traced = 0;
-    let stated = false;
+    const { trace } = permit;
+    const tracestate = typeof trace === "object" ? trace.tracestate : undefined;
+    let stated: string | undefined;
     for (let index = 0; index < fields.length; index += 2) {
       const name = fields[index] as string;
       const kept = nameOf(name);
@@ -33,11 +34,10 @@ export function createRequestFields(
       // What the route does not list was ignored, not verified: it is no credential to pass on.
       if (forwardCredentials && CREDENTIAL_FIELDS.has(name) && !isVerified(name, permit)) continue;
       if (connectionOptions?.includes(name) === true && !isEndToEndName(name)) continue;
-      if (name === "traceparent") {
-        // Two of them, or a malformed one: a new trace begins here.
-        traced += parseTraceparent(fields[index + 1] as string) === undefined ? 2 : 1;
-      } else if (name === "tracestate") {
-        stated = true;
+      if (name === "traceparent") continue;
+      if (name === "tracestate") {
+        stated = kept;
+        continue;
       }
       if (ownCookies && name === "cookie") {
         const cookies = withoutOwnCookies(fields[index + 1] as string);
@@ -46,8 +46,12 @@ export function createRequestFields(
       }
       result.push(kept, fields[index + 1] as string);
     }
-    if (traced > 1 || (traced === 0 && stated)) dropTrace(result);
-    if (traced !== 1) result.push("traceparent", newTraceparent());
+    // Of a trace that is recorded each attempt has its own, which is written with it.
+    if (spansOf(trace) === undefined) {
+      result.push("traceparent", traceparentOf(trace) ?? newTraceparent());
+    }
+    // What could be read of it, once, and not where the route or the caller drops it.
+    if (stated !== undefined && tracestate !== undefined) result.push(stated, tracestate);
     result.push(
       ...forwardedFields({
         address: request.peer.address,
@@ -80,12 +84,4 @@ function mayPass(name: string, plan: ForwardPlan): boolean {
     (!plan.forwardCredentials && CREDENTIAL_FIELDS.has(name)) ||
     isIdentityName(name)
   );
-}
-
-/** W3C Trace Context section 3.3.1.2: without a valid traceparent, tracestate means nothing. */
-function dropTrace(fields: string[]): void {
-  for (let index = fields.length - 2; index >= 0; index -= 2) {
-    const name = fields[index];
-    if (name === "traceparent" || name === "tracestate") fields.splice(index, 2);
-  }
 }

@@ -32,6 +32,7 @@ export async function openOperatorGate(
   const instance = `${process.pid}-supervisor`;
   const audit = await createAuditLog(config.audit, { ...instruments, instance });
   const revocations = standing?.revocations ?? NO_REVOCATIONS;
+  instruments.tracing.adjust(config.tracing);
   const gate = createGateDeps(config, { audit, revocations }, instruments);
   const open = async (one: Prepared): Promise<RunningSnapshot> => {
     const snapshot = await buildSnapshot(withoutTraffic(one), instruments);
@@ -50,11 +51,12 @@ export async function openOperatorGate(
       const former = snapshot;
       snapshot = await open(next);
       gate.budget.adjust(next.loaded.config.limits.failures);
+      instruments.tracing.adjust(next.loaded.config.tracing);
       former.close();
     },
     async close() {
       snapshot.close();
-      await audit.close();
+      await Promise.all([audit.close(), instruments.tracing.close()]);
     },
   };
 }

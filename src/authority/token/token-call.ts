@@ -5,6 +5,7 @@ import type { Fields } from "../../model/http.ts";
 import type { KeyIssuing, RegisteredClient } from "../../model/issued-keys.ts";
 import type { AuditLog } from "../../model/records.ts";
 import type { Clock, Log } from "../../model/ports.ts";
+import type { Tracing } from "../../telemetry/traces/tracing.ts";
 import type { SharedMemory } from "../../model/shared-memory.ts";
 import type { BearerVerifier, CertificateVerifier, ProofVerifier } from "../../model/verifiers.ts";
 import type { JsonObject } from "../../model/json.ts";
@@ -44,6 +45,8 @@ export interface TokenDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly audit: AuditLog;
+  /** Undefined: these requests are part of no trace. */
+  readonly tracing?: Tracing | undefined;
   /** A `jti`. */
   readonly newId: () => string;
   readonly figures: TokenFigures;

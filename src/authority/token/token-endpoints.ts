@@ -75,7 +75,8 @@ export function createTokenEndpoints(options: TokenEndpointsDeps): TokenEndpoint
       const endpoint = ENDPOINTS.get(path);
       if (endpoint === undefined) return false;
       const { listener, scheme, peer, trust } = connection;
-      const input: GateInput = { head, listener, scheme, peer, trust, connection };
+      const trace = deps.tracing?.begin(exchange);
+      const input: GateInput = { head, listener, scheme, peer, trust, connection, trace };
       const own = deps.gate.own(input, gate);
       const around = { exchange, deps, path };
       if (isOwnDenial(own)) {
@@ -189,7 +190,7 @@ function faultAnswer(fault: TokenFault): Written {
 
 function send(
   { exchange, deps, path }: Around,
-  { decisionId, recorded }: Pick<Denial, "decisionId" | "recorded">,
+  { decisionId, trace, recorded }: Pick<Denial, "decisionId" | "trace" | "recorded">,
   { status, fields, body, outcome }: Written,
 ): void {
   const endpoint = path.slice(path.lastIndexOf("/") + 1);
@@ -198,7 +199,8 @@ function send(
   deps.figures.seconds.with(endpoint).observe(seconds, decisionId);
   const always = ["cache-control", "no-store", "pragma", "no-cache"];
   const whole = [...always, "sallyport-decision", decisionId, ...fields];
-  replyRecorded(exchange, { status, fields: whole, body, decisionId, recorded }, deps);
+  const answer = { status, fields: whole, body, decisionId, trace, recorded };
+  replyRecorded(exchange, answer, deps);
 }
 
 /** For everybody, so there is no decision to record. */
