@@ -18,6 +18,7 @@ import type { ProofOptions } from "./client-proof.ts";
 import type { IssuedKeyOptions } from "./issued-keys.ts";
 import type { IndexOptions, SearchOptions } from "./audit-search.ts";
 import type { AuditExportOptions } from "./audit-export.ts";
+import type { ReportOptions } from "./audit-report.ts";
 import type { TailOptions } from "./audit-tail.ts";
 import type { CheckOptions } from "./check.ts";
 import { withDashedOperands } from "./dashed-operands.ts";
@@ -379,6 +380,22 @@ function addAuditCommands(audit: Command, exit: Exit): void {
     .action(async (options: AuditExportOptions) => {
       const { auditExport } = await import("./audit-export.ts");
       exit(await auditExport(options, said));
+    });
+  const reports = audit.command("report").description("what the log says of a time");
+  configured(reports.command("access"))
+    .description("per service: who could get to it, who did, and who was denied")
+    .option("--audit <folder>", "folder of the log (otherwise as the configuration says)")
+    .option("--from <time>", "from then on: 2026-12-24, 2026-12-24T18:00:00Z, or 2h ago as 2h")
+    .option("--to <time>", "before then")
+    .option("--service <name>", "only this one")
+    .addOption(
+      new Option("--format <format>", "how")
+        .choices(["text", "csv", "json", "markdown"])
+        .default("text"),
+    )
+    .action(async (options: ReportOptions) => {
+      const { auditReportAccess } = await import("./audit-report.ts");
+      exit(await auditReportAccess(options, said));
     });
   command("index", "bring the index of the log up to date; a search does so by itself")
     .option("--follow", "stay, and keep it up to date until a signal", false)

@@ -105,7 +105,8 @@ export async function whatCan(principal: string, options: WhatOptions): Promise<
   return 0;
 }
 
-async function readSet(
+/** The policies of a configuration, and all that is known of who may come. Throws ConfigError. */
+export async function readSet(
   config: string,
 ): Promise<{ readonly subject: FindingSubject; readonly set: ExplainableSet }> {
   const { loaded, facts, problems } = await inspectConfig(config);

@@ -21,8 +21,16 @@ export const COLUMNS = ["time", "offset", "id", "kind", ...TEXT_COLUMNS] as cons
 
 export type ColumnName = (typeof COLUMNS)[number];
 
-/** Numbers of the column `kind`. */
-export const KINDS = { permit: 1, deny: 2, completion: 3, summary: 4, event: 5 } as const;
+/** Numbers of the column `kind`. What somebody only asked about (AuthZEN) was no access. */
+export const KINDS = {
+  permit: 1,
+  deny: 2,
+  completion: 3,
+  summary: 4,
+  event: 5,
+  askedPermit: 6,
+  askedDeny: 7,
+} as const;
 
 export interface IndexEntry {
   readonly timeMs: number;
@@ -56,6 +64,8 @@ const TIME = ',"time":"';
 const COMPLETION = ',"type":"completion",';
 const VERSION = ',"v":1}';
 
+const ASKED = { permit: "askedPermit", deny: "askedDeny" } as const;
+
 function parsedEntry(line: string): IndexEntry | undefined {
   let record: (RecordLine & { readonly v?: unknown; readonly bundle?: string }) | null;
   try {
@@ -70,7 +80,7 @@ function parsedEntry(line: string): IndexEntry | undefined {
     case "decision":
       return {
         timeMs,
-        kind: record.decision === "permit" ? KINDS.permit : KINDS.deny,
+        kind: KINDS[record.asked === undefined ? record.decision : ASKED[record.decision]],
         id: idHash(record.decisionId),
         texts: {
           principal: principalOf(record),

@@ -102,7 +102,9 @@ function conditionsOf(
     ...addressConditions(file, filter),
   ];
   if (filter.decision !== undefined) {
-    conditions.push({ columns: ["kind"], numbers: new Set([KINDS[filter.decision]]) });
+    const { permit, askedPermit, deny, askedDeny } = KINDS;
+    const numbers = filter.decision === "permit" ? [permit, askedPermit] : [deny, askedDeny];
+    conditions.push({ columns: ["kind"], numbers: new Set(numbers) });
   }
   if (filter.ids.length > 0) {
     // Events name decisions, and have no id of their own.
@@ -110,8 +112,8 @@ function conditionsOf(
     conditions.push({ columns: ["id"], numbers });
   }
   if (asksOnlyWhen(filter) && !completions && filter.ids.length === 0) {
-    const { permit, deny, summary, event } = KINDS;
-    conditions.push({ columns: ["kind"], numbers: new Set([permit, deny, summary, event]) });
+    const numbers = Object.values(KINDS).filter((kind) => kind !== KINDS.completion);
+    conditions.push({ columns: ["kind"], numbers: new Set(numbers) });
   }
   return conditions.some(({ numbers }) => numbers.size === 0) ? undefined : conditions;
 }
