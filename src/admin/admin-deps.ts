@@ -9,6 +9,7 @@ import type { ClientRegister } from "../keys/client-register.ts";
 import type { CertificateAuthority } from "../keys/certificate-authority.ts";
 import type { KeyManager } from "../keys/key-manager.ts";
 import type { RevocationRegister } from "../keys/revocation-register.ts";
+import type { UsageDesk } from "../limits/usage/usage-desk.ts";
 import type { ClientProfile } from "../model/clients.ts";
 import type { EvaluationDesk } from "../model/authzen.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -31,6 +32,8 @@ export interface AdminDeps {
   readonly roots?: RootDesk | undefined;
   readonly bundles?: BundleDesk | undefined;
   readonly decisions?: DecisionDesk | undefined;
+  /** Undefined where usage is not counted. */
+  readonly usage?: UsageDesk | undefined;
   /** Where it decides about traffic: who else asks how it would. */
   readonly evaluations?: EvaluationDesk | undefined;
 }

@@ -14,6 +14,7 @@ import type { Operation } from "./operation.ts";
 import { revocationOperations } from "./revocations.ts";
 import { rootOperations } from "./roots.ts";
 import { statusOperations } from "./status.ts";
+import { usageOperations } from "./usage.ts";
 import { viewOperations } from "./views.ts";
 import { workloadOperations } from "./workloads.ts";
 
@@ -30,6 +31,7 @@ const OPERATIONS: readonly Operation[] = [
   ...rootOperations,
   ...bundleOperations,
   ...decisionOperations,
+  ...usageOperations,
   ...evaluationOperations,
 ];
 

@@ -17,6 +17,7 @@ import { tokensOf } from "../identity/authenticator-options.ts";
 import type { JsonObject } from "../model/json.ts";
 import { type PolicyRoles, policyRoles } from "../policy/policy-roles.ts";
 import { productVersion, runtimeVersion } from "../platform/version.ts";
+import { createUsageDesk } from "../limits/usage/usage-desk.ts";
 import { createExplainer } from "../review/explain-thread.ts";
 import type { Backing } from "./authority/backing.ts";
 import type { RunningSnapshot } from "./build-snapshot.ts";
@@ -76,6 +77,7 @@ function adminDeps(parts: OperatorParts): AdminDeps {
     },
     config: { running: () => runningConfig(parts) },
     decisions: { explain: createExplainer(parts.prepared().loaded.config.audit.path) },
+    ...usageDesk(parts),
     evaluations: createEvaluations(parts),
     ...(registers && {
       store: registers.store,
@@ -88,6 +90,12 @@ function adminDeps(parts: OperatorParts): AdminDeps {
       bundles: registers.bundles,
     }),
   };
+}
+
+/** The section and the log stay as they are until a restart. */
+function usageDesk({ prepared }: OperatorParts): Pick<AdminDeps, "usage"> {
+  const { usage, audit } = prepared().loaded.config;
+  return usage === undefined ? {} : { usage: createUsageDesk(usage, audit.path) };
 }
 
 async function processStatus(parts: OperatorParts, startedMs: number): Promise<ProcessStatus> {

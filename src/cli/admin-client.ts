@@ -539,6 +539,54 @@ export interface Explanation {
   readonly policies?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** A sum, with the names of `by` that it is for. */
+export interface Usage {
+  readonly month?: string | undefined;
+  readonly day?: string | undefined;
+  readonly hour?: string | undefined;
+  readonly principal?: string | undefined;
+  /** Empty: none. */
+  readonly plan?: string | undefined;
+  readonly service?: string | undefined;
+  readonly route?: string | undefined;
+  /** An operation of the service, or the method. */
+  readonly operation?: string | undefined;
+  /** Permitted ones. */
+  readonly requests: number;
+  /** 0 unless `usage.count` is `all`. */
+  readonly denied: number;
+  /** Of the bodies of requests that ended. */
+  readonly bytesIn: number;
+  /** Of the bodies of their answers. */
+  readonly bytesOut: number;
+  /** Cost units. */
+  readonly cost: number;
+}
+
+/** Where a principal stands with its quota. */
+export interface QuotaStanding {
+  readonly principal: string;
+  /** The one that its last request was on. */
+  readonly plan: string;
+  readonly per: "hour" | "day" | "month";
+  readonly from: string;
+  readonly until: string;
+  /** What it may use in the period. */
+  readonly quota: {
+    readonly requests?: number | undefined;
+    readonly bytes?: number | undefined;
+    readonly cost?: number | undefined;
+  };
+  /** What it has used of it. */
+  readonly used: {
+    readonly requests?: number | undefined;
+    readonly bytes?: number | undefined;
+    readonly cost?: number | undefined;
+  };
+  /** The largest part of it that is used; 1 is all. */
+  readonly share: number;
+}
+
 export interface EvaluationAnswer {
   readonly decision: boolean;
   readonly context: {
@@ -1057,6 +1105,48 @@ export interface AdminClient {
     /** Id of the decision. */
     readonly id: string;
   }): Promise<AdminAnswer<Explanation>>;
+  /** What callers have used. Sums of whole hours. Without `from` and `to`: of this month. An hour that has passed for some seconds does not change any more. */
+  getUsage(input?: {
+    /** Most entries of the page, from 1 to 500; 100 when left out. */
+    readonly limit?: number | undefined;
+    /** The `next` of the page before. */
+    readonly cursor?: string | undefined;
+    /** Hours that begin then or later; a whole hour. */
+    readonly from?: string | undefined;
+    /** Hours that begin before then; a whole hour. */
+    readonly to?: string | undefined;
+    /** What sums are by: some of month, day, hour, principal, plan, service, route, operation, with commas between; principal when left out. */
+    readonly by?: string | undefined;
+    /** Only of this one: `<authenticator>/<subject>`. */
+    readonly principal?: string | undefined;
+    readonly plan?: string | undefined;
+    readonly service?: string | undefined;
+    readonly route?: string | undefined;
+    readonly operation?: string | undefined;
+  }): Promise<
+    AdminAnswer<{
+      readonly from: string;
+      readonly to: string;
+      readonly usage: readonly Usage[];
+      /** Cursor of the page after this one; absent where there is none. */
+      readonly next?: string | undefined;
+    }>
+  >;
+  /** Where principals stand with their quotas. Those whose plan has a quota, and who asked for anything in this month. */
+  listQuotas(input?: {
+    /** Most entries of the page, from 1 to 500; 100 when left out. */
+    readonly limit?: number | undefined;
+    /** The `next` of the page before. */
+    readonly cursor?: string | undefined;
+    /** Only of this one: `<authenticator>/<subject>`. */
+    readonly principal?: string | undefined;
+  }): Promise<
+    AdminAnswer<{
+      readonly quotas: readonly QuotaStanding[];
+      /** Cursor of the page after this one; absent where there is none. */
+      readonly next?: string | undefined;
+    }>
+  >;
   /** How the policies in force would decide about a request. The Access Evaluation API of AuthZEN 1.0. docs/authzen.md says what maps to what. */
   evaluate(input: { readonly body: Evaluation }): Promise<AdminAnswer<EvaluationAnswer>>;
   /** The same about several requests. The Access Evaluations API of AuthZEN 1.0. Without `evaluations` it is one question. What one of them cannot be asked for is a decision of false with an error. */
@@ -1288,6 +1378,29 @@ export function createAdminClient(transport: AdminTransport): AdminClient {
       transport.call({ method: "GET", path: `/v1/bundles/${encodeURIComponent(input.hash)}` }),
     explainDecision: (input) =>
       transport.call({ method: "GET", path: `/v1/decisions/${encodeURIComponent(input.id)}` }),
+    getUsage: (input = {}) =>
+      transport.call({
+        method: "GET",
+        path: "/v1/usage",
+        query: {
+          limit: input.limit,
+          cursor: input.cursor,
+          from: input.from,
+          to: input.to,
+          by: input.by,
+          principal: input.principal,
+          plan: input.plan,
+          service: input.service,
+          route: input.route,
+          operation: input.operation,
+        },
+      }),
+    listQuotas: (input = {}) =>
+      transport.call({
+        method: "GET",
+        path: "/v1/usage/quotas",
+        query: { limit: input.limit, cursor: input.cursor, principal: input.principal },
+      }),
     evaluate: (input) =>
       transport.call({ method: "POST", path: "/access/v1/evaluation", body: input.body }),
     evaluateAll: (input) =>

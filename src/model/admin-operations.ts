@@ -50,6 +50,8 @@ export const ADMIN_OPERATIONS = {
   /** Apart as well: after it every machine has to enrol anew. */
   rotateRootNow: "write",
   explainDecision: "read",
+  getUsage: "read",
+  listQuotas: "read",
   listBundles: "read",
   getBundle: "read",
   /** Each puts decisions about whomever it names on record: nothing for who may only look. */
