@@ -154,6 +154,7 @@ const FIXED = [
   "admin",
   "audit",
   "usage",
+  "accessLog",
   "authority",
   "assertions",
   "egress",

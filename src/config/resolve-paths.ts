@@ -18,6 +18,7 @@ import { redisSocket, withRedisSocket } from "../memory/redis-url.ts";
 import type { SharedOptions } from "../memory/shared-options.ts";
 import { resolveBundle } from "./bundled-policies.ts";
 import type { PolicyOptions } from "../policy/policy-options.ts";
+import type { AccessLogOptions } from "../telemetry/access-log/access-log-options.ts";
 import type { Config, OwnConfig } from "./schema.ts";
 
 /** Of what a follower's own file says, and of the same parts of a whole configuration. */
@@ -50,6 +51,9 @@ export function resolveOwnPaths<T extends OwnConfig | Config>(config: T, folder:
     ...(config.usage?.path === undefined
       ? {}
       : { usage: { ...config.usage, path: resolve(folder, config.usage.path) } }),
+    ...(config.accessLog === undefined
+      ? {}
+      : { accessLog: resolveAccessLog(config.accessLog, folder) }),
   };
 }
 
@@ -132,6 +136,12 @@ function resolveShared(shared: SharedOptions, folder: string): SharedOptions {
 function resolveSink(sink: SinkOptions, folder: string): SinkOptions {
   if (sink.type === "stdout" || sink.ca === undefined) return sink;
   return { ...sink, ca: resolve(folder, sink.ca) };
+}
+
+/** Of a file; `stdout` is none. */
+function resolveAccessLog(accessLog: AccessLogOptions, folder: string): AccessLogOptions {
+  const { to } = accessLog;
+  return to === "stdout" ? accessLog : { ...accessLog, to: resolve(folder, to) };
 }
 
 function resolveAuthority(authority: AuthorityOptions, folder: string): AuthorityOptions {

@@ -28,6 +28,7 @@ import { attributesSchema, nameSchema } from "../model/options.ts";
 import { acceptSchema } from "../policy/findings/acceptance.ts";
 import { policyOptionsSchema } from "../policy/policy-options.ts";
 import { tracingSchema } from "../telemetry/traces/trace-options.ts";
+import { accessLogSchema } from "../telemetry/access-log/access-log-options.ts";
 import {
   reloadSchema,
   shutdownSchema,
@@ -105,6 +106,7 @@ export const configSchema = z.strictObject({
   audit: auditSchema.describe("The record of every decision."),
   usage: usageSchema.optional(),
   tracing: tracingSchema.optional(),
+  accessLog: accessLogSchema.optional(),
   reload: reloadSchema.prefault({}).describe("When the configuration is read again."),
   workers: workersSchema,
   supervisor: supervisorSchema.prefault({}).describe("Where workers find their supervisor."),

@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { StderrLines, type WriteSome } from "./stderr.ts";
+import type { WriteSome } from "../platform/stdout.ts";
+import { StderrLines } from "./stderr.ts";
 
 test("write() keeps lines whole and in order when the reader takes a few bytes at a time", async () => {
   let taken = "";

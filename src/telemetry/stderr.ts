@@ -6,6 +6,7 @@
  * gone (Node 26, pino 10.4), which would keep a proxy from ending.
  */
 import { write } from "node:fs";
+import type { WriteSome } from "../platform/stdout.ts";
 
 const LIMITS = {
   /** Bytes that wait for the reader. */
@@ -15,12 +16,6 @@ const LIMITS = {
   /** Milliseconds that the end waits for the reader. */
   closeMs: 1000,
 } as const;
-
-/** Hands over some of the bytes; the port of `fs.write`. */
-export type WriteSome = (
-  data: Uint8Array,
-  done: (error: { readonly code?: string } | null, bytes: number) => void,
-) => void;
 
 const writeStderr: WriteSome = (data, done) => {
   write(2, data, 0, data.length, null, done);

@@ -3,18 +3,20 @@
  * supervisor, for all of its workers), so nothing here costs the way of a request anything.
  */
 import { hostname } from "node:os";
+import { segmentSizes } from "../../audit/segment-sizes.ts";
 import { openSinks, type SinksDeps } from "../../audit/sinks/sinks.ts";
 import type { Config } from "../../config/schema.ts";
 import { createUsageConsumer } from "../../limits/usage/usage-consumer.ts";
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
+import { type AccessLogDeps, openAccessLog } from "../../telemetry/access-log/access-log.ts";
 import { productVersion } from "../../platform/version.ts";
 import type { KeepingNews } from "./protocol.ts";
 import { createWitnessedSealer } from "./witnessed-sealer.ts";
 
 /** Of the configuration, what the thread is started with. */
-export type KeepingConfig = Pick<Config, "audit" | "usage">;
+export type KeepingConfig = Pick<Config, "audit" | "usage" | "accessLog">;
 
 export interface KeepingDeps {
   readonly clock: Clock;
@@ -32,13 +34,18 @@ export async function createConsumers(
   config: KeepingConfig,
   deps: KeepingDeps,
 ): Promise<readonly RecordConsumer[]> {
-  const { audit, usage } = config;
+  const { audit, usage, accessLog } = config;
   const { path, sinks } = audit;
   return [
     await createWitnessedSealer(audit, deps),
     ...(usage === undefined ? [] : [createUsageConsumer(usage, path, deps)]),
+    ...(accessLog === undefined ? [] : [await openAccessLog(accessLog, accessDeps(path, deps))]),
     ...(sinks.length > 0 ? [await openSinks(audit, sinksDeps(deps))] : []),
   ];
+}
+
+function accessDeps(folder: string, deps: KeepingDeps): AccessLogDeps {
+  return { ...deps, folder, segments: async () => await segmentSizes(folder) };
 }
 
 function sinksDeps(deps: KeepingDeps): SinksDeps {

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { completionLine, decisionLine } from "../../../test/sink-kit.ts";
 import type { RecordLine } from "../../model/record-feed.ts";
+import type { WriteSome } from "../../platform/stdout.ts";
 import { ManualTimers } from "../../platform/timers.ts";
 import type { SinkRecord } from "./sink.ts";
-import { createStdoutSink, type WriteSome } from "./stdout.ts";
+import { createStdoutSink } from "./stdout.ts";
 
 function records(...lines: readonly string[]): SinkRecord[] {
   return lines.map((line, index) => ({

@@ -2,8 +2,8 @@
  * The audit log on standard output, one record a line, as written. A reader that is slow is waited for,
  * with one batch in memory; one that went away is tried again, like any receiver that is not there.
  */
-import { close, constants, fstatSync, openSync, write } from "node:fs";
 import type { Timers } from "../../model/ports.ts";
+import { openStdout, type Output } from "../../platform/stdout.ts";
 import type { Delivery, Sink, SinkRecord } from "./sink.ts";
 
 const LIMITS = {
@@ -15,16 +15,10 @@ const LIMITS = {
 
 const LINE_FEED = 0x0a;
 
-/** Hands over some of the bytes; the port of `fs.write`. */
-export type WriteSome = (
-  data: Uint8Array,
-  done: (error: { readonly code?: string } | null, bytes: number) => void,
-) => void;
-
 export interface StdoutDeps {
   readonly timers: Timers;
   /** Default: the process's standard output. */
-  readonly out?: { readonly write: WriteSome; readonly close?: () => void };
+  readonly out?: Output;
 }
 
 export function createStdoutSink({ timers, out = openStdout() }: StdoutDeps): Sink {
@@ -78,27 +72,4 @@ export function createStdoutSink({ timers, out = openStdout() }: StdoutDeps): Si
     }
   }
   return { deliver, close: () => out.close?.() };
-}
-
-/**
- * A pipe is opened once more, so that only this description of it never waits: a write into a full pipe
- * would hold one of the few threads that also write the log. Where it cannot be (another user's pipe,
- * no /proc), the one that is there is used.
- */
-function openStdout(): NonNullable<StdoutDeps["out"]> {
-  const own = reopened();
-  const descriptor = own ?? 1;
-  return {
-    write: (data, done) => write(descriptor, data, 0, data.length, null, done),
-    ...(own === undefined ? {} : { close: () => close(own) }),
-  };
-}
-
-function reopened(): number | undefined {
-  try {
-    if (!fstatSync(1).isFIFO()) return undefined;
-    return openSync("/proc/self/fd/1", constants.O_WRONLY | constants.O_NONBLOCK);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,0 +1,20 @@
+/** Standard output as the target of an access log: a reader that does not keep up loses lines. */
+import { openStdout } from "../../platform/stdout.ts";
+import { StderrLines } from "../stderr.ts";
+import type { AccessTarget } from "./access-file.ts";
+
+/** Bounded in memory; each call's lines are taken as a whole or not at all. */
+export function openAccessOutput(out: ReturnType<typeof openStdout> = openStdout()): AccessTarget {
+  const lines = new StderrLines(out.write);
+  return {
+    write(text) {
+      lines.write(text);
+      return lines.takeDropped() === 0;
+    },
+    tick: () => undefined,
+    async close() {
+      await lines.close();
+      out.close?.();
+    },
+  };
+}
