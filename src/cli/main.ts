@@ -20,6 +20,7 @@ import type { IndexOptions, SearchOptions } from "./audit-search.ts";
 import type { AuditExportOptions } from "./audit-export.ts";
 import type { ReportOptions } from "./audit-report.ts";
 import type { TailOptions } from "./audit-tail.ts";
+import type { VerifyCommandOptions } from "./audit-verify.ts";
 import type { CheckOptions } from "./check.ts";
 import { withDashedOperands } from "./dashed-operands.ts";
 import { drain } from "./drain.ts";
@@ -154,7 +155,9 @@ function createProgram(exit: (code: number) => void): Command {
   addPolicyCommands(program.command("policy").description("about policies"), exit);
 
   addReplayCommand(program, exit);
-  addAuditCommands(program.command("audit").description("about the audit log"), exit);
+  const audit = program.command("audit").description("about the audit log");
+  addAuditCommands(audit, exit);
+  addProofCommands(audit, exit);
   addUsageCommands(program.command("usage").description("what callers have used"), exit);
   addStoreCommands(program.command("store").description("about the authority's store"), exit);
   addProcessCommands(program, exit);
@@ -440,6 +443,22 @@ function addUsageCommands(usage: Command, exit: Exit): void {
     .action(async (options: RebuildOptions) => {
       const { usageRebuild } = await import("./usage-rebuild.ts");
       exit(await usageRebuild(options, said));
+    });
+}
+
+/** What needs no secret and no running process: an auditor's. */
+function addProofCommands(audit: Command, exit: Exit): void {
+  const said = { write: (text: string) => void process.stdout.write(text), hint };
+  configured(audit.command("verify"))
+    .description("whether every record is as it was sealed; exits 1 where one is not")
+    .argument("[folder]", "folder of the log (otherwise as the configuration says)")
+    .option("--key <vkey>", "key of the log, or a file with it (repeatable)", collect, [])
+    .option("--checkpoint <file>", "a checkpoint that was kept elsewhere (repeatable)", collect, [])
+    .option("--witness <vkey>", "key of a witness, or a file with it (repeatable)", collect, [])
+    .addOption(new Option("--format <format>", "how").choices(["text", "json"]).default("text"))
+    .action(async (folder: string | undefined, options: VerifyCommandOptions) => {
+      const { auditVerify } = await import("./audit-verify.ts");
+      exit(await auditVerify(folder, options, said));
     });
 }
 

@@ -1,0 +1,196 @@
+/**
+ * The whole lines of one segment as leaf hashes, block by block, compressed or not. The memory of a block
+ * serves again for the next one.
+ */
+import { closeSync, constants, createReadStream, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { createGunzip } from "node:zlib";
+import { codeOf } from "../../files.ts";
+import { HASH_BYTES, leafHashInPlace } from "../hashing.ts";
+import { treeError } from "../tree-files.ts";
+
+const LIMITS = {
+  /** Bytes that are read at once. */
+  chunk: 1 << 20,
+  /** Bytes of one line: far beyond any record. */
+  line: 16 << 20,
+} as const;
+
+const LINE_FEED = 0x0a;
+
+/** Lines that follow one another. Good until the next one is read. */
+export interface LineBlock {
+  readonly count: number;
+  readonly bytes: number;
+  /** HASH_BYTES for each line. */
+  readonly hashes: Buffer;
+  /** Text of one of them, without its line feed. */
+  text(index: number): string;
+  /** Bytes of one of them, with its line feed. */
+  length(index: number): number;
+}
+
+/** Fills what it is given; how many bytes: 0 at the end. */
+interface Source {
+  read(target: Buffer, at: number): Promise<number>;
+  close(): void;
+}
+
+export class HashedLines {
+  readonly segment: string;
+  readonly #onBytes: ((bytes: Buffer) => void) | undefined;
+  #source: Source | undefined;
+  /** One byte, then what was read and is not handed out: whole lines, then a piece of one. */
+  #buffer = Buffer.alloc(0);
+  #held = 1;
+  /** Of whole lines in the buffer: where each ends (its line feed), and its hash. */
+  #ends: number[] = [];
+  #hashes = Buffer.alloc(0);
+  #next = 0;
+
+  private constructor(segment: string, source: Source, onBytes?: (bytes: Buffer) => void) {
+    this.segment = segment;
+    this.#source = source;
+    this.#onBytes = onBytes;
+  }
+
+  /** Undefined where there is no such file. `onBytes` is shown whole lines before they are hashed. */
+  static open(
+    folder: string,
+    segment: string,
+    onBytes?: (bytes: Buffer) => void,
+  ): HashedLines | undefined {
+    const path = join(folder, segment);
+    const source = openPlain(path) ?? openCompressed(`${path}.gz`);
+    return source && new HashedLines(segment, source, onBytes);
+  }
+
+  /** At most `most` lines; undefined when there is no whole line any more. Throws what the file system or zlib says. */
+  async read(most: number): Promise<LineBlock | undefined> {
+    while (this.#next === this.#ends.length) if (!(await this.#fill())) return undefined;
+    const first = this.#next;
+    const count = Math.min(most, this.#ends.length - first);
+    this.#next += count;
+    const [ends, buffer] = [this.#ends, this.#buffer];
+    const startOf = (index: number): number => (index === 0 ? 1 : (ends[index - 1] as number) + 1);
+    return {
+      count,
+      bytes: (ends[first + count - 1] as number) + 1 - startOf(first),
+      hashes: this.#hashes.subarray(first * HASH_BYTES, (first + count) * HASH_BYTES),
+      text: (index) => buffer.toString("utf8", startOf(first + index), ends[first + index]),
+      length: (index) => (ends[first + index] as number) + 1 - startOf(first + index),
+    };
+  }
+
+  /** Looks ahead once all is handed out, so that a file that has ended holds nothing any more. */
+  async settle(): Promise<void> {
+    while (this.#next === this.#ends.length) if (!(await this.#fill())) return;
+  }
+
+  /** Bytes behind the last line feed, once `read` has come to the end. */
+  get tail(): number {
+    return this.#held - 1;
+  }
+
+  close(): void {
+    this.#source?.close();
+    this.#source = undefined;
+    this.#buffer = Buffer.alloc(0);
+    this.#hashes = Buffer.alloc(0);
+  }
+
+  async #fill(): Promise<boolean> {
+    if (this.#source === undefined) return false;
+    this.#dropLines();
+    if (this.#buffer.length - this.#held < LIMITS.chunk) {
+      if (this.#held > LIMITS.line) throw treeError(this.segment, "has a line that is too long");
+      const grown = Buffer.allocUnsafe(this.#held + LIMITS.chunk);
+      this.#buffer.copy(grown, 0, 0, this.#held);
+      this.#buffer = grown;
+    }
+    const read = await this.#source.read(this.#buffer, this.#held);
+    if (read === 0) {
+      this.close();
+      return false;
+    }
+    const end = this.#held + read;
+    this.#hash(end, this.#held);
+    this.#held = end;
+    return true;
+  }
+
+  /** What was handed out goes; the piece of a line behind it comes to the front. */
+  #dropLines(): void {
+    const last = this.#ends.at(-1);
+    if (last !== undefined) {
+      this.#buffer.copyWithin(1, last + 1, this.#held);
+      this.#held -= last;
+    }
+    this.#ends = [];
+    this.#next = 0;
+  }
+
+  /** Line feeds are looked for from `from` on: before it there is none. */
+  #hash(end: number, from: number): void {
+    const bytes = this.#buffer.subarray(0, end);
+    const ends: number[] = [];
+    for (let to = bytes.indexOf(LINE_FEED, from); to >= 0; to = bytes.indexOf(LINE_FEED, to + 1)) {
+      ends.push(to);
+    }
+    this.#ends = ends;
+    const wanted = ends.length * HASH_BYTES;
+    if (this.#hashes.length < wanted) this.#hashes = Buffer.allocUnsafe(wanted * 2);
+    if (ends.length > 0) this.#onBytes?.(bytes.subarray(1, (ends.at(-1) as number) + 1));
+    let before = 0;
+    for (let index = 0; index < ends.length; index++) {
+      const to = ends[index] as number;
+      leafHashInPlace(this.#hashes, index * HASH_BYTES, { bytes, from: before, to });
+      before = to;
+    }
+  }
+}
+
+function openPlain(path: string): Source | undefined {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  return {
+    read: (target, at) => Promise.resolve(readSync(file, target, at, target.length - at, null)),
+    close: () => closeSync(file),
+  };
+}
+
+function openCompressed(path: string): Source | undefined {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  const compressed = createReadStream(path, { fd: file });
+  const stream = createGunzip({ chunkSize: LIMITS.chunk });
+  compressed.on("error", (error) => stream.destroy(error));
+  const chunks = compressed.pipe(stream)[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  let rest: Buffer = Buffer.alloc(0);
+  return {
+    async read(target, at) {
+      if (rest.length === 0) {
+        const { value, done } = await chunks.next();
+        if (done === true) return 0;
+        rest = value;
+      }
+      const taken = rest.copy(target, at);
+      rest = rest.subarray(taken);
+      return taken;
+    },
+    close: () => {
+      compressed.destroy();
+      stream.destroy();
+    },
+  };
+}

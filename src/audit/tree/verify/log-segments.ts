@@ -1,0 +1,104 @@
+/** The segments of a folder while their log is verified: each read once, in step with the checkpoints. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { HashedLines } from "./hashed-lines.ts";
+import type { EndedSegment } from "../checkpoint-lines.ts";
+
+/** `audit-….jsonl`, compressed or not. */
+const SEGMENT = /^(audit-[0-9TZ.]+-\d+[A-Za-z0-9-]*\.jsonl)(\.gz)?$/;
+
+/** Names as they are in checkpoints. */
+export function segmentNames(folder: string): string[] {
+  const names = readdirSync(folder).flatMap((name) => SEGMENT.exec(name)?.[1] ?? []);
+  return [...new Set(names)].toSorted();
+}
+
+export interface OpenSegment {
+  readonly name: string;
+  /** Undefined: there is no file. */
+  readonly lines: HashedLines | undefined;
+  /** Records that checkpoints have of it. */
+  records: number;
+  /** Bytes that they have of it. */
+  bytes: number;
+  ended: EndedSegment | undefined;
+  /** Its first leaf that differs; from there on only what is stored is taken. */
+  differsAt: number | undefined;
+}
+
+const REMOVED = Buffer.from('"event":"file-removed"');
+
+export class LogSegments {
+  readonly #folder: string;
+  readonly #open = new Map<string, OpenSegment>();
+  /** Files that records say were removed. */
+  readonly removed = new Set<string>();
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  get(name: string): OpenSegment {
+    const known = this.#open.get(name);
+    if (known !== undefined) return known;
+    // A name from a checkpoint may be anything: only those of segments are opened.
+    const lines = SEGMENT.test(name) ? this.read(name) : undefined;
+    const segment = { name, lines, records: 0, bytes: 0, ended: undefined, differsAt: undefined };
+    this.#open.set(name, segment);
+    return segment;
+  }
+
+  all(): OpenSegment[] {
+    return [...this.#open.values()];
+  }
+
+  has(name: string): boolean {
+    return this.#open.has(name);
+  }
+
+  /** From its beginning, once more. */
+  read(name: string): HashedLines | undefined {
+    return HashedLines.open(this.#folder, name, (bytes) => this.#look(bytes));
+  }
+
+  names(): string[] {
+    return segmentNames(this.#folder);
+  }
+
+  path(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  close(): void {
+    for (const { lines } of this.#open.values()) lines?.close();
+  }
+
+  /** In whole blocks: there are few such records, and each line by itself would cost more than its hash. */
+  #look(bytes: Buffer): void {
+    for (let at = bytes.indexOf(REMOVED); at >= 0; at = bytes.indexOf(REMOVED, at + 1)) {
+      const start = bytes.lastIndexOf(0x0a, at) + 1;
+      const end = bytes.indexOf(0x0a, at);
+      for (const name of removedIn(bytes.toString("utf8", start, end))) this.removed.add(name);
+    }
+  }
+}
+
+function removedIn(line: string): string[] {
+  try {
+    const {
+      type,
+      event,
+      figures = {},
+    } = JSON.parse(line) as {
+      readonly type?: unknown;
+      readonly event?: unknown;
+      readonly figures?: Readonly<Record<string, unknown>>;
+    };
+    if (type !== "event" || event !== "file-removed") return [];
+    return Object.values(figures).flatMap((value) =>
+      typeof value === "string" ? (SEGMENT.exec(value)?.[1] ?? []) : [],
+    );
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,332 @@
+/**
+ * Verifies an audit log from its files and public keys: every record is hashed, the root is computed anew at
+ * every checkpoint, every signature and the history of keys is checked. What is wrong is told with its place.
+ *
+ * Nothing beside the signatures is believed. Stored hashes say only where something differs, and stand in for
+ * records that were removed or that differ, so that the root tells whether they are right.
+ */
+import { join } from "node:path";
+import type { Checkpoint } from "../checkpoint.ts";
+import { parseCheckpoint } from "../checkpoint.ts";
+import {
+  type CheckpointLine,
+  parseCheckpointLine,
+  type Part,
+  rawLines,
+} from "../checkpoint-lines.ts";
+import { HASH_BYTES } from "../hashing.ts";
+import { type Note, type NoteKey, parseNote } from "../note.ts";
+import { TREE_FILES, TREE_FOLDER } from "../tree-files.ts";
+import { GrowingTree } from "./growing-tree.ts";
+import { LogSegments, type OpenSegment } from "./log-segments.ts";
+import { Faults, type VerifyReport } from "./report.ts";
+import { StoredHashes } from "./stored-hashes.ts";
+import { Trust } from "./trust.ts";
+import { tellSegments } from "./tell-segments.ts";
+import { Cosignatures } from "./cosignatures.ts";
+
+/** A checkpoint that somebody kept outside the reach of the log's operator. */
+export interface KeptCheckpoint {
+  /** Where it is from, for the report. */
+  readonly name: string;
+  readonly note: Note;
+  readonly checkpoint: Checkpoint;
+}
+
+export interface VerifyOptions {
+  /** Folder of the audit log. */
+  readonly folder: string;
+  /** Keys that are believed: one of them has to be a key of the log. */
+  readonly keys: readonly NoteKey[];
+  readonly kept?: readonly KeptCheckpoint[];
+  readonly witnesses?: readonly NoteKey[];
+}
+
+/** Rejects with SallyportError `audit-failed` where the folder cannot be read. */
+export async function verifyLog(options: VerifyOptions): Promise<VerifyReport> {
+  return await new Verification(options).run();
+}
+
+interface Last {
+  readonly checkpoint: Checkpoint;
+  readonly time: string;
+}
+
+class Verification {
+  readonly #options: VerifyOptions;
+  readonly #faults = new Faults();
+  readonly #segments: LogSegments;
+  readonly #stored: StoredHashes;
+  readonly #trust: Trust;
+  readonly #cosignatures: Cosignatures;
+  readonly #path: string;
+  #tree: GrowingTree;
+  #checkpoints = 0;
+  #last: Last | undefined;
+  /** Once a root is wrong, those behind it say nothing. */
+  #rootFails = false;
+  #tornCheckpoint = 0;
+
+  constructor(options: VerifyOptions) {
+    const { folder, keys, kept = [], witnesses = [] } = options;
+    const treeFolder = join(folder, TREE_FOLDER);
+    this.#options = options;
+    this.#path = join(treeFolder, TREE_FILES.checkpoints);
+    this.#segments = new LogSegments(folder);
+    this.#stored = new StoredHashes(treeFolder);
+    this.#trust = new Trust(folder, keys, this.#faults);
+    this.#cosignatures = new Cosignatures(treeFolder, witnesses);
+    this.#tree = GrowingTree.at(kept.map(({ checkpoint }) => checkpoint.size));
+  }
+
+  async run(): Promise<VerifyReport> {
+    try {
+      await this.#checkAll();
+      this.#checkKept();
+      const told = await tellSegments({
+        segments: this.#segments,
+        stored: this.#stored,
+        checkpoints: this.#path,
+        upTo: this.#tree.size,
+        faults: this.#faults,
+      });
+      const records = this.#last?.checkpoint.size ?? 0;
+      const witnesses = this.#cosignatures.findings();
+      const seen = Math.max(0, ...witnesses.map(({ proven, size }) => (proven ? size : 0)));
+      return {
+        origin: this.#last?.checkpoint.origin ?? this.#trust.keys[0]?.key.name,
+        records,
+        root: this.#last?.checkpoint.root.toString("base64"),
+        checkpoints: this.#checkpoints,
+        time: this.#last?.time,
+        faults: this.#faults.list(),
+        faultCount: this.#faults.count,
+        ...told,
+        torn: [
+          ...told.torn,
+          ...(this.#tornCheckpoint > 0
+            ? [{ segment: `${TREE_FOLDER}/${TREE_FILES.checkpoints}`, bytes: this.#tornCheckpoint }]
+            : []),
+        ],
+        witnesses,
+        unwitnessed: records - seen,
+        keys: this.#options.keys.map(({ vkey }) => vkey),
+      };
+    } finally {
+      this.#segments.close();
+      this.#stored.close();
+    }
+  }
+
+  async #checkAll(): Promise<void> {
+    for (const raw of rawLines(this.#path)) {
+      if (raw.torn) {
+        this.#tornCheckpoint = Buffer.byteLength(raw.text);
+        break;
+      }
+      let line: CheckpointLine;
+      try {
+        line = parseCheckpointLine(raw.text);
+        const records = line.parts.reduce((sum, [, count]) => sum + count, this.#tree.size);
+        if (records !== line.size)
+          throw new SyntaxError(`its parts make ${records}, not ${line.size}`);
+      } catch (error) {
+        this.#broken(raw.number, `${messageOf(error)}; what follows was not looked at`);
+        break;
+      }
+      await this.#checkLine(line, raw.number);
+    }
+  }
+
+  async #checkLine(line: CheckpointLine, number: number): Promise<void> {
+    const signed = this.#checkNote(line, number);
+    const before = this.#tree.size;
+    await this.#grow({ line, number }, signed);
+    if (signed === undefined) return;
+    this.#cosignatures.check(line.note, line.size);
+    this.#last = { checkpoint: signed, time: line.time };
+    this.#checkpoints += 1;
+    if (this.#rootFails || this.#tree.root().equals(signed.root)) return;
+    this.#rootFails = true;
+    const files = line.parts.map(([segment]) => segment).join(", ");
+    this.#faults.add({
+      kind: "root",
+      detail: `at checkpoint ${number}: among records ${before} to ${line.size - 1} (${files}), or it is another log; later roots were not compared`,
+      leaf: before,
+      records: line.size - before,
+    });
+  }
+
+  #checkNote(line: CheckpointLine, number: number): Checkpoint | undefined {
+    try {
+      const note = parseNote(line.note);
+      const checkpoint = parseCheckpoint(note.text);
+      const { origin = checkpoint.origin } = this.#last?.checkpoint ?? {};
+      if (checkpoint.size !== line.size)
+        throw new SyntaxError(`it signs ${checkpoint.size} records`);
+      if (checkpoint.origin !== origin) throw new SyntaxError(`it is of ${checkpoint.origin}`);
+      if (!this.#trust.isSigned(note, line.size)) {
+        const detail = `checkpoint ${number} (${line.size} records)`;
+        this.#faults.add({ kind: "signature", detail, leaf: line.size - 1 });
+      }
+      return checkpoint;
+    } catch (error) {
+      this.#broken(number, messageOf(error));
+      return undefined;
+    }
+  }
+
+  #broken(number: number, why: string): void {
+    const detail = `line ${number} of ${TREE_FILES.checkpoints}: ${why}`;
+    this.#faults.add({ kind: "checkpoint", detail, leaf: this.#tree.size });
+  }
+
+  /**
+   * Adds the leaves of a checkpoint. Where a record is not what was stored there are two trees that may be
+   * right: with what is stored (the record was changed), or with what is read (the stored hash was).
+   */
+  async #grow(
+    { line, number }: { line: CheckpointLine; number: number },
+    signed: Checkpoint | undefined,
+  ): Promise<void> {
+    const step = new Step(this.#tree, this.#stored);
+    for (const part of line.parts) {
+      const segment = this.#segments.get(part[0]);
+      await step.add(segment, part);
+      segment.records += part[1];
+      segment.bytes += part[2];
+    }
+    if (step.contradicted) this.#broken(number, "its records have another length than it says");
+    for (const end of line.ended) this.#segments.get(end.segment).ended = end;
+    const readIsRight = signed !== undefined && step.read?.root().equals(signed.root) === true;
+    if (step.differing.length > 0 && readIsRight) {
+      for (const { leaf } of step.differing) {
+        this.#faults.add({
+          kind: "hashes",
+          detail: `${TREE_FILES.hashes[0]} at record ${leaf}`,
+          leaf,
+        });
+      }
+    } else {
+      for (const { segment, leaf } of step.differing) segment.differsAt ??= leaf;
+    }
+    this.#tree = readIsRight ? (step.read as GrowingTree) : step.stored;
+  }
+
+  /** Each checkpoint that was kept elsewhere has to be one of this tree. */
+  #checkKept(): void {
+    for (const { name, note, checkpoint } of this.#options.kept ?? []) {
+      const { size, root } = checkpoint;
+      const own = this.#tree.roots.get(size);
+      const why = !this.#trust.isOfLog(note)
+        ? "no key of this log signed it"
+        : own === undefined
+          ? `it has ${size} records, the log has ${this.#tree.size} that are sealed`
+          : own.equals(root)
+            ? undefined
+            : `the first ${size} records make another root`;
+      if (why !== undefined) this.#faults.add({ kind: "kept", detail: `${name}: ${why}` });
+    }
+  }
+}
+
+interface Differing {
+  readonly segment: OpenSegment;
+  readonly leaf: number;
+}
+
+/** The leaves of one checkpoint: as they are read, and, from the first that differs on, as they are stored. */
+class Step {
+  /** Undefined where a file ends too soon or is not there. */
+  read: GrowingTree | undefined;
+  /** With the stored hashes where they differ; the same as `read` while they do not. */
+  stored: GrowingTree;
+  readonly differing: Differing[] = [];
+  /** Whether the checkpoint says other lengths than its records have. */
+  contradicted = false;
+  readonly #hashes: StoredHashes;
+  #leaf: number;
+
+  constructor(tree: GrowingTree, hashes: StoredHashes) {
+    this.read = tree.branch();
+    this.stored = this.read;
+    this.#hashes = hashes;
+    this.#leaf = tree.size;
+  }
+
+  async add(segment: OpenSegment, [, records, bytes]: Part): Promise<void> {
+    let [left, read] = [records, 0];
+    const begin = this.differing.length;
+    while (left > 0) {
+      const block = await nextBlock(segment, left);
+      if (block === undefined) {
+        this.#onlyStored(segment, left);
+        return;
+      }
+      this.#both(segment, block);
+      left -= block.count;
+      read += block.bytes;
+    }
+    // All hashes are right and the bytes are not: the checkpoint says what is not so.
+    const same = this.differing.length === begin;
+    if (same && read !== bytes) this.contradicted = true;
+    await segment.lines?.settle();
+  }
+
+  #both(segment: OpenSegment, { hashes, count }: { hashes: Buffer; count: number }): void {
+    const stored = this.#hashes.read(this.#leaf, count);
+    if (stored === undefined || stored.equals(hashes)) {
+      this.read?.add(hashes);
+      if (this.stored !== this.read) this.stored.add(stored ?? hashes);
+    } else {
+      this.#differs(segment, this.#leaf + firstDifference(stored, hashes));
+      this.read?.add(hashes);
+      this.stored.add(stored);
+    }
+    this.#leaf += count;
+  }
+
+  /** There are no lines for these leaves: the file is gone, ends too soon, or is known to differ. */
+  #onlyStored(segment: OpenSegment, count: number): void {
+    if (segment.differsAt === undefined) this.#differs(segment, this.#leaf);
+    if (this.stored === this.read) this.stored = this.read.branch();
+    this.read = undefined;
+    for (let left = count; left > 0;) {
+      const some = Math.min(left, LIMITS.block);
+      const stored = this.#hashes.read(this.#leaf, some) ?? Buffer.alloc(some * HASH_BYTES);
+      this.stored.add(stored);
+      this.#leaf += some;
+      left -= some;
+    }
+  }
+
+  #differs(segment: OpenSegment, leaf: number): void {
+    this.differing.push({ segment, leaf });
+    if (this.stored === this.read) this.stored = this.read.branch();
+  }
+}
+
+const LIMITS = {
+  /** Stored hashes that are read at once. */
+  block: 1 << 15,
+} as const;
+
+async function nextBlock(segment: OpenSegment, most: number) {
+  if (segment.differsAt !== undefined) return undefined;
+  try {
+    return await segment.lines?.read(most);
+  } catch {
+    // Told when the segment is looked at more closely.
+    return undefined;
+  }
+}
+
+function firstDifference(left: Buffer, right: Buffer): number {
+  let byte = 0;
+  while (left[byte] === right[byte]) byte += 1;
+  return Math.floor(byte / HASH_BYTES);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : "unknown";
+}

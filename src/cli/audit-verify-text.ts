@@ -1,0 +1,83 @@
+/** What `audit verify` says to a person. */
+import {
+  type Fault,
+  FAULTS,
+  type VerifyReport,
+  type WitnessFinding,
+} from "../audit/tree/verify/report.ts";
+
+const LIMITS = {
+  /** Faults, files and the like that are listed. */
+  listed: 20,
+} as const;
+
+export function ownKeyWarning(folder: string): string {
+  return (
+    `the key is the one in ${folder} itself: whoever wrote the folder could have made it too, so this proves ` +
+    "nothing against them; with --key VKEY, as it was kept elsewhere, it does"
+  );
+}
+
+export function verifyText(report: VerifyReport, seconds: number): string {
+  const { faultCount, records, checkpoints } = report;
+  const lines = [
+    ...report.faults.slice(0, LIMITS.listed).map(faultText),
+    ...(faultCount > LIMITS.listed ? [`… and ${faultCount - LIMITS.listed} further faults`] : []),
+    ...sealedText(report),
+    ...listed(report.torn, ({ segment, bytes }) => {
+      return `torn: ${segment} ends with ${bytes} bytes of a line without its end, which is no record`;
+    }),
+    ...listed(report.removed, ({ segment, records: removed }) => {
+      return `removed: ${segment} with ${removed} records, as a record says; only their hashes are proven`;
+    }),
+    unsealedText(report),
+    ...report.witnesses.map(witnessText),
+    `not witnessed yet: ${report.unwitnessed} of ${records} sealed records`,
+    verdict(faultCount, checkpoints),
+    `${Math.round(records / Math.max(seconds, 0.001))} records/s`,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function faultText(fault: Fault): string {
+  const place = [
+    fault.segment,
+    fault.line === undefined ? undefined : `line ${fault.line}`,
+    fault.byte === undefined ? undefined : `byte ${fault.byte}`,
+    fault.leaf === undefined ? undefined : `record ${fault.leaf} of the tree`,
+    fault.decisionId === undefined ? undefined : `decision ${fault.decisionId}`,
+  ].filter((part) => part !== undefined);
+  const where = place.length === 0 ? "" : `${place.join(", ")}: `;
+  return `FAULT ${fault.kind}: ${where}${FAULTS[fault.kind]}: ${fault.detail}`;
+}
+
+function sealedText(report: VerifyReport): string[] {
+  if (report.checkpoints === 0) return ["nothing is sealed: there is no checkpoint"];
+  return [
+    `log ${report.origin}: ${report.records} records in ${report.segments} files, sealed by ${report.checkpoints} checkpoints, the last of ${report.time}`,
+    `root ${report.root}`,
+  ];
+}
+
+function unsealedText({ unsealed: { records, segments } }: VerifyReport): string {
+  if (records === 0) return "not sealed yet: none";
+  return `not sealed yet: ${records} records in ${segments.slice(0, LIMITS.listed).join(", ")}`;
+}
+
+function witnessText({ name, size, time, proven }: WitnessFinding): string {
+  if (!proven) {
+    return `witness ${name} is said to have seen ${size} records (${time}); --witness VKEY proves it`;
+  }
+  if (size === 0) return `witness ${name} has cosigned nothing of this log`;
+  return `witness ${name} has seen the first ${size} records (${time})`;
+}
+
+function verdict(faultCount: number, checkpoints: number): string {
+  if (faultCount > 0) return `NOT WHOLE: ${faultCount} ${faultCount === 1 ? "fault" : "faults"}`;
+  return checkpoints === 0 ? "nothing to verify" : "whole";
+}
+
+function listed<T>(values: readonly T[], text: (value: T) => string): string[] {
+  const more = values.length - LIMITS.listed;
+  return [...values.slice(0, LIMITS.listed).map(text), ...(more > 0 ? [`… and ${more} more`] : [])];
+}

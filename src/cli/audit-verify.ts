@@ -1,0 +1,81 @@
+/** `sallyport audit verify`: whether the log is what was sealed. Asks no running process, and needs no secret. */
+import { join, resolve } from "node:path";
+import { parseCheckpoint } from "../audit/tree/checkpoint.ts";
+import { type NoteKey, parseNote, readVkey } from "../audit/tree/note.ts";
+import { TREE_FILES, TREE_FOLDER } from "../audit/tree/tree-files.ts";
+import { type KeptCheckpoint, verifyLog } from "../audit/tree/verify/verify-log.ts";
+import { SallyportError } from "../model/errors.ts";
+import { readFileBytes } from "../platform/files.ts";
+import { auditFolderOf } from "./audit-folder.ts";
+import { ownKeyWarning, verifyText } from "./audit-verify-text.ts";
+
+export interface VerifyCommandOptions {
+  readonly config: string;
+  /** vkeys, or files that hold some. */
+  readonly key: readonly string[];
+  /** Files with a checkpoint that was kept elsewhere. */
+  readonly checkpoint: readonly string[];
+  /** vkeys of witnesses, or files that hold some. */
+  readonly witness: readonly string[];
+  readonly format: "json" | "text";
+}
+
+export interface Said {
+  readonly write: (text: string) => void;
+  /** For a person, and not for a pipe. */
+  readonly hint: (line: string) => void;
+}
+
+/** 0: whole; 1: a fault. Throws SallyportError where it cannot be looked at. */
+export async function auditVerify(
+  named: string | undefined,
+  options: VerifyCommandOptions,
+  { write, hint }: Said,
+): Promise<number> {
+  const folder = named === undefined ? auditFolderOf(options.config) : resolve(named);
+  const given = options.key.flatMap(keysOf);
+  const keys = given.length > 0 ? given : ownKeys(folder);
+  const kept = options.checkpoint.map(keptIn);
+  const witnesses = options.witness.flatMap(keysOf);
+  if (given.length === 0) hint(ownKeyWarning(folder));
+  const started = performance.now();
+  const report = await verifyLog({ folder, keys, kept, witnesses });
+  const seconds = (performance.now() - started) / 1000;
+  if (options.format === "json") write(`${JSON.stringify({ ...report, seconds })}\n`);
+  else write(verifyText(report, seconds));
+  return report.faultCount === 0 ? 0 : 1;
+}
+
+/** A vkey, or the vkeys in a file. Throws SallyportError `key-invalid`. */
+export function keysOf(text: string): NoteKey[] {
+  if (/^[^+\s]+\+[0-9a-f]{8}\+/.test(text)) return [readVkey(text)];
+  const lines = readText(text)
+    .split("\n")
+    .filter((line) => line.trim() !== "");
+  if (lines.length === 0) throw new SallyportError("key-invalid", `${text} holds no key`);
+  return lines.map((line) => readVkey(line));
+}
+
+/** Those that the folder itself says are its own. */
+export function ownKeys(folder: string): NoteKey[] {
+  return keysOf(join(folder, TREE_FOLDER, TREE_FILES.publicKey));
+}
+
+function keptIn(name: string): KeptCheckpoint {
+  try {
+    const note = parseNote(readText(name));
+    return { name, note, checkpoint: parseCheckpoint(note.text) };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new SallyportError("audit-failed", `${name} holds no checkpoint: ${error.message}`);
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileBytes(path).toString("utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "unreadable";
+    throw new SallyportError("io-failed", `${path} cannot be read (${code})`, { cause: error });
+  }
+}
