@@ -7,6 +7,7 @@ import { NOW_MS } from "../../test/audit-kit.ts";
 import { ManualClock } from "../platform/clock.ts";
 import { createDecisionIds, decisionTime } from "../platform/decision-id.ts";
 import { findDecision } from "./find-decision.ts";
+import { compressSegment } from "./archive/compress.ts";
 import { segmentName } from "./segment-names.ts";
 
 const idAt = (timeMs: number): string => createDecisionIds(new ManualClock(timeMs))();
@@ -65,6 +66,10 @@ test("findDecision() finds a record in any file, with its completion there or in
   const other = await findDecision(folder, second);
   assert.equal(other?.completion?.decisionId, second);
   assert.equal(await findDecision(folder, idAt(NOW_MS)), undefined);
+  await compressSegment(folder, older);
+  const compressed = await findDecision(folder, first);
+  assert.equal(compressed?.completion?.status, 404);
+  assert.equal(compressed.file, `${older}.gz`);
 });
 
 test("findDecision() finds a record that two blocks share, among lines longer than a record", async (context) => {

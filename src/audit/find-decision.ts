@@ -1,22 +1,23 @@
 /**
  * Finds one decision in the folder of an audit log by its id, newest file first, and the completion that
- * belongs to it. It reads the files block by block and parses no line but those that hold the id.
+ * belongs to it. It reads the files block by block, compressed ones too, and parses no line but those that
+ * hold the id.
  *
  * It opens no link and nothing that is not a file, and takes no line that is longer than a record can be.
  */
-import { constants } from "node:fs";
-import { open, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SallyportError } from "../model/errors.ts";
 import { decisionTime } from "../platform/decision-id.ts";
 import { codeOf } from "./files.ts";
-import { segmentsAmong, type SegmentFile } from "./segment-names.ts";
+import { compressedName, segmentFile, segmentsAmong, type SegmentFile } from "./segment-names.ts";
 import {
   isRecordFault,
   parseRecord,
   type RecordedCompletion,
   type RecordedDecision,
 } from "./record-schema.ts";
+import { NotAFile, openSource } from "./segment-source.ts";
 import { RECORD_LIMITS } from "./serialize.ts";
 
 const LIMITS = {
@@ -91,23 +92,28 @@ async function searchFile(folder: string, name: string, id: string): Promise<Fou
     }
     return found;
   } catch (error) {
-    // It was taken away meanwhile: by then it is in nobody's folder.
-    if (codeOf(error) === "ENOENT") return found;
+    if (error instanceof NotAFile) return found;
+    if (codeOf(error) === "ENOENT") {
+      // It was compressed meanwhile, or taken away: then it is in nobody's folder.
+      return segmentFile(name)?.compressed === false
+        ? await searchFile(folder, compressedName(name), id)
+        : found;
+    }
     throw error instanceof SallyportError ? error : failed(path, error);
   }
 }
 
 /** Lines with an end that hold the text. */
 async function* linesWith(path: string, text: string): AsyncGenerator<string> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const source = await openSource(path, { compressed: path.endsWith(".gz"), position: 0 });
   try {
-    if (!(await file.stat()).isFile()) return;
     const block = Buffer.allocUnsafe(LIMITS.block + LIMITS.line);
     let kept = 0;
     for (;;) {
-      const { bytesRead } = await file.read(block, kept, LIMITS.block, null);
-      if (bytesRead === 0) return;
-      const held = block.subarray(0, kept + bytesRead);
+      const filled = await source.fill(block.subarray(kept, kept + LIMITS.block));
+      if (filled === 0) return;
+      source.skip(filled);
+      const held = block.subarray(0, kept + filled);
       const end = held.lastIndexOf(LINE_FEED) + 1;
       yield* matching(held.subarray(0, end), text);
       // What is longer than a line can be is none, and is not held.
@@ -116,7 +122,7 @@ async function* linesWith(path: string, text: string): AsyncGenerator<string> {
       kept = held.length - rest;
     }
   } finally {
-    await file.close();
+    await source.close();
   }
 }
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { temporaryFolder } from "../../test/audit-kit.ts";
 import { logFiles, readLines } from "./read-log.ts";
 import { RECORD_LIMITS } from "./serialize.ts";
@@ -21,7 +22,7 @@ test("logFiles() lists the segments of a folder in order, or the file itself", a
   const names = [
     "audit-20261124T040506.123Z-17.jsonl",
     "audit-20261125T000000.000Z-17-2.jsonl",
-    "audit-20261126T000000.000Z-9.jsonl",
+    "audit-20261126T000000.000Z-9.jsonl.gz",
   ];
   for (const name of [...names.toReversed(), "values.key", "audit-1.jsonl", "notes.jsonl"]) {
     await writeFile(join(folder, name), "");
@@ -56,6 +57,8 @@ test("readLines() gives whole lines wherever a read ends, and leaves out the tor
   );
   await writeFile(file, `${lines.join("\n")}\ntorn é`);
   assert.deepEqual(await linesOf(file), { lines, overlong: 0 });
+  await writeFile(`${file}.gz`, gzipSync(await readFile(file)));
+  assert.deepEqual(await linesOf(`${file}.gz`), { lines, overlong: 0 });
 });
 
 test("readLines() leaves out lines that are longer than a record, whatever their length", async (context) => {

@@ -9,7 +9,9 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SallyportError } from "../model/errors.ts";
+import { createGunzip } from "node:zlib";
 import { codeOf } from "./files.ts";
+import { segmentsAmong } from "./segment-names.ts";
 import { RECORD_LIMITS } from "./serialize.ts";
 
 const LIMITS = {
@@ -20,9 +22,6 @@ const LIMITS = {
 } as const;
 
 const LINE_FEED = 0x0a;
-
-/** Start in the name of a segment: `audit-20261124T040506.123Z-17.jsonl`. */
-const SEGMENT = /^audit-(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2}\.\d{3}Z)-.*\.jsonl$/;
 
 /** Lines that are records, and how many were none. */
 export interface LineBatch {
@@ -39,9 +38,9 @@ export interface LineBatch {
 export async function logFiles(path: string, untilMs = Infinity): Promise<readonly string[]> {
   try {
     if (!(await stat(path)).isDirectory()) return [path];
-    const names = (await readdir(path)).filter((name) => SEGMENT.test(name)).toSorted();
-    if (names.length === 0) throw failed(path, "holds no audit-*.jsonl");
-    return names.filter((name) => startOf(name) <= untilMs).map((name) => join(path, name));
+    const segments = segmentsAmong(await readdir(path));
+    if (segments.length === 0) throw failed(path, "holds no audit-*.jsonl");
+    return segments.filter(({ startMs }) => startMs <= untilMs).map(({ file }) => join(path, file));
   } catch (error) {
     if (error instanceof SallyportError) throw error;
     throw failed(path, `cannot be read (${codeOf(error) ?? "unknown"})`, error);
@@ -53,8 +52,7 @@ export async function* readLines(file: string): AsyncGenerator<LineBatch> {
   let rest: Buffer = Buffer.alloc(0);
   let skipping = false;
   try {
-    for await (const chunk of createReadStream(file, { highWaterMark: LIMITS.chunk })) {
-      const bytes = chunk as Buffer;
+    for await (const bytes of chunksOf(file)) {
       const last = bytes.lastIndexOf(LINE_FEED);
       if (last === -1) {
         // The line goes on. What is too long is not kept.
@@ -74,17 +72,21 @@ export async function* readLines(file: string): AsyncGenerator<LineBatch> {
   }
 }
 
+/** What was compressed, as it was before. */
+function chunksOf(file: string): AsyncIterable<Buffer> {
+  const raw = createReadStream(file, { highWaterMark: LIMITS.chunk });
+  if (!file.endsWith(".gz")) return raw as AsyncIterable<Buffer>;
+  const plain = createGunzip({ chunkSize: LIMITS.chunk });
+  raw.on("error", (error) => plain.destroy(error));
+  return raw.pipe(plain) as AsyncIterable<Buffer>;
+}
+
 /** `bytes` ends with a line feed, or is empty. */
 function batchOf(bytes: Buffer, overlong: number): LineBatch {
   if (bytes.length === 0) return { lines: [], overlong };
   const lines = bytes.toString("utf8", 0, bytes.length - 1).split("\n");
   const taken = lines.filter((line) => line.length <= RECORD_LIMITS.line);
   return { lines: taken, overlong: overlong + lines.length - taken.length };
-}
-
-function startOf(name: string): number {
-  const [, year, month, day, hour, minute, second] = SEGMENT.exec(name) ?? [];
-  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}`);
 }
 
 function failed(path: string, what: string, cause?: unknown): SallyportError {

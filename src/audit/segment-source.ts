@@ -25,7 +25,7 @@ export interface SegmentSource {
   close(): Promise<void>;
 }
 
-/** Rejects with what the file system says: ENOENT where there is no such file. */
+/** Rejects with what the file system says (ENOENT where there is no such file), or NotAFile. */
 export async function openSource(
   path: string,
   { compressed, position }: { readonly compressed: boolean; readonly position: number },
@@ -33,7 +33,7 @@ export async function openSource(
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
   const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   try {
-    if (!(await file.stat()).isFile()) throw notAFile();
+    if (!(await file.stat()).isFile()) throw new NotAFile(path);
     if (!compressed) return new PlainSource(file, position);
     const source = new CompressedSource(file);
     await source.forward(position);
@@ -164,6 +164,11 @@ class CompressedSource implements SegmentSource {
   }
 }
 
-function notAFile(): Error {
-  return Object.assign(new Error("not a regular file"), { code: "not a regular file" });
+/** What is no file is no segment: a device or a pipe may never end. */
+export class NotAFile extends Error {
+  override readonly name = "NotAFile";
+
+  constructor(path: string) {
+    super(`${path} is not a regular file`);
+  }
 }

@@ -3,6 +3,8 @@
  * them commit once in each interval, and tells them that time passes. When there is nothing it sleeps.
  */
 import { setImmediate } from "node:timers/promises";
+import type { Archive } from "../../audit/archive/archive.ts";
+import type { TornReports } from "../../audit/archive/torn-reports.ts";
 import { createFollower, type Follower } from "../../audit/follow/follower.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
@@ -21,6 +23,9 @@ export interface KeeperOptions {
   readonly consumers: readonly RecordConsumer[];
   /** Milliseconds between two commits. */
   readonly commitMs: number;
+  /** Compresses and removes what is over. */
+  readonly archive?: Archive;
+  readonly torn?: TornReports;
 }
 
 export interface KeeperDeps {
@@ -52,12 +57,24 @@ class RunningKeeper implements Keeper {
   #tickAtMs = 0;
   #failing = "";
   #closing = false;
+  #tidying = false;
   #wake: () => void = () => undefined;
 
   constructor(options: KeeperOptions, deps: KeeperDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#follower = createFollower(options, { ...deps, breathe: () => setImmediate() });
+    const { archive, torn } = options;
+    this.#follower = createFollower(
+      {
+        ...options,
+        saw(batch) {
+          archive?.saw(batch);
+          torn?.saw(batch);
+        },
+        ended: (end) => torn?.ended(end),
+      },
+      { ...deps, breathe: () => setImmediate() },
+    );
     this.#commitAtMs = deps.clock.monotonic() + options.commitMs;
     this.ended = this.#run();
   }
@@ -73,19 +90,37 @@ class RunningKeeper implements Keeper {
       const more = await this.#follower.look();
       await this.#onTime();
       if (more) await setImmediate();
-      else await this.#sleep();
+      else {
+        this.#tidy();
+        await this.#sleep();
+      }
     }
     this.#follower.listAgain();
     while (await this.#follower.look()) await this.#onTime();
-    await this.#follower.commit();
+    await this.#commit();
     this.#follower.tick(this.#deps.clock.now());
     await this.#end();
+  }
+
+  async #commit(): Promise<void> {
+    const whole = await this.#follower.commit();
+    if (whole) await this.#options.archive?.committed(this.#follower.seen());
+  }
+
+  /** Beside the loop: a large file takes seconds. */
+  #tidy(): void {
+    const { archive } = this.#options;
+    if (archive === undefined || this.#tidying) return;
+    this.#tidying = true;
+    void archive.tidy(this.#follower.seen()).finally(() => {
+      this.#tidying = false;
+    });
   }
 
   async #onTime(): Promise<void> {
     const nowMs = this.#deps.clock.monotonic();
     if (nowMs >= this.#commitAtMs) {
-      await this.#follower.commit();
+      await this.#commit();
       this.#commitAtMs = this.#deps.clock.monotonic() + this.#options.commitMs;
     }
     if (nowMs >= this.#tickAtMs) {

@@ -1,5 +1,7 @@
 /** The thread that keeps the log, seen from within: opens the consumers, runs the loop, answers who started it. */
 import type { MessagePort } from "node:worker_threads";
+import { Archive } from "../../audit/archive/archive.ts";
+import { TornReports } from "../../audit/archive/torn-reports.ts";
 import { SallyportError } from "../../model/errors.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
 import { systemClock } from "../../platform/clock.ts";
@@ -52,10 +54,19 @@ export async function runInThread(
   async function open(): Promise<Keeper | undefined> {
     try {
       const consumers = await create(config, deps);
+      const torn = await TornReports.open(config.audit.path, deps);
       send({ kind: "ready" });
-      const { path, checkpoints } = config.audit;
+      const { path, checkpoints, compressAfter, keep } = config.audit;
+      const archive = new Archive(
+        {
+          folder: path,
+          compressAfterMs: compressAfter === "never" ? undefined : compressAfter,
+          keepMs: keep,
+        },
+        deps,
+      );
       return startKeeper(
-        { folder: path, consumers, commitMs: checkpoints.every },
+        { folder: path, consumers, commitMs: checkpoints.every, archive, torn },
         { ...deps, failing: (names) => deps.tell({ topic: "failing", consumers: names }) },
       );
     } catch (error) {

@@ -1,5 +1,6 @@
 /** One segment that is being read: its file while it is open, and what is known of its end. */
 import { join } from "node:path";
+import type { SegmentEnd } from "../../model/record-feed.ts";
 import type { SegmentFile } from "../segment-names.ts";
 import { openSource, type SegmentSource } from "../segment-source.ts";
 import { type Read, readBatch, type Room } from "./line-batch.ts";
@@ -26,6 +27,8 @@ export class FollowedSegment {
   over = false;
   /** Read to its end by all. */
   done = false;
+  /** Known once it is over and was read to there. */
+  end: SegmentEnd | undefined;
   /** Bytes that were given out since the start. */
   given = 0;
   /** Not before then, on the clock that never goes back. */

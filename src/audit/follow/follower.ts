@@ -7,7 +7,7 @@
  */
 import { join } from "node:path";
 import type { Clock, Log, Metrics } from "../../model/ports.ts";
-import type { RecordConsumer, SegmentEnd } from "../../model/record-feed.ts";
+import type { RecordBatch, RecordConsumer, SegmentEnd } from "../../model/record-feed.ts";
 import type { SegmentFile } from "../segment-names.ts";
 import { FedConsumer } from "./fed-consumer.ts";
 import { type FollowFigures, registerFollowFigures } from "./follow-figures.ts";
@@ -30,6 +30,10 @@ const LIMITS = {
 export interface FollowerOptions {
   readonly folder: string;
   readonly consumers: readonly RecordConsumer[];
+  /** Sees each piece that is given out for the first time since the start. */
+  readonly saw?: (batch: RecordBatch) => void;
+  /** Told of the end of a segment once all have seen it. */
+  readonly ended?: (end: SegmentEnd) => void;
 }
 
 export interface FollowerDeps {
@@ -44,8 +48,11 @@ export interface FollowerDeps {
 export interface Follower {
   /** Reads what is there and gives it out. True: there is more, and others had to have their turn. Never rejects. */
   look(): Promise<boolean>;
-  /** What was given out is brought to the disk and committed, the first consumer first. Never rejects. */
-  commit(): Promise<void>;
+  /**
+   * What was given out is brought to the disk and committed, the first consumer first. False: not all of
+   * it by all of them. Never rejects.
+   */
+  commit(): Promise<boolean>;
   tick(nowMs: number): void;
   /** The next look begins with which files there are. */
   listAgain(): void;
@@ -67,6 +74,7 @@ class FolderFollower implements Follower {
   readonly #figures: FollowFigures;
   readonly #consumers: readonly FedConsumer[];
   readonly #writers: Writers;
+  readonly #options: FollowerOptions;
   readonly #room = new Room();
   /** By name; those that are read no more stay, so that they are not begun anew. */
   readonly #segments = new Map<string, FollowedSegment>();
@@ -77,8 +85,10 @@ class FolderFollower implements Follower {
   #dirty = false;
   #closed = false;
 
-  constructor({ folder, consumers }: FollowerOptions, deps: FollowerDeps) {
+  constructor(options: FollowerOptions, deps: FollowerDeps) {
+    const { folder, consumers } = options;
     const { clock, log, metrics } = deps;
+    this.#options = options;
     this.#folder = folder;
     this.#listing = new FolderListing(folder);
     this.#deps = deps;
@@ -108,13 +118,19 @@ class FolderFollower implements Follower {
     return late && !this.#closed;
   }
 
-  async commit(): Promise<void> {
-    if (!this.#dirty && !this.#consumers.some((consumer) => consumer.owesCommit)) return;
-    if (!(await this.#sync())) return;
+  async commit(): Promise<boolean> {
+    const due = this.#dirty || this.#consumers.some((consumer) => consumer.owesCommit);
+    if (due && !(await this.#commitAll())) return false;
+    return this.failing.length === 0;
+  }
+
+  async #commitAll(): Promise<boolean> {
+    if (!(await this.#sync())) return false;
     this.#dirty = false;
     for (const consumer of this.#consumers) {
       if (consumer.commits) await consumer.commit();
     }
+    return true;
   }
 
   tick(nowMs: number): void {
@@ -206,11 +222,16 @@ class FolderFollower implements Follower {
         await breathe?.();
         if (this.#closed || clock.monotonic() >= untilMs) return true;
       }
-      if (this.#consumers.every((one) => one.hasSeen(segment.name))) await segment.finish();
+      if (this.#consumers.every((one) => one.hasSeen(segment.name))) await this.#finish(segment);
     } catch (error) {
       await this.#failed(segment, error);
     }
     return false;
+  }
+
+  async #finish(segment: FollowedSegment): Promise<void> {
+    await segment.finish();
+    if (segment.end !== undefined) this.#options.ended?.(segment.end);
   }
 
   /** One piece; false: there is no more now. */
@@ -222,7 +243,10 @@ class FolderFollower implements Follower {
     });
     if (batch === undefined) {
       const end = { segment: segment.name, bytes: from, tornBytes: rest };
-      if (segment.over) this.#end(targets, end);
+      if (segment.over) {
+        segment.end = end;
+        this.#end(targets, end);
+      }
       return false;
     }
     this.#dirty = true;
@@ -230,6 +254,7 @@ class FolderFollower implements Follower {
     const end = batch.offset + batch.bytes.length;
     if (end <= segment.given) return true;
     segment.given = end;
+    this.#options.saw?.(batch);
     this.#figures.readBytes.inc(batch.bytes.length);
     this.#figures.readRecords.inc(batch.count);
     return true;
