@@ -10,7 +10,8 @@ import { REASONS, type Reason } from "../../src/model/reason.ts";
 import { openCaller, PROTOCOLS } from "./protocols.ts";
 import { RawConnection } from "./raw-connection.ts";
 import { ordinaryAnswer } from "./recording-service.ts";
-import { startStage } from "./stage.ts";
+import { startOtlpReceiver } from "../telemetry/otlp-receiver.ts";
+import { startStage, until } from "./stage.ts";
 import { readResponses } from "./strict-http1.ts";
 import { encode } from "./test-issuer.ts";
 import { dpopClient } from "../identity/dpop-client.ts";
@@ -72,6 +73,7 @@ const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
   "replayed-logout-token",
 ]);
 
+const collector = await startOtlpReceiver();
 const stage = await startStage({
   listener:
     "    serve: [login]\n    trustedProxies: [127.0.0.0/8]\n    limits: { bodyBytes: 1KiB, headTimeout: 300ms, headBytes: 8KiB, targetBytes: 2KiB }",
@@ -143,6 +145,12 @@ const stage = await startStage({
     upgrades: [websocket]
     idleTimeout: 300ms
   - { name: free, path: "/free/*", service: recorder, authenticate: [anonymous] }`,
+  // Every request is recorded, with all that spans can say.
+  config: `tracing:
+  otlp: { endpoint: "${collector.url}", interval: 100ms, headers: { x-key: "\${file:key}" } }
+  sample: 100%
+  always: [denied, errors]
+  principal: true`,
   catchAll: false,
   secrets: { password: `${CANARY}\n`, key: CANARY },
   policies: `
@@ -152,7 +160,10 @@ forbid (principal, action, resource) when { context.path == "/free/never" };
 forbid (principal, action, resource)
 when { context.path == "/free/erring" && 9223372036854775807 + 1 > 0 };`,
 });
-after(() => stage.close());
+after(async () => {
+  await stage.close();
+  await collector.close();
+});
 
 const now = Math.floor(Date.now() / 1000);
 const claims = { roles: ["Admin"], password: CANARY };
@@ -432,14 +443,20 @@ test("every reason was brought about", () => {
   assert.deepEqual(missing, []);
 });
 
-test("log, answers, metrics and audit hold no secret in any encoding", async () => {
+test("log, answers, metrics, audit and spans hold no secret in any encoding", async () => {
   const metrics = await fetch(`http://${stage.admin}/metrics`);
   assert.equal(metrics.status, 200);
+  const denied = stage.records().findLast(({ decision }) => decision === "deny")?.["decisionId"];
+  await until(() =>
+    collector.spans.some(({ attributes }) => attributes["sallyport.decision_id"] === denied),
+  );
+  assert.deepEqual(collector.faults, []);
   const places = {
     log: stage.log(),
     answers: withoutEcho(answers),
     metrics: await metrics.text(),
     audit: stage.auditText(),
+    spans: collector.texts.join("\n"),
   };
   for (const [place, text] of Object.entries(places)) {
     assert.ok(text.length > 0, `${place} is empty`);

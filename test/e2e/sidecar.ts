@@ -107,6 +107,8 @@ export interface SidecarOptions {
   readonly allow: string;
   /** YAML of listeners beside `out`, indented by four spaces. */
   readonly listeners?: string;
+  /** YAML at top level. */
+  readonly config?: string;
 }
 
 /** Ends with the test. */
@@ -170,7 +172,7 @@ export async function startSidecar(t: TestContext, options: SidecarOptions): Pro
   };
 }
 
-function configOf({ tokenEndpoint, allow, listeners = "" }: SidecarOptions): string {
+function configOf({ tokenEndpoint, allow, listeners = "", config = "" }: SidecarOptions): string {
   return `version: 1
 admin: { address: "127.0.0.1:0" }
 egress:
@@ -182,6 +184,7 @@ ${listeners}
   allow:
 ${allow}
 audit: { path: audit }
+${config}
 `;
 }
 
