@@ -115,13 +115,17 @@ export async function startInstance(
   // A worker's supervisor keeps the log for all of them.
   const keeping =
     seat === ALONE
-      ? await openKeeping(config, { ...instruments, events: audit }).catch(
-          async (error: unknown) => {
-            await audit.close();
-            shared?.close();
-            throw error;
+      ? await openKeeping(config, {
+          ...instruments,
+          events: audit,
+          news: (news) => {
+            if (news.topic === "quotas") instruments.quotas.merge(news.steps, false);
           },
-        )
+        }).catch(async (error: unknown) => {
+          await audit.close();
+          shared?.close();
+          throw error;
+        })
       : undefined;
   const parts = {
     snapshot,

@@ -6,7 +6,7 @@ import { hostname } from "node:os";
 import { segmentSizes } from "../../audit/segment-sizes.ts";
 import { openSinks, type SinksDeps } from "../../audit/sinks/sinks.ts";
 import type { Config } from "../../config/schema.ts";
-import { createUsageConsumer } from "../../limits/usage/usage-consumer.ts";
+import { createUsageConsumer, type UsageConsumerDeps } from "../../limits/usage/usage-consumer.ts";
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
@@ -38,7 +38,7 @@ export async function createConsumers(
   const { path, sinks } = audit;
   return [
     await createWitnessedSealer(audit, deps),
-    ...(usage === undefined ? [] : [createUsageConsumer(usage, path, deps)]),
+    ...(usage === undefined ? [] : [createUsageConsumer(usage, path, usageDeps(deps))]),
     ...(accessLog === undefined ? [] : [await openAccessLog(accessLog, accessDeps(path, deps))]),
     ...(sinks.length > 0 ? [await openSinks(audit, sinksDeps(deps))] : []),
   ];
@@ -46,6 +46,10 @@ export async function createConsumers(
 
 function accessDeps(folder: string, deps: KeepingDeps): AccessLogDeps {
   return { ...deps, folder, segments: async () => await segmentSizes(folder) };
+}
+
+function usageDeps(deps: KeepingDeps): UsageConsumerDeps {
+  return { ...deps, earlier: (steps) => deps.tell({ topic: "quotas", steps }) };
 }
 
 function sinksDeps(deps: KeepingDeps): SinksDeps {

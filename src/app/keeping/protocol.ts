@@ -5,6 +5,7 @@
 import type { ErrorCode } from "../../model/errors.ts";
 import type { EventRecord } from "../../model/events.ts";
 import type { Log } from "../../model/ports.ts";
+import type { QuotaStep } from "../../model/quota-steps.ts";
 import type { FamilyText } from "../../telemetry/exposition.ts";
 
 export type FromKeeping =
@@ -32,7 +33,9 @@ export type ToKeeping =
 /** What consumers tell the process that serves, beside events: one member for each topic. */
 export type KeepingNews =
   /** Who does not get on now, by name. */
-  { readonly topic: "failing"; readonly consumers: readonly string[] };
+  | { readonly topic: "failing"; readonly consumers: readonly string[] }
+  /** What processes that have ended let through: the book of usage lacked it when quotas began with that. */
+  | { readonly topic: "quotas"; readonly steps: readonly QuotaStep[] };
 
 /** Fields of a log line; an error loses its class on the way, so its parts go. */
 export type SentFields = Readonly<Record<string, string | number | boolean | SentError>>;

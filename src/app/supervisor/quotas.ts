@@ -25,9 +25,9 @@ export function tellQuotas(slot: Slot, { meter }: Quotas, nowMs: number): void {
   }
 }
 
-/** What one worker let through is told to all others. */
+/** What one worker let through is told to all others; what was read from the log to all. */
 export function shareQuotas(
-  from: Slot,
+  from: Slot | undefined,
   steps: readonly QuotaStep[],
   { slots, quotas }: { readonly slots: readonly Slot[]; readonly quotas: Quotas },
 ): void {

@@ -141,7 +141,16 @@ class Supervisor implements Sallyport {
     warnOf(this.#prepared, this.#log);
     this.#signing?.serves(config);
     this.#instruments.quotas.open(config, { book: true });
-    this.#keeping = await openKeeping(config, { ...this.#instruments, events: this.#events });
+    const { quotas } = this.#instruments;
+    this.#keeping = await openKeeping(config, {
+      ...this.#instruments,
+      events: this.#events,
+      news: (news) => {
+        if (news.topic === "quotas") {
+          shareQuotas(undefined, news.steps, { slots: this.#slots, quotas });
+        }
+      },
+    });
     this.#slots = Array.from({ length: workers }, (_, index) => this.#slot(index + 1));
     this.#folder = await openRunFolder(config.supervisor.folder, (socket) => this.#greet(socket));
     if (this.#folder.abandoned) {

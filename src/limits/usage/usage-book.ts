@@ -87,9 +87,7 @@ export class UsageBook {
     this.#database = database;
     this.#options = options;
     this.#statements = prepare(database);
-    for (const row of database.prepare("SELECT name, position FROM segments").all()) {
-      this.#positions.set(String(row["name"]), Number(row["position"]));
-    }
+    this.#readPositions();
     this.#principals = count(database, "SELECT count(*) AS n FROM principals");
   }
 
@@ -172,6 +170,18 @@ export class UsageBook {
     if (this.#open.size >= LIMITS.open) this.#open.clear();
   }
 
+  /** Forgets all that was not committed: it is to be read again. */
+  abandon(): void {
+    this.#sums.clear();
+    this.#last = undefined;
+    this.#open.clear();
+    this.#unsaved.clear();
+    this.#closed.clear();
+    this.#moved.clear();
+    this.#positions.clear();
+    this.#readPositions();
+  }
+
   /** Removes hours before this time, and what nobody asks for any more. */
   forget(beforeMs: number, nowMs: number): void {
     inOneTransaction(this.#database, () => {
@@ -209,6 +219,12 @@ export class UsageBook {
       this.commit();
     } finally {
       this.#database.close();
+    }
+  }
+
+  #readPositions(): void {
+    for (const row of this.#database.prepare("SELECT name, position FROM segments").all()) {
+      this.#positions.set(String(row["name"]), Number(row["position"]));
     }
   }
 

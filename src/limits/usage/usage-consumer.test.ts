@@ -7,6 +7,7 @@ import { recordedLog, recordedMetrics } from "../../../test/ports.ts";
 import { feed, sumOfLog } from "../../../test/usage-kit.ts";
 import type { EventRecord } from "../../model/events.ts";
 import { ManualClock } from "../../platform/clock.ts";
+import type { QuotaStep } from "../../model/quota-steps.ts";
 import { createUsageConsumer } from "./usage-consumer.ts";
 import { openUsage, readUsage, usageFile } from "./usage-database.ts";
 import { usageSchema } from "./usage-options.ts";
@@ -371,4 +372,57 @@ test("sums of ten thousand principals are those of the log", (context) => {
   for (const { group, requests, bytesIn, bytesOut, cost } of rows) {
     assert.deepEqual({ requests, bytesIn, bytesOut, cost }, expected.get(group.join(" ")));
   }
+});
+
+test("what ended processes let through beyond the book is told to quotas, and no more than that", (context) => {
+  const gold = { more: { usage: { cost: 2, plan: "free" } } };
+  const dead = "audit-20261130T230000.000Z-999999999.jsonl";
+  const own = `audit-20261130T230000.000Z-${process.pid}.jsonl`;
+  const { folder, write, clock, events, log, metrics } = fixture(context);
+  write([decision({ id: "a", ...gold })], dead);
+  const told: (readonly QuotaStep[])[] = [];
+  const open = () =>
+    createUsageConsumer(usageSchema.parse(PLANS), folder, {
+      clock,
+      log,
+      metrics,
+      events: { event: (one) => events.push(one) },
+      earlier: (steps) => told.push(steps),
+    });
+  const first = open();
+  feed(first, folder);
+  first.close();
+  told.length = 0;
+  write([decision({ id: "b", ...gold }), completion("a"), completion("b")], dead);
+  write([decision({ id: "c", ...gold })], own);
+  const second = open();
+  write([decision({ id: "d", ...gold })], "audit-20261130T235900.000Z-999999999.jsonl");
+  feed(second, folder);
+  second.close();
+  const day = Date.UTC(2026, 10, 30);
+  assert.deepEqual(told, [
+    [
+      ["corp/ann", "day", day, 1, 220, 2000],
+      ["corp/ann", "month", Date.UTC(2026, 10, 1), 1, 220, 2000],
+    ],
+  ]);
+});
+
+test("a line that is no record is left out, and the others are counted once", (context) => {
+  const { folder, write, open, report, metrics } = fixture(context, { count: "all" });
+  write([
+    decision(),
+    JSON.stringify({ type: "decision", decision: "permit", reason: "permitted", route: "a" }),
+    JSON.stringify({ type: "summary" }),
+    JSON.stringify({ type: "decision", decision: "permit", time: "soon", route: "a" }),
+    completion("d1"),
+  ]);
+  const consumer = open();
+  feed(consumer, folder);
+  consumer.close();
+  assert.deepEqual(
+    report().map(({ group, requests, bytesOut }) => [...group, requests, bytesOut]),
+    [["corp/ann", 1, 100]],
+  );
+  assert.equal(metrics.value("sallyport_usage_uncounted"), 2);
 });

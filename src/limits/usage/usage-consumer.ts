@@ -2,13 +2,20 @@
  * Keeps the book of usage while the log is written: takes records, and lets the book write what they add
  * up to. Whatever it cannot write is read again later; the log waits for nobody.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { EventLog } from "../../model/events.ts";
-import type { Clock, Log, Metrics } from "../../model/ports.ts";
-import type { RecordBatch, RecordConsumer, SegmentEnd } from "../../model/record-feed.ts";
+import type { Clock, Counter, Log, Metrics } from "../../model/ports.ts";
+import type {
+  RecordBatch,
+  RecordConsumer,
+  RecordLine,
+  SegmentEnd,
+} from "../../model/record-feed.ts";
+import type { QuotaStep } from "../../model/quota-steps.ts";
+import { EarlierUse } from "./earlier-use.ts";
 import { PeriodTotals } from "./period-totals.ts";
-import { createQuotaWatch, type QuotaWatch } from "./quota-watch.ts";
+import { createQuotaWatch, periodsOf, type QuotaWatch } from "./quota-watch.ts";
 import { UsageBook } from "./usage-book.ts";
 import { openUsage, usageFile } from "./usage-database.ts";
 import type { UsageOptions } from "./usage-options.ts";
@@ -23,6 +30,11 @@ export interface UsageConsumerDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly events: EventLog;
+  /**
+   * Told of what processes let through that have ended, as far as the book did not have it when it was
+   * opened: quotas began without it.
+   */
+  readonly earlier?: (steps: readonly QuotaStep[]) => void;
 }
 
 /** Waits for nothing. */
@@ -50,6 +62,8 @@ class UsageConsumer implements UsageKeeping {
   readonly #book: UsageBook;
   readonly #totals: PeriodTotals;
   readonly #watch: QuotaWatch | undefined;
+  readonly #earlier: EarlierUse | undefined;
+  readonly #uncounted: Counter;
   #forgetAt = 0;
   #failing = false;
 
@@ -57,12 +71,26 @@ class UsageConsumer implements UsageKeeping {
     this.#options = options;
     this.#auditFolder = auditFolder;
     this.#deps = deps;
+    this.#uncounted = deps.metrics
+      .counter(
+        "sallyport_usage_uncounted",
+        "Lines of the log that are no records and were not counted.",
+      )
+      .with();
     const database = openUsage(usageFile(options, auditFolder));
     this.#totals = new PeriodTotals(database, () => deps.clock.now());
     this.#book = new UsageBook(database, {
       all: options.count === "all",
-      counted: (step) => this.#watch?.counted(step),
+      counted: (step) => {
+        this.#watch?.counted(step);
+        this.#earlier?.counted(step);
+      },
     });
+    const periods = periodsOf(options.plans);
+    if (deps.earlier !== undefined && periods.length > 0) {
+      const { earlier: tell, clock } = deps;
+      this.#earlier = new EarlierUse(readdirSync(auditFolder), { periods, tell, clock });
+    }
     this.#watch = createQuotaWatch(options, {
       ...deps,
       totals: this.#totals,
@@ -82,7 +110,22 @@ class UsageConsumer implements UsageKeeping {
       const { segment, offset } = batch;
       throw new TypeError(`usage: ${segment} at ${offset}, and it is counted up to ${known}`);
     }
-    for (const line of batch.entries()) {
+    this.#earlier?.begin(batch.segment);
+    try {
+      for (const line of batch.entries()) this.#count(line);
+    } catch (error) {
+      // Half of it is in the sums: all that was not committed is read again.
+      this.#book.abandon();
+      this.#totals.clear();
+      throw error;
+    }
+    this.#earlier?.end();
+    this.#book.reached(batch.segment, batch.offset + batch.bytes.length);
+    if (this.#book.full) this.commit();
+  }
+
+  #count(line: RecordLine): void {
+    try {
       switch (line.type) {
         case "decision":
           this.#book.decision(line);
@@ -98,9 +141,11 @@ class UsageConsumer implements UsageKeeping {
           this.#watch?.told(line);
           break;
       }
+    } catch (error) {
+      // No record of ours: somebody wrote into the log. audit verify says where.
+      if (!(error instanceof TypeError)) throw error;
+      this.#uncounted.inc();
     }
-    this.#book.reached(batch.segment, batch.offset + batch.bytes.length);
-    if (this.#book.full) this.commit();
   }
 
   ended({ segment }: SegmentEnd): void {
