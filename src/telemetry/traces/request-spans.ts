@@ -20,7 +20,7 @@ const LIMITS = {
   /** Spans of one request: steps are a handful, attempts are bounded by the service's retries. */
   children: 64,
   /** Milliseconds below which a step that waited for nothing is not worth a span. */
-  stepMs: 0.1,
+  stepMs: 0.5,
 } as const;
 
 export interface SpanIdentity {
