@@ -8,6 +8,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { adminOpenApi } from "../src/admin/operations.ts";
+import { DASHBOARDS } from "./deploy/dashboards.ts";
+import { grafanaFile } from "./deploy/grafana-file.ts";
 import { rulesFile } from "./deploy/rules-file.ts";
 import { withAlerts } from "./docs/alert-runbook.ts";
 import { configurationReference } from "./docs/configuration-reference.ts";
@@ -49,7 +51,10 @@ export function generateDocs(): ReadonlyMap<string, string> {
 
 /** File under `deploy/` → text. */
 export function generateDeploy(): ReadonlyMap<string, string> {
-  return new Map([["prometheus/rules.yaml", rulesFile()]]);
+  const dashboards = DASHBOARDS.map(
+    (dashboard) => [`grafana/${dashboard.name}.json`, grafanaFile(dashboard)] as const,
+  );
+  return new Map([["prometheus/rules.yaml", rulesFile()], ...dashboards]);
 }
 
 if (import.meta.main) {

@@ -41,7 +41,7 @@ export interface KeepingServer {
 
 /** Ends with the test. */
 export async function startServer(
-  t: TestContext,
+  t: Pick<TestContext, "after">,
   respond: Respond,
   port = 0,
 ): Promise<KeepingServer> {
@@ -112,7 +112,10 @@ export interface SidecarOptions {
 }
 
 /** Ends with the test. */
-export async function startSidecar(t: TestContext, options: SidecarOptions): Promise<Sidecar> {
+export async function startSidecar(
+  t: Pick<TestContext, "after">,
+  options: SidecarOptions,
+): Promise<Sidecar> {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-sidecar-"));
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const pem = privateKey.export({ type: "pkcs8", format: "pem" });

@@ -17,7 +17,6 @@ export function rulesFile(): string {
 # Scraped as job "sallyport" (scrape-example.yaml); the rules keep \`job\` and \`instance\` apart.
 groups:
   - name: sallyport-recording
-    interval: 30s
     rules:
 ${recording.join("")}${groups.join("")}`;
 }

@@ -27,7 +27,7 @@ const SIGNALS: readonly (readonly [pattern: RegExp, signal: string])[] = [
   [/_info$|_start_time_|_timestamp_|_not_after_|_expires_|_due_|_key_seconds$/, "state"],
   [/staleness/, "errors"],
   [
-    /fail|error|refused|lost|denial|restart|panic|suspicious|overflow|_away|stale_|cut_off|counted|unbound|bre?ach|sign_/,
+    /fail|error|refused|lost|denial|restart|panic|suspicious|overflow|_away|stale_|cut_off|counted|unbound|signs_/,
     "errors",
   ],
   [/_cpu_seconds|_limited|_limit_|listener_limits|_queue_|charges/, "saturation"],

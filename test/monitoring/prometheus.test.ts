@@ -1,0 +1,186 @@
+/**
+ * The real Prometheus looks at a proxy under load, a sidecar beside it, and is asked everything that rules and
+ * dashboards ask: no question may be wrong, and each panel has to show something.
+ */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { ALERT_GROUPS } from "../../tools/deploy/alerts.ts";
+import type { Panel } from "../../tools/deploy/dashboard.ts";
+import { DASHBOARDS } from "../../tools/deploy/dashboards.ts";
+import { VARIABLES } from "../../tools/deploy/grafana-file.ts";
+import { metricFamilies } from "../../tools/docs/metric-families.ts";
+import { readOpenMetrics } from "../openmetrics.ts";
+import { type Ground, startGround } from "./ground.ts";
+import {
+  filledIn,
+  hasData,
+  missingPrometheus,
+  type Prometheus,
+  startPrometheus,
+} from "./prometheus.ts";
+
+const LIMITS = {
+  /** Seconds of data: a rate over a quarter of a minute, twice. */
+  seconds: 30,
+  /** Seconds over which rates are asked for. */
+  interval: 15,
+  /** Milliseconds until they are there, on a busy machine. */
+  wait: 180_000,
+} as const;
+
+const reason =
+  missingPrometheus() ??
+  // What is exposed is the same on both (src/telemetry has the tests); Prometheus does the work, for a minute.
+  (process.versions["bun"] === undefined ? undefined : "on Node only");
+
+const ends: (() => Promise<void> | void)[] = [];
+const context = { after: (end: () => Promise<void> | void) => void ends.push(end) } as Parameters<
+  typeof startGround
+>[0];
+let ground: Ground;
+let prometheus: Prometheus;
+let loads = false;
+
+before(
+  async () => {
+    if (reason !== undefined) return;
+    ground = await startGround(context);
+    prometheus = await startPrometheus(context, [ground.stage.admin, ground.sidecar.admin]);
+    loads = true;
+    const deadline = performance.now() + LIMITS.wait;
+    const load = ground.load(() => loads);
+    const scrapes = async (): Promise<number> => {
+      const { result } = await prometheus.query("min(count_over_time(up[5m]))");
+      return Number(result[0]?.value?.[1] ?? 0);
+    };
+    while ((await scrapes()) < LIMITS.seconds) {
+      if (performance.now() > deadline) throw new Error("Prometheus does not scrape");
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    loads = false;
+    await load;
+  },
+  { timeout: LIMITS.wait + 120_000 },
+);
+
+after(
+  async () => {
+    loads = false;
+    for (const end of ends.toReversed()) await end();
+  },
+  { timeout: 60_000 },
+);
+
+test("every scrape is taken", async (t) => {
+  if (reason !== undefined) return t.diagnostic(`skipped: ${reason}`);
+  const { result } = await prometheus.query("up");
+  assert.deepEqual(
+    result.map(({ value }) => value?.[1]),
+    ["1", "1"],
+  );
+});
+
+test("a proxy, its authority and a sidecar expose what docs/metrics.md lists, as it lists it", async (t) => {
+  if (reason !== undefined) return t.diagnostic(`skipped: ${reason}`);
+  const listed = new Map(
+    metricFamilies().map((family) => [family.name.replace(/_total$/, ""), family]),
+  );
+  for (const admin of [ground.stage.admin, ground.sidecar.admin]) {
+    const answer = await fetch(`http://${admin}/metrics`, {
+      headers: { accept: "application/openmetrics-text" },
+    });
+    const families = readOpenMetrics(await answer.text());
+    assert.ok(families.length > 40, admin);
+    for (const { name, type, help, samples } of families) {
+      const family = listed.get(name);
+      assert.equal(type, family?.type, name);
+      assert.equal(help, family?.help.replaceAll("\\", "\\\\").replaceAll('"', '\\"'), name);
+      for (const { labels } of samples) {
+        assert.deepEqual(
+          [...labels.keys()].filter((label) => label !== "le"),
+          family?.labels,
+          name,
+        );
+      }
+    }
+  }
+});
+
+test("exemplars name decisions that are on record", async (t) => {
+  if (reason !== undefined) return t.diagnostic(`skipped: ${reason}`);
+  const now = Date.now() / 1000;
+  const found = (await prometheus.get("query_exemplars", {
+    query: "sallyport_gate_seconds_bucket",
+    start: String(now - 300),
+    end: String(now),
+  })) as { readonly exemplars: readonly { readonly labels: { readonly decision?: string } }[] }[];
+  const ids = found.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels.decision));
+  assert.ok(ids.length > 0);
+  const records = [...ground.stage.records(), ...ground.sidecar.records()];
+  const recorded = new Set(records.map(({ decisionId }) => decisionId));
+  for (const id of ids) assert.ok(recorded.has(id), id ?? "an exemplar without a decision");
+});
+
+test("Prometheus evaluates every rule without an error", async (t) => {
+  if (reason !== undefined) return t.diagnostic(`skipped: ${reason}`);
+  const { groups } = (await prometheus.get("rules")) as {
+    readonly groups: readonly {
+      readonly rules: readonly {
+        readonly name: string;
+        readonly health: string;
+        readonly lastError?: string;
+      }[];
+    }[];
+  };
+  const rules = groups.flatMap((group) => group.rules);
+  assert.ok(rules.length > 60);
+  for (const { name, health, lastError } of rules)
+    assert.equal(health, "ok", `${name}: ${lastError ?? ""}`);
+  for (const { name, expr } of ALERT_GROUPS.flatMap((group) => group.alerts)) {
+    await assert.doesNotReject(prometheus.query(expr), name);
+  }
+  const { result } = await prometheus.query(
+    'ALERTS{alertname="SallyportServiceDown",service="away"}',
+  );
+  assert.equal(result.length, 1, "the service that is down");
+});
+
+for (const dashboard of DASHBOARDS) {
+  test(`each panel of ${dashboard.title} shows something`, { timeout: 60_000 }, async (t) => {
+    if (reason !== undefined) return t.diagnostic(`skipped: ${reason}`);
+    const to = Math.floor(Date.now() / 1000);
+    const span = { from: to - LIMITS.seconds - 10, to, step: 2 };
+    const empty: string[] = [];
+    for (const panel of dashboard.rows.flatMap(({ panels }) => panels)) {
+      if (!(await shows(panel, span)) && panel.needs === undefined) empty.push(panel.title);
+    }
+    assert.deepEqual(empty, []);
+  });
+}
+
+test("each variable of the dashboards has values", async (t) => {
+  if (reason !== undefined) return t.diagnostic(`skipped: ${reason}`);
+  for (const [name, query] of VARIABLES) {
+    const [, series = "", label = ""] = /^label_values\((.*), (\w+)\)$/.exec(query) ?? [];
+    const values = (await prometheus.get(`label/${label}/values`, {
+      "match[]": filledIn(series, 0),
+    })) as string[];
+    assert.ok(values.length > 0, name);
+  }
+});
+
+/** All its questions are asked, also where one has answered. */
+async function shows(
+  { queries, kind }: Panel,
+  span: Parameters<Prometheus["range"]>[1],
+): Promise<boolean> {
+  let shown = false;
+  for (const { expr } of queries) {
+    const asked = filledIn(expr, LIMITS.interval);
+    // What a stat shows of the last moment of the load.
+    const answer =
+      kind === "table" ? await prometheus.query(asked) : await prometheus.range(asked, span);
+    shown ||= hasData(answer);
+  }
+  return shown;
+}
