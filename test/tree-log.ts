@@ -21,7 +21,7 @@ const COMPLETION =
 export function generatedRecord(index: number): string {
   const id = `01KAT9T5KV${String(Math.floor(index / 2)).padStart(16, "0")}`;
   return index % 2 === 0
-    ? `{"authn":{"acr":"aal2","authenticator":"corp","bound":false,"kind":"jwt"},"bundle":"sha256-47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU","decision":"permit","decisionId":"${id}${DECISION}`
+    ? `{"authn":{"acr":"aal2","ageSeconds":12,"authenticator":"corp","bound":false,"kind":"jwt"},"bundle":"sha256-47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU","decision":"permit","decisionId":"${id}${DECISION}`
     : `{"decisionId":"${id}${COMPLETION}`;
 }
 

@@ -20,6 +20,8 @@ import type { IndexOptions, SearchOptions } from "./audit-search.ts";
 import type { AuditExportOptions } from "./audit-export.ts";
 import type { ReportOptions } from "./audit-report.ts";
 import type { TailOptions } from "./audit-tail.ts";
+import type { ProveOptions, VerifyProofOptions } from "./audit-prove.ts";
+import type { RotateOptions } from "./audit-rotate-key.ts";
 import type { VerifyCommandOptions } from "./audit-verify.ts";
 import type { CheckOptions } from "./check.ts";
 import { withDashedOperands } from "./dashed-operands.ts";
@@ -459,6 +461,36 @@ function addProofCommands(audit: Command, exit: Exit): void {
     .action(async (folder: string | undefined, options: VerifyCommandOptions) => {
       const { auditVerify } = await import("./audit-verify.ts");
       exit(await auditVerify(folder, options, said));
+    });
+  configured(audit.command("prove"))
+    .description("write a proof that a record is in the log, or that it begins with an earlier one")
+    .argument("[id]", "sallyport-decision of the answer")
+    .option("--audit <folder>", "folder of the log (otherwise as the configuration says)")
+    .option("--checkpoint <file>", "that the record is under this one, which was kept elsewhere")
+    .option("--from <size>", "records of the earlier checkpoint")
+    .option("--to <size>", "records of the later one (the last)")
+    .option("--out <name>", "name of the files, without their endings")
+    .action(async (id: string | undefined, options: ProveOptions) => {
+      const { auditProve } = await import("./audit-prove.ts");
+      exit(await auditProve(id, options, print));
+    });
+  audit
+    .command("verify-proof")
+    .description("whether a proof holds; needs nothing of the log")
+    .argument("<file>", "what `audit prove` wrote")
+    .option("--key <vkey>", "key of the log, or a file with it (repeatable)", collect, [])
+    .option("--record <file>", "the record that it is about")
+    .option("--checkpoint <file>", "of a .consistency: the earlier checkpoint")
+    .action(async (file: string, options: VerifyProofOptions) => {
+      const { auditVerifyProof } = await import("./audit-prove.ts");
+      exit(auditVerifyProof(file, options, print));
+    });
+  configured(audit.command("rotate-key"))
+    .description("sign checkpoints with another key, from the next one on")
+    .option("--audit <folder>", "folder of the log (otherwise as the configuration says)")
+    .action(async (options: RotateOptions) => {
+      const { auditRotateKey } = await import("./audit-rotate-key.ts");
+      exit(auditRotateKey(options, print));
     });
 }
 

@@ -9,7 +9,7 @@ import { closeSync, fdatasyncSync, ftruncateSync, fstatSync, readSync } from "no
 import { join } from "node:path";
 import { Frontier, peakLevels } from "./frontier.ts";
 import { HASH_BYTES } from "./hashing.ts";
-import { openGrowing, TREE_FILES, treeError, writeAll } from "./tree-files.ts";
+import { openGrowing, openReading, TREE_FILES, treeError, writeAll } from "./tree-files.ts";
 
 /** Levels that are kept, largest first. */
 const KEPT = [16, 8, 0] as const;
@@ -19,9 +19,11 @@ export class HashFiles {
   readonly #folder: string;
   readonly #files: Readonly<Record<Kept, number>>;
 
-  constructor(folder: string) {
+  /** `reading`: changes nothing, and refuses where a file is not there. */
+  constructor(folder: string, mode: "reading" | "writing" = "writing") {
     this.#folder = folder;
-    const open = (level: Kept): number => openGrowing(this.#path(level));
+    const opener = mode === "reading" ? openReading : openGrowing;
+    const open = (level: Kept): number => opener(this.#path(level));
     this.#files = { 0: open(0), 8: open(8), 16: open(16) };
   }
 
