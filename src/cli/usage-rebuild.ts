@@ -5,6 +5,7 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { takeKeepingLock } from "../app/keeping/keeping-lock.ts";
 import { createFollower } from "../audit/follow/follower.ts";
 import { segmentsAmong } from "../audit/segment-names.ts";
 import { createUsageConsumer } from "../limits/usage/usage-consumer.ts";
@@ -15,7 +16,7 @@ import type { Log } from "../model/ports.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import type { Said } from "./usage.ts";
-import { usagePlaceOf } from "./usage-config.ts";
+import { type UsagePlace, usagePlaceOf } from "./usage-config.ts";
 
 export interface RebuildOptions {
   readonly config: string;
@@ -25,46 +26,62 @@ export interface RebuildOptions {
 
 /** Always 0. Throws ConfigError and SallyportError; then the book is as it was. */
 export async function usageRebuild(options: RebuildOptions, said: Said): Promise<number> {
-  const { auditFolder, options: usage, file } = usagePlaceOf(options.config);
-  const segments = segmentsAmong(readdirSync(auditFolder));
-  const before = firstHour(file, said);
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const folder = mkdtempSync(join(dirname(file), ".rebuild-"));
+  const place = usagePlaceOf(options.config);
+  // Whoever keeps the log keeps the book, and would go on writing the one that is replaced.
+  const lock = takeKeepingLock(place.auditFolder);
+  if (lock === undefined) refuse("a proxy keeps this log; stop it first");
+  const folder = besideOf(place.file);
   try {
-    const log = loudLog(said);
-    const consumer = createUsageConsumer({ ...usage, path: folder }, auditFolder, {
-      clock: systemClock,
-      log,
-      metrics: createMetrics(),
-      events: { event: () => undefined },
-    });
-    const deps = { clock: systemClock, log, metrics: createMetrics() };
-    const follower = createFollower({ folder: auditFolder, consumers: [consumer] }, deps);
-    let more = true;
-    while (more) {
-      more = await follower.look();
-      await follower.commit();
-    }
-    const seen = new Set(follower.seen().map(({ segment }) => segment));
-    await follower.close();
-    const unseen = segments.find(({ segment }) => !seen.has(segment));
-    if (unseen !== undefined) {
-      refuse(`${unseen.file} is still written, or cannot be read; stop the proxy first`);
-    }
-    const made = usageFile({ path: folder }, auditFolder);
-    const after = firstHour(made, said);
-    if (!options.loseOlder && before !== undefined && (after === undefined || before < after)) {
-      const since = after === undefined ? "nothing" : `usage from ${hourText(after)} on`;
-      refuse(
-        `the book begins with ${hourText(before)} and the log has ${since}; --lose-older if that may be lost`,
-      );
-    }
-    replace(made, file);
-    said.write(`${file}: made of ${segments.length} files of the log\n`);
+    const files = await makeAnew(place, folder, said);
+    const made = usageFile({ path: folder }, place.auditFolder);
+    if (!options.loseOlder) refuseLoss(firstHour(place.file, said), firstHour(made, said));
+    replace(made, place.file);
+    said.write(`${place.file}: made of ${files} files of the log\n`);
     return 0;
   } finally {
     rmSync(folder, { recursive: true, force: true });
+    lock.release();
   }
+}
+
+function besideOf(file: string): string {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  return mkdtempSync(join(dirname(file), ".rebuild-"));
+}
+
+/** How many files it was made of. */
+async function makeAnew(
+  { auditFolder, options }: UsagePlace,
+  folder: string,
+  said: Said,
+): Promise<number> {
+  const log = loudLog(said);
+  const deps = { clock: systemClock, log, metrics: createMetrics() };
+  const consumer = createUsageConsumer({ ...options, path: folder }, auditFolder, {
+    ...deps,
+    events: { event: () => undefined },
+  });
+  const segments = segmentsAmong(readdirSync(auditFolder));
+  const follower = createFollower({ folder: auditFolder, consumers: [consumer] }, deps);
+  let more = true;
+  while (more) {
+    more = await follower.look();
+    await follower.commit();
+  }
+  const seen = new Set(follower.seen().map(({ segment }) => segment));
+  await follower.close();
+  const unseen = segments.find(({ segment }) => !seen.has(segment));
+  if (unseen !== undefined) refuse(`${unseen.file} is still written, or cannot be read`);
+  return segments.length;
+}
+
+/** Of two books, their first hours. */
+function refuseLoss(before: number | undefined, after: number | undefined): void {
+  if (before === undefined || (after !== undefined && after <= before)) return;
+  const since = after === undefined ? "nothing" : `usage from ${hourText(after)} on`;
+  refuse(
+    `the book begins with ${hourText(before)} and the log has ${since}; --lose-older if that may be lost`,
+  );
 }
 
 /** Of its beginning, milliseconds since the epoch; undefined where there is none that can be read. */

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
 import { permit } from "../../test/audit-kit.ts";
 import { ground, runIn } from "../../test/policy/log-ground.ts";
+import { takeKeepingLock } from "../app/keeping/keeping-lock.ts";
 import { csvLine } from "../limits/usage/usage-csv.ts";
 import { readHour, usualHours } from "../limits/usage/usage-times.ts";
 
@@ -78,6 +79,32 @@ test("usage rebuild makes the book of the log, and report says what is in it", (
   const again = runIn(folder, "usage", "rebuild");
   assert.equal(again.status, 0, again.stderr);
   assert.equal(report("--by", "plan,day").stdout, text.stdout, "made again it says the same");
+});
+
+test("usage rebuild loses nothing that the log does not have any more, and waits for no proxy", (context) => {
+  const folder = billed(context);
+  assert.equal(runIn(folder, "usage", "rebuild").status, 0);
+  const lock = takeKeepingLock(join(folder, "log"));
+  const kept = runIn(folder, "usage", "rebuild");
+  assert.deepEqual([kept.status, kept.stderr.includes("a proxy keeps this log")], [2, true]);
+  lock?.release();
+  const text = (): string => runIn(folder, "usage", "report", "--from", "2026-11").stdout;
+  const before = text();
+  rmSync(join(folder, "log", "audit-20261124T040506.123Z-1.jsonl"));
+  const later = join(folder, "log", "audit-20261125T040506.123Z-1.jsonl");
+  const decisions = readFileSync(later, "utf8").replaceAll(/^.*"type":"completion".*\n/gm, "");
+  writeFileSync(later, decisions);
+  const refused = runIn(folder, "usage", "rebuild");
+  assert.equal(refused.status, 2);
+  assert.match(
+    refused.stderr,
+    /begins with 2026-11-24T04Z and the log has usage from 2026-11-24T06Z on; --lose-older/,
+  );
+  assert.equal(text(), before);
+  const left = readdirSync(join(folder, "log", "usage")).filter((name) => name.startsWith("."));
+  assert.deepEqual(left, []);
+  assert.equal(runIn(folder, "usage", "rebuild", "--lose-older").status, 0);
+  assert.notEqual(text(), before);
 });
 
 test("usage report refuses what it cannot answer, and exits 1 for nothing", (context) => {
