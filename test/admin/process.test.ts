@@ -81,6 +81,7 @@ routes:
       headers: { set: { x-api-key: "\${env:ADMIN_TEST_SECRET}", x-other: "plain-${CANARY}" } }
 policies: { enforce: [policies] }
 audit: { path: audit }
+usage: {}
 authority:
   issuer: https://sallyport.example.com
   store: sqlite:data/sallyport.db

@@ -123,6 +123,11 @@ const stage = await startStage({
     service: recorder
     authenticate: [anonymous]
     request: { headers: { set: { x-a: "\${request.query.password}" } } }
+  - name: dear
+    path: /dear
+    service: recorder
+    authenticate: [anonymous]
+    cost: 1000000
   - name: limited
     path: /limited
     service: recorder
@@ -150,7 +155,10 @@ const stage = await startStage({
   otlp: { endpoint: "${collector.url}", interval: 100ms, headers: { x-key: "\${file:key}" } }
   sample: 100%
   always: [denied, errors]
-  principal: true`,
+  principal: true
+usage:
+  plans: { tiny: { quota: { cost: 999999, per: month } } }
+  plan: { default: tiny, anonymous: tiny }`,
   catchAll: false,
   secrets: { password: `${CANARY}\n`, key: CANARY },
   policies: `
@@ -293,6 +301,7 @@ const CASES: readonly [reason: Reason, bytes: string][] = [
   ["invalid-upgrade", secretive(`GET /socket${query}`, good, upgrade(CANARY))],
   ["permitted", secretive(`GET /limited${query}`)],
   ["rate-limited", secretive(`GET /limited${query}`)],
+  ["quota-exceeded", secretive(`GET /dear${query}`)],
   ["no-permit", secretive(`GET /guarded/x${query}`, token({ password: CANARY }))],
   ["forbidden", secretive(`GET /free/never${query}`)],
   ["policy-error", secretive(`GET /free/erring${query}`)],
