@@ -14,7 +14,7 @@ const explanationSchema = z
     title: z.string().describe("What the reason means, for the caller."),
     meaning: z.string().describe("What the reason means, for the operator."),
     evaluation: z
-      .enum(["same", "different", "uncertain", "not-asked", "no-bundle"])
+      .enum(["same", "different", "uncertain", "not-asked", "no-bundle", "redacted"])
       .describe("How the second evaluation stands to the record."),
     policies: dataSchema
       .optional()

@@ -3,6 +3,7 @@
  * kept back so that neither strangers nor a full disk can push it aside.
  */
 import { z } from "zod";
+import { redactSchema } from "./redact/redact-options.ts";
 import { byteSize, duration } from "../model/options.ts";
 import { checkpointSchema } from "./tree/checkpoint-options.ts";
 import { sinksSchema } from "./sinks/sink-options.ts";
@@ -100,6 +101,11 @@ export const auditSchema = z
     query: querySchema
       .prefault({})
       .describe("What of a request's query reaches the record. Policies see all of it."),
+    redact: redactSchema
+      .prefault([])
+      .describe(
+        "Members of records that are written as keyed hashes and never in clear, such as `principal.subject`, `principal.attributes.email`, `clientAddress`, `path` (docs/audit.md lists them). They can be joined until the person is erased; what they were can be read nowhere, so `explain` and `replay` know less. Costs some microseconds a request.",
+      ),
     unidentified: unidentifiedSchema
       .prefault({})
       .describe("The room that denials of callers without an identity get."),

@@ -80,6 +80,7 @@ export const DECISION: ReadonlySet<string> = new Set([
   "query",
   "reads",
   "reason",
+  "redacted",
   "requestId",
   "route",
   "rpc",
@@ -112,6 +113,7 @@ function hasPlainMembers(value: Members): boolean {
     areTextsOrAbsent(value, OPTIONAL) &&
     fillTexts(value, "determining") &&
     fillTexts(value, "erroring") &&
+    fillTexts(value, "redacted") &&
     fillTexts(value, "scopes")
   );
 }

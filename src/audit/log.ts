@@ -12,8 +12,10 @@ import { systemTimers } from "../platform/timers.ts";
 import type { AuditOptions } from "./audit-options.ts";
 import { systemFiles, type AuditFiles } from "./files.ts";
 import { registerFigures, type Figures } from "./figures.ts";
-import { openAuditFolder, type TornFile } from "./folder.ts";
+import { type AuditFolder, openAuditFolder, type TornFile } from "./folder.ts";
 import { createQueryMask } from "./query-mask.ts";
+import { PersonKeys } from "./redact/person-keys.ts";
+import { createRedaction, type Redaction } from "./redact/redact-record.ts";
 import { Serializer, type SummaryCount } from "./serialize.ts";
 import { watchSpace, type SpaceWatch } from "./space.ts";
 import { Summaries } from "./summaries.ts";
@@ -78,8 +80,9 @@ export async function createAuditLog(
     timers,
     log,
   });
+  const maskQuery = createQueryMask(options.query);
   const serializer = new Serializer({
-    maskQuery: createQueryMask(options.query),
+    maskQuery,
     hash: createValueHash(folder.key),
   });
   const running = new FileAuditLog(options, {
@@ -90,6 +93,7 @@ export async function createAuditLog(
     writer,
     space,
     serializer,
+    redaction: redactionOf(options, { folder, clock, maskQuery }),
     maxPending: deps.maxPending ?? LIMITS.pending,
     torn: folder.torn,
   });
@@ -119,6 +123,8 @@ interface Parts {
   readonly writer: RecordWriter;
   readonly space: SpaceWatch;
   readonly serializer: Serializer;
+  /** Undefined: records are written as they are. */
+  readonly redaction: Redaction | undefined;
   readonly maxPending: number;
   readonly torn: readonly TornFile[];
 }
@@ -180,8 +186,9 @@ class FileAuditLog implements RunningAuditLog {
   event(record: EventRecord): void {
     // There are few of them, and what they tell is worth the space that is kept for permits.
     try {
-      const { writer, serializer } = this.#parts;
-      writer.append((lines) => serializer.event(lines, record));
+      const { writer, serializer, redaction } = this.#parts;
+      const written = redaction === undefined ? record : redaction.event(record);
+      writer.append((lines) => serializer.event(lines, written));
       this.#parts.figures.events.inc();
     } catch (error) {
       this.#parts.figures.lost.inc();
@@ -210,8 +217,9 @@ class FileAuditLog implements RunningAuditLog {
 
   #write(record: DecisionRecord, stranger: boolean): Taken {
     try {
-      const { writer, serializer } = this.#parts;
-      writer.append((lines) => serializer.decision(lines, record, stranger));
+      const { writer, serializer, redaction } = this.#parts;
+      const written = redaction === undefined ? record : redaction.decision(record);
+      writer.append((lines) => serializer.decision(lines, written, stranger));
     } catch (error) {
       this.#parts.log.error("audit: a decision could not be recorded", {
         decisionId: record.decisionId,
@@ -273,6 +281,21 @@ class FileAuditLog implements RunningAuditLog {
     this.#writeSummaries();
     await this.#parts.writer.close();
   }
+}
+
+interface RedactionParts {
+  readonly folder: AuditFolder;
+  readonly clock: Clock;
+  readonly maskQuery: (query: string) => string;
+}
+
+function redactionOf(
+  { redact }: AuditOptions,
+  { folder, clock, maskQuery }: RedactionParts,
+): Redaction | undefined {
+  if (redact.length === 0) return undefined;
+  const keys = new PersonKeys(folder.path, folder.key, clock);
+  return createRedaction(redact, { keys, valuesKey: folder.key, maskQuery });
 }
 
 function checkInstance(instance: string): string {

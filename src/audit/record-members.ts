@@ -62,6 +62,7 @@ export const K = {
   readName: literal(',"name":'),
   reads: literal(',"reads":['),
   reason: literal(',"reason":'),
+  redacted: literal(',"redacted":'),
   requestBytes: literal(',"requestBytes":'),
   requestId: literal(',"requestId":'),
   responseBytes: literal(',"responseBytes":'),

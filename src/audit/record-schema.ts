@@ -184,6 +184,7 @@ export const decisionSchema = z.strictObject({
   query: text.optional(),
   reads: z.array(readSchema).readonly().default([]),
   reason,
+  redacted: texts,
   requestId: text,
   route: text.optional(),
   rpc: rpcSchema.optional(),

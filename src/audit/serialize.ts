@@ -228,7 +228,9 @@ export class Serializer {
       writeRecurring(lines, record.principal, this.#principals, writePrincipal);
     }
     if (query !== undefined) {
-      const masked = maskApiKeys(this.#deps.maskQuery(query));
+      // A keyed hash is no query: its mask would be `*`.
+      const isHash = record.redacted?.includes("query") === true;
+      const masked = isHash ? query : maskApiKeys(this.#deps.maskQuery(query));
       lines.raw(K.query).quoted(this.#cuts.keep(masked, fields.query, query));
     }
   }
@@ -237,6 +239,7 @@ export class Serializer {
   #writeLast(lines: Lines, record: DecisionRecord, fields: RecordFields): void {
     this.#writeReads(lines, record.reads);
     lines.raw(this.#reasons.member(record.reason));
+    if (record.redacted !== undefined) lines.raw(K.redacted).list(record.redacted);
     lines.raw(K.requestId).quoted(this.#cuts.keep(record.requestId, fields.requestId));
     if (record.route !== undefined) lines.raw(this.#routes.member(record.route));
     if (record.rpc !== undefined) writeRpc(lines.raw(K.rpc), record.rpc);

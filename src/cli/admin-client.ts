@@ -534,7 +534,7 @@ export interface Explanation {
   /** What the reason means, for the operator. */
   readonly meaning: string;
   /** How the second evaluation stands to the record. */
-  readonly evaluation: "same" | "different" | "uncertain" | "not-asked" | "no-bundle";
+  readonly evaluation: "same" | "different" | "uncertain" | "not-asked" | "no-bundle" | "redacted";
   /** What decided, clause by clause, and the permits that came nearest; absent where policies were not asked, or are not kept. */
   readonly policies?: Readonly<Record<string, unknown>> | undefined;
 }

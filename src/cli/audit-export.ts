@@ -3,10 +3,10 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { open, rename, rm } from "node:fs/promises";
 import { type Exported, exportLog, type ExportOptions } from "../audit/search/export-log.ts";
-import { readFilter, type FilterInput } from "../audit/search/read-filter.ts";
+import type { FilterInput } from "../audit/search/read-filter.ts";
 import { SallyportError } from "../model/errors.ts";
 import { systemClock } from "../platform/clock.ts";
-import { folderOf, type LogOptions, type Said } from "./audit-search.ts";
+import { filterOf, folderOf, type LogOptions, type Said } from "./audit-search.ts";
 
 export interface AuditExportOptions extends LogOptions, FilterInput {
   readonly format: "jsonl" | "csv";
@@ -17,7 +17,10 @@ export interface AuditExportOptions extends LogOptions, FilterInput {
 /** 0: all of it; 1: lines were left out that are no records. Throws SallyportError and ConfigError. */
 export async function auditExport(options: AuditExportOptions, said: Said): Promise<number> {
   const folder = folderOf(options);
-  const asked = { filter: readFilter(options, systemClock.now()), format: options.format };
+  const asked = {
+    filter: await filterOf(options, folder, systemClock.now()),
+    format: options.format,
+  };
   const { output } = options;
   const done =
     output === undefined

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { spawn } from "node:child_process";
-import { appendFileSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, chmodSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { permit, strangerDenial, until } from "../../test/audit-kit.ts";
+import { openLog, permit, strangerDenial, until } from "../../test/audit-kit.ts";
 import { ground, runIn } from "../../test/policy/log-ground.ts";
 import { idOf, linesOf, request, search } from "../../test/search-ground.ts";
 
@@ -119,4 +119,35 @@ test("audit tail prints the end, follows until a signal, and audit export says h
   child.kill("SIGINT");
   const [code] = (await once(child, "exit")) as [number];
   assert.equal(code, 0);
+});
+
+test("audit erase throws a person's key away; a search finds her until then", async (context) => {
+  const folder = ground(context, []);
+  const log = join(folder, "log");
+  chmodSync(log, 0o700);
+  const audit = await openLog(context, { redact: ["principal.subject"] }, { folder: log });
+  audit.log.decision(permit({ decisionId: idOf(1) }));
+  await audit.log.close();
+  const mine = ["--principal", "corp/payments"];
+  const found = searchIn(folder, ...mine);
+  assert.equal(found.status, 0, found.stderr);
+  assert.match(found.stdout, / corp\/hmac:\S+ /);
+  const explained = runIn(folder, "explain", idOf(1), "--audit", "log");
+  assert.match(
+    explained.stdout,
+    /what they looked at was redacted, so it cannot be evaluated again/,
+  );
+  const erased = runIn(folder, "audit", "erase", "--audit", "log", ...mine);
+  assert.equal(erased.status, 0, erased.stderr);
+  const [, pseudonym = ""] = /^erased: (corp\/hmac:[\w-]{43})\n$/.exec(erased.stdout) ?? [];
+  assert.equal(searchIn(folder, ...mine).status, 1);
+  const event = searchIn(folder, "--event", "person-erased", "--format", "jsonl");
+  const { detail, principal } = JSON.parse(event.stdout) as Record<string, string>;
+  assert.equal(principal, pseudonym);
+  assert.ok(!`${detail}`.includes("payments"));
+  // The rest can be joined all the same.
+  assert.match(searchIn(folder, "--principal", pseudonym).stdout, new RegExp(idOf(1)));
+  const again = runIn(folder, "audit", "erase", "--audit", "log", ...mine);
+  assert.equal(again.status, 1);
+  assert.match(again.stderr, /there is no key of that person/);
 });

@@ -1,6 +1,10 @@
 /** `sallyport audit search` and `audit index`: the log by its side index. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Built, BuildProgress } from "../audit/search/build-index.ts";
+import { readValueKey } from "../audit/folder.ts";
+import { PersonKeys } from "../audit/redact/person-keys.ts";
+import { personOf, personPseudonym } from "../audit/redact/pseudonym.ts";
+import type { RecordFilter } from "../audit/search/filter.ts";
 import { placeText } from "../audit/search/place-text.ts";
 import { type FilterInput, readBefore, readFilter } from "../audit/search/read-filter.ts";
 import { recordCells } from "../audit/search/record-text.ts";
@@ -41,10 +45,10 @@ export interface Said {
 /** 0: something was found; 1: nothing. Throws SallyportError and ConfigError. */
 export async function auditSearch(options: SearchOptions, said: Said): Promise<number> {
   const nowMs = systemClock.now();
-  const filter = readFilter(options, nowMs);
+  const folder = folderOf(options);
+  const filter = await filterOf(options, folder, nowMs);
   const limit = readLimit(options.limit, LIMITS.records);
   const before = readBefore(options.before, nowMs);
-  const folder = folderOf(options);
   const deps = { ...buildDeps(said), said: (what: string) => said.hint(what) };
   const { records, more } = await searchLog(folder, { filter, limit, before }, deps);
   said.write(options.format === "jsonl" ? jsonLines(records) : textLines(records));
@@ -71,6 +75,27 @@ export async function auditIndex(options: IndexOptions, said: Said): Promise<num
     if (!stopped()) await withIndex(folder, deps, () => undefined);
   }
   return 0;
+}
+
+/**
+ * What was asked for, with the pseudonyms of those who are asked for while their keys are there. Throws
+ * ConfigError, and SallyportError where a key is not what it has to be.
+ */
+export async function filterOf(
+  input: FilterInput,
+  folder: string,
+  nowMs: number,
+): Promise<RecordFilter> {
+  const filter = readFilter(input, nowMs);
+  const valuesKey = filter.principals.length === 0 ? undefined : await readValueKey(folder);
+  if (valuesKey === undefined) return filter;
+  const keys = new PersonKeys(folder, valuesKey, systemClock);
+  const pseudonyms = filter.principals.flatMap((id) => {
+    const person = personOf(id);
+    const key = person && keys.find(person);
+    return person === undefined || key === undefined ? [] : [personPseudonym(key, person)];
+  });
+  return { ...filter, principals: [...filter.principals, ...pseudonyms] };
 }
 
 export function folderOf({ audit, config }: LogOptions): string {

@@ -1,10 +1,10 @@
 /** `sallyport audit tail`: the last records, and with `--follow` those that come. */
 import { setTimeout as delay } from "node:timers/promises";
-import { readFilter, type FilterInput } from "../audit/search/read-filter.ts";
+import type { FilterInput } from "../audit/search/read-filter.ts";
 import { recordCells } from "../audit/search/record-text.ts";
 import { LogTail, type TailedRecord } from "../audit/search/tail-log.ts";
 import { systemClock } from "../platform/clock.ts";
-import { folderOf, type LogOptions, readLimit, type Said } from "./audit-search.ts";
+import { filterOf, folderOf, type LogOptions, readLimit, type Said } from "./audit-search.ts";
 import { endingSignal } from "./first-signal.ts";
 import { plain } from "./table.ts";
 
@@ -24,9 +24,10 @@ export interface TailOptions extends LogOptions, FilterInput {
 /** Always 0. With `follow` it ends at the first signal. Throws SallyportError and ConfigError. */
 export async function auditTail(options: TailOptions, said: Said): Promise<number> {
   const end = options.follow ? endingSignal() : undefined;
-  const filter = readFilter(options, systemClock.now());
+  const folder = folderOf(options);
+  const filter = await filterOf(options, folder, systemClock.now());
   const lines = readLimit(options.limit, LIMITS.records);
-  const tail = new LogTail(folderOf(options), { filter, lines });
+  const tail = new LogTail(folder, { filter, lines });
   const show = (records: readonly TailedRecord[]): void => {
     const text = options.format === "jsonl" ? jsonLine : textLine;
     if (records.length > 0) said.write(records.map(text).join(""));

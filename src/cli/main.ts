@@ -17,6 +17,7 @@ import type { ClientsContext, CreateClientOptions } from "./clients.ts";
 import type { ProofOptions } from "./client-proof.ts";
 import type { IssuedKeyOptions } from "./issued-keys.ts";
 import type { IndexOptions, SearchOptions } from "./audit-search.ts";
+import type { EraseOptions } from "./audit-erase.ts";
 import type { AuditExportOptions } from "./audit-export.ts";
 import type { ReportOptions } from "./audit-report.ts";
 import type { TailOptions } from "./audit-tail.ts";
@@ -401,6 +402,12 @@ function addAuditCommands(audit: Command, exit: Exit): void {
     .action(async (options: ReportOptions) => {
       const { auditReportAccess } = await import("./audit-report.ts");
       exit(await auditReportAccess(options, said));
+    });
+  command("erase", "throw away the key of a person's redacted values; exits 1 where there is none")
+    .requiredOption("--principal <name>", "authenticator/subject, such as corp/alice")
+    .action(async (options: EraseOptions) => {
+      const { auditErase } = await import("./audit-erase.ts");
+      exit(await auditErase(options, said));
     });
   command("index", "bring the index of the log up to date; a search does so by itself")
     .option("--follow", "stay, and keep it up to date until a signal", false)

@@ -55,6 +55,17 @@ test("replay leaves out what somebody only asked about", (context) => {
   assert.match(same.stdout, /^1 decision of /);
 });
 
+test("replay leaves out what was redacted of what policies look at, and says so", (context) => {
+  const folder = ground(context, [
+    permit({ decisionId: "01A", redacted: ["detail", "requestId"] }),
+    permit({ decisionId: "01B", redacted: ["principal.subject"] }),
+  ]);
+  const told = replay(folder, "--format", "json");
+  assert.equal(told.status, 0, told.stderr);
+  const { leftOut, same } = JSON.parse(told.stdout) as { leftOut: object; same: number };
+  assert.deepEqual([leftOut, same], [{ redacted: 1 }, 1]);
+});
+
 test("replay tells programs the same, of the decisions that are asked for", (context) => {
   const folder = ground(context, DECISIONS);
   writeFileSync(

@@ -94,6 +94,8 @@ export interface DecisionLine {
   readonly principal?: PrincipalLine;
   readonly query?: string;
   readonly reason: Reason;
+  /** Members that stand as `hmac:…`. */
+  readonly redacted?: readonly string[];
   readonly requestId: string;
   readonly route?: string;
   readonly service?: string;

@@ -109,6 +109,8 @@ export interface DecisionRecord {
   readonly reads: readonly InputRead[];
   /** W3C trace id (32 hexadecimal digits) of the trace that the request is part of; undefined: of none that anybody keeps. */
   readonly trace?: string | undefined;
+  /** Members that stand as keyed hashes (`audit.redact`), by name, in order. */
+  readonly redacted?: readonly string[] | undefined;
   /** What a candidate set of policies would have done, where it is something else. */
   readonly shadow?: ShadowDecision | undefined;
   /** What it counts for; undefined where nobody counts. */

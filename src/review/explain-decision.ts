@@ -13,6 +13,7 @@ import type { CompileDeps } from "../policy/compile-policies.ts";
 import { LOCAL_SOCKET_POLICY } from "../policy/decide/local-socket.ts";
 import { explainPolicies, type PolicyExplanation } from "../policy/explain/explanation.ts";
 import { openExplainable } from "../policy/explain/open-explainable.ts";
+import { hidesFacts } from "../policy/explain/redacted.ts";
 import { recordedRequest } from "../policy/explain/recorded-request.ts";
 import { compareAnswers, OF_POLICIES } from "./compare-answers.ts";
 
@@ -33,9 +34,16 @@ export interface ExplainedDecision {
 /**
  * How the second evaluation stands to the record. `same`: decision, reason, determining and erroring policies
  * are those of the record. `uncertain`: it depends on what the record does not hold. `not-asked`: policies
- * did not decide. `no-bundle`: the policies of that time are not kept.
+ * did not decide. `no-bundle`: the policies of that time are not kept. `redacted`: the record holds keyed
+ * hashes of what policies looked at.
  */
-export type Evaluation = "same" | "different" | "uncertain" | "not-asked" | "no-bundle";
+export type Evaluation =
+  | "same"
+  | "different"
+  | "uncertain"
+  | "not-asked"
+  | "no-bundle"
+  | "redacted";
 
 /**
  * `folder` is that of the audit log. Undefined where no record has the id. Throws SallyportError where folder
@@ -53,6 +61,7 @@ export async function explainDecision(
     ? recordedRequest(record, { hash: key && createValueHash(key) })
     : undefined;
   if (asked === undefined) return explained(found, "not-asked");
+  if (hidesFacts(record)) return explained(found, "redacted");
   const source = readKeptBundle(keptBundlesFolder(folder), record.bundle);
   if (source === undefined) return explained(found, "no-bundle");
   const { hidden } = asked;

@@ -51,6 +51,8 @@ export interface RecordedQuestion extends RecordedInputs, RecordedIssueMembers {
   readonly path?: string | undefined;
   readonly peerAddress: string;
   readonly principal?: Principal | undefined;
+  /** Names of members that are keyed hashes and not what they were. */
+  readonly redacted?: readonly string[] | undefined;
   readonly route?: string | undefined;
   readonly rpc?: RpcCall | undefined;
   readonly scopes: readonly string[];

@@ -19,6 +19,7 @@ import {
   recordedRequest,
   type RecordedRequest,
 } from "../explain/recorded-request.ts";
+import { hidesFacts } from "../explain/redacted.ts";
 import { UnknownRead } from "../explain/unknown.ts";
 import { operationActions } from "../operation-actions.ts";
 import { isOneOfSeveral } from "../recorded-issue.ts";
@@ -148,6 +149,8 @@ export class Replay {
   answer(record: RecordedAnswer): Answered {
     if (answerOf(record) === undefined) return { leftOut: record.reason };
     if (record.determining[0] === LOCAL_SOCKET_POLICY) return { leftOut: "admin-socket" };
+    // An answer about keyed hashes would be one about nobody.
+    if (hidesFacts(record)) return { leftOut: "redacted" };
     const request = recordedRequest(record, {
       hash: this.#deps.hash,
       principal: record.principal && this.#principals.same(record.principal),

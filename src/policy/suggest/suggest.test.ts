@@ -231,3 +231,11 @@ test("pathCondition() leaves the path open where there are too many, and says so
   assert.equal(pathCondition(["/a"]), 'context.path == "/a"');
   assert.equal(quoted('a"\\'), '"a\\"\\\\"');
 });
+
+test("Traffic keeps nothing of records whose caller stands as a keyed hash", () => {
+  const traffic = new Traffic();
+  traffic.add({ ...record({ who: one }), redacted: ["principal.subject"] });
+  assert.equal(traffic.uses.length, 0);
+  traffic.add({ ...record({ who: one }), redacted: ["requestId"] });
+  assert.equal(traffic.uses.length, 1);
+});
