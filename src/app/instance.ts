@@ -157,6 +157,7 @@ export async function startInstance(
 const FIXED = [
   "admin",
   "audit",
+  "signs",
   "usage",
   "accessLog",
   "authority",

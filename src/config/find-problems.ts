@@ -25,6 +25,7 @@ import { checkPoliciesWarnings } from "./check-policies.ts";
 import { checkPublishedSecrets } from "./check-published-secrets.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRoutes, checkSomeRoute } from "./check-routes.ts";
+import { checkSignsWarnings } from "./check-signs.ts";
 import { checkServe, checkServeWarnings } from "./check-serve.ts";
 import { checkServices } from "./check-services.ts";
 import { checkSessionKeys } from "./check-session-keys.ts";
@@ -105,6 +106,7 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkTlsWarnings(draft, folder, { publicOnly: secretsElsewhere }),
     ...checkAdminWarnings(draft),
     ...checkAuditWarnings(draft),
+    ...checkSignsWarnings(draft),
     ...checkBundleWarnings(draft, folder),
     ...checkClientsWarnings(draft),
     ...checkDeclaredClientsWarnings(draft, expansion),

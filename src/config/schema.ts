@@ -25,6 +25,7 @@ import { sharedRateSchema } from "../limits/limit-options.ts";
 import { usageSchema } from "../limits/usage/usage-options.ts";
 import { sharedSchema } from "../memory/shared-options.ts";
 import { attributesSchema, nameSchema } from "../model/options.ts";
+import { signsSchema } from "../telemetry/signs/signs-options.ts";
 import { acceptSchema } from "../policy/findings/acceptance.ts";
 import { policyOptionsSchema } from "../policy/policy-options.ts";
 import { tracingSchema } from "../telemetry/traces/trace-options.ts";
@@ -107,6 +108,11 @@ export const configSchema = z.strictObject({
   usage: usageSchema.optional(),
   tracing: tracingSchema.optional(),
   accessLog: accessLogSchema.optional(),
+  signs: signsSchema
+    .optional()
+    .describe(
+      "What is taken for a sign of a breach ([signs](signs.md)); `{}` for all rules with their defaults. When left out, none is looked for.",
+    ),
   reload: reloadSchema.prefault({}).describe("When the configuration is read again."),
   workers: workersSchema,
   supervisor: supervisorSchema.prefault({}).describe("Where workers find their supervisor."),

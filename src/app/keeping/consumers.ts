@@ -12,11 +12,12 @@ import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
 import { type AccessLogDeps, openAccessLog } from "../../telemetry/access-log/access-log.ts";
 import { productVersion } from "../../platform/version.ts";
+import { createSigns } from "../../telemetry/signs/signs.ts";
 import type { KeepingNews } from "./protocol.ts";
 import { createWitnessedSealer } from "./witnessed-sealer.ts";
 
 /** Of the configuration, what the thread is started with. */
-export type KeepingConfig = Pick<Config, "audit" | "usage" | "accessLog">;
+export type KeepingConfig = Pick<Config, "audit" | "usage" | "accessLog" | "signs">;
 
 export interface KeepingDeps {
   readonly clock: Clock;
@@ -34,11 +35,12 @@ export async function createConsumers(
   config: KeepingConfig,
   deps: KeepingDeps,
 ): Promise<readonly RecordConsumer[]> {
-  const { audit, usage, accessLog } = config;
+  const { audit, usage, accessLog, signs } = config;
   const { path, sinks } = audit;
   return [
     await createWitnessedSealer(audit, deps),
     ...(usage === undefined ? [] : [createUsageConsumer(usage, path, usageDeps(deps))]),
+    ...(signs === undefined ? [] : [createSigns(signs, path, { ...deps, random: Math.random })]),
     ...(accessLog === undefined ? [] : [await openAccessLog(accessLog, accessDeps(path, deps))]),
     ...(sinks.length > 0 ? [await openSinks(audit, sinksDeps(deps))] : []),
   ];

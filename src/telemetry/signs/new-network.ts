@@ -24,6 +24,9 @@ interface State {
   readonly firstMs: number;
   /** Days since the epoch on which each network was last used. */
   readonly days: Map<string, number>;
+  /** The last of them, which is asked for most. */
+  network: string;
+  day: number;
 }
 
 export interface NewNetworkRule extends Rule {
@@ -50,11 +53,14 @@ export function createNewNetwork(
       if (principal === undefined) return;
       let state = place.get(principal);
       if (state === undefined) {
-        state = { firstMs: timeMs, days: new Map() };
+        state = { firstMs: timeMs, days: new Map(), network: "", day: 0 };
         place.set(principal, state);
       }
       const network = seen.network();
       const day = Math.floor(timeMs / DAY);
+      if (state.network === network && state.day === day) return;
+      state.network = network;
+      state.day = day;
       const last = state.days.get(network);
       if (last !== undefined && last >= day) return;
       const isNew = last === undefined || day - last > forgetDays;
@@ -70,7 +76,8 @@ export function createNewNetwork(
     },
     restore(known, caller) {
       for (const [principal, { firstMs, days }] of Object.entries(known)) {
-        place.set(caller(principal), { firstMs, days: new Map(Object.entries(days)) });
+        const state = { firstMs, days: new Map(Object.entries(days)), network: "", day: 0 };
+        place.set(caller(principal), state);
       }
     },
     keep(callers) {

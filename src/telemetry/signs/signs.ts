@@ -179,7 +179,7 @@ function createRules(options: SignsOptions, places: Places): Rule[] {
     ...(revokedCredential === "off" ? [] : [createRevokedCredential()]),
     ...(replayedProof === "off" ? [] : [createReplayedProof(replayedProof, places)]),
     ...(routeProbing === "off" ? [] : [createRouteProbing(routeProbing, places)]),
-    ...(twoPlaces === "off" ? [] : [createTwoPlaces(twoPlaces)]),
+    ...(twoPlaces === "off" ? [] : [createTwoPlaces(twoPlaces, places)]),
   ];
 }
 
@@ -199,18 +199,29 @@ function createLook(
   // Of the decision at hand.
   let address = "";
   let known: string | undefined;
-  const network = (): string => (known ??= networkOf(address));
+  let principal: Tracked | undefined;
+  // Half of what all rules cost was looking up the same address again.
+  const network = (): string => {
+    if (known !== undefined) return known;
+    if (principal === undefined) return (known = networkOf(address));
+    if (principal.address !== address) {
+      principal.address = address;
+      principal.network = networkOf(address);
+    }
+    return (known = principal.network);
+  };
   const addressCaller = (): Tracked => addresses.get(address);
   return (line) => {
     // Asked by somebody about somebody else, or about a stream that is open already.
     if (line.asked !== undefined || line.stream !== undefined) return;
     address = line.clientAddress ?? line.peerAddress;
     known = undefined;
+    principal = principalOf(line, principals);
     const seen: Seen = {
       line,
       timeMs: timeOf(line.time),
       refused: line.decision === "deny" && isRefusal(line.reason),
-      principal: principalOf(line, principals),
+      principal,
       address,
       network,
       addressCaller,

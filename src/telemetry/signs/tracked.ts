@@ -8,6 +8,9 @@ export interface Tracked {
   /** `<authenticator>/<subject>`, or an address. */
   readonly text: string;
   readonly states: unknown[];
+  /** Where it called from last, and the network of that: most callers come from one place. */
+  address: string;
+  network: string;
 }
 
 export class Callers {
@@ -21,7 +24,7 @@ export class Callers {
   get(text: string): Tracked {
     const known = this.#known.get(text);
     if (known !== undefined) return known;
-    const made: Tracked = { text, states: [] };
+    const made: Tracked = { text, states: [], address: "", network: "" };
     this.#known.set(text, made);
     return made;
   }

@@ -4,6 +4,7 @@
  */
 import { Generations } from "./generations.ts";
 import type { Rule, Seen } from "./rule.ts";
+import type { Places } from "./tracked.ts";
 
 export interface TwoPlacesOptions {
   /** Milliseconds. */
@@ -18,28 +19,38 @@ const LIMITS = {
 } as const;
 
 interface State {
+  readonly hash: string;
+  /** By its family. */
+  readonly known: object;
   network: string;
   timeMs: number;
   decisionId: string;
 }
 
-export function createTwoPlaces({ window, credentials }: TwoPlacesOptions): Rule {
+export function createTwoPlaces({ window, credentials }: TwoPlacesOptions, places: Places): Rule {
   const kinds = new Set(credentials);
   const ipv4 = new Generations<string, State>(LIMITS.credentials);
+  /** What a principal used last: a look at it saves one into a large map. */
+  const place = places.place<State>();
   const ipv6 = new Generations<string, State>(LIMITS.credentials);
   return {
     sign: "two-places",
     look(seen, raise) {
       const hash = usedOf(seen, kinds);
       if (hash === undefined) return;
-      const { timeMs, address, line } = seen;
+      const { timeMs, address, line, principal } = seen;
       const network = seen.network();
-      const known = address.includes(":") ? ipv6 : ipv4;
-      const state = known.get(hash);
-      if (state === undefined) {
-        known.set(hash, { network, timeMs, decisionId: line.decisionId });
+      const last = principal && place.get(principal);
+      if (last?.network === network && last.hash === hash) {
+        last.timeMs = timeMs;
+        last.decisionId = line.decisionId;
         return;
       }
+      const known = address.includes(":") ? ipv6 : ipv4;
+      const own = last?.hash === hash && last.known === known ? last : known.get(hash);
+      const state = own ?? { hash, known, network, timeMs, decisionId: line.decisionId };
+      known.set(hash, state);
+      if (principal !== undefined) place.set(principal, state);
       if (state.network !== network && Math.abs(timeMs - state.timeMs) < window) {
         raise("two-places", seen, {
           key: hash,
