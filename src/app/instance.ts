@@ -374,13 +374,14 @@ class RunningInstance implements Instance {
       await Promise.all([next.start(), this.identify(config)]);
       // Before listeners are bound that verify callers by what is new.
       publishAuthorities(next.authenticators(), this.#instruments);
+      const trace = this.#instruments.tracing.prepare(config.tracing, seat.of);
       const change = await this.#set.change(config.listeners, file);
       // A drain that began meanwhile goes before: nothing new is opened any more.
       if (this.#draining) return await change.undo();
       const former = this.#snapshot;
       this.#snapshot = next;
       this.gate.budget.adjust(config.limits.failures);
-      this.#instruments.tracing.adjust(config.tracing, seat.of);
+      trace();
       this.#config = config;
       this.#written = written;
       this.prepared = prepared;

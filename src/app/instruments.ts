@@ -30,6 +30,7 @@ import { createNameResolver } from "../platform/name-resolver.ts";
 import { systemTimers } from "../platform/timers.ts";
 import { Quotas } from "./quotas.ts";
 import { createTraceparents } from "../platform/trace-ids.ts";
+import { readFileBytes } from "../platform/files.ts";
 import { productVersion } from "../platform/version.ts";
 import { IdentityCache } from "../proxy/identity-cache.ts";
 import { createMetrics, type RunningMetrics } from "../telemetry/metrics.ts";
@@ -128,6 +129,7 @@ export function createInstruments(
       log,
       metrics,
       random: Math.random,
+      readFile: readFileBytes,
       version: productVersion(),
       instance: `${hostname()}-${process.pid}`,
     }),

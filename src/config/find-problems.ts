@@ -37,7 +37,7 @@ import { checkTemplates } from "./check-templates.ts";
 import { checkTlsFiles, checkTlsWarnings } from "./check-tls.ts";
 import { checkTokens, checkTokensWarnings } from "./check-tokens.ts";
 import { checkUsage, checkUsageWarnings } from "./check-usage.ts";
-import { checkTracing } from "./check-tracing.ts";
+import { checkTracing, checkTracingWarnings } from "./check-tracing.ts";
 import { checkWorkloadApi, checkWorkloadApiWarnings } from "./check-workload-api.ts";
 import type { Draft } from "./draft.ts";
 import type { Expansion } from "./expand.ts";
@@ -87,7 +87,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkAdmin(draft),
     ...checkAttributes(draft),
     ...checkAssertions(draft),
-    ...checkTracing(draft),
+    ...checkTracing(draft, folder),
     ...checkTemplates(draft),
     ...checkAuthenticatorFiles(draft, folder, { publicOnly: secretsElsewhere }),
     ...(secretsElsewhere ? [] : checkCredentialFiles(draft, folder)),
@@ -120,6 +120,7 @@ export function findWarnings(subject: Subject): PathProblem[] {
     ...checkSessionsWarnings(draft),
     ...checkStoreWarnings(subject),
     ...checkSharedWarnings(draft),
+    ...checkTracingWarnings(draft),
     ...checkSinksWarnings(draft),
     ...checkWorkloadApiWarnings(draft, subject),
     ...checkEgressWarnings(draft, folder),

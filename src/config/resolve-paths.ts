@@ -19,6 +19,7 @@ import type { SharedOptions } from "../memory/shared-options.ts";
 import { resolveBundle } from "./bundled-policies.ts";
 import type { PolicyOptions } from "../policy/policy-options.ts";
 import type { AccessLogOptions } from "../telemetry/access-log/access-log-options.ts";
+import type { TracingOptions } from "../telemetry/traces/trace-options.ts";
 import type { Config, OwnConfig } from "./schema.ts";
 
 /** Of what a follower's own file says, and of the same parts of a whole configuration. */
@@ -46,6 +47,7 @@ export function resolveOwnPaths<T extends OwnConfig | Config>(config: T, folder:
       ? {}
       : { egress: mapEgressFiles(config.egress, (file) => resolve(folder, file)) }),
     ...(config.shared === undefined ? {} : { shared: resolveShared(config.shared, folder) }),
+    ...(config.tracing === undefined ? {} : { tracing: resolveTracing(config.tracing, folder) }),
     supervisor: { ...config.supervisor, folder: resolve(folder, config.supervisor.folder) },
     audit: resolveAudit(config.audit, folder),
     ...(config.usage?.path === undefined
@@ -121,6 +123,12 @@ function resolveAdmin(admin: AdminOptions, folder: string): AdminOptions {
     ...(socket === undefined ? {} : { socket: resolve(folder, socket) }),
     ...(tls === undefined ? {} : { tls: mapListenerFiles(tls, (file) => resolve(folder, file)) }),
   };
+}
+
+function resolveTracing(tracing: TracingOptions, folder: string): TracingOptions {
+  const { otlp } = tracing;
+  if (otlp.ca === undefined) return tracing;
+  return { ...tracing, otlp: { ...otlp, ca: resolve(folder, otlp.ca) } };
 }
 
 function resolveShared(shared: SharedOptions, folder: string): SharedOptions {

@@ -66,6 +66,14 @@ const otlpSchema = z
       .describe(
         "Spans that may wait in each process, some kilobyte each, while the collector is slow or away. Those beyond are dropped and counted (`sallyport_trace_spans_total`); requests never wait.",
       ),
+    ca: z
+      .string("a file")
+      .min(1, "a file")
+      .max(LIMITS.chars)
+      .optional()
+      .describe(
+        "File with the authorities (PEM) that the collector's certificate has to lead to; those of the runtime when left out. Read when the configuration is.",
+      ),
     insecureHttp: z
       .boolean()
       .default(false)

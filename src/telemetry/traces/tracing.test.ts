@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { recordedLog } from "../../../test/ports.ts";
 import { ManualClock } from "../../platform/clock.ts";
+import type { OtlpTarget } from "../../platform/otlp-http.ts";
 import { ManualTimers } from "../../platform/timers.ts";
 import { parseTraceparent } from "../../wire/traceparent.ts";
 import { createMetrics } from "../metrics.ts";
@@ -27,15 +28,18 @@ function fixture(options: object | undefined) {
   const timers = new ManualTimers();
   const metrics = createMetrics();
   const bodies: string[] = [];
+  const targets: OtlpTarget[] = [];
   const tracing = createTracing({
     clock,
     timers,
     metrics,
     log: recordedLog(),
     random: () => 0.5,
+    readFile: (path) => Buffer.from(`authority of ${path}`),
     version: "1.2.3",
     instance: "here-1",
-    post: async (_target, body) => {
+    post: async (target, body) => {
+      targets.push(target);
       bodies.push(body);
       return { kind: "accepted", rejected: 0, words: undefined };
     },
@@ -53,7 +57,7 @@ function fixture(options: object | undefined) {
       new RegExp(`limited_total\\{bound="${bound}"\\} (\\d+)`).exec(metrics.render().body)?.[1] ??
         0,
     );
-  return { tracing, begin, clock, timers, bodies, limited };
+  return { tracing, begin, clock, timers, bodies, targets, limited };
 }
 
 function incoming(traceId: string, flags: string): [string, string] {
@@ -183,6 +187,26 @@ test("adjust() to other options sends what was recorded by the former ones", asy
   await tracing.close();
   assert.equal(bodies.length, 1);
   assert.ok(bodies[0]?.includes(String(traceIdOf(trace))));
+});
+
+test("adjust() says where spans go, and by whom the collector is known", async () => {
+  const endpoint = "https://collector.example.com/otlp/";
+  const otlp = { endpoint, ca: "ca.pem", headers: { "x-key": "k" }, compression: "none" };
+  const { begin, tracing, targets } = fixture({ sample: 1, otlp });
+  const trace = begin();
+  spansOf(trace)?.decided(REQUEST, "permitted");
+  spansOf(trace)?.end({ status: 200, end: "complete" });
+  await tracing.close();
+  const [{ url, headers, compression, tls } = assert.fail()] = targets;
+  assert.deepEqual(
+    { url, headers, compression, tls },
+    {
+      url: "https://collector.example.com/otlp/v1/traces",
+      headers: { "x-key": "k" },
+      compression: "none",
+      tls: { ca: "authority of ca.pem" },
+    },
+  );
 });
 
 for (const [ended, kept] of [

@@ -42,7 +42,13 @@ export interface Tracing {
 export type Kept = TracingOptions["always"][number];
 
 export interface RunningTracing extends Tracing {
-  /** Puts other options in force for the requests that come; undefined: nothing is recorded. `of`: how many processes share the bounds. */
+  /**
+   * Makes ready to record by other options; undefined: nothing is recorded. `of`: how many processes share
+   * the bounds. What it returns puts them in force for the requests that come. Throws where a file cannot
+   * be read.
+   */
+  prepare(options: TracingOptions | undefined, of?: number): () => void;
+  /** Both at once. */
   adjust(options: TracingOptions | undefined, of?: number): void;
   /** Sends what waits, within a bound. Never rejects. */
   close(): Promise<void>;
@@ -54,6 +60,7 @@ export interface TracingDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly random: () => number;
+  readonly readFile: (path: string) => Uint8Array;
   readonly version: string;
   readonly instance: string;
   readonly post?: SpanExporterDeps["post"] | undefined;
@@ -101,14 +108,22 @@ class ProcessTracing implements RunningTracing {
   }
 
   adjust(options: TracingOptions | undefined, of = 1): void {
-    const former = this.#settings;
-    if (former !== undefined && options !== undefined && same(former.options, options)) return;
-    this.#settings = options === undefined ? undefined : this.#compile(options, of);
-    if (former === undefined) return;
-    // Requests that were begun by the former options may still end.
-    const ending = former.exporter.close();
-    this.#ending.add(ending);
-    void ending.then(() => this.#ending.delete(ending));
+    this.prepare(options, of)();
+  }
+
+  prepare(options: TracingOptions | undefined, of = 1): () => void {
+    const known = this.#settings?.options;
+    if (known !== undefined && options !== undefined && same(known, options)) return () => {};
+    const settings = options === undefined ? undefined : this.#compile(options, of);
+    return () => {
+      const former = this.#settings;
+      this.#settings = settings;
+      if (former === undefined) return;
+      // Requests that were begun by the former options may still end.
+      const ending = former.exporter.close();
+      this.#ending.add(ending);
+      void ending.then(() => this.#ending.delete(ending));
+    };
   }
 
   async close(): Promise<void> {
@@ -176,7 +191,9 @@ class ProcessTracing implements RunningTracing {
   #compile(options: TracingOptions, of: number): Settings {
     const { otlp, perSecond, principal } = options;
     const { clock } = this.#deps;
-    const tls: ExchangeTls | undefined = undefined;
+    const { ca } = otlp;
+    const tls: ExchangeTls | undefined =
+      ca === undefined ? undefined : { ca: Buffer.from(this.#deps.readFile(ca)).toString("utf8") };
     const exporter = new SpanExporter(
       {
         url: `${otlp.endpoint.replace(/\/+$/, "")}/v1/traces`,
