@@ -2,6 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { HashedLines } from "./hashed-lines.ts";
+import { treeError } from "../tree-files.ts";
 import type { EndedSegment } from "../checkpoint-lines.ts";
 
 /** `audit-….jsonl`, compressed or not. */
@@ -9,8 +10,12 @@ const SEGMENT = /^(audit-[0-9TZ.]+-\d+[A-Za-z0-9-]*\.jsonl)(\.gz)?$/;
 
 /** Names as they are in checkpoints. */
 export function segmentNames(folder: string): string[] {
-  const names = readdirSync(folder).flatMap((name) => SEGMENT.exec(name)?.[1] ?? []);
-  return [...new Set(names)].toSorted();
+  try {
+    const names = readdirSync(folder).flatMap((name) => SEGMENT.exec(name)?.[1] ?? []);
+    return [...new Set(names)].toSorted();
+  } catch (error) {
+    throw treeError(folder, "cannot be read", error);
+  }
 }
 
 export interface OpenSegment {

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { feed, treeGround, type TreeGround } from "../../../../test/tree-kit.ts";
 import { createNoteKey } from "../../../../test/witness-server.ts";
+import { SallyportError } from "../../../model/errors.ts";
 import { parseCheckpoint } from "../checkpoint.ts";
 import { parseCheckpointLine } from "../checkpoint-lines.ts";
 import { leafHash } from "../hashing.ts";
@@ -255,11 +256,19 @@ test("after a change of keys an auditor with the first one follows to the next",
   assert.ok((await verified(ground, { keys: [first] })).kinds.includes("key"));
 });
 
-test("a log without a tree has nothing that is sealed", async (t) => {
+test("a log without a tree is not whole, and a folder that is none cannot be looked at", async (t) => {
   const ground = await treeGround(t);
   ground.write(A, lines(0, 3));
   const report = await verifyLog({ folder: ground.folder, keys: [] });
   assert.deepEqual([report.records, report.checkpoints, report.unsealed.records], [0, 0, 3]);
+  assert.deepEqual(
+    report.faults.map(({ kind, detail }) => [kind, detail]),
+    [["checkpoint", "there is none: nothing is sealed"]],
+  );
+  await assert.rejects(
+    verifyLog({ folder: join(ground.folder, "none"), keys: [] }),
+    (error) => error instanceof SallyportError && /none cannot be read/.test(error.message),
+  );
 });
 
 test("a torn last checkpoint is told and is none", async (t) => {

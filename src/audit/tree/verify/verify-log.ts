@@ -90,6 +90,10 @@ class Verification {
         upTo: this.#tree.size,
         faults: this.#faults,
       });
+      if (this.#checkpoints === 0 && told.unsealed.records > 0) {
+        // Or else taking `tree/` away would be enough to pass.
+        this.#faults.add({ kind: "checkpoint", detail: "there is none: nothing is sealed" });
+      }
       const records = this.#last?.checkpoint.size ?? 0;
       const witnesses = this.#cosignatures.findings();
       const seen = Math.max(0, ...witnesses.map(({ proven, size }) => (proven ? size : 0)));
