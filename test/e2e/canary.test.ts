@@ -6,6 +6,12 @@
  */
 import test, { after } from "node:test";
 import { strict as assert } from "node:assert";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { REASONS, type Reason } from "../../src/model/reason.ts";
 import { openCaller, PROTOCOLS } from "./protocols.ts";
 import { RawConnection } from "./raw-connection.ts";
@@ -38,6 +44,7 @@ const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
   "service-blocked",
   "outside-key", // needs a key of an authority's: src/gate/narrowed.test.ts
   "internal-error", // needs a defect
+  "quota-exceeded", // needs a plan: test/e2e/quotas.test.ts
   "no-endpoint", // needs endpoints that are not well
   "overloaded", // needs a crowd
   "shutting-down", // needs an end of the proxy in the midst of it
@@ -74,7 +81,39 @@ const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
 ]);
 
 const collector = await startOtlpReceiver();
+/** What came in where copies of the records go. */
+const receivers = { webhook: "", otlp: "" };
+const receiver = createServer((request, response) => {
+  const chunks: Buffer[] = [];
+  request.on("data", (chunk: Buffer) => chunks.push(chunk));
+  request.on("end", () => {
+    const body = Buffer.concat(chunks);
+    if (request.url === "/v1/logs") receivers.otlp += gunzipSync(body).toString();
+    else receivers.webhook += body.toString();
+    response.writeHead(200).end("{}");
+  });
+});
+receiver.listen(0, "127.0.0.1");
+await once(receiver, "listening");
+after(() => receiver.close());
+const copies = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+
 const stage = await startStage({
+  config: `  sinks:
+    - { name: out, type: stdout }
+    - { name: hook, type: webhook, url: "${copies}/hook", headers: { authorization: "Bearer \${file:key}" } }
+    - { name: otel, type: otlp, endpoint: "${copies}", headers: { x-key: "\${file:key}" } }
+    - { name: away, type: webhook, url: "${NOWHERE}", headers: { x-key: "\${file:key}" } }
+accessLog: { to: access.log, format: logfmt }
+tracing:
+  otlp: { endpoint: "${collector.url}", interval: 100ms, headers: { x-key: "\${file:key}" } }
+  sample: 100%
+  always: [denied, errors]
+  principal: true
+usage:
+  plans: { tiny: { quota: { cost: 999999, per: month } } }
+  plan: { default: tiny, anonymous: tiny }`,
+  // Every request is recorded, with all that spans can say.
   listener:
     "    serve: [login]\n    trustedProxies: [127.0.0.0/8]\n    limits: { bodyBytes: 1KiB, headTimeout: 300ms, headBytes: 8KiB, targetBytes: 2KiB }",
   authenticators: `  people:
@@ -150,15 +189,6 @@ const stage = await startStage({
     upgrades: [websocket]
     idleTimeout: 300ms
   - { name: free, path: "/free/*", service: recorder, authenticate: [anonymous] }`,
-  // Every request is recorded, with all that spans can say.
-  config: `tracing:
-  otlp: { endpoint: "${collector.url}", interval: 100ms, headers: { x-key: "\${file:key}" } }
-  sample: 100%
-  always: [denied, errors]
-  principal: true
-usage:
-  plans: { tiny: { quota: { cost: 999999, per: month } } }
-  plan: { default: tiny, anonymous: tiny }`,
   catchAll: false,
   secrets: { password: `${CANARY}\n`, key: CANARY },
   policies: `
@@ -452,7 +482,24 @@ test("every reason was brought about", () => {
   assert.deepEqual(missing, []);
 });
 
-test("log, answers, metrics, audit and spans hold no secret in any encoding", async () => {
+/** Of the last request, which has come to everybody who gets a copy. */
+async function lastCopied(): Promise<void> {
+  const { headers } = await fetch(`http://${stage.proxy}/free/last`);
+  const id = headers.get("sallyport-decision") ?? "none";
+  const access = join(stage.folder, "access.log");
+  await until(
+    () =>
+      receivers.webhook.includes(id) &&
+      receivers.otlp.includes(id) &&
+      stage.log().includes(id) &&
+      existsSync(access) &&
+      readFileSync(access, "utf8").includes(id) &&
+      stage.log().includes("records cannot be delivered"),
+  );
+}
+
+test("log, answers, metrics, audit, its copies and spans hold no secret in any encoding", async () => {
+  await lastCopied();
   const metrics = await fetch(`http://${stage.admin}/metrics`);
   assert.equal(metrics.status, 200);
   const denied = stage.records().findLast(({ decision }) => decision === "deny")?.["decisionId"];
@@ -466,6 +513,8 @@ test("log, answers, metrics, audit and spans hold no secret in any encoding", as
     metrics: await metrics.text(),
     audit: stage.auditText(),
     spans: collector.texts.join("\n"),
+    ...receivers,
+    accessLog: readFileSync(join(stage.folder, "access.log"), "utf8"),
   };
   for (const [place, text] of Object.entries(places)) {
     assert.ok(text.length > 0, `${place} is empty`);

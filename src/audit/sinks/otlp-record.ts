@@ -1,6 +1,11 @@
 /** A record of the audit log as a log record of OTLP, with the names of the semantic conventions where they have one. */
 import { otlpAttributes, type OtlpAttribute, type OtlpInput, unixNano } from "../../model/otlp.ts";
-import type { CompletionLine, DecisionLine, EventLine } from "../../model/record-feed.ts";
+import type {
+  CompletionLine,
+  DecisionLine,
+  EventLine,
+  PrincipalLine,
+} from "../../model/record-feed.ts";
 import type { SinkRecord } from "./sink.ts";
 
 /** SeverityNumber of the logs data model; the first of each range. */
@@ -68,7 +73,7 @@ function decisionMembers(entry: DecisionLine): Members {
     "sallyport.service": entry.service,
     "sallyport.action": entry.action,
     "sallyport.determining": entry.determining,
-    "sallyport.principal": principal && `${principal.authenticator}/${principal.subject}`,
+    "sallyport.principal": nameOf(principal),
     "sallyport.principal.kind": principal?.kind,
     "sallyport.request.id": entry.requestId,
     "http.request.method": entry.method,
@@ -79,6 +84,12 @@ function decisionMembers(entry: DecisionLine): Members {
     "network.peer.address": entry.peerAddress,
     "network.protocol.version": entry.httpVersion,
   };
+}
+
+/** Somebody without an identity has no name. */
+function nameOf(principal: PrincipalLine | undefined): string | undefined {
+  if (principal === undefined || principal.kind === "anonymous") return undefined;
+  return `${principal.authenticator}/${principal.subject}`;
 }
 
 function completionMembers(entry: CompletionLine): Members {

@@ -50,7 +50,7 @@ export function accessDecision(line: DecisionLine): AccessDecision | undefined {
     ...(line.path === undefined ? {} : { path: line.path }),
     ...(line.query === undefined ? {} : { query: line.query }),
     ...(line.httpVersion === undefined ? {} : { httpVersion: line.httpVersion }),
-    ...(principal === undefined
+    ...(principal === undefined || principal.kind === "anonymous"
       ? {}
       : { principal: `${principal.authenticator}/${principal.subject}` }),
     clientAddress: line.clientAddress ?? line.peerAddress,
