@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { Agent } from "node:http";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { ask, type HeldService, Home, type Life, startHeldService, startLife } from "./life.ts";
+import { linesOf, verified } from "../kept-log.ts";
 import { startLoad, stopAll, until, workerPids } from "./life.ts";
 
 let service: HeldService;
@@ -61,6 +63,31 @@ test(
     const good = load.seen.get("200") ?? 0;
     assert.ok(decided.length >= good, `${decided.length} decisions of ${good} answers`);
     assert.ok(decided.length <= load.answered, "no decision without a request");
+  },
+);
+
+test(
+  "what four workers and the supervisor record is one tree, also after one of them was killed",
+  SLOW,
+  async () => {
+    home.write("workers: 4", undefined, { durability: "batched, checkpoints: { every: 100ms }" });
+    const life = await startLife(home);
+    const [victim = 0] = workerPids(life.output());
+    const load = startLoad(life.address("edge"), 8, false);
+    await until("some load", () => load.answered > 200);
+    process.kill(victim, "SIGKILL");
+    await until("another has come", () => workerPids(life.output()).length === 5);
+    const { answered } = load;
+    await until("more load", () => load.answered > answered + 200);
+    await load.stop();
+    assert.equal(await life.metric('sallyport_audit_keeper{state="running"}'), 1);
+    await ended(life);
+    const folder = join(home.path, "audit");
+    const { faults, records } = await verified(folder);
+    assert.deepEqual(faults, []);
+    assert.equal(records, linesOf(folder).length);
+    assert.ok(records >= 2 * (load.seen.get("200") ?? 0) - 100, "few die with their worker");
+    assert.ok(home.auditWriters() >= 4);
   },
 );
 
