@@ -31,20 +31,33 @@ export function quotaVerdict(
 ): QuotaVerdict {
   const refused = PARTS.find((part) => !fits(quota, tally, { part, cost }));
   const after: Use = refused === undefined ? withRequest(tally, cost) : tally;
-  const windowMs = tally.end - tally.start;
   const endsInMs = Math.max(0, tally.end - nowMs);
-  const policy: string[] = [];
   const left: string[] = [];
   for (const part of PARTS) {
     const most = quota[part];
     if (most === undefined) continue;
-    policy.push(ratePolicyItem(NAMES[part], most, windowMs));
     const used = part === "cost" ? after.cost / COST_SCALE : after[part];
     left.push(rateItem(NAMES[part], Math.max(0, Math.floor(most - used)), endsInMs));
   }
   const retryAfterSeconds = Math.max(1, seconds(endsInMs));
-  return { refused, policy: policy.join(", "), left: left.join(", "), retryAfterSeconds };
+  const policy = policyOf(quota, tally.end - tally.start);
+  return { refused, policy, left: left.join(", "), retryAfterSeconds };
 }
+
+/** The same for all requests of a plan, until a month has another number of days. */
+function policyOf(quota: QuotaOptions, windowMs: number): string {
+  const known = POLICIES.get(quota);
+  if (known?.windowMs === windowMs) return known.text;
+  const items = PARTS.flatMap((part) => {
+    const most = quota[part];
+    return most === undefined ? [] : [ratePolicyItem(NAMES[part], most, windowMs)];
+  });
+  const text = items.join(", ");
+  POLICIES.set(quota, { windowMs, text });
+  return text;
+}
+
+const POLICIES = new WeakMap<QuotaOptions, { readonly windowMs: number; readonly text: string }>();
 
 /** With what the limits of the route said; undefined where it has none. */
 export function withQuota(admission: Admission | undefined, verdict: QuotaVerdict): Admission {
