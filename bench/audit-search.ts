@@ -5,6 +5,9 @@
  * `tools/with-runtime node bench/audit-search.ts [--records 10000000] [--keep FOLDER]` and the same
  * with `bun`. With `--keep` the log is made in that folder, left there, and found again the next time.
  * Ten million records are some six gigabytes.
+ *
+ * With 400 000 records on a busy machine (both runtimes): 11 to 13 µs of CPU a record to build, 28 bytes
+ * a record, no question above 0.1 s.
  */
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from "node:fs";
