@@ -6,11 +6,12 @@
 import { start } from "../app/start.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createLog } from "../telemetry/log.ts";
+import { logLevel } from "./log-level.ts";
 import { firstSignal } from "./first-signal.ts";
 
 /** Resolves to the exit code when the proxy has ended. Throws what `startSallyport` throws. */
 export async function run(file: string): Promise<number> {
-  const log = createLog({ level: "info", clock: systemClock });
+  const log = createLog({ level: logLevel(process.env), clock: systemClock });
   const sallyport = await start(file, log);
   // What a reload fails with is in the log by then.
   const hangUp = (): void => void sallyport.reload().catch(() => {});

@@ -2,9 +2,10 @@
 import { startWorker } from "../app/supervisor/worker.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createLog } from "../telemetry/log.ts";
+import { logLevel } from "./log-level.ts";
 
 export async function worker(socket: string, number: number): Promise<number> {
-  const log = createLog({ level: "info", clock: systemClock });
+  const log = createLog({ level: logLevel(process.env), clock: systemClock });
   const running = startWorker({ socket, number }, log);
   let told = false;
   const stop = (): void => {

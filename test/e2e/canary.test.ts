@@ -44,7 +44,6 @@ const ELSEWHERE: ReadonlySet<Reason> = new Set<Reason>([
   "service-blocked",
   "outside-key", // needs a key of an authority's: src/gate/narrowed.test.ts
   "internal-error", // needs a defect
-  "quota-exceeded", // needs a plan: test/e2e/quotas.test.ts
   "no-endpoint", // needs endpoints that are not well
   "overloaded", // needs a crowd
   "shutting-down", // needs an end of the proxy in the midst of it
