@@ -36,9 +36,14 @@ interface Source {
   close(): void;
 }
 
+/** Whole lines, and how many bytes of the file are before them. */
+type OnBytes = (bytes: Buffer, offset: number) => void;
+
 export class HashedLines {
   readonly segment: string;
-  readonly #onBytes: ((bytes: Buffer) => void) | undefined;
+  readonly #onBytes: OnBytes | undefined;
+  /** Bytes of the file before the whole lines that are held. */
+  #offset = 0;
   #source: Source | undefined;
   /** One byte, then what was read and is not handed out: whole lines, then a piece of one. */
   #buffer = Buffer.alloc(0);
@@ -48,18 +53,14 @@ export class HashedLines {
   #hashes = Buffer.alloc(0);
   #next = 0;
 
-  private constructor(segment: string, source: Source, onBytes?: (bytes: Buffer) => void) {
+  private constructor(segment: string, source: Source, onBytes?: OnBytes) {
     this.segment = segment;
     this.#source = source;
     this.#onBytes = onBytes;
   }
 
   /** Undefined where there is no such file. `onBytes` is shown whole lines before they are hashed. */
-  static open(
-    folder: string,
-    segment: string,
-    onBytes?: (bytes: Buffer) => void,
-  ): HashedLines | undefined {
+  static open(folder: string, segment: string, onBytes?: OnBytes): HashedLines | undefined {
     const path = join(folder, segment);
     const source = openPlain(path) ?? openCompressed(`${path}.gz`);
     return source && new HashedLines(segment, source, onBytes);
@@ -140,7 +141,9 @@ export class HashedLines {
     this.#ends = ends;
     const wanted = ends.length * HASH_BYTES;
     if (this.#hashes.length < wanted) this.#hashes = Buffer.allocUnsafe(wanted * 2);
-    if (ends.length > 0) this.#onBytes?.(bytes.subarray(1, (ends.at(-1) as number) + 1));
+    const last = ends.at(-1) ?? 0;
+    if (last > 0) this.#onBytes?.(bytes.subarray(1, last + 1), this.#offset);
+    this.#offset += last;
     let before = 0;
     for (let index = 0; index < ends.length; index++) {
       const to = ends[index] as number;

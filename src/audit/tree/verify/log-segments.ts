@@ -27,6 +27,8 @@ export interface OpenSegment {
   /** Bytes that they have of it. */
   bytes: number;
   ended: EndedSegment | undefined;
+  /** The last of its records in the tree; -1 where there is none. */
+  lastLeaf: number;
   /** Its first leaf that differs; from there on only what is stored is taken. */
   differsAt: number | undefined;
 }
@@ -36,8 +38,8 @@ const REMOVED = Buffer.from('"event":"file-removed"');
 export class LogSegments {
   readonly #folder: string;
   readonly #open = new Map<string, OpenSegment>();
-  /** Files that records say were removed. */
-  readonly removed = new Set<string>();
+  /** Files that records say were removed, and where each of those records is. */
+  readonly #removed: { readonly name: string; readonly by: string; readonly byte: number }[] = [];
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -48,7 +50,8 @@ export class LogSegments {
     if (known !== undefined) return known;
     // A name from a checkpoint may be anything: only those of segments are opened.
     const lines = SEGMENT.test(name) ? this.read(name) : undefined;
-    const segment = { name, lines, records: 0, bytes: 0, ended: undefined, differsAt: undefined };
+    const none = { records: 0, bytes: 0, lastLeaf: -1, ended: undefined, differsAt: undefined };
+    const segment: OpenSegment = { name, lines, ...none };
     this.#open.set(name, segment);
     return segment;
   }
@@ -63,7 +66,22 @@ export class LogSegments {
 
   /** From its beginning, once more. */
   read(name: string): HashedLines | undefined {
-    return HashedLines.open(this.#folder, name, (bytes) => this.#look(bytes));
+    return HashedLines.open(this.#folder, name, (bytes, offset) => this.#look(name, bytes, offset));
+  }
+
+  /**
+   * Missing segments that retention removed: a sealed record says so. Of those that were sealed before one of
+   * them, the record may be in a file that was removed in its turn.
+   */
+  removed(): Set<string> {
+    const missing = this.all().filter(({ lines, records }) => lines === undefined && records > 0);
+    const vouched = missing.filter(({ name }) =>
+      this.#removed.some(
+        (one) => one.name === name && one.byte < (this.#open.get(one.by)?.bytes ?? 0),
+      ),
+    );
+    const last = Math.max(-1, ...vouched.map(({ lastLeaf }) => lastLeaf));
+    return new Set(missing.flatMap(({ name, lastLeaf }) => (lastLeaf <= last ? [name] : [])));
   }
 
   names(): string[] {
@@ -79,11 +97,13 @@ export class LogSegments {
   }
 
   /** In whole blocks: there are few such records, and each line by itself would cost more than its hash. */
-  #look(bytes: Buffer): void {
+  #look(by: string, bytes: Buffer, offset: number): void {
     for (let at = bytes.indexOf(REMOVED); at >= 0; at = bytes.indexOf(REMOVED, at + 1)) {
       const start = bytes.lastIndexOf(0x0a, at) + 1;
       const end = bytes.indexOf(0x0a, at);
-      for (const name of removedIn(bytes.toString("utf8", start, end))) this.removed.add(name);
+      for (const name of removedIn(bytes.toString("utf8", start, end))) {
+        this.#removed.push({ name, by, byte: offset + start });
+      }
     }
   }
 }

@@ -95,7 +95,7 @@ class Telling {
     const { name, records } = segment;
     const lines = segments.read(name);
     if (lines === undefined) {
-      if (segments.removed.has(name)) this.#removed.push({ segment: name, records });
+      if (segments.removed().has(name)) this.#removed.push({ segment: name, records });
       else {
         const detail = "the whole file, and no record says that it was removed";
         const leaf = segment.differsAt;

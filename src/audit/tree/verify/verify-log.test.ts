@@ -212,6 +212,13 @@ test("a file that a record says was removed is proven by its hashes; another is 
   await sealed(ground);
   rmSync(join(ground.folder, B));
   assert.deepEqual((await verified(ground)).kinds, ["missing"]);
+  const event = `{"detail":"older than audit.keep","event":"file-removed","figures":{"bytes":7,"file":"${B}"},"time":"2026-11-25T00:00:00.000Z","type":"event","v":1}`;
+  ground.write(LATER, [event]);
+  assert.deepEqual(
+    (await verified(ground)).kinds,
+    ["missing"],
+    "a record that is not sealed vouches for nothing",
+  );
   const sealer = await ground.open();
   ground.write(LATER, [
     `{"detail":"older than audit.keep","event":"file-removed","figures":{"segment":"${B}"},"time":"2026-11-25T00:00:00.000Z","type":"event","v":1}`,
@@ -220,6 +227,15 @@ test("a file that a record says was removed is proven by its hashes; another is 
   sealer.close();
   const report = await verified(ground);
   assert.deepEqual([report.kinds, report.removed], [[], [{ segment: B, records: 40 }]]);
+  const bytes = readFileSync(join(ground.folder, A));
+  rmSync(join(ground.folder, A));
+  const both = await verified(ground);
+  assert.deepEqual(
+    [both.kinds, both.removed.length],
+    [[], 2],
+    "sealed before it, so removed before it",
+  );
+  writeFileSync(join(ground.folder, A), bytes);
   change(ground, "tree/hashes-0", flip(32 * 210));
   assert.deepEqual(
     (await verified(ground)).kinds,

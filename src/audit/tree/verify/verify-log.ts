@@ -197,6 +197,7 @@ class Verification {
     for (const part of line.parts) {
       const segment = this.#segments.get(part[0]);
       await step.add(segment, part);
+      segment.lastLeaf = step.leaf - 1;
       segment.records += part[1];
       segment.bytes += part[2];
     }
@@ -256,6 +257,11 @@ class Step {
     this.stored = this.read;
     this.#hashes = hashes;
     this.#leaf = tree.size;
+  }
+
+  /** The next leaf. */
+  get leaf(): number {
+    return this.#leaf;
   }
 
   async add(segment: OpenSegment, [, records, bytes]: Part): Promise<void> {
