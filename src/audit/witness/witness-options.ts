@@ -30,7 +30,11 @@ const headers = outgoingHeadersSchema
   );
 
 const tlogWitness = z.strictObject({
-  type: z.literal("tlog-witness"),
+  type: z
+    .literal("tlog-witness")
+    .describe(
+      "A witness that holds the last checkpoint, asks for a proof that the next one leads on from it, and cosigns it.",
+    ),
   ...common,
   url: z
     .string("a URL")
@@ -49,7 +53,7 @@ const tlogWitness = z.strictObject({
 });
 
 const webhook = z.strictObject({
-  type: z.literal("webhook"),
+  type: z.literal("webhook").describe("A receiver that keeps what it is sent."),
   ...common,
   url: z
     .string("a URL")
@@ -60,7 +64,7 @@ const webhook = z.strictObject({
 });
 
 const objectStore = z.strictObject({
-  type: z.literal("object-store"),
+  type: z.literal("object-store").describe("A store whose objects are never overwritten."),
   ...common,
   url: z
     .string("a URL")
