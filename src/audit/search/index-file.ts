@@ -165,7 +165,7 @@ function openDatabase(path: string): DatabaseSync {
     pageBytes: 16_384,
     lockMs: LIMITS.lock,
   });
-  // What is taken out is gone from the file too: names of people are among it.
+  // What is taken out is gone from the file too. Names stay until the index is made anew.
   database.exec(`PRAGMA cache_size = -${LIMITS.cache}; PRAGMA secure_delete = ON`);
   return database;
 }
