@@ -42,6 +42,36 @@ test("each alert has its section in docs/operations.md, and each section its ale
     assert.ok(text.includes(`operations.md#${name.toLowerCase()}"`), name);
 });
 
+test("an alert links to its section where the external label says the pages are", (context) => {
+  const text = readFileSync(rules, "utf8");
+  const url = /alert: SallyportDown\n[^]*?runbook_url: (".*")/.exec(text)?.[1] ?? "";
+  const own = join(folder, "runbook.rules.json");
+  const annotations = { runbook_url: JSON.parse(url) as string };
+  const rule = { alert: "SallyportDown", expr: "up == 0", annotations };
+  writeFileSync(own, JSON.stringify({ groups: [{ name: "a", rules: [rule] }] }));
+  const linked = (labels: object, link: string): object => ({
+    interval: "1m",
+    external_labels: labels,
+    input_series: [{ series: "up", values: "0x5" }],
+    alert_rule_test: [
+      {
+        eval_time: "2m",
+        alertname: "SallyportDown",
+        exp_alerts: [{ exp_annotations: { runbook_url: link } }],
+      },
+    ],
+  });
+  const base = "https://wiki.example/sallyport/docs";
+  const tests = [
+    linked({ sallyport_docs: base }, `${base}/operations.md#sallyportdown`),
+    linked({}, "docs/operations.md#sallyportdown"),
+  ];
+  const file = join(folder, "runbook.json");
+  writeFileSync(file, JSON.stringify({ rule_files: [own], evaluation_interval: "1m", tests }));
+  const { status, output } = promtool(context, ["test", "rules", file]);
+  assert.equal(status, 0, output);
+});
+
 test("promtool finds nothing wrong with the rules", (context) => {
   const { status, output } = promtool(context, ["check", "rules", rules]);
   assert.equal(status, 0, output);

@@ -16,7 +16,7 @@ export const AUDIT: AlertGroup = {
       means:
         "What cannot be recorded is refused (503 `audit-unavailable`): the disk is full, read-only or broken.",
       look: "Free space and mount of `audit.path`; the log names the error of the last write.",
-      act: "Make room or remount; it goes on by itself. Never delete files that are not yet sealed and copied.",
+      act: "Make room or remount; it goes on by itself. Remove other things before files of the log. One of these may be moved away (never deleted) when it is sealed and copied: `sallyport audit verify` finds nothing that is not sealed yet, and `sallyport_audit_unsealed_records`, `sallyport_audit_witness_lag_records` and `sallyport_audit_sink_lag_bytes` are 0. Without it `verify` says `missing`, so keep it, and put it back.",
       fires: { [of("sallyport_audit_writable")]: "0x30" },
       quiet: { [of("sallyport_audit_writable")]: "1x30" },
     },

@@ -1,5 +1,5 @@
-/** The part of docs/operations.md that says of each alert what it means, where to look and what to do. */
-import type { AlertGroup } from "../deploy/alert.ts";
+/** The part of docs/operations.md that says of each alert when it fires, what that means, where to look and what to do. */
+import type { Alert, AlertGroup } from "../deploy/alert.ts";
 import { ALERT_GROUPS } from "../deploy/alerts.ts";
 
 const BEGIN = "<!-- alerts: written by `npm run docs` from tools/deploy -->\n";
@@ -13,15 +13,26 @@ export function withAlerts(page: string): string {
 }
 
 function section({ alerts }: AlertGroup): string {
-  return alerts
-    .map(
-      ({ name, severity, means, look, act }) => `
+  return alerts.map(entry).join("");
+}
+
+function entry({ name, severity, for: lasting, summary, expr, means, look, act }: Alert): string {
+  const when = lasting === "0m" ? "at once" : `after ${lasting}`;
+  return `
 ### ${name}
 
-*${severity}.* ${means}
-**Look at**: ${look}
-**Do**: ${act}
-`,
-    )
-    .join("");
+*${severity}, ${when}.* ${readable(summary)}.
+
+- **When**: \`${expr}\`
+- **Means**: ${means}
+- **Look at**: ${look}
+- **Do**: ${act}
+`;
+}
+
+/** Its template, without what Prometheus fills in. */
+function readable(summary: string): string {
+  return summary
+    .replaceAll(/\{\{ \$labels\.(\w+) \}\}/g, "*$1*")
+    .replaceAll(/\{\{ \$value[^}]*\}\}B?/g, "*value*");
 }
