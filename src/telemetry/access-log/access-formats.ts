@@ -21,12 +21,19 @@ export function accessFormat(
 }
 
 function jsonLine(entry: AccessEntry, fields: readonly AccessField[]): string {
-  const shown: Partial<Record<AccessField, string | number>> = {};
+  if (fields.length === ACCESS_FIELDS.length && entry.status !== undefined) return written(entry);
+  const shown: { [Field in AccessField]?: string | number } = {};
   for (const field of fields) {
     const value = valueOf(entry, field);
     if (value !== undefined) shown[field] = value;
   }
-  return `${JSON.stringify(shown).replace(CONTROLS, escapedUnit)}\n`;
+  return written(shown);
+}
+
+function written(entry: AccessEntry): string {
+  const json = JSON.stringify(entry);
+  // Nearly no line has one, and to look costs less than to replace.
+  return CONTROL.test(json) ? `${json.replaceAll(CONTROLS, escapedUnit)}\n` : `${json}\n`;
 }
 
 /** A request whose end is not known is seen as such, whatever the format. */
@@ -53,7 +60,9 @@ function logfmtValue(value: string | number): string {
 
 /** What JSON leaves as it is, and a terminal or another reader of lines does not. */
 // oxlint-disable-next-line no-control-regex -- these are what it looks for
-const CONTROLS = /[\u007f-\u009f\u2028\u2029]/g;
+const CONTROL = /[\u007f-\u009f\u2028\u2029]/;
+// oxlint-disable-next-line no-control-regex -- as above
+const CONTROLS = new RegExp(CONTROL, "g");
 
 function escapedUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
