@@ -2,6 +2,7 @@
 import {
   type Fault,
   FAULTS,
+  type KeptFinding,
   type VerifyReport,
   type WitnessFinding,
 } from "../audit/tree/verify/report.ts";
@@ -25,14 +26,15 @@ export function verifyText(report: VerifyReport, seconds: number): string {
     ...(faultCount > LIMITS.listed ? [`… and ${faultCount - LIMITS.listed} further faults`] : []),
     ...sealedText(report),
     ...listed(report.torn, ({ segment, bytes }) => {
-      return `torn: ${segment} ends with ${bytes} bytes of a line without its end, which is no record`;
+      return `torn: ${segment} ends with ${counted(bytes, "byte")} of a line without its end, which is no record`;
     }),
     ...listed(report.removed, ({ segment, records: removed }) => {
-      return `removed: ${segment} with ${removed} records, as a record says; only their hashes are proven`;
+      return `removed: ${segment} with ${counted(removed, "record")}, as a record says; only their hashes are proven`;
     }),
     unsealedText(report),
-    ...report.witnesses.map(witnessText),
-    `not witnessed yet: ${report.unwitnessed} of ${records} sealed records`,
+    ...report.kept.filter(({ holds }) => holds).map(keptText),
+    ...report.witnesses.map((witness) => witnessText(witness, records)),
+    `neither witnessed nor kept elsewhere, as far as was shown: ${report.unwitnessed} of ${counted(records, "sealed record")}`,
     verdict(faultCount, checkpoints),
     `${Math.round(records / Math.max(seconds, 0.001))} records/s`,
   ];
@@ -44,7 +46,7 @@ function faultText(fault: Fault): string {
     fault.segment,
     fault.line === undefined ? undefined : `line ${fault.line}`,
     fault.byte === undefined ? undefined : `byte ${fault.byte}`,
-    fault.leaf === undefined ? undefined : `record ${fault.leaf} of the tree`,
+    fault.leaf === undefined ? undefined : `leaf ${fault.leaf} of the tree (from 0)`,
     fault.decisionId === undefined ? undefined : `decision ${fault.decisionId}`,
   ].filter((part) => part !== undefined);
   const where = place.length === 0 ? "" : `${place.join(", ")}: `;
@@ -54,30 +56,47 @@ function faultText(fault: Fault): string {
 function sealedText(report: VerifyReport): string[] {
   if (report.checkpoints === 0) return ["nothing is sealed: there is no checkpoint"];
   return [
-    `log ${report.origin}: ${report.records} records in ${report.segments} files, sealed by ${report.checkpoints} checkpoints, the last of ${report.time}`,
+    `log ${report.origin}: ${counted(report.records, "record")} in ${counted(report.segments, "file")}, sealed by ${counted(report.checkpoints, "checkpoint")}, the last of ${report.time}`,
     `root ${report.root}`,
   ];
 }
 
 function unsealedText({ unsealed: { records, segments } }: VerifyReport): string {
   if (records === 0) return "not sealed yet: none";
-  return `not sealed yet: ${records} records in ${segments.slice(0, LIMITS.listed).join(", ")}`;
+  return `not sealed yet: ${counted(records, "record")} in ${segments.slice(0, LIMITS.listed).join(", ")}`;
 }
 
-function witnessText({ name, size, time, proven }: WitnessFinding): string {
-  if (!proven) {
-    return `witness ${name} is said to have seen ${size} records (${time}); --witness VKEY proves it`;
+function keptText({ name, size }: KeptFinding): string {
+  return `the log begins with the kept checkpoint ${name} of ${counted(size, "record")}`;
+}
+
+function witnessText({ name, size, time, proven, type }: WitnessFinding, records: number): string {
+  const seen = `${counted(size, "record")} (${time})`;
+  if (proven) {
+    if (size === 0) return `witness ${name} has cosigned nothing of this log`;
+    return `witness ${name} has seen the first ${seen}`;
   }
-  if (size === 0) return `witness ${name} has cosigned nothing of this log`;
-  return `witness ${name} has seen the first ${size} records (${time})`;
+  const proof =
+    type === "tlog-witness"
+      ? "--witness VKEY proves it"
+      : "--checkpoint FILE, with the copy that it keeps, proves it";
+  if (size <= records) return `${type} ${name} is said to have seen ${seen}; ${proof}`;
+  return (
+    `WARNING: ${type} ${name} is said to have seen ${seen}, and ${records} are sealed here: ` +
+    `the log was cut back, or is an older copy; ${proof}`
+  );
 }
 
 function verdict(faultCount: number, checkpoints: number): string {
-  if (faultCount > 0) return `NOT WHOLE: ${faultCount} ${faultCount === 1 ? "fault" : "faults"}`;
+  if (faultCount > 0) return `NOT WHOLE: ${counted(faultCount, "fault")}`;
   return checkpoints === 0 ? "nothing to verify" : "whole";
 }
 
 function listed<T>(values: readonly T[], text: (value: T) => string): string[] {
   const more = values.length - LIMITS.listed;
   return [...values.slice(0, LIMITS.listed).map(text), ...(more > 0 ? [`… and ${more} more`] : [])];
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -6,7 +6,7 @@ export const FAULTS = {
   missing: "records are missing",
   doubled: "a record stands there once more",
   reordered: "a record stands in another place",
-  added: "a record was put in that was never sealed",
+  added: "a line was put in",
   truncated: "the file ends before its last sealed record",
   appended: "something was added behind the end of a file that had ended",
   unreadable: "a file cannot be read",
@@ -15,6 +15,7 @@ export const FAULTS = {
   key: "the history of keys does not hold",
   checkpoint: "a checkpoint does not read, or contradicts those before it",
   kept: "the log does not begin with a checkpoint that was kept elsewhere",
+  witness: "the log is not the one that a witness has seen",
   hashes: "a stored hash is not that of its record, which is whole",
 } as const satisfies Readonly<Record<string, string>>;
 
@@ -43,6 +44,15 @@ export interface WitnessFinding {
   readonly time?: string;
   /** Whether a cosignature of a key that was given proves it. */
   readonly proven: boolean;
+  /** Of the configuration, where nothing proves it. */
+  readonly type?: "object-store" | "tlog-witness" | "webhook";
+}
+
+export interface KeptFinding {
+  readonly name: string;
+  readonly size: number;
+  /** Whether the log begins with it. */
+  readonly holds: boolean;
 }
 
 export interface VerifyReport {
@@ -66,7 +76,9 @@ export interface VerifyReport {
   /** Files that retention took away, as a record says: their records are proven by hash alone. */
   readonly removed: readonly { readonly segment: string; readonly records: number }[];
   readonly witnesses: readonly WitnessFinding[];
-  /** Records that no witness has proven to have seen. */
+  /** Checkpoints that were given. */
+  readonly kept: readonly KeptFinding[];
+  /** Sealed records that no witness has proven to have seen, and that no kept checkpoint covers. */
   readonly unwitnessed: number;
   /** What was believed: vkeys. */
   readonly keys: readonly string[];

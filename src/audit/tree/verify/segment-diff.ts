@@ -33,6 +33,8 @@ interface Gap {
   readonly lines: Line[];
   /** The leaf that stands behind it. */
   readonly next: number | undefined;
+  /** The last line before what follows. */
+  readonly lastLine: number;
   /** Whether the file ends with it. */
   readonly atEnd: boolean;
 }
@@ -64,11 +66,15 @@ export async function diffSegment({ segment, leaves, lines }: SegmentSides): Pro
     const [some, others] = agreement(left, right);
     const gapLeaves = left.take(some);
     const gapLines = right.take(others);
-    gaps.push({ leaves: gapLeaves, lines: gapLines, next: left.head?.leaf, atEnd: false });
+    const [next, lastLine] = [left.head?.leaf, right.taken];
+    gaps.push({ leaves: gapLeaves, lines: gapLines, next, lastLine, atEnd: false });
     if (gaps.length > LIMITS.told) break;
   }
   const missing = await left.rest();
-  if (missing.length > 0) gaps.push({ leaves: missing, lines: [], next: undefined, atEnd: true });
+  const lastLine = right.taken;
+  if (missing.length > 0) {
+    gaps.push({ leaves: missing, lines: [], next: undefined, lastLine, atEnd: true });
+  }
   const behind = await right.rest();
   return { faults: told(segment, gaps, matched, behind), behind: unmatched(gaps, behind) };
 }
@@ -108,6 +114,7 @@ class Window<T extends Leaf | Line> {
   #held: T[] = [];
   #from = 0;
   #over = false;
+  #taken = 0;
 
   constructor(source: AsyncIterator<readonly T[]>) {
     this.#source = source;
@@ -115,6 +122,11 @@ class Window<T extends Leaf | Line> {
 
   get length(): number {
     return this.#held.length - this.#from;
+  }
+
+  /** How many were taken. */
+  get taken(): number {
+    return this.#taken;
   }
 
   get head(): T | undefined {
@@ -137,6 +149,7 @@ class Window<T extends Leaf | Line> {
   take(count: number): T[] {
     const taken = this.#held.slice(this.#from, this.#from + count);
     this.#from += count;
+    this.#taken += count;
     return taken;
   }
 
@@ -182,7 +195,7 @@ function told(
     found.add(hash);
     faults.push({
       kind: "reordered",
-      detail: `it was sealed as record ${leaf}`,
+      detail: `it was sealed as leaf ${leaf} of the tree`,
       segment,
       ...placeOf(line),
       leaf,
@@ -228,16 +241,20 @@ function told(
     const [first, ...more] = leaves.slice(pairs);
     if (first === undefined) continue;
     const records = more.length + 1;
-    const many = records === 1 ? "a record is" : `${records} records are`;
+    const many = records === 1 ? "1 record" : `${records} records`;
     faults.push({
       kind: gap.atEnd ? "truncated" : "missing",
-      detail: gap.atEnd ? `${many} missing at its end` : `${many} missing`,
+      detail: `${many} ${gap.atEnd ? `behind line ${gap.lastLine}` : betweenLines(gap)}`,
       segment,
       leaf: first.leaf,
       records,
     });
   }
   return faults;
+}
+
+function betweenLines({ lastLine }: Gap): string {
+  return lastLine === 0 ? "before line 1" : `between line ${lastLine} and line ${lastLine + 1}`;
 }
 
 function placeOf({ line, byte, decisionId }: Omit<Line, "hash">) {

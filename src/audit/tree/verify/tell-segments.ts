@@ -83,7 +83,7 @@ class Telling {
     }
     this.#tail(segment, { records, bytes, tail: lines.tail });
     if (records > 0 && segment.ended !== undefined) {
-      const detail = `${records} lines, ${bytes} bytes`;
+      const detail = `${records} ${records === 1 ? "line" : "lines"}, ${bytes} bytes`;
       const place = { line: segment.records + 1, byte: segment.bytes };
       this.#parts.faults.add({ kind: "appended", detail, segment: name, ...place });
     }
@@ -119,7 +119,7 @@ class Telling {
       this.#tail(segment, { records: behind.length, bytes, tail: lines.tail });
       if (first !== undefined && segment.ended !== undefined) {
         const { line, byte } = first;
-        const detail = `${behind.length} lines`;
+        const detail = behind.length === 1 ? "1 line" : `${behind.length} lines`;
         faults.add({ kind: "appended", detail, segment: name, line, byte });
       }
       if (found.length === 0) this.#unsteady(segment);

@@ -15,23 +15,16 @@ import {
   rawLines,
 } from "../checkpoint-lines.ts";
 import { HASH_BYTES } from "../hashing.ts";
-import { type Note, type NoteKey, parseNote } from "../note.ts";
+import { type NoteKey, parseNote } from "../note.ts";
 import { TREE_FILES, TREE_FOLDER } from "../tree-files.ts";
 import { GrowingTree } from "./growing-tree.ts";
+import { checkKept, type KeptCheckpoint } from "./kept.ts";
 import { LogSegments, type OpenSegment } from "./log-segments.ts";
 import { Faults, type VerifyReport } from "./report.ts";
 import { StoredHashes } from "./stored-hashes.ts";
 import { Trust } from "./trust.ts";
 import { tellSegments } from "./tell-segments.ts";
 import { Cosignatures } from "./cosignatures.ts";
-
-/** A checkpoint that somebody kept outside the reach of the log's operator. */
-export interface KeptCheckpoint {
-  /** Where it is from, for the report. */
-  readonly name: string;
-  readonly note: Note;
-  readonly checkpoint: Checkpoint;
-}
 
 export interface VerifyOptions {
   /** Folder of the audit log. */
@@ -82,7 +75,9 @@ class Verification {
   async run(): Promise<VerifyReport> {
     try {
       await this.#checkAll();
-      this.#checkKept();
+      const kept = this.#checkKept();
+      const records = this.#last?.checkpoint.size ?? 0;
+      this.#cosignatures.tell(records, this.#faults);
       const told = await tellSegments({
         segments: this.#segments,
         stored: this.#stored,
@@ -94,9 +89,12 @@ class Verification {
         // Or else taking `tree/` away would be enough to pass.
         this.#faults.add({ kind: "checkpoint", detail: "there is none: nothing is sealed" });
       }
-      const records = this.#last?.checkpoint.size ?? 0;
       const witnesses = this.#cosignatures.findings();
-      const seen = Math.max(0, ...witnesses.map(({ proven, size }) => (proven ? size : 0)));
+      const seen = Math.max(
+        0,
+        ...witnesses.map(({ proven, size }) => (proven ? size : 0)),
+        ...kept.map(({ holds, size }) => (holds ? size : 0)),
+      );
       return {
         origin: this.#last?.checkpoint.origin ?? this.#trust.keys[0]?.key.name,
         records,
@@ -113,7 +111,8 @@ class Verification {
             : []),
         ],
         witnesses,
-        unwitnessed: records - seen,
+        kept,
+        unwitnessed: Math.max(0, records - seen),
         keys: this.#options.keys.map(({ vkey }) => vkey),
       };
     } finally {
@@ -155,7 +154,7 @@ class Verification {
     const files = line.parts.map(([segment]) => segment).join(", ");
     this.#faults.add({
       kind: "root",
-      detail: `at checkpoint ${number}: among records ${before} to ${line.size - 1} (${files}), or it is another log; later roots were not compared`,
+      detail: `at checkpoint ${number}: among leaves ${before} to ${line.size - 1} of the tree (${files}), or it is another log; later roots were not compared`,
       leaf: before,
       records: line.size - before,
     });
@@ -208,7 +207,7 @@ class Verification {
       for (const { leaf } of step.differing) {
         this.#faults.add({
           kind: "hashes",
-          detail: `${TREE_FILES.hashes[0]} at record ${leaf}`,
+          detail: `${TREE_FILES.hashes[0]} at leaf ${leaf}`,
           leaf,
         });
       }
@@ -218,20 +217,13 @@ class Verification {
     this.#tree = readIsRight ? (step.read as GrowingTree) : step.stored;
   }
 
-  /** Each checkpoint that was kept elsewhere has to be one of this tree. */
-  #checkKept(): void {
-    for (const { name, note, checkpoint } of this.#options.kept ?? []) {
-      const { size, root } = checkpoint;
-      const own = this.#tree.roots.get(size);
-      const why = !this.#trust.isOfLog(note)
-        ? "no key of this log signed it"
-        : own === undefined
-          ? `it has ${size} records, the log has ${this.#tree.size} that are sealed`
-          : own.equals(root)
-            ? undefined
-            : `the first ${size} records make another root`;
-      if (why !== undefined) this.#faults.add({ kind: "kept", detail: `${name}: ${why}` });
-    }
+  #checkKept() {
+    return checkKept(this.#options.kept ?? [], {
+      tree: this.#tree,
+      trust: this.#trust,
+      cosignatures: this.#cosignatures,
+      faults: this.#faults,
+    });
   }
 }
 
