@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import type { Person } from "./person-keys.ts";
 
 /** What the value was; a value that is the same in two places of one kind has one pseudonym. */
-export type PseudonymKind = "subject" | "address" | "attribute" | "group" | "text";
+export type PseudonymKind = "subject" | "address" | "attribute" | "credential" | "group" | "text";
 
 const PREFIX = "hmac:";
 

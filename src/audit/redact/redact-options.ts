@@ -22,6 +22,13 @@ export const REDACTABLE = [
 
 export type Redactable = (typeof REDACTABLE)[number];
 
+const SUBJECTS = [
+  "actor.subject",
+  "device.subject",
+  "principal.subject",
+  "workload.subject",
+] as const satisfies readonly Redactable[];
+
 /** One of what has names of its own: `principal.attributes.email`, `params.id`. */
 const ONE_OF =
   /^(?:principal\.attributes|device\.attributes|params)\.[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
@@ -53,4 +60,9 @@ export function readRedacted(names: readonly string[]): Redacted {
   return {
     has: (name, one) => all.has(name) || (one !== undefined && all.has(`${name}.${one}`)),
   };
+}
+
+/** Whether it is to be forgotten who somebody is: then nothing else may say so for ever. */
+export function hidesSomebody({ has }: Redacted): boolean {
+  return SUBJECTS.some((name) => has(name));
 }

@@ -30,6 +30,9 @@ const CANARIES = {
   workload: "workload-canary",
 } as const;
 
+/** Of the credential of `permit()`. */
+const HASH = "n4bQgYhMfWWaL-qgxVrQFaO_TxsrC4Is0V1sFbDwCgg";
+
 function canaryRecord(): DecisionRecord {
   const base = permit();
   const of = (subject: string): NonNullable<DecisionRecord["principal"]> => ({
@@ -157,14 +160,17 @@ test("each name takes out its own value wherever it stands, and leaves all else"
     "actor.clientId",
     "asked.by",
     "body.note",
+    "credentials",
     "detail",
     "device.attributes.also",
     "device.roles",
     "issue.client",
     "issue.other",
     "path",
+    "peerCertificate.serial",
     "peerCertificate.spiffeId",
     "peerCertificate.subject",
+    "peerCertificate.thumbprint",
     "principal.attributes.also",
     "principal.roles",
     "principal.subject",
@@ -176,6 +182,51 @@ test("each name takes out its own value wherever it stands, and leaves all else"
   assert.ok(event?.type === "event");
   assert.equal(event.principal, `corp/${record?.principal?.subject}`);
   assert.equal(event.detail, `${record?.principal?.subject} came from ${CANARIES.address}`);
+});
+
+/** Their keyed hashes stand by keys of their own. */
+const OTHERS: ReadonlySet<string> = new Set(["asked", "issue", "actor", "device", "workload"]);
+
+/** Keyed hashes of what is the caller's own. */
+function ofTheirs(record: RecordedDecision): ReadonlySet<string> {
+  const own = Object.entries(record).filter(([name]) => !OTHERS.has(name));
+  return new Set(JSON.stringify(own).match(/hmac:[\w-]{43}/g));
+}
+
+test("after an erasure no keyed value of the old records is one of the new, nor a credential's", async (context) => {
+  const clock = new ManualClock(0);
+  const { log, folder } = await openLog(context, { redact: [...REDACTABLE] }, { clock });
+  const person = { authenticator: "corp", subject: CANARIES.subject };
+  const record = canaryRecord();
+  // What policies read is hashed by `values.key`, and by nobody's own.
+  const certificate = { ...record.peerCertificate, thumbprint: HASH, serial: "0badcafe" };
+  const asked = { ...record, reads: [], peerCertificate: certificate } as DecisionRecord;
+  assert.equal(log.decision(asked), "recorded");
+  assert.equal(log.decision(asked), "recorded");
+  const keys = new PersonKeys(folder, readFileSync(join(folder, "values.key")), clock);
+  assert.equal(keys.erase(person), true);
+  clock.advance(1000);
+  assert.equal(log.decision(asked), "recorded");
+  await log.close();
+  const [first, second, later] = (await readRecords(folder)).filter(
+    (one): one is RecordedDecision => one.type === "decision",
+  );
+  assert.ok(first !== undefined && later !== undefined);
+  assert.deepEqual(first, second, "by one key all of it can be joined");
+  const [credential] = first.credentials;
+  assert.ok(isPseudonym(credential?.hash ?? ""));
+  assert.equal(first.peerCertificate?.thumbprint, credential?.hash);
+  const old = ofTheirs(first);
+  assert.ok(old.size > 10, `${old.size} values`);
+  const common = [...ofTheirs(later)].filter((value) => old.has(value));
+  assert.deepEqual(common, []);
+  assert.ok(!JSON.stringify([first, later]).includes(HASH));
+  assert.ok(!JSON.stringify([first, later]).includes("0badcafe"));
+});
+
+test("the hash of a credential stays as it is where nobody's subject is redacted", async (context) => {
+  const { decisions } = await written(context, ["clientAddress", "path"], [canaryRecord()]);
+  assert.equal(decisions[0]?.credentials[0]?.hash, HASH);
 });
 
 test("a param takes the path with it, and a path its params", async (context) => {

@@ -18,7 +18,7 @@ import {
   pseudonym,
   type PseudonymKind,
 } from "./pseudonym.ts";
-import { readRedacted, type Redacted } from "./redact-options.ts";
+import { hidesSomebody, readRedacted, type Redacted } from "./redact-options.ts";
 import { TakenOut } from "./taken-out.ts";
 
 export interface Redaction {
@@ -79,6 +79,7 @@ class DecisionRedaction {
       actor: record.actor && this.#actor(record.actor),
       asked: record.asked && { ...record.asked, by: this.#id("asked.by", record.asked.by) ?? "" },
       body: record.body && this.#body(record.body),
+      credentials: this.#credentials(record.credentials),
       clientAddress: this.#text("clientAddress", record.clientAddress, has("clientAddress")),
       detail: this.#text("detail", record.detail, has("detail")),
       device: record.device && this.#principal("device", record.device),
@@ -214,12 +215,24 @@ class DecisionRedaction {
     certificate: NonNullable<DecisionRecord["peerCertificate"]>,
   ): NonNullable<DecisionRecord["peerCertificate"]> {
     const named = this.#redacted.has("principal.subject") || this.#redacted.has("workload.subject");
-    const { spiffeId, subject } = certificate;
+    const { serial, spiffeId, subject, thumbprint } = certificate;
     return {
       ...certificate,
+      serial: this.#text("peerCertificate.serial", serial, named) ?? "",
       spiffeId: this.#text("peerCertificate.spiffeId", spiffeId, named),
       subject: this.#text("peerCertificate.subject", subject, named) ?? "",
+      thumbprint: this.#text("peerCertificate.thumbprint", thumbprint, named) ?? "",
     };
+  }
+
+  /** What is hashed by no key is the same for ever: it would join what somebody was with what comes later. */
+  #credentials(credentials: DecisionRecord["credentials"]): DecisionRecord["credentials"] {
+    if (credentials.length === 0 || !hidesSomebody(this.#redacted)) return credentials;
+    this.#names.add("credentials");
+    return credentials.map((credential) => ({
+      ...credential,
+      hash: pseudonym(this.#key, "credential", credential.hash),
+    }));
   }
 
   #issued(key: NonNullable<DecisionRecord["key"]>): NonNullable<DecisionRecord["key"]> {
@@ -239,6 +252,8 @@ class DecisionRedaction {
 
 function kindOf(name: string): PseudonymKind {
   if (name === "clientAddress" || name === "peerAddress") return "address";
+  // As what a certificate is among the credentials.
+  if (name === "peerCertificate.thumbprint") return "credential";
   return name.endsWith(".groups") ? "group" : "text";
 }
 
