@@ -46,7 +46,7 @@ export async function openKeptLog(folder: string, input: Partial<AuditInput>): P
     keeping,
     lines: log.events,
     async close() {
-      keeping.hush();
+      await keeping.hush();
       await audit.close();
       await keeping.close();
     },

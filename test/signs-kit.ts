@@ -7,6 +7,7 @@ import type { EventRecord } from "../src/model/events.ts";
 import type { DecisionLine, RecordBatch, RecordLine } from "../src/model/record-feed.ts";
 import { ManualClock } from "../src/platform/clock.ts";
 import { ManualTimers } from "../src/platform/timers.ts";
+import type { SignAnswer } from "../src/telemetry/signs/answers.ts";
 import { createMetrics } from "../src/telemetry/metrics.ts";
 import { createSigns, type SignsDeps } from "../src/telemetry/signs/signs.ts";
 import { signsSchema } from "../src/telemetry/signs/signs-options.ts";
@@ -72,6 +73,7 @@ export function openSigns(
   const log = new KeptLog();
   const metrics = createMetrics();
   const events: EventRecord[] = [];
+  const answers: SignAnswer[] = [];
   const signs = createSigns(signsSchema.parse(options), given.folder, {
     clock,
     timers,
@@ -79,6 +81,7 @@ export function openSigns(
     metrics,
     events: { event: (record) => void events.push(record) },
     random: () => 1,
+    answer: (answer) => void answers.push(answer),
     ...(given.exchange && { exchange: given.exchange }),
   });
   let offset = 0;
@@ -89,6 +92,7 @@ export function openSigns(
     log,
     metrics,
     events,
+    answers,
     take: (...lines: readonly RecordLine[]) => {
       const batch = batchOf(lines, offset);
       offset += batch.bytes.length;

@@ -420,7 +420,7 @@ class RunningInstance implements Instance {
     this.#snapshot.close();
     this.#workload?.close();
     this.#stopProcessMetrics();
-    this.#keeping?.hush();
+    await this.#keeping?.hush();
     const traces = this.#instruments.tracing.close();
     try {
       await this.#audit.close();

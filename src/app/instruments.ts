@@ -28,6 +28,7 @@ import type { SharedMemory } from "../model/shared-memory.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createNameResolver } from "../platform/name-resolver.ts";
 import { systemTimers } from "../platform/timers.ts";
+import type { TakeAway } from "./keeping/sign-answers.ts";
 import { Quotas } from "./quotas.ts";
 import { createTraceparents } from "../platform/trace-ids.ts";
 import { readFileBytes } from "../platform/files.ts";
@@ -75,6 +76,8 @@ export interface Instruments {
   /** Takes away, everywhere, what ends by itself (a logout); set where the authority is in this process. */
   readonly ending: {
     revoke: ((target: RevocationTarget, expiresMs: number) => Promise<void>) | undefined;
+    /** In answer to a sign of a breach. */
+    takeAway: TakeAway | undefined;
   };
   readonly newTraceparent: () => string;
   /** Records nothing until a configuration says so. */
@@ -115,7 +118,7 @@ export function createInstruments(
     shared: new SwitchedMemory(shared ?? memory),
     common,
     sessionKey: randomBytes(32),
-    ending: { revoke: undefined },
+    ending: { revoke: undefined, takeAway: undefined },
     workloadApis: createWorkloadApiPool({ clock, timers: systemTimers, log, metrics }),
     asked: createAskedPool(),
     apiKeys: createApiKeyDirectory({ metrics }),

@@ -131,6 +131,8 @@ export function stand(backing: Backing, instruments: Instruments, shared = false
     instruments.ending.revoke = async (target, expiresMs) => {
       await revocations.revoke(target, { mode: "revoke", expiresMs, by: "sessions" });
     };
+    instruments.ending.takeAway = async (target, options) =>
+      await revocations.revoke(target, { ...options, by: "signs" });
   }
   return {
     backing,

@@ -25,7 +25,7 @@ import { checkPoliciesWarnings } from "./check-policies.ts";
 import { checkPublishedSecrets } from "./check-published-secrets.ts";
 import { checkReferences } from "./check-references.ts";
 import { checkRoutes, checkSomeRoute } from "./check-routes.ts";
-import { checkSignsWarnings } from "./check-signs.ts";
+import { checkSigns, checkSignsWarnings } from "./check-signs.ts";
 import { checkServe, checkServeWarnings } from "./check-serve.ts";
 import { checkServices } from "./check-services.ts";
 import { checkSessionKeys } from "./check-session-keys.ts";
@@ -84,6 +84,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...(ownOnly ? [] : checkClients(draft)),
     ...checkShared(draft, folder),
     ...checkSinks(draft, folder),
+    ...checkSigns(draft),
     ...checkAdmin(draft),
     ...checkAttributes(draft),
     ...checkAssertions(draft),

@@ -20,6 +20,8 @@ export const EVENTS = {
   "replayed-proof": "A proof of possession was used twice.",
   "route-probing": "A caller was refused on more routes than its threshold.",
   "two-places": "One token was used from two networks at once.",
+  "sign-answered":
+    "Access was taken away from a principal because of a sign of a breach (`signs.answer`).",
   "quota-warning": "A principal has used the stated share of its plan's quota.",
   "quota-exceeded": "A principal has used up its plan's quota.",
 } as const satisfies Readonly<Record<string, string>>;

@@ -12,7 +12,7 @@ import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
 import { type AccessLogDeps, openAccessLog } from "../../telemetry/access-log/access-log.ts";
 import { productVersion } from "../../platform/version.ts";
-import { createSigns } from "../../telemetry/signs/signs.ts";
+import { createSigns, type SignsDeps } from "../../telemetry/signs/signs.ts";
 import type { KeepingNews } from "./protocol.ts";
 import { createWitnessedSealer } from "./witnessed-sealer.ts";
 
@@ -40,7 +40,7 @@ export async function createConsumers(
   return [
     await createWitnessedSealer(audit, deps),
     ...(usage === undefined ? [] : [createUsageConsumer(usage, path, usageDeps(deps))]),
-    ...(signs === undefined ? [] : [createSigns(signs, path, { ...deps, random: Math.random })]),
+    ...(signs === undefined ? [] : [createSigns(signs, path, signsDeps(deps))]),
     ...(accessLog === undefined ? [] : [await openAccessLog(accessLog, accessDeps(path, deps))]),
     ...(sinks.length > 0 ? [await openSinks(audit, sinksDeps(deps))] : []),
   ];
@@ -48,6 +48,14 @@ export async function createConsumers(
 
 function accessDeps(folder: string, deps: KeepingDeps): AccessLogDeps {
   return { ...deps, folder, segments: async () => await segmentSizes(folder) };
+}
+
+function signsDeps(deps: KeepingDeps): SignsDeps {
+  return {
+    ...deps,
+    random: Math.random,
+    answer: (answer) => deps.tell({ topic: "answer", answer }),
+  };
 }
 
 function usageDeps(deps: KeepingDeps): UsageConsumerDeps {

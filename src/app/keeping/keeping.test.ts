@@ -66,7 +66,7 @@ test("openKeeping() reads the log in a thread, to its end when it is closed, and
   await until("the first record", async () => /^test_taken_total 1$/m.test(await counts()));
   assert.match(await counts(), /^sallyport_audit_keeper\{state="running"\} 1$/m);
   for (let index = 0; index < 100; index++) bench.audit.decision(permit());
-  keeping.hush();
+  await keeping.hush();
   await bench.audit.close();
   await keeping.close();
   assert.match(await counts(), /^test_taken_total 101$/m);

@@ -18,6 +18,7 @@ import { takeKeepingLock, type KeepingLock } from "./keeping-lock.ts";
 import type { FromKeeping, KeepingNews, ToKeeping } from "./protocol.ts";
 import type { KeepingTask } from "./run-in-thread.ts";
 import { writeSent } from "./sent-log.ts";
+import { SignAnswers, type TakeAway } from "./sign-answers.ts";
 
 const LIMITS = {
   /** Milliseconds until a thread that ended is started again; doubled each time. */
@@ -48,6 +49,8 @@ export interface KeepingHostDeps {
   readonly metrics: Metrics;
   /** Writes what the thread saw into the log that it reads. */
   readonly events: EventLog;
+  /** Where the authority is in this process: what takes access away. */
+  readonly ending?: { readonly takeAway: TakeAway | undefined };
   /** Told what consumers have to say. */
   readonly news?: (news: KeepingNews) => void;
   /** The thread's entry point; for tests. */
@@ -60,8 +63,8 @@ export interface Keeping {
   readonly trouble: string | undefined;
   /** What the thread counts. */
   families(): Promise<readonly FamilyText[]>;
-  /** The log is about to be closed: nothing more is written into it. */
-  hush(): void;
+  /** The log is about to be closed: nothing more is written into it. Resolves when nothing is under way. */
+  hush(): Promise<void>;
   /** After the log was closed: the thread reads it to the end, commits and ends. */
   close(): Promise<void>;
 }
@@ -78,6 +81,7 @@ class RunningKeeping implements Keeping {
   readonly #config: KeepingConfig;
   readonly #deps: KeepingHostDeps;
   readonly #restarts: Counter;
+  readonly #answers: SignAnswers | undefined;
   #lock: KeepingLock | undefined;
   #thread: Worker | undefined;
   #exited = Promise.withResolvers<void>();
@@ -100,6 +104,9 @@ class RunningKeeping implements Keeping {
   constructor(config: KeepingConfig, deps: KeepingHostDeps) {
     this.#config = config;
     this.#deps = deps;
+    const { ending } = deps;
+    this.#answers =
+      config.signs?.answer && new SignAnswers({ ...deps, takeAway: () => ending?.takeAway });
     this.#restarts = deps.metrics
       .counter(
         "sallyport_audit_keeper_restarts",
@@ -139,8 +146,9 @@ class RunningKeeping implements Keeping {
     return sumFamilies([this.#retired, await this.#ask()]);
   }
 
-  hush(): void {
+  async hush(): Promise<void> {
     this.#hushed = true;
+    await this.#answers?.settled();
   }
 
   async close(): Promise<void> {
@@ -232,6 +240,8 @@ class RunningKeeping implements Keeping {
 
   #heard(news: KeepingNews): void {
     if (news.topic === "failing") this.#failing = news.consumers;
+    // Found at the very end, it could not be put on record any more.
+    if (news.topic === "answer" && !this.#hushed) this.#answers?.give(news.answer);
     this.#deps.news?.(news);
   }
 

@@ -7,6 +7,7 @@ import type { EventRecord } from "../../model/events.ts";
 import type { Log } from "../../model/ports.ts";
 import type { QuotaStep } from "../../model/quota-steps.ts";
 import type { FamilyText } from "../../telemetry/exposition.ts";
+import type { SignAnswer } from "../../telemetry/signs/answers.ts";
 
 export type FromKeeping =
   /** All consumers are open; the first piece is being read. */
@@ -35,7 +36,9 @@ export type KeepingNews =
   /** Who does not get on now, by name. */
   | { readonly topic: "failing"; readonly consumers: readonly string[] }
   /** What processes that have ended let through: the book of usage lacked it when quotas began with that. */
-  | { readonly topic: "quotas"; readonly steps: readonly QuotaStep[] };
+  | { readonly topic: "quotas"; readonly steps: readonly QuotaStep[] }
+  /** Access is to be taken away, because of a sign of a breach. */
+  | { readonly topic: "answer"; readonly answer: SignAnswer };
 
 /** Fields of a log line; an error loses its class on the way, so its parts go. */
 export type SentFields = Readonly<Record<string, string | number | boolean | SentError>>;

@@ -207,7 +207,7 @@ class Supervisor implements Sallyport {
     await this.#folder?.close();
     this.#around.backed?.stop();
     this.#signing?.close();
-    this.#keeping?.hush();
+    await this.#keeping?.hush();
     try {
       await this.#operators?.close();
     } finally {

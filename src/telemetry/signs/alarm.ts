@@ -5,7 +5,7 @@
 import type { EventLog, EventRecord } from "../../model/events.ts";
 import type { Log, Metrics } from "../../model/ports.ts";
 import { Generations } from "./generations.ts";
-import { type Raise, SIGNS } from "./rule.ts";
+import { type Raise, type Seen, type SignName, SIGNS } from "./rule.ts";
 
 const LIMITS = {
   /** Signs that are remembered as said, twice as many at most. Beyond it the oldest may be said again. */
@@ -25,6 +25,8 @@ export interface AlarmDeps {
   readonly events: EventLog;
   /** `id`: the same for the same sign, also when the log is read again after a crash. */
   readonly send: (id: string, message: object) => void;
+  /** A sign was said: where it is to be answered, it is answered. */
+  readonly answer?: (sign: SignName, seen: Seen, decisions: readonly string[]) => void;
 }
 
 export function createAlarm({ repeat }: AlarmOptions, deps: AlarmDeps): Raise {
@@ -42,7 +44,8 @@ export function createAlarm({ repeat }: AlarmOptions, deps: AlarmDeps): Raise {
   let minute = Number.NaN;
   let inMinute = 0;
 
-  return (sign, { line, timeMs, principal, address }, raised) => {
+  return (sign, seen, raised) => {
+    const { line, timeMs, principal, address } = seen;
     const key = `${sign} ${raised.key}`;
     const last = said.get(key);
     if (last !== undefined && Math.abs(timeMs - last) < repeat) return;
@@ -55,21 +58,23 @@ export function createAlarm({ repeat }: AlarmOptions, deps: AlarmDeps): Raise {
       return;
     }
     counters.get(sign)?.inc();
+    const decisions = [...new Set([...(raised.decisions ?? []), line.decisionId])];
     const record: EventRecord = {
       timeMs,
       event: sign,
       detail: raised.detail,
       principal: principal?.text,
       address,
-      decisions: [...new Set([...(raised.decisions ?? []), line.decisionId])],
+      decisions,
       figures: raised.figures,
     };
     events.event(record);
-    const { detail, decisions } = record;
+    const { detail } = record;
     const decision = line.decisionId;
     const about = { sign, detail, principal: principal?.text, address };
     log.warn("a sign of a breach", { ...about, decision });
     const time = new Date(timeMs).toISOString();
     send(`${decision}-${sign}`, { ...about, decisions, figures: raised.figures, time });
+    deps.answer?.(sign, seen, decisions);
   };
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { duration } from "../../model/options.ts";
 import { outgoingHeadersSchema } from "../../model/outgoing-options.ts";
 import { whyNotFetched } from "../../wire/fetch-url.ts";
+import { answerSchema } from "./answer-options.ts";
 import { SIGNS } from "./rule.ts";
 
 /** A rule with its thresholds, or `off`. */
@@ -145,6 +146,11 @@ export const signsSchema = z
     replayedProof: rule(replayedProof).prefault({}).describe("`replayed-proof`, or `off`."),
     routeProbing: rule(routeProbing).prefault({}).describe("`route-probing`, or `off`."),
     twoPlaces: rule(twoPlaces).prefault({}).describe("`two-places`, or `off`."),
+    answer: answerSchema
+      .optional()
+      .describe(
+        "Access that is taken away by itself when a sign is said of a principal, by rule. Whoever can make somebody else look bad locks them out, so nothing is answered unless it stands here. Only in a process that keeps an authority.",
+      ),
     webhook: webhook.optional().describe("Who is told at once, beside the log and the metrics."),
   })
   .readonly();

@@ -28,6 +28,8 @@ const stateSchema = z.strictObject({
     z.string(),
     z.strictObject({ firstMs: z.number(), days: z.record(z.string(), z.int()) }),
   ),
+  /** By sign and principal: when access was taken away by itself. Left out where nothing was. */
+  answered: z.record(z.string(), z.number()).optional(),
 });
 
 export type SignsState = z.output<typeof stateSchema>;

@@ -15,6 +15,7 @@ import type {
 } from "../../model/record-feed.ts";
 import { exchange } from "../../platform/bounded-exchange.ts";
 import { createAlarm } from "./alarm.ts";
+import { Answers, type SignAnswer } from "./answers.ts";
 import { createImpossibleRate } from "./impossible-rate.ts";
 import { createNetworks } from "./networks.ts";
 import { createNewNetwork, type NewNetworkRule } from "./new-network.ts";
@@ -59,6 +60,8 @@ export interface SignsDeps {
   readonly metrics: Metrics;
   readonly events: EventLog;
   readonly random: () => number;
+  /** Has access taken away, where `signs.answer` says so. */
+  readonly answer: (answer: SignAnswer) => void;
   /** For tests; the network when left out. */
   readonly exchange?: SignWebhookDeps["exchange"];
 }
@@ -82,6 +85,7 @@ class Signs implements RecordConsumer {
   readonly #principals = new Callers(LIMITS.callers);
   readonly #positions: Positions;
   readonly #webhook: SignWebhook | undefined;
+  readonly #answers: Answers | undefined;
   readonly #look: (line: DecisionLine) => void;
   #writtenAt = Number.NEGATIVE_INFINITY;
 
@@ -95,6 +99,7 @@ class Signs implements RecordConsumer {
     const alarm = createAlarm(options, {
       ...deps,
       send: (id, message) => this.#webhook?.send(id, message),
+      answer: (sign, seen, decisions) => this.#answers?.said(sign, seen, decisions),
     });
     const places = new Places();
     const { newNetwork } = options;
@@ -106,6 +111,10 @@ class Signs implements RecordConsumer {
     this.#look = createLook(this.#rules, { options, alarm, principals: this.#principals });
     const state = this.#restored();
     this.#positions = new Positions(deps.clock.now(), state);
+    const { answer, repeat } = options;
+    const answering = { clock: deps.clock, tell: deps.answer };
+    this.#answers =
+      answer && new Answers(answer, repeat, { deps: answering, earlier: state?.answered ?? {} });
   }
 
   position(segment: string): number {
@@ -124,7 +133,9 @@ class Signs implements RecordConsumer {
   }
 
   async commit(): Promise<void> {
-    if (this.#deps.clock.monotonic() - this.#writtenAt < LIMITS.write) return;
+    const recent = this.#deps.clock.monotonic() - this.#writtenAt < LIMITS.write;
+    // What was answered is not to be answered again after a crash.
+    if (recent && this.#answers?.changed !== true) return;
     await this.#write();
   }
 
@@ -139,7 +150,9 @@ class Signs implements RecordConsumer {
     this.#writtenAt = clock.monotonic();
     const { ipv4, ipv6 } = this.#options.networks;
     const networks = this.#newNetwork?.keep(this.#principals.all()) ?? {};
-    const state = { v: 1, ipv4, ipv6, ...this.#positions.kept(clock.now()), networks } as const;
+    const known = { ipv4, ipv6, ...this.#positions.kept(clock.now()), networks };
+    const answered = this.#answers && { answered: this.#answers.kept() };
+    const state = { v: 1, ...known, ...answered } as const;
     try {
       await writeSignsState(this.#folder, state);
     } catch (error) {
