@@ -132,7 +132,7 @@ export const AUDIT: AlertGroup = {
         "Witness {{ $labels.witness }} has seen another log under the name of {{ $labels.instance }}",
       means:
         "The log that is here does not continue the one that was witnessed: it was restored from a copy, two processes use one name, or somebody rewrote it.",
-      look: "`sallyport audit verify` with the witness's last checkpoint: it says where they part.",
+      look: "`sallyport audit verify --checkpoint FILE` with the witness's last checkpoint says that its first N records make another root, or that the log is shorter. With older ones that the witness keeps: they part between the last that holds and the first that does not.",
       act: "Treat it as a breach until it is explained. Keep the folder as it is; do not restore over it.",
       fires: {
         [of("sallyport_audit_witness_failures_total", 'witness="w",outcome="forked"')]: "0x10 1x30",

@@ -174,7 +174,7 @@ export const IDENTITY: AlertGroup = {
       means:
         "Somebody sent again what was used before. Clients that retry whole requests do that; so does who listened.",
       look: "The records: same client, same address, seconds apart is a retry; another address is not.",
-      act: "From another address: revoke the credential (`sallyport keys revoke`), find out where it was read.",
+      act: "From another address: block whose it is (`sallyport revocations block --authenticator NAME --subject SUB`), find out where it was read.",
       fires: { [denied("replayed-proof")]: "0x10 1x30" },
       quiet: { [denied("replayed-proof")]: "1x40" },
     },

@@ -63,8 +63,8 @@ export const SEEING: AlertGroup = {
       summary: "It looks like an attack: {{ $labels.sign }}",
       means:
         "A rule over recorded decisions found what attacks look like: bursts of refusals, probing of routes, a token at two places, use of what was revoked or replayed.",
-      look: "The event in the audit log names principal, address and decisions (`sallyport audit search --type event`).",
-      act: "If it is one: `sallyport keys revoke` or block. If not: raise that sign's threshold, so that the next one is believed.",
+      look: "The event in the audit log names principal, address and decisions (`sallyport audit search --event NAME`, with the sign as its name).",
+      act: "If it is one: `sallyport revocations block --authenticator NAME --subject SUB` (the principal of the event is NAME/SUB). If not: raise that sign's threshold, so that the next one is believed.",
       fires: { [of("sallyport_signs_total", 'sign="route-probing"')]: "0x12 1x30" },
       quiet: { [of("sallyport_signs_total", 'sign="route-probing"')]: "1x40" },
     },
