@@ -2,7 +2,7 @@
 """Verifies an audit log, a proof or the public corpora, independently of Sallyport's own code.
 
 RFC 9162 section 2.1 (hashes, proofs), RFC 8032 section 5.1 (Ed25519), C2SP signed-note, tlog-checkpoint, tlog-proof.
-Python's standard library only. Ends with 0 where all holds, 1 where something does not.
+Python's standard library only. Ends with 0 where all holds, 1 where something does not, 2 where it is called otherwise.
 
   verify.py log FOLDER VKEY            every record, every root, every signature
   verify.py proof FILE RECORD VKEY     one record
@@ -209,7 +209,8 @@ def read_proof(path):
 def check_proof(path, record, vkey):
     (first, index, *hashes), note = read_proof(path)
     _, size, root = checkpoint(note, vkey)
-    leaf = leaf_hash(open(record, "rb").read())
+    # A record never ends with a line feed: one is of whoever cut the line out of an export.
+    leaf = leaf_hash(open(record, "rb").read().removesuffix(b"\n"))
     if first != "c2sp.org/tlog-proof@v1" or not included(int(index.split(" ")[1]), size, leaf, [base64.b64decode(h) for h in hashes], root):
         raise ValueError("the record is not in the log")
     print(f"{record} is in the log of {size} records")
@@ -241,10 +242,16 @@ def check_corpora(folder):
     print(f"{tried} cases")
 
 
+USAGE = "usage: verify.py log FOLDER VKEY | proof FILE RECORD VKEY | consistency FILE OLD VKEY | corpora FOLDER"
+CHECKS = {"log": (check_log, 2), "proof": (check_proof, 3), "consistency": (check_consistency, 3), "corpora": (check_corpora, 1)}
+
 if __name__ == "__main__":
+    check, count = CHECKS.get(sys.argv[1] if len(sys.argv) > 1 else "", (None, 0))
+    if check is None or len(sys.argv) != count + 2:
+        print(USAGE, file=sys.stderr)
+        sys.exit(2)
     try:
-        checks = {"log": check_log, "proof": check_proof, "consistency": check_consistency, "corpora": check_corpora}
-        checks[sys.argv[1]](*sys.argv[2:])
+        check(*sys.argv[2:])
     except (ValueError, StopIteration, OSError) as error:
         print(f"DOES NOT HOLD: {error or 'records are missing'}")
         sys.exit(1)

@@ -54,6 +54,10 @@ test("a proven record holds against the key alone, and no other record does", as
     assert.equal(await prove(idOf(index)), 0);
     assert.equal(readFileSync(`${out}.record`, "utf8"), generatedRecord(index));
     assert.equal(verify(`${out}.tlog-proof`, { record: `${out}.record` }), 0);
+    writeFileSync(`${out}.record`, `${generatedRecord(index)}\n`);
+    assert.equal(verify(`${out}.tlog-proof`, { record: `${out}.record` }), 0, "as exported");
+    writeFileSync(`${out}.record`, `${generatedRecord(index)}\n\n`);
+    assert.equal(verify(`${out}.tlog-proof`, { record: `${out}.record` }), 1, "only one is");
     writeFileSync(`${out}.record`, generatedRecord(index + 2));
     assert.equal(verify(`${out}.tlog-proof`, { record: `${out}.record` }), 1);
     assert.throws(() => verify(`${out}.tlog-proof`), ConfigError);
@@ -66,7 +70,7 @@ test("a proven record holds against the key alone, and no other record does", as
 });
 
 test("a later checkpoint is proven to begin with an earlier one, and with no other", async (t) => {
-  const { prove, verify, out, notes } = await ground(t);
+  const { prove, verify, out, notes, said } = await ground(t);
   const sizes = notes.map((note) => Number(note.split("\n")[1]));
   assert.equal(await prove(undefined, { from: String(sizes[1]) }), 0);
   writeFileSync(`${out}.old`, notes[1] ?? "");
@@ -75,6 +79,11 @@ test("a later checkpoint is proven to begin with an earlier one, and with no oth
   writeFileSync(`${out}.old`, notes[2] ?? "");
   assert.equal(verify(path, { checkpoint: `${out}.old` }), 1);
   assert.throws(() => verify(path), ConfigError);
+  const to = String(sizes[2]);
+  assert.equal(await prove(undefined, { from: String(sizes[1]), to }), 0);
+  writeFileSync(`${out}.old`, notes[3] ?? "");
+  assert.equal(verify(path, { checkpoint: `${out}.old` }), 1);
+  assert.match(said.at(-1) ?? "", /is the later one: it is of \d+ records, and the log .* has \d+/);
   await assert.rejects(prove(undefined, { from: "1", to: "3" }), SallyportError);
   await assert.rejects(prove(undefined, {}), ConfigError);
   await assert.rejects(prove(idOf(0), { from: "1" }), ConfigError);

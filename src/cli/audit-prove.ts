@@ -67,7 +67,7 @@ async function proveRecord(
   // The bytes of the leaf: a line feed at the end would be another record.
   await writeFileAtomic(`${out}.record`, proven.record, { mode: 0o600 });
   await writeFileAtomic(`${out}.tlog-proof`, writeProof(proven.file));
-  print(`${out}.record, ${out}.tlog-proof: record ${proven.file.index} of the log`);
+  print(`${out}.record, ${out}.tlog-proof: leaf ${proven.file.index} (from 0) of the log`);
   return 0;
 }
 
@@ -88,11 +88,12 @@ export function auditVerifyProof(path: string, options: VerifyProofOptions, prin
   const { size, root } = checkpoint;
   if (file.kind === "inclusion") {
     if (options.record === undefined) throw wrong("--record FILE: the record that is proven");
-    const leaf = leafHash(bytesOf(options.record));
+    const leaf = leafHash(recordIn(options.record));
+    const place = `leaf ${file.index} (from 0) of the ${size} records of ${checkpoint.origin}`;
     if (!verifyInclusion({ index: file.index, size, leaf, proof: file.proof, root })) {
-      return no(print, `${options.record} is not record ${file.index} of ${checkpoint.origin}`);
+      return no(print, `${options.record} is not ${place}`);
     }
-    print(`${options.record} is record ${file.index} of ${size} of ${checkpoint.origin}`);
+    print(`${options.record} is ${place}`);
     return 0;
   }
   if (options.checkpoint === undefined) throw wrong("--checkpoint FILE: the earlier checkpoint");
@@ -100,6 +101,10 @@ export function auditVerifyProof(path: string, options: VerifyProofOptions, prin
   if (!isSigned(earlier.note))
     return no(print, "the earlier checkpoint is not signed by a key that was given");
   const { root: earlierRoot, origin } = earlier.checkpoint;
+  if (earlier.checkpoint.size > size) {
+    const sizes = `${earlier.checkpoint.size} records, and the log of the proof has ${size}`;
+    return no(print, `that checkpoint is the later one: it is of ${sizes}`);
+  }
   const sizes = { earlier: file.earlier, size };
   const same = earlier.checkpoint.size === file.earlier && origin === checkpoint.origin;
   if (!same || !verifyConsistency({ ...sizes, earlierRoot, root, proof: file.proof })) {
@@ -138,6 +143,12 @@ function sizeIn(text: string | undefined): number | undefined {
 
 function readText(path: string): string {
   return bytesOf(path).toString("utf8");
+}
+
+/** A record never ends with a line feed: one is of whoever cut the line out of an export. */
+function recordIn(path: string): Buffer {
+  const bytes = bytesOf(path);
+  return bytes.at(-1) === 0x0a ? bytes.subarray(0, -1) : bytes;
 }
 
 function bytesOf(path: string): Buffer {

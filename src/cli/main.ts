@@ -23,6 +23,7 @@ import type { ReportOptions } from "./audit-report.ts";
 import type { TailOptions } from "./audit-tail.ts";
 import type { ProveOptions, VerifyProofOptions } from "./audit-prove.ts";
 import type { RotateOptions } from "./audit-rotate-key.ts";
+import type { CheckpointCommandOptions } from "./audit-checkpoint.ts";
 import type { VerifyCommandOptions } from "./audit-verify.ts";
 import type { CheckOptions } from "./check.ts";
 import { withDashedOperands } from "./dashed-operands.ts";
@@ -468,6 +469,14 @@ function addProofCommands(audit: Command, exit: Exit): void {
     .action(async (folder: string | undefined, options: VerifyCommandOptions) => {
       const { auditVerify } = await import("./audit-verify.ts");
       exit(await auditVerify(folder, options, said));
+    });
+  configured(audit.command("checkpoint"))
+    .description("print a signed checkpoint, for somebody else to keep")
+    .option("--audit <folder>", "folder of the log (otherwise as the configuration says)")
+    .option("--size <records>", "that of so many records (the last one)")
+    .action(async (options: CheckpointCommandOptions) => {
+      const { auditCheckpoint } = await import("./audit-checkpoint.ts");
+      exit(auditCheckpoint(options, said));
     });
   configured(audit.command("prove"))
     .description("write a proof that a record is in the log, or that it begins with an earlier one")
