@@ -26,11 +26,10 @@ export function auditCheckpoint(options: CheckpointCommandOptions, { write, hint
     return 0;
   }
   const near = [before, after].filter((one) => one !== undefined);
-  hint(
-    near.length === 0
-      ? `nothing is sealed in ${folder}: there is no checkpoint`
-      : `there is no checkpoint of ${size} records in ${folder}; the next ones are of ${near.join(" and ")}`,
-  );
+  const where =
+    near.length === 0 ? "nothing is sealed" : `there are those of ${near.join(" and ")}`;
+  const which = size === undefined ? "" : ` of ${size} records`;
+  hint(`there is no checkpoint${which} in ${folder}; ${where}`);
   return 1;
 }
 

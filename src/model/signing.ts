@@ -1,7 +1,10 @@
 /** Keys that sign on our behalf, as siblings and the layers above see them. */
 import type { JsonObject } from "./json.ts";
 
-/** One key per use: what is signed for one purpose never verifies for another (design section 5, rule 14). */
+/**
+ * One key per use: what is signed for one purpose never verifies for another (design section 5, rule 14).
+ * With `checkpoints` nothing is signed yet: an audit log has a key of its own, which it needs no authority for.
+ */
 export const KEY_USES = ["tokens", "assertions", "cookies", "checkpoints", "feed"] as const;
 export type KeyUse = (typeof KEY_USES)[number];
 
