@@ -104,7 +104,7 @@ export async function startInstance(
   const config = seated(written, seat);
   warnOfOpenFiles(config, instruments.log);
   const shared = openShared(config, instruments);
-  instruments.tracing.adjust(config.tracing, seat.of);
+  instruments.tracing.adjust(config.tracing, { of: seat.of, redact: config.audit.redact });
   const snapshot = await buildSnapshot(prepared, instruments, signing).catch((error: unknown) => {
     shared?.close();
     throw error;
@@ -374,7 +374,8 @@ class RunningInstance implements Instance {
       await Promise.all([next.start(), this.identify(config)]);
       // Before listeners are bound that verify callers by what is new.
       publishAuthorities(next.authenticators(), this.#instruments);
-      const trace = this.#instruments.tracing.prepare(config.tracing, seat.of);
+      const { redact } = config.audit;
+      const trace = this.#instruments.tracing.prepare(config.tracing, { of: seat.of, redact });
       const change = await this.#set.change(config.listeners, file);
       // A drain that began meanwhile goes before: nothing new is opened any more.
       if (this.#draining) return await change.undo();

@@ -269,6 +269,29 @@ test("every other query, and nothing that a caller calls itself, is in no export
   }
 });
 
+test("what the audit log redacts is in no span", async () => {
+  // Goes on where the stage's own section `audit` ends.
+  const redact = "  redact: [clientAddress, peerAddress, path]\n";
+  const hiding = await startStage({ ...given, config: redact + tracing("  sample: 100%") });
+  try {
+    const answer = await fetch(`http://${hiding.proxy}/plain-but-hidden`);
+    await answer.arrayBuffer();
+    const [, trace = ""] = (answer.headers.get("traceresponse") ?? "").split("-");
+    const spans = await spansOf(trace);
+    assert.ok(spans.length > 2);
+    assert.ok(!collector.texts.join("\n").includes("plain-but-hidden"));
+    const named = Object.keys(only(spans, SERVER).attributes);
+    assert.ok(named.includes("http.route"));
+    const HIDDEN = ["client.address", "network.peer.address", "network.peer.port", "url.path"];
+    assert.deepEqual(
+      HIDDEN.filter((name) => named.includes(name)),
+      [],
+    );
+  } finally {
+    await hiding.close();
+  }
+});
+
 test("after a reload nothing is sampled but what is always kept", async () => {
   await stage.reload({
     ...given,

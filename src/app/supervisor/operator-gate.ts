@@ -32,7 +32,7 @@ export async function openOperatorGate(
   const instance = `${process.pid}-supervisor`;
   const audit = await createAuditLog(config.audit, { ...instruments, instance });
   const revocations = standing?.revocations ?? NO_REVOCATIONS;
-  instruments.tracing.adjust(config.tracing);
+  instruments.tracing.adjust(config.tracing, { redact: config.audit.redact });
   const gate = createGateDeps(config, { audit, revocations }, instruments);
   const open = async (one: Prepared): Promise<RunningSnapshot> => {
     const snapshot = await buildSnapshot(withoutTraffic(one), instruments);
@@ -51,7 +51,8 @@ export async function openOperatorGate(
       const former = snapshot;
       snapshot = await open(next);
       gate.budget.adjust(next.loaded.config.limits.failures);
-      instruments.tracing.adjust(next.loaded.config.tracing);
+      const { audit: auditing, tracing } = next.loaded.config;
+      instruments.tracing.adjust(tracing, { redact: auditing.redact });
       former.close();
     },
     async close() {

@@ -150,7 +150,7 @@ test("adjust() divides the bounds among those that share them", () => {
   const { tracing, begin } = fixture(undefined);
   const otlp = { endpoint: "http://127.0.0.1:4318" };
   const options = tracingSchema.parse({ otlp, trustIncoming: true, perSecond: { incoming: 8 } });
-  tracing.adjust(options, 4);
+  tracing.adjust(options, { of: 4 });
   const all = Array.from({ length: 9 }, () => begin(...incoming(LOW, "01")));
   assert.equal(all.filter((one) => spansOf(one) !== undefined).length, 2);
 });
@@ -227,6 +227,48 @@ for (const [ended, kept] of [
   });
 }
 
+test("spans leave out what the audit log redacts, of whatever request", async () => {
+  const seen = async (redact: readonly string[]) => {
+    const { begin, tracing, bodies } = fixture(undefined);
+    const otlp = { endpoint: "http://127.0.0.1:4318", compression: "none" };
+    tracing.adjust(tracingSchema.parse({ otlp, sample: 1, principal: true }), { redact });
+    const spans = spansOf(begin());
+    spans?.decided(PERSONAL, "permitted");
+    const attempts = spans?.attempts({ method: "GET", path: "/in/alice", service: "s" });
+    attempts?.begin("10.9.9.9:8080", false);
+    spans?.end({ status: 200, end: "complete" });
+    await tracing.close();
+    return bodies.join("");
+  };
+  const clear = await seen([]);
+  const VALUES = [
+    "198.51.100.7",
+    "192.0.2.7",
+    "/of/alice",
+    "/in/alice",
+    "corp/alice",
+    "tenant.example",
+    "colour",
+  ];
+  for (const value of VALUES) assert.ok(clear.includes(value), value);
+  for (const [redact, hides] of [
+    ["clientAddress", ["198.51.100.7", "192.0.2.7", "/of/alice", "/in/alice"]],
+    ["peerAddress", ["198.51.100.7", "192.0.2.7", "/of/alice", "/in/alice"]],
+    ["host", ["tenant.example", "/of/alice", "/in/alice"]],
+    ["params.id", ["/of/alice", "/in/alice"]],
+    ["path", ["/of/alice", "/in/alice"]],
+    ["principal.attributes.email", ["/of/alice", "/in/alice"]],
+    ["principal.subject", ["corp/alice", "/of/alice", "/in/alice"]],
+    ["query", ["colour"]],
+    ["requestId", []],
+  ] as const) {
+    const text = await seen([redact]);
+    const gone = VALUES.filter((value) => !text.includes(value));
+    assert.deepEqual(new Set(gone), new Set<string>(hides), redact);
+    assert.ok(text.includes("10.9.9.9"), "where a service is says the configuration");
+  }
+});
+
 const REQUEST = {
   id: "decision-1",
   input: {
@@ -240,3 +282,14 @@ const REQUEST = {
   principal: undefined,
 } as unknown as Parameters<NonNullable<ReturnType<typeof spansOf>>["decided"]>[0];
 const PERMIT = { ...REQUEST, decisionId: "decision-1" };
+const PERSONAL = {
+  ...REQUEST,
+  input: { ...REQUEST.input, peer: { address: "192.0.2.7", port: 4711 } },
+  request: {
+    path: "/of/alice",
+    query: "colour=red",
+    authority: "tenant.example:443",
+    clientAddress: "198.51.100.7",
+  },
+  principal: { kind: "user", authenticator: "corp", subject: "alice" },
+} as unknown as typeof REQUEST;

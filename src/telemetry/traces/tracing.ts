@@ -12,6 +12,7 @@ import type { ExchangeTls } from "../../platform/bounded-exchange.ts";
 import { createTraceparents } from "../../platform/trace-ids.ts";
 import { readTraceContext, type TraceContext } from "../../wire/trace-context.ts";
 import { formatTraceparent } from "../../wire/traceparent.ts";
+import { hidingSpans } from "./hidden-attributes.ts";
 import { RequestSpans, type SpanIdentity } from "./request-spans.ts";
 import type { KeptTrace, RequestTrace } from "./request-trace.ts";
 import { Allowance, isKept, thresholdOf } from "./sampler.ts";
@@ -41,15 +42,20 @@ export interface Tracing {
 /** What `always` can name. */
 export type Kept = TracingOptions["always"][number];
 
+export interface SharedOptions {
+  readonly of?: number | undefined;
+  readonly redact?: readonly string[] | undefined;
+}
+
 export interface RunningTracing extends Tracing {
   /**
    * Makes ready to record by other options; undefined: nothing is recorded. `of`: how many processes share
-   * the bounds. What it returns puts them in force for the requests that come. Throws where a file cannot
+   * the bounds; `redact`: what the audit log redacts, which spans leave out. What it returns puts them in force for the requests that come. Throws where a file cannot
    * be read.
    */
-  prepare(options: TracingOptions | undefined, of?: number): () => void;
+  prepare(options: TracingOptions | undefined, shared?: SharedOptions): () => void;
   /** Both at once. */
-  adjust(options: TracingOptions | undefined, of?: number): void;
+  adjust(options: TracingOptions | undefined, shared?: SharedOptions): void;
   /** Sends what waits, within a bound. Never rejects. */
   close(): Promise<void>;
 }
@@ -68,6 +74,7 @@ export interface TracingDeps {
 
 interface Settings {
   readonly options: TracingOptions;
+  readonly redact: readonly string[];
   readonly threshold: string | undefined;
   readonly trusts: (listener: string) => boolean;
   readonly incoming: Allowance;
@@ -107,14 +114,19 @@ class ProcessTracing implements RunningTracing {
     );
   }
 
-  adjust(options: TracingOptions | undefined, of = 1): void {
-    this.prepare(options, of)();
+  adjust(options: TracingOptions | undefined, shared: SharedOptions = {}): void {
+    this.prepare(options, shared)();
   }
 
-  prepare(options: TracingOptions | undefined, of = 1): () => void {
-    const known = this.#settings?.options;
-    if (known !== undefined && options !== undefined && same(known, options)) return () => {};
-    const settings = options === undefined ? undefined : this.#compile(options, of);
+  prepare(
+    options: TracingOptions | undefined,
+    { of = 1, redact = [] }: SharedOptions = {},
+  ): () => void {
+    const known = this.#settings;
+    if (known !== undefined && options !== undefined) {
+      if (same(known.options, options) && same(known.redact, redact)) return () => {};
+    }
+    const settings = options === undefined ? undefined : this.#compile(options, of, redact);
     return () => {
       const former = this.#settings;
       this.#settings = settings;
@@ -188,7 +200,7 @@ class ProcessTracing implements RunningTracing {
     };
   }
 
-  #compile(options: TracingOptions, of: number): Settings {
+  #compile(options: TracingOptions, of: number, redact: readonly string[]): Settings {
     const { otlp, perSecond, principal } = options;
     const { clock } = this.#deps;
     const { ca } = otlp;
@@ -209,14 +221,17 @@ class ProcessTracing implements RunningTracing {
       { ...this.#deps, counters: this.#counters },
     );
     const newSpanId = this.#newSpanId;
+    const hide = hidingSpans(redact);
     const deps = {
       clock,
       newSpanId,
       principal,
-      export: (spans: Parameters<SpanExporter["add"]>[0]) => exporter.add(spans),
+      export: (spans: Parameters<SpanExporter["add"]>[0]) =>
+        exporter.add(hide === undefined ? spans : spans.map(hide)),
     };
     return {
       options,
+      redact,
       threshold: thresholdOf(options.sample),
       trusts: trusting(options.trustIncoming),
       incoming: new Allowance(perSecond.incoming / of),
@@ -227,7 +242,7 @@ class ProcessTracing implements RunningTracing {
   }
 }
 
-function same(one: TracingOptions, other: TracingOptions): boolean {
+function same<T extends object>(one: T, other: T): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
