@@ -59,4 +59,5 @@ test("checkSigns() refuses answers where the log has no subjects in clear", () =
 test("checkSigns() refuses an answer to a rule that is off", () => {
   const [problem] = problemsOf({ signs: { refusalBurst: "off", answer: ANSWER } });
   assert.deepEqual(problem?.path, ["signs", "answer", "refusalBurst"]);
+  assert.match(problem?.remedy ?? "", /leave it out/);
 });
