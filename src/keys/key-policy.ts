@@ -52,7 +52,7 @@ const LIFETIMES: Partial<Record<KeyUse, number>> = {
   assertions: MINUTE,
   /** A browser's session is renewed within a day. */
   cookies: DAY,
-  /** Logs of a year, and a month to look at them, are verified with keys that are still published. */
+  /** For logs of a year, and a month to look at them. Audit logs have keys of their own so far. */
   checkpoints: 400 * DAY,
 };
 
