@@ -4,10 +4,9 @@
  *
  * Refuses a line in any other form: what two readers could take differently proves nothing.
  */
-import { closeSync, constants, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { isJsonObject, type JsonValue, parseJson } from "../../model/json.ts";
-import { codeOf } from "../files.ts";
-import { treeError } from "./tree-files.ts";
+import { openFound, treeError } from "./tree-files.ts";
 
 const LIMITS = {
   /** Bytes that are read at once. */
@@ -69,7 +68,9 @@ function endedOf(value: JsonValue): EndedSegment {
 function partOf(value: JsonValue): Part {
   const [segment, records, bytes, ...more] = Array.isArray(value) ? (value as JsonValue[]) : [];
   const whole = typeof segment === "string" && isCount(records) && isCount(bytes);
-  if (!whole || more.length > 0) throw new SyntaxError("`parts` holds what is none");
+  // A record takes a byte at least, and its end another.
+  if (!whole || more.length > 0 || records > bytes / 2)
+    throw new SyntaxError("`parts` holds what is none");
   return [segment, records, bytes];
 }
 
@@ -94,13 +95,8 @@ export interface RawLine {
 
 /** The lines of a file, none where there is no file. Throws SallyportError `audit-failed`. */
 export function* rawLines(path: string): Generator<RawLine> {
-  let file: number;
-  try {
-    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return;
-    throw treeError(path, "cannot be read", error);
-  }
+  const file = openFound(path);
+  if (file === undefined) return;
   try {
     const chunk = Buffer.allocUnsafe(LIMITS.chunk);
     let [rest, end, number] = [Buffer.alloc(0), 0, 0];

@@ -193,7 +193,7 @@ test("files that contradict their last checkpoint are refused, with their name",
           return `${all.slice(0, at)}${all[at] === "A" ? "B" : "A"}${all.slice(at + 1)}`;
         }),
       ),
-      /none of its keys signed/,
+      /the key did not sign/,
     ],
     ["no keys", () => rmSync(join(tree, "keys.jsonl")), /keys\.jsonl is gone/],
     ["no key", () => rmSync(join(tree, "checkpoint.key")), /checkpoint\.key is not there/],

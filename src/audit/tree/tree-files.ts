@@ -58,14 +58,34 @@ export function openTreeFolder(auditFolder: string): string {
 /** Undefined where there is none. Throws SallyportError `audit-failed`. */
 export function readTreeFile(path: string): string | undefined {
   try {
-    return readFileSync(path, {
-      encoding: "utf8",
-      flag: constants.O_RDONLY | constants.O_NOFOLLOW,
-    });
+    const file = openFound(path);
+    if (file === undefined) return undefined;
+    try {
+      return readFileSync(file, "utf8");
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    if (error instanceof SallyportError) throw error;
+    throw treeError(path, "cannot be read", error);
+  }
+}
+
+/**
+ * Opens a file for reading; undefined where there is none. What is there and is no file (a pipe, which
+ * would be waited for, or a link) is refused: SallyportError `audit-failed`.
+ */
+export function openFound(path: string): number | undefined {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
     throw treeError(path, "cannot be read", error);
   }
+  if (fstatSync(file).isFile()) return file;
+  closeSync(file);
+  throw treeError(path, "is no file");
 }
 
 /** A file with a secret in it: one that others could read is refused. */
@@ -152,13 +172,8 @@ export function syncFolder(path: string): void {
 
 /** Settles what is in a file on the disk, whoever wrote it. One that is gone has nothing to settle. */
 export function syncFile(path: string): void {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return;
-    throw error;
-  }
+  const descriptor = openFound(path);
+  if (descriptor === undefined) return;
   try {
     fdatasyncSync(descriptor);
   } finally {

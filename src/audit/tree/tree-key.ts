@@ -11,7 +11,7 @@ import { closeSync, fdatasyncSync, ftruncateSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { CheckpointOptions } from "./checkpoint-options.ts";
 import { type HistoricKey, keyLine, readKeyHistory } from "./key-history.ts";
-import { type NoteKey, type NoteSigner, noteSigner } from "./note.ts";
+import { type NoteSigner, noteSigner } from "./note.ts";
 import {
   createWhole,
   openGrowing,
@@ -60,11 +60,6 @@ export class TreeKey {
     if (keys.length > 0) this.#cutHistory(end);
     [this.#current, this.#next] = this.#find(keys.length === 0 ? [last] : keys, start);
     this.#publish();
-  }
-
-  /** Keys that checkpoints are or were signed with. */
-  get history(): readonly NoteKey[] {
-    return readKeyHistory(this.#folder).keys.map(({ key }) => key);
   }
 
   get origin(): string {

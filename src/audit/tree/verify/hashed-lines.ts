@@ -2,12 +2,12 @@
  * The whole lines of one segment as leaf hashes, block by block, compressed or not. The memory of a block
  * serves again for the next one.
  */
-import { closeSync, constants, createReadStream, openSync, readSync } from "node:fs";
+import { closeSync, createReadStream, readSync } from "node:fs";
 import { join } from "node:path";
 import { createGunzip } from "node:zlib";
-import { codeOf } from "../../files.ts";
+import { SallyportError } from "../../../model/errors.ts";
 import { HASH_BYTES, leafHashInPlace } from "../hashing.ts";
-import { treeError } from "../tree-files.ts";
+import { openFound, treeError } from "../tree-files.ts";
 
 const LIMITS = {
   /** Bytes that are read at once. */
@@ -153,14 +153,19 @@ export class HashedLines {
   }
 }
 
-function openPlain(path: string): Source | undefined {
-  let file: number;
+/** What is no file of ours is none: its records are missing, and that is what is told. */
+function openSegment(path: string): number | undefined {
   try {
-    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return openFound(path);
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
+    if (error instanceof SallyportError) return undefined;
     throw error;
   }
+}
+
+function openPlain(path: string): Source | undefined {
+  const file = openSegment(path);
+  if (file === undefined) return undefined;
   return {
     read: (target, at) => Promise.resolve(readSync(file, target, at, target.length - at, null)),
     close: () => closeSync(file),
@@ -168,13 +173,8 @@ function openPlain(path: string): Source | undefined {
 }
 
 function openCompressed(path: string): Source | undefined {
-  let file: number;
-  try {
-    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
+  const file = openSegment(path);
+  if (file === undefined) return undefined;
   const compressed = createReadStream(path, { fd: file });
   const stream = createGunzip({ chunkSize: LIMITS.chunk });
   compressed.on("error", (error) => stream.destroy(error));

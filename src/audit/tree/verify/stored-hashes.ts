@@ -1,8 +1,8 @@
 /** Leaf hashes as `hashes-0` has them: believed in nothing but to say where something is wrong. */
-import { closeSync, constants, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { HASH_BYTES } from "../hashing.ts";
-import { TREE_FILES } from "../tree-files.ts";
+import { openFound, TREE_FILES } from "../tree-files.ts";
 
 export class StoredHashes {
   readonly #file: number | undefined;
@@ -31,7 +31,7 @@ export class StoredHashes {
 
 function openHashes(path: string): number | undefined {
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return openFound(path);
   } catch {
     // As good as empty: the records are hashed anyway.
     return undefined;

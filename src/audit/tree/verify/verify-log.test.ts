@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { appendFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { createPrivateKey } from "node:crypto";
+import {
+  appendFileSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
@@ -9,7 +17,8 @@ import { SallyportError } from "../../../model/errors.ts";
 import { parseCheckpoint } from "../checkpoint.ts";
 import { parseCheckpointLine } from "../checkpoint-lines.ts";
 import { leafHash } from "../hashing.ts";
-import { type NoteKey, parseNote, readVkey } from "../note.ts";
+import { keyLine } from "../key-history.ts";
+import { type NoteKey, noteSigner, parseNote, readVkey } from "../note.ts";
 import { newPrivatePem } from "../tree-key.ts";
 import type { KeptCheckpoint } from "./kept.ts";
 import { verifyLog, type VerifyOptions } from "./verify-log.ts";
@@ -275,6 +284,68 @@ test("after a change of keys an auditor with the first one follows to the next",
   change(ground, "tree/keys.jsonl", () => `${history.split("\n")[0] ?? ""}\n${slipped}\n`);
   assert.ok((await verified(ground, { keys: [first] })).kinds.includes("key"));
 });
+
+// Whoever can write the folder can write a history too: a key of their own, which vouches for the key that
+// auditors have. That one signed nothing then, and so proves nothing.
+test("a forged log whose history names the auditor's key is not whole, and no start goes on from it", async (t) => {
+  const ground = await treeGround(t);
+  const [genuine, forger] = [generatePem(ground, "genuine"), generatePem(ground, "forger")];
+  const origin = "audit.example";
+  const sealer = await ground.open({ key: forger.path, origin });
+  ground.write(A, lines(0, 40));
+  feed(sealer, ground.folder, A);
+  sealer.close();
+  const own = noteSigner(origin, createPrivateKey(genuine.pem));
+  const before = noteSigner(origin, createPrivateKey(forger.pem));
+  const history = readFileSync(join(ground.folder, "tree/keys.jsonl"), "utf8");
+  for (const from of [1e15, 40, 0]) {
+    const line = keyLine(own.public, { from, time: "2026-11-24T04:05:06.123Z", before });
+    change(ground, "tree/keys.jsonl", () => `${history}${line}\n`);
+    assert.notDeepEqual((await verified(ground, { keys: [own.public] })).kinds, [], String(from));
+    await assert.rejects(
+      ground.open({ key: genuine.path, origin }),
+      (error) => error instanceof SallyportError && /the key did not sign/.test(error.message),
+    );
+  }
+  change(ground, "tree/keys.jsonl", () => history);
+  assert.deepEqual((await verified(ground, { keys: [before.public] })).kinds, []);
+});
+
+test("an auditor with a later key takes what was sealed before it from what it signed over it", async (t) => {
+  const ground = await treeGround(t);
+  await sealed(ground);
+  writeFileSync(join(ground.folder, "tree/checkpoint.next"), newPrivatePem(), { mode: 0o600 });
+  const sealer = await ground.open();
+  sealer.commit();
+  sealer.close();
+  const later = keyOf(ground);
+  assert.deepEqual((await verified(ground, { keys: [later] })).kinds, []);
+  // Cut back to before its time: nothing that it signed is left.
+  change(ground, "tree/checkpoints.jsonl", (bytes) => {
+    const all = bytes.toString("utf8").split("\n");
+    return `${all.slice(0, 3).join("\n")}\n`;
+  });
+  assert.deepEqual((await verified(ground, { keys: [later] })).kinds, ["key"]);
+});
+
+test("what is no file is none, and claims beyond what there is end at once", async (t) => {
+  const ground = await treeGround(t);
+  await sealed(ground);
+  const path = join(ground.folder, A);
+  rmSync(path);
+  symlinkSync("/dev/zero", path);
+  assert.deepEqual((await verified(ground)).kinds, ["missing"]);
+  change(ground, "tree/checkpoints.jsonl", (bytes) =>
+    bytes.toString("utf8").replace(`["${A}",100,`, `["${A}",9000000000000000,`),
+  );
+  assert.deepEqual((await verified(ground)).kinds.slice(0, 1), ["checkpoint"]);
+});
+
+function generatePem({ folder }: TreeGround, name: string): { path: string; pem: string } {
+  const [path, pem] = [join(folder, "..", `${name}.pem`), newPrivatePem()];
+  writeFileSync(path, pem, { mode: 0o600 });
+  return { path, pem };
+}
 
 test("a log without a tree is not whole, and a folder that is none cannot be looked at", async (t) => {
   const ground = await treeGround(t);

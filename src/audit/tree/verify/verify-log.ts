@@ -59,6 +59,8 @@ class Verification {
   /** Once a root is wrong, those behind it say nothing. */
   #rootFails = false;
   #tornCheckpoint = 0;
+  /** Records under a checkpoint that a key which is believed has signed. */
+  #trustedSize = 0;
 
   constructor(options: VerifyOptions) {
     const { folder, keys, kept = [], witnesses = [] } = options;
@@ -78,6 +80,7 @@ class Verification {
       const kept = this.#checkKept();
       const records = this.#last?.checkpoint.size ?? 0;
       this.#cosignatures.tell(records, this.#faults);
+      this.#checkTrusted();
       const told = await tellSegments({
         segments: this.#segments,
         stored: this.#stored,
@@ -168,7 +171,9 @@ class Verification {
       if (checkpoint.size !== line.size)
         throw new SyntaxError(`it signs ${checkpoint.size} records`);
       if (checkpoint.origin !== origin) throw new SyntaxError(`it is of ${checkpoint.origin}`);
-      if (!this.#trust.isSigned(note, line.size)) {
+      const signed = this.#trust.signed(note, line.size);
+      if (signed === "trusted") this.#trustedSize = line.size;
+      if (signed === "not") {
         const detail = `checkpoint ${number} (${line.size} records)`;
         this.#faults.add({ kind: "signature", detail, leaf: line.size - 1 });
       }
@@ -215,6 +220,18 @@ class Verification {
       for (const { segment, leaf } of step.differing) segment.differsAt ??= leaf;
     }
     this.#tree = readIsRight ? (step.read as GrowingTree) : step.stored;
+  }
+
+  /** What only earlier keys signed proves nothing to whoever was given a later one. */
+  #checkTrusted(): void {
+    const size = this.#last?.checkpoint.size ?? 0;
+    if (this.#trustedSize >= size || this.#faults.count > 0) return;
+    this.#faults.add({
+      kind: "key",
+      detail: `records ${this.#trustedSize} to ${size - 1} are under no checkpoint that a given key, or one after it, signed`,
+      leaf: this.#trustedSize,
+      records: size - this.#trustedSize,
+    });
   }
 
   #checkKept() {
@@ -295,7 +312,13 @@ class Step {
     this.read = undefined;
     for (let left = count; left > 0;) {
       const some = Math.min(left, LIMITS.block);
-      const stored = this.#hashes.read(this.#leaf, some) ?? Buffer.alloc(some * HASH_BYTES);
+      const stored = this.#hashes.read(this.#leaf, some);
+      if (stored === undefined) {
+        // Nobody has the rest. One leaf stands for it, and no root will fit.
+        this.stored.add(Buffer.alloc(HASH_BYTES));
+        this.#leaf += left;
+        return;
+      }
       this.stored.add(stored);
       this.#leaf += some;
       left -= some;
