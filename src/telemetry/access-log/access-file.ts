@@ -7,12 +7,14 @@ import {
   closeSync,
   constants,
   fstatSync,
+  mkdirSync,
   openSync,
   renameSync,
   rmSync,
   statSync,
   writeSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import { SallyportError } from "../../model/errors.ts";
 
 export interface Rotation {
@@ -28,9 +30,10 @@ export interface AccessTarget {
   close(): Promise<void>;
 }
 
-/** Throws SallyportError `io-failed`. */
+/** Makes its folder where there is none. Throws SallyportError `io-failed`. */
 export function openAccessFile(path: string, rotation: Rotation | undefined): AccessTarget {
   try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     return new AccessFile(path, rotation);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? "unknown";

@@ -30,7 +30,7 @@ export const accessLogSchema = z
       .min(1, "stdout, or a file")
       .default("stdout")
       .describe(
-        "`stdout`, or a file (mode 0600), relative to the configuration. A slow reader of `stdout` loses lines, which are counted.",
+        "`stdout`, or a file (mode 0600), relative to the configuration; its folder is made (0700) where it is missing. A slow reader of `stdout` loses lines, which are counted.",
       ),
     fields: z
       .array(z.enum(ACCESS_FIELDS), "a list of fields")

@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -237,11 +238,20 @@ test("lines that cannot be written are lost, counted and said; the next ones com
   assert.match(readFileSync(join(folder, "logs", "access.log"), "utf8"), /^\{.*"d2".*\}\n$/);
 });
 
+test("a folder that is missing is made, for its owner only", async (t) => {
+  const { open, feed, folder } = ground(t);
+  const consumer = await open({ to: join(folder, "var", "logs", "access.log") });
+  feed(consumer, decisionLine(1), completionLine(1));
+  assert.equal(statSync(join(folder, "var", "logs")).mode & 0o777, 0o700);
+  assert.match(readFileSync(join(folder, "var", "logs", "access.log"), "utf8"), /"d1"/);
+});
+
 test("a file that cannot be made is refused, with its name", async (t) => {
   const { open, folder } = ground(t);
-  await assert.rejects(open({ to: join(folder, "absent", "access.log") }), {
+  writeFileSync(join(folder, "file"), "");
+  await assert.rejects(open({ to: join(folder, "file", "access.log") }), {
     code: "io-failed",
-    message: /absent\/access\.log cannot be written \(ENOENT\)/,
+    message: /file\/access\.log cannot be written \(EEXIST\)/,
   });
 });
 
