@@ -38,6 +38,8 @@ export interface StageOptions {
   readonly data?: string;
   /** Cedar text of a candidate set beside those in force. */
   readonly shadow?: string;
+  /** YAML lines of `audit:` beside the stage's own, indented by two spaces. */
+  readonly audit?: string;
   /** YAML at top level. */
   readonly config?: string;
   /** Where the admin API answers the command line, in the stage's folder. */
@@ -212,6 +214,7 @@ audit:
   durability: strict
   # Every denial counts as evidence here, however fast strangers are denied.
   unidentified: { perSecond: 100000, burst: 1000000 }
+${options.audit ?? ""}
 ${options.config ?? ""}
 `;
   writeFileSync(join(folder, "sallyport.yaml"), config, { mode: 0o600 });

@@ -1,6 +1,7 @@
 /**
- * What Prometheus is given to look at: a proxy with its own authority, under a load of permits, refusals, keys and a
- * service that is down, and a sidecar beside it.
+ * What Prometheus is given to look at: a proxy with its own authority, under a load of permits, refusals, keys, a
+ * service that is down and a quota that is used up, which tells a witness, a sink and a collector that fail now and
+ * then; and a sidecar beside it.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { get } from "node:https";
@@ -55,13 +56,15 @@ export async function startGround(t: Pick<TestContext, "after">): Promise<Ground
   const partner = createTestIssuer();
   const issuer = await startServer(t, (response) => json(response, 200, partner.jwks));
   const tokens = await startServer(t, numberedKeys("Bearer"));
+  const receiver = await startServer(t, failingNowAndThen());
   const billing = await startServer(t, (response) => json(response, 200, {}));
   const stage = await startStage({
     listener: `    serve: [token, well-known]
   - name: secure
     address: 127.0.0.1:0
     tls: { certificate: edge.pem, key: edge.key }`,
-    config: AUTHORITY,
+    audit: auditTold(receiver.origin),
+    config: AUTHORITY + seeing(receiver.origin),
     authenticators: `  keys: { type: sallyport }
   partner:
     type: jwt
@@ -69,7 +72,7 @@ export async function startGround(t: Pick<TestContext, "after">): Promise<Ground
     jwks: ${issuer.origin}/keys
     audience: [https://api.example]
     algorithms: [ES256]
-    principal: { kind: workload, subject: sub }
+    principal: { kind: workload, subject: sub, attributes: { plan: { claim: plan, type: string, default: whole } } }
 `,
     services: `  away:
     endpoints: ["http://127.0.0.1:1"]
@@ -114,6 +117,34 @@ authority:
     job: { insecureSecret: "\${file:client}", roles: [Job] }
 `;
 
+function auditTold(receiver: string): string {
+  return `  checkpoints: { every: 2s, witnesses: [{ type: webhook, name: keeper, url: "${receiver}/checkpoints" }] }
+  sinks: [{ type: webhook, name: archive, url: "${receiver}/records" }]`;
+}
+
+/** Thresholds that this load crosses. */
+function seeing(receiver: string): string {
+  return `
+signs:
+  repeat: 5s
+  refusalBurst: { address: 20, window: 10s }
+  routeProbing: { count: 3, window: 30s }
+tracing: { otlp: { endpoint: "${receiver}", interval: 500ms }, sample: 10% }
+usage:
+  plans: { trial: { quota: { requests: 5, per: day } }, whole: {} }
+  plan: { attribute: plan, default: whole }
+`;
+}
+
+/** One of seven is refused: what failed is sent again. */
+function failingNowAndThen(): Parameters<typeof startServer>[1] {
+  let asked = 0;
+  return (response) => {
+    asked += 1;
+    json(response, asked % 7 === 0 ? 503 : 200, {});
+  };
+}
+
 async function oneRound(
   {
     stage,
@@ -142,6 +173,10 @@ async function oneRound(
     calls.push(
       ask(stage, SECRET, "recorder").then((token) => call(stage, "/own/x", bearer(token))),
     );
+  }
+  if (round % 8 === 0) {
+    const trial = partner({ iss: "https://partner.example", sub: "trial", plan: "trial" });
+    calls.push(call(stage, "/partner/x", bearer(trial)));
   }
   if (round % 10 === 0) {
     calls.push(ask(stage, SECRET, "away"), askSidecar(sidecar.out), callSecurely(stage));

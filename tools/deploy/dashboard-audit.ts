@@ -1,9 +1,6 @@
 /** The record: taken, sealed, witnessed, copied; and usage that is counted from it. */
 import { type Dashboard, of, quantile, rate, rateBy, series, stat } from "./dashboard.ts";
 
-const SINK = "`audit.sinks`";
-const WITNESS = "`audit.witnesses`";
-
 export const AUDIT_AND_SEEING: Dashboard = {
   name: "audit",
   title: "Sallyport: audit and seeing",
@@ -15,9 +12,9 @@ export const AUDIT_AND_SEEING: Dashboard = {
       panels: [
         stat(
           "Takes records",
-          "1 while every log can be written; at 0 traffic is refused.",
+          "Whether every log can be written; traffic is refused where one cannot.",
           `min(${of("sallyport_audit_writable")})`,
-          { unit: "none", thresholds: [1, 0.5] },
+          { unit: "none", thresholds: [1, 0.5], says: { 0: "no", 1: "yes" } },
         ),
         stat("Records", "A second.", `sum(${rate("sallyport_audit_records_total")})`, {
           unit: "ops",
@@ -118,7 +115,7 @@ export const AUDIT_AND_SEEING: Dashboard = {
           "Not witnessed",
           "Records that a witness has not seen.",
           [[`max by (witness) (${of("sallyport_audit_witness_lag_records")})`, "{{witness}}"]],
-          { unit: "short", needs: WITNESS },
+          { unit: "short" },
         ),
         series(
           "Since a witness answered",
@@ -129,7 +126,7 @@ export const AUDIT_AND_SEEING: Dashboard = {
               "{{witness}}",
             ],
           ],
-          { unit: "s", needs: WITNESS },
+          { unit: "s" },
         ),
         series(
           "Failures of witnesses",
@@ -140,7 +137,7 @@ export const AUDIT_AND_SEEING: Dashboard = {
               "{{witness}} {{outcome}}",
             ],
           ],
-          { unit: "ops", needs: WITNESS },
+          { unit: "ops" },
         ),
       ],
     },
@@ -151,37 +148,37 @@ export const AUDIT_AND_SEEING: Dashboard = {
           "Delivered to sinks",
           "Records that receivers have taken.",
           [[rateBy("sink", "sallyport_audit_sink_delivered_records_total"), "{{sink}}"]],
-          { unit: "ops", needs: SINK },
+          { unit: "ops" },
         ),
         series(
           "Sinks behind",
           "Since the oldest record that is not yet delivered.",
           [[`max by (sink) (${of("sallyport_audit_sink_lag_seconds")})`, "{{sink}}"]],
-          { unit: "s", needs: SINK },
+          { unit: "s" },
         ),
         series(
           "Failures of sinks",
           "Deliveries that failed and are tried again.",
           [[rateBy("sink", "sallyport_audit_sink_failures_total"), "{{sink}}"]],
-          { unit: "ops", needs: SINK },
+          { unit: "ops" },
         ),
         series(
           "Signs of a breach",
           "What looks like an attack, by sign, in the last ten minutes.",
           [[`sum by (sign) (increase(${of("sallyport_signs_total")}[10m]))`, "{{sign}}"]],
-          { unit: "none", needs: "`signs`" },
+          { unit: "none" },
         ),
         series(
           "Quotas",
           "Requests refused because a plan's quota was used up.",
           [[rateBy("plan", "sallyport_quota_refused_total"), "{{plan}}"]],
-          { unit: "ops", needs: "plans with quotas" },
+          { unit: "ops" },
         ),
         series(
           "Traces",
           "Spans, by what became of them.",
           [[rateBy("outcome", "sallyport_trace_spans_total"), "{{outcome}}"]],
-          { unit: "ops", needs: "`tracing`" },
+          { unit: "ops" },
         ),
       ],
     },

@@ -41,10 +41,10 @@ export const OVERVIEW: Dashboard = {
           { unit: "short" },
         ),
         stat(
-          "Record",
-          "1 while every audit log takes records; at 0 traffic is refused.",
+          "Audit log",
+          "Whether every audit log takes records; traffic is refused where one does not.",
           `min(${of("sallyport_audit_writable")})`,
-          { unit: "none", thresholds: [1, 0.5] },
+          { unit: "none", thresholds: [1, 0.5], says: { 0: "failing", 1: "writable" } },
         ),
       ],
     },

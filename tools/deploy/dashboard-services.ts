@@ -104,14 +104,14 @@ export const SERVICES_BEHIND: Dashboard = {
       panels: [
         series(
           "Endpoints by state",
-          "Ready, resting, unhealthy, ejected.",
+          "Ready, resting, unhealthy, ejected: states that an endpoint is in.",
           [
             [
-              `sum by (service, state) (${of("sallyport_upstream_endpoints", service)})`,
+              `sum by (service, state) (${of("sallyport_upstream_endpoints", service)}) > 0`,
               "{{service}} {{state}}",
             ],
           ],
-          { unit: "short" },
+          { unit: "short", stacked: true },
         ),
         series(
           "Failures by kind",

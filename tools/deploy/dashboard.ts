@@ -37,6 +37,8 @@ export interface Panel {
   readonly stacked?: boolean;
   /** From where on a stat is amber and red; falling where red is the smaller. */
   readonly thresholds?: readonly [amber: number, red: number];
+  /** What a stat shows in the place of a number. */
+  readonly says?: Readonly<Record<number, string>>;
   /** What it takes to have data, where one proxy that keeps its own authority has none. */
   readonly needs?: string;
 }
@@ -70,7 +72,7 @@ export function quantile(share: number, name: string, by = "", more = ""): strin
 }
 
 type Rest = Pick<Panel, "unit"> &
-  Partial<Pick<Panel, "width" | "stacked" | "needs" | "thresholds">>;
+  Partial<Pick<Panel, "width" | "stacked" | "needs" | "thresholds" | "says">>;
 type Asked = readonly (readonly [expr: string, legend: string])[];
 
 export function series(title: string, description: string, queries: Asked, rest: Rest): Panel {

@@ -114,7 +114,7 @@ const OPTIONS: Readonly<Record<Panel["kind"], object>> = {
   table: { showHeader: true, footer: { show: false } },
 };
 
-function fieldConfig({ kind, unit, stacked = false, thresholds }: Panel): object {
+function fieldConfig({ kind, unit, stacked = false, thresholds, says }: Panel): object {
   const custom =
     kind === "timeseries"
       ? {
@@ -130,10 +130,16 @@ function fieldConfig({ kind, unit, stacked = false, thresholds }: Panel): object
       unit,
       min: 0,
       custom,
+      ...(says !== undefined && { mappings: mappingsOf(says) }),
       thresholds: { mode: "absolute", steps: stepsOf(thresholds) },
     },
     overrides: [],
   };
+}
+
+function mappingsOf(says: NonNullable<Panel["says"]>): readonly object[] {
+  const texts = Object.entries(says).map(([value, text]) => [value, { text }] as const);
+  return [{ type: "value", options: Object.fromEntries(texts) }];
 }
 
 /** Rising: amber, then red. Falling: red below the second, amber below the first. */

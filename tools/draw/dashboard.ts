@@ -100,7 +100,7 @@ function drawStat(panel: Panel, { points }: Line, box: Box): string {
   const area = `<path d="M${path}L${box.x + box.w - 2} ${box.y + box.h}L${box.x + 2} ${box.y + box.h}Z" fill="${colour}" fill-opacity="0.2"/>`;
   return (
     area +
-    text(shownAs(value, panel.unit), {
+    text(panel.says?.[value] ?? shownAs(value, panel.unit), {
       x: box.x + box.w / 2,
       y: box.y + 32,
       size: 32,

@@ -1,7 +1,7 @@
 /** A panel of lines or stacked areas: grid, axes, legend. */
 import type { Panel } from "../deploy/dashboard.ts";
 import { COLOURS, fitting, INK, text } from "./svg.ts";
-import { shownAs } from "./units.ts";
+import { shownAs, timeStep } from "./units.ts";
 
 export interface Line {
   readonly legend: string;
@@ -33,7 +33,7 @@ export function drawSeries(
     .flatMap(({ points }) => points.map(([, value]) => value))
     .filter(Number.isFinite);
   const highest = Math.max(...tops);
-  const step = niceStep(highest > 0 ? highest : 1, unit === "bytes" || unit === "Bps" ? 1024 : 1);
+  const step = stepOf(highest > 0 ? highest : 1, unit);
   const top = Math.max(step, Math.ceil(highest / step - 1e-9) * step);
   const xOf = (time: number): number => plot.x + ((time - from) / Math.max(1, to - from)) * plot.w;
   const yOf = (value: number): number => plot.y + plot.h - (Math.max(0, value) / top) * plot.h;
@@ -48,11 +48,10 @@ export function drawSeries(
       anchor: "end",
     });
   }
-  for (const share of [0, 0.25, 0.5, 0.75, 1]) {
-    const seconds = Math.round((to - from) * share);
-    const label = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-    svg += text(label, {
-      x: plot.x + share * plot.w,
+  const pace = timeStep((to - from) / 5) ?? 1;
+  for (let seconds = 0; seconds <= to - from; seconds += pace) {
+    svg += text(shownAs(seconds, "s"), {
+      x: round(xOf(from + seconds)),
       y: plot.y + plot.h + 16,
       size: 11,
       fill: INK.faint,
@@ -141,13 +140,17 @@ function drawLegend(lines: readonly Line[], { x, y, w }: Box): string {
   return svg;
 }
 
-/** About four lines of the grid at round values, in units of `base` and its powers. */
-function niceStep(top: number, base: number): number {
-  const unit = base === 1 ? 1 : base ** Math.max(0, Math.floor(Math.log(top / 4) / Math.log(base)));
-  const raw = top / 4 / unit;
+/** About four lines of the grid at values that can be read in the unit. */
+function stepOf(top: number, unit: Panel["unit"]): number {
+  if (unit === "bytes" || unit === "Bps") return 2 ** Math.ceil(Math.log2(top / 4));
+  return (unit === "s" ? timeStep(top / 4) : undefined) ?? niceStep(top);
+}
+
+function niceStep(top: number): number {
+  const raw = top / 4;
   const power = 10 ** Math.floor(Math.log10(raw));
   const factor = [1, 2, 2.5, 5, 10].find((one) => one * power >= raw) ?? 10;
-  return factor * power * unit;
+  return factor * power;
 }
 
 function round(value: number): number {
