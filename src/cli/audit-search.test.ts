@@ -135,7 +135,7 @@ test("audit erase throws a person's key away; a search finds her until then", as
   const explained = runIn(folder, "explain", idOf(1), "--audit", "log");
   assert.match(
     explained.stdout,
-    /what they looked at was redacted, so it cannot be evaluated again/,
+    /members that policies can look at are redacted in the record, so it is not evaluated again/,
   );
   const erased = runIn(folder, "audit", "erase", "--audit", "log", ...mine);
   assert.equal(erased.status, 0, erased.stderr);
@@ -150,4 +150,20 @@ test("audit erase throws a person's key away; a search finds her until then", as
   const again = runIn(folder, "audit", "erase", "--audit", "log", ...mine);
   assert.equal(again.status, 1);
   assert.match(again.stderr, /there is no key of that person/);
+});
+
+test("audit search --address says so where addresses are redacted", async (context) => {
+  const folder = ground(context, []);
+  const log = join(folder, "log");
+  chmodSync(log, 0o700);
+  const audit = await openLog(context, { redact: ["peerAddress"] }, { folder: log });
+  audit.log.decision(permit({ decisionId: idOf(1) }));
+  await audit.log.close();
+  const address = ["--address", "192.0.2.7"];
+  const redacted = searchIn(folder, ...address);
+  assert.equal(redacted.status, 1);
+  assert.match(redacted.stderr, /no record found\naddresses are redacted in this log/);
+  const plain = searchIn(ground(context, [permit({ decisionId: idOf(1) })]), ...address);
+  assert.equal(plain.status, 0);
+  assert.doesNotMatch(plain.stderr, /redacted/);
 });

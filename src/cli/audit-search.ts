@@ -18,6 +18,8 @@ import { plain, table } from "./table.ts";
 const LIMITS = {
   /** Records of one answer; who wants more pages on, or exports. */
   records: 10_000,
+  /** The newest records, of whatever address, that are looked at for redacted addresses. */
+  looked: 100,
   /** Milliseconds of work before anything is said of it, and between two lines. */
   quiet: 1000,
   /** Milliseconds between two looks at the log with `--follow`. */
@@ -55,7 +57,21 @@ export async function auditSearch(options: SearchOptions, said: Said): Promise<n
   const last = records.at(-1);
   if (last === undefined) said.hint("no record found");
   else if (more) said.hint(`there are older ones: --before ${placeText(last)}`);
+  if (filter.addresses.length > 0) {
+    const others = { filter: { ...filter, addresses: [] }, limit: LIMITS.looked, before };
+    const looked = await searchLog(folder, others, deps);
+    if (looked.records.some(hidesAddress)) said.hint(HIDDEN_ADDRESSES);
+  }
   return last === undefined ? 1 : 0;
+}
+
+const HIDDEN_ADDRESSES =
+  "addresses are redacted in this log (audit.redact), and a search by address finds none of those";
+
+function hidesAddress({ record }: FoundRecord): boolean {
+  if (record.type !== "decision") return false;
+  const { redacted = [] } = record;
+  return redacted.includes("clientAddress") || redacted.includes("peerAddress");
 }
 
 export interface IndexOptions extends LogOptions {

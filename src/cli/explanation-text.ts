@@ -72,7 +72,8 @@ const EVALUATIONS: Readonly<Record<Evaluation, string>> = {
   uncertain: "whether they answer the same depends on what the record does not hold",
   "not-asked": "they were not asked, or did not decide",
   "no-bundle": "they are not kept, so it cannot be evaluated again",
-  redacted: "what they looked at was redacted, so it cannot be evaluated again",
+  redacted:
+    "members that policies can look at are redacted in the record, so it is not evaluated again",
 };
 
 function routeText({ route, service }: ExplainedDecision["record"]): string {

@@ -25,10 +25,19 @@ export function replayText(result: ReplayResult): string {
     list("denied, would be permitted", wouldPermit),
     list("uncertain, since the record does not have what it depends on", uncertain),
     leftOut(result),
-    `the same answer: ${same}\n`,
+    saysNothing(result)
+      ? "NOTHING WAS COMPARED: what policies can look at is redacted in the log (audit.redact)\n"
+      : `the same answer: ${same}\n`,
     read.faults === 0 ? "" : `no records: ${read.faults} (${plain(read.firstFault ?? "")})\n`,
     `${count(read.records, "record")} in ${seconds.toFixed(2)} s, ${rate} a second\n`,
   ].join("");
+}
+
+/** Whether no record was evaluated, because of what is redacted in them: that nothing flips is no answer then. */
+export function saysNothing(result: ReplayReport): boolean {
+  const { leftOut: reasons, same, wouldDeny, wouldPermit, uncertain } = result;
+  const compared = same + wouldDeny.count + wouldPermit.count + uncertain.count;
+  return compared === 0 && (reasons["redacted"] ?? 0) > 0;
 }
 
 function list(title: string, { count: total, groups, beyond }: ReplayList): string {

@@ -66,6 +66,14 @@ test("replay leaves out what was redacted of what policies look at, and says so"
   assert.deepEqual([leftOut, same], [{ redacted: 1 }, 1]);
 });
 
+test("replay exits 1 and says so where all that could be compared is redacted", (context) => {
+  const folder = ground(context, [permit({ redacted: ["principal.subject"] })]);
+  const told = replay(folder);
+  assert.equal(told.status, 1, told.stderr);
+  assert.match(told.stdout, /\nNOTHING WAS COMPARED: /);
+  assert.doesNotMatch(told.stdout, /the same answer/);
+});
+
 test("replay tells programs the same, of the decisions that are asked for", (context) => {
   const folder = ground(context, DECISIONS);
   writeFileSync(

@@ -8,7 +8,7 @@ import { Replay } from "../policy/replay/replay.ts";
 import { candidatePolicies, candidateSource } from "./candidate-source.ts";
 import { logPast } from "./log-past.ts";
 import { type DecisionFilter, eachDecision } from "./recorded-decisions.ts";
-import { type ReplayResult, replayText } from "./replay-text.ts";
+import { type ReplayResult, replayText, saysNothing } from "./replay-text.ts";
 
 export interface ReplayOptions extends DecisionFilter {
   readonly config: string;
@@ -17,7 +17,7 @@ export interface ReplayOptions extends DecisionFilter {
   readonly format: "text" | "json";
 }
 
-/** 0: no answer flips; 1: some do. Throws ConfigError where the candidate cannot be used. */
+/** 0: no answer flips; 1: some do, or all that could say so was redacted. Throws ConfigError where the candidate cannot be used. */
 export async function replay(
   options: ReplayOptions,
   print: (text: string) => void,
@@ -32,5 +32,5 @@ export async function replay(
   const seconds = (systemClock.monotonic() - started) / 1000;
   const result: ReplayResult = { ...run.report(), bundle: policies.hash, read, seconds };
   print(options.format === "json" ? JSON.stringify(result) : replayText(result).trimEnd());
-  return result.wouldDeny.count + result.wouldPermit.count > 0 ? 1 : 0;
+  return result.wouldDeny.count + result.wouldPermit.count > 0 || saysNothing(result) ? 1 : 0;
 }
