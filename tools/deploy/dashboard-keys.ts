@@ -99,9 +99,9 @@ export const KEYS_AND_STORE: Dashboard = {
       panels: [
         series(
           "Signing keys",
-          "Published, by use and state.",
-          [[`max by (use, state) (${of("sallyport_signing_keys")})`, "{{use}} {{state}}"]],
-          { unit: "short" },
+          "By use and state: states that a key is in.",
+          [[`max by (use, state) (${of("sallyport_signing_keys")}) > 0`, "{{use}} {{state}}"]],
+          { unit: "short", stacked: true },
         ),
         series(
           "Rotation due",
