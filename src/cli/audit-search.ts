@@ -103,15 +103,23 @@ export async function filterOf(
   nowMs: number,
 ): Promise<RecordFilter> {
   const filter = readFilter(input, nowMs);
-  const valuesKey = filter.principals.length === 0 ? undefined : await readValueKey(folder);
-  if (valuesKey === undefined) return filter;
+  const pseudonyms = await pseudonymsOf(filter.principals, folder);
+  return { ...filter, principals: [...filter.principals, ...pseudonyms] };
+}
+
+/** What those are called in a log that has their subjects redacted, while their keys are there. Throws SallyportError. */
+export async function pseudonymsOf(
+  principals: readonly string[],
+  folder: string,
+): Promise<readonly string[]> {
+  const valuesKey = principals.length === 0 ? undefined : await readValueKey(folder);
+  if (valuesKey === undefined) return [];
   const keys = new PersonKeys(folder, valuesKey, systemClock);
-  const pseudonyms = filter.principals.flatMap((id) => {
+  return principals.flatMap((id) => {
     const person = personOf(id);
     const key = person && keys.find(person);
     return person === undefined || key === undefined ? [] : [personPseudonym(key, person)];
   });
-  return { ...filter, principals: [...filter.principals, ...pseudonyms] };
 }
 
 export function folderOf({ audit, config }: LogOptions): string {

@@ -439,7 +439,7 @@ function addUsageCommands(usage: Command, exit: Exit): void {
       )
       .action(async (options: UsageReportOptions) => {
         const { usageReport } = await import("./usage.ts");
-        exit(usageReport(options, said));
+        exit(await usageReport(options, said));
       });
   };
   sums("report", "print sums of what was used", { by: "principal", format: "text" });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
-import { permit } from "../../test/audit-kit.ts";
+import { openLog, permit } from "../../test/audit-kit.ts";
 import { ground, runIn } from "../../test/policy/log-ground.ts";
 import { takeKeepingLock } from "../app/keeping/keeping-lock.ts";
 import { csvLine } from "../limits/usage/usage-csv.ts";
@@ -175,4 +175,27 @@ test("csvLine() gives a spreadsheet nothing to run", () => {
     'a,"b""c","d,e","f\ng",Zoë 漢字 😀,1.5\r\n',
   );
   assert.equal(csvLine(["\ud800"]), "\uFFFD\r\n");
+});
+
+test("usage report finds a principal whose subject is redacted, until she is erased", async (context) => {
+  const folder = ground(context, []);
+  const log = join(folder, "log");
+  chmodSync(log, 0o700);
+  writeFileSync(
+    join(folder, "sallyport.yaml"),
+    "audit: { path: log, redact: [principal.subject] }\nusage: { plans: { gold: {} }, plan: { default: gold } }\n",
+  );
+  const audit = await openLog(context, { redact: ["principal.subject"] }, { folder: log });
+  audit.log.decision(permit({ timeMs: START, usage: { cost: 2.5, plan: "gold" } }));
+  await audit.log.close();
+  const made = runIn(folder, "usage", "rebuild");
+  assert.equal(made.status, 0, made.stderr);
+  const mine = ["--principal", "corp/payments"];
+  const report = () => runIn(folder, "usage", "report", "--from", "2026-11-24", ...mine);
+  const found = report();
+  assert.equal(found.status, 0, found.stderr);
+  assert.match(found.stdout, /corp\/hmac:\S+ +1 +0 +0 +0 +2\.5\n/);
+  const erased = runIn(folder, "audit", "erase", "--audit", "log", ...mine);
+  assert.equal(erased.status, 0, erased.stderr);
+  assert.equal(report().status, 1);
 });

@@ -13,6 +13,7 @@ import { readHour, TIME_REMEDY, usualHours } from "../limits/usage/usage-times.t
 import { ConfigError, type Problem } from "../model/errors.ts";
 import { suggest } from "../model/suggest.ts";
 import { systemClock } from "../platform/clock.ts";
+import { pseudonymsOf } from "./audit-search.ts";
 import { plain, table } from "./table.ts";
 import { usagePlaceOf } from "./usage-config.ts";
 
@@ -42,9 +43,10 @@ export interface Said {
 }
 
 /** 0: something was used; 1: nothing. Throws ConfigError and SallyportError. */
-export function usageReport(options: UsageReportOptions, said: Said): number {
-  const query = queryOf(options, systemClock.now());
-  const { file } = usagePlaceOf(options.config);
+export async function usageReport(options: UsageReportOptions, said: Said): Promise<number> {
+  const written = queryOf(options, systemClock.now());
+  const { file, auditFolder } = usagePlaceOf(options.config);
+  const query = await withPseudonyms(written, auditFolder);
   const database = readUsage(file);
   try {
     const pages = pagesOf((page) => reportUsage(database, page), query);
@@ -59,6 +61,15 @@ export function usageReport(options: UsageReportOptions, said: Said): number {
   } finally {
     database.close();
   }
+}
+
+/** Who is asked for is called otherwise in the book where the log has subjects redacted. */
+async function withPseudonyms(query: UsageQuery, folder: string): Promise<UsageQuery> {
+  const { principal } = query.only ?? {};
+  if (typeof principal !== "string") return query;
+  const pseudonyms = await pseudonymsOf([principal], folder);
+  if (pseudonyms.length === 0) return query;
+  return { ...query, only: { ...query.only, principal: [principal, ...pseudonyms] } };
 }
 
 function queryOf(options: UsageReportOptions, nowMs: number): UsageQuery {

@@ -29,7 +29,8 @@ export interface UsageQuery {
   readonly toMs: number;
   /** Each once; none: one sum of all. */
   readonly by: readonly Dimension[];
-  readonly only?: Readonly<Partial<Record<(typeof FILTERS)[number], string>>>;
+  /** Of several, one has to hold. */
+  readonly only?: Readonly<Partial<Record<(typeof FILTERS)[number], string | readonly string[]>>>;
   /** Most rows. */
   readonly limit: number;
   /** Values of `by` of the last row of the page before. */
@@ -66,8 +67,9 @@ export function reportUsage(database: DatabaseSync, query: UsageQuery): UsageRow
   for (const name of FILTERS) {
     const value = only[name];
     if (value === undefined) continue;
-    where.push(`${EXPRESSIONS[name]} = ?`);
-    values.push(value);
+    const several = typeof value === "string" ? [value] : value;
+    where.push(`${EXPRESSIONS[name]} IN (${several.map(() => "?").join(", ")})`);
+    values.push(...several);
   }
   if (after !== undefined && groups.length > 0) {
     if (after.length !== groups.length) throw new TypeError("a page of another report");
