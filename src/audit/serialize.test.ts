@@ -151,15 +151,17 @@ test("decision() writes the action of an admin call first, known caller or not",
   assert.deepEqual(actions, [action, action, action, undefined, "admin:drain", action]);
 });
 
-test("decision() keeps API keys out of path, query and parameters", () => {
+test("decision() keeps API keys out of all that a caller may have pasted them into", () => {
   const key = makeApiKey("sp_", (bytes) => new Uint8Array(bytes).fill(7));
   for (const path of [`/files/${key}`, `/${"a".repeat(RECORD_LIMITS.target - 20)}/${key}`]) {
-    const record = permit({ path, query: `${key}=1&a=${key}`, params: { id: key } });
+    const pasted = { method: key, requestId: `id-${key}` };
+    const record = permit({ path, query: `${key}=1&a=${key}`, params: { id: key }, ...pasted });
     const line = serializer.decision(record, false);
     assert.ok(!line.includes(key.slice(3, 20)), line);
     const entry = checkedRecord(line);
     assert.ok(entry.type === "decision");
     assert.deepEqual(entry.params, { id: "sp_*" });
+    assert.deepEqual([entry.method, entry.requestId], ["sp_*", "id-sp_*"]);
     assert.equal(entry.query, "sp_*=*&a=*");
     assert.equal(entry.path?.endsWith("/sp_*"), true);
   }

@@ -211,7 +211,7 @@ export class Serializer {
     if (record.key !== undefined) writeKey(lines.raw(K.key), record.key);
     lines.raw(this.#listeners.member(record.listener));
     if (method !== undefined) {
-      lines.raw(this.#methods.member(this.#cuts.keep(method, fields.method)));
+      lines.raw(this.#methods.member(this.#cuts.keep(maskApiKeys(method), fields.method, method)));
     }
     this.#writeParams(lines, record.params);
     if (path !== undefined) {
@@ -240,7 +240,9 @@ export class Serializer {
     this.#writeReads(lines, record.reads);
     lines.raw(this.#reasons.member(record.reason));
     if (record.redacted !== undefined) lines.raw(K.redacted).list(record.redacted);
-    lines.raw(K.requestId).quoted(this.#cuts.keep(record.requestId, fields.requestId));
+    const { requestId } = record;
+    const shown = maskApiKeys(requestId);
+    lines.raw(K.requestId).quoted(this.#cuts.keep(shown, fields.requestId, requestId));
     if (record.route !== undefined) lines.raw(this.#routes.member(record.route));
     if (record.rpc !== undefined) writeRpc(lines.raw(K.rpc), record.rpc);
     if (record.scopes.length > 0) {

@@ -5,7 +5,7 @@
 import type { Fields } from "../../model/http.ts";
 import { formatTraceparent } from "../../wire/traceparent.ts";
 import type { ChildSpan } from "./span.ts";
-import { cut, methodName, splitAuthority } from "./span-attributes.ts";
+import { methodName, splitAuthority, shown } from "./span-attributes.ts";
 
 interface Attempt {
   readonly spanId: string;
@@ -84,7 +84,7 @@ export class AttemptSpans {
         "http.response.status_code": status,
         "server.address": host,
         "server.port": port,
-        "url.path": cut(path),
+        "url.path": shown(path),
         "network.protocol.version": attempt.http2 ? "2" : "1.1",
         "error.type": error ?? bad,
         "sallyport.service": service,

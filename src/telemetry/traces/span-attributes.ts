@@ -3,6 +3,7 @@
  * nothing is in it that its record would not hold: of a query the names alone, no field (so no
  * `user_agent.original` either), no body, and its path only where it could be read in one way.
  */
+import { maskApiKeys } from "../../crypto/api-key-text.ts";
 import type { CanonicalRequest, Peer, RequestHead } from "../../model/http.ts";
 import { type Principal, principalId } from "../../model/principal.ts";
 import { GRPC_STATUS } from "../../model/grpc-status.ts";
@@ -57,8 +58,8 @@ export function methodName(method: string): string {
 /** `GET /billing/*`; `HTTP` where not even the method is known. */
 export function serverSpanName({ input, route }: DecidedRequest): string {
   const method = methodName(input.head.method);
-  const shown = method === "_OTHER" ? "HTTP" : method;
-  return route?.path === undefined ? shown : `${shown} ${route.path}`;
+  const name = method === "_OTHER" ? "HTTP" : method;
+  return route?.path === undefined ? name : `${name} ${route.path}`;
 }
 
 export function serverAttributes(
@@ -74,8 +75,8 @@ export function serverAttributes(
   return {
     "http.request.method": methodName(head.method),
     "url.scheme": input.scheme,
-    "url.path": cut(request?.path),
-    "url.query": request?.query === undefined ? undefined : cut(maskQuery(request.query)),
+    "url.path": shown(request?.path),
+    "url.query": request?.query === undefined ? undefined : shown(maskQuery(request.query)),
     "http.route": route?.path,
     "http.response.status_code": ended.status === 0 ? undefined : ended.status,
     "http.request.body.size": ended.requestBytes,
@@ -139,6 +140,9 @@ export function splitAuthority(text: string): {
   return { host: match?.[1] ?? text, port: port === undefined ? undefined : Number(port) };
 }
 
-export function cut(text: string | undefined): string | undefined {
-  return text !== undefined && text.length > LIMITS.text ? `${text.slice(0, LIMITS.text)}…` : text;
+/** What a caller wrote, as long as a span may hold it; API keys in it are cut to their prefix, as in records. */
+export function shown(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const masked = maskApiKeys(text);
+  return masked.length > LIMITS.text ? `${masked.slice(0, LIMITS.text)}…` : masked;
 }

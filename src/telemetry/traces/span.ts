@@ -1,4 +1,5 @@
 /** One span, and how OTLP's JSON form writes it (opentelemetry-proto, trace.proto). */
+import { maskApiKeys } from "../../crypto/api-key-text.ts";
 import { otlpAttributes, type OtlpInput, unixNano } from "../../model/otlp.ts";
 
 export type SpanKind = "internal" | "server" | "client";
@@ -51,7 +52,9 @@ export function spanText(span: Span): string {
     traceId,
     spanId,
     parentSpanId: parentId,
-    traceState: tracestate,
+    // A caller wrote it. What holds a key of ours is not for collectors.
+    traceState:
+      tracestate !== undefined && maskApiKeys(tracestate) === tracestate ? tracestate : undefined,
     flags: SAMPLED | HAS_REMOTE | (span.remote ? REMOTE : 0),
     name,
     kind: KINDS[kind],
