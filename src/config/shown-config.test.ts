@@ -20,7 +20,9 @@ void test("shownConfig() holds no secret, wherever one can be written", () => {
         },
       },
     ],
+    tracing: { otlp: { endpoint: `https://otel.example/v1?key=${CANARY}` } },
     audit: {
+      sinks: [{ url: `https://hook.example/${CANARY}`, secret: CANARY }],
       checkpoints: {
         witnesses: [{ url: `https://hook.example/${CANARY}`, headers: { authorization: CANARY } }],
       },

@@ -2,6 +2,7 @@
 import type { z } from "zod";
 
 import { type Path, pathKey } from "./place.ts";
+import { isSecretPlace } from "./secret-place.ts";
 import { alternativesAt, keysAt, shapeOf } from "./schema-walk.ts";
 import { suggest } from "../../model/suggest.ts";
 import { valueAt } from "./written.ts";
@@ -138,8 +139,16 @@ function whatIsWrong(path: Path, context: IssueContext): string {
     return `${context.whole ?? "the configuration"} is not a mapping of keys to values`;
   }
   if (value === undefined) return `${subject} is missing`;
-  return `${subject} cannot be ${context.written.get(pathKey(whole)) ?? show(value)}`;
+  const written = context.written.get(pathKey(whole));
+  // Messages go into logs of builds. An expression names where a secret is, and is shown.
+  const literal = typeof value === "string" && !EXPRESSION.test(value);
+  if (written === undefined && literal && isSecretPlace(whole)) {
+    return `${subject} cannot be what it is`;
+  }
+  return `${subject} cannot be ${written ?? show(value)}`;
 }
+
+const EXPRESSION = /^\$\{[^{}]*\}$/;
 
 /** At most so much of a text is repeated in a message. */
 const SHOWN = 60;
