@@ -37,8 +37,11 @@ for (const durability of ["strict", "batched"] as const) {
       for (; kill < LIMITS.kills && performance.now() < untilMs; kill++) {
         acknowledged.push(...(await killedAfter(delayOf(kill), [folder, durability])));
         // Offline, beside what the crash left.
-        const { faults } = await verified(folder);
-        assert.deepEqual(faults, [], `after kill ${kill}`);
+        const { faults, checkpoints } = await verified(folder);
+        // The first kill of all comes before the first checkpoint: a log without one is not whole.
+        const told =
+          checkpoints === 0 ? faults.filter(({ kind }) => kind !== "checkpoint") : faults;
+        assert.deepEqual(told, [], `after kill ${kill}`);
       }
       const { audit, keeping, lines, close } = await openKeptLog(folder, {});
       assert.equal(keeping.state, "running");
