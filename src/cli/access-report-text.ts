@@ -1,6 +1,6 @@
 /** The report of accesses, for people (text, Markdown) and for programs (JSON, CSV). */
 import type { AccessFigures, Figures } from "../audit/search/access-figures.ts";
-import { csvRow } from "../audit/search/csv.ts";
+import { csvLine } from "../wire/csv.ts";
 import { plain, table } from "./table.ts";
 import type { Could, WhoCould } from "./who-could.ts";
 
@@ -66,7 +66,9 @@ function csv({ could, services }: AccessReport): string {
       ]),
     ]),
   ];
-  return csvRow(header) + rows.map((row) => csvRow([...row, "", "", "", ""].slice(0, 9))).join("");
+  return (
+    csvLine(header) + rows.map((row) => csvLine([...row, "", "", "", ""].slice(0, 9))).join("")
+  );
 }
 
 function json({ bundles, could, fromMs, nowMs, services, toMs }: AccessReport): string {

@@ -1,4 +1,4 @@
-/** What `audit verify` says to a person. */
+/** What `audit verify` says to a person. Names and times come from files that somebody else may have written. */
 import {
   type Fault,
   FAULTS,
@@ -6,6 +6,7 @@ import {
   type VerifyReport,
   type WitnessFinding,
 } from "../audit/tree/verify/report.ts";
+import { plain } from "./table.ts";
 
 const LIMITS = {
   /** Faults, files and the like that are listed. */
@@ -38,16 +39,8 @@ export function verifyText(report: VerifyReport, seconds: number): string {
     verdict(faultCount, checkpoints),
     `${Math.round(records / Math.max(seconds, 0.001))} records/s`,
   ];
-  return `${lines.map(printable).join("\n")}\n`;
+  return `${lines.map(plain).join("\n")}\n`;
 }
-
-/** Names and times come from files that somebody else may have written: none of it moves a terminal's cursor. */
-function printable(line: string): string {
-  return line.replaceAll(UNPRINTABLE, (unit) => `\\u{${unit.charCodeAt(0).toString(16)}}`);
-}
-
-// oxlint-disable-next-line no-control-regex -- these are what it looks for
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 function faultText(fault: Fault): string {
   const place = [

@@ -7,7 +7,7 @@ import {
   type UsageQuery,
   type UsageRow,
 } from "../limits/usage/usage-report.ts";
-import { csvLine } from "../limits/usage/usage-csv.ts";
+import { csvLine } from "../wire/csv.ts";
 import { readUsage } from "../limits/usage/usage-database.ts";
 import { readHour, TIME_REMEDY, usualHours } from "../limits/usage/usage-times.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";

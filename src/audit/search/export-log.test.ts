@@ -11,7 +11,7 @@ import {
   segmentName,
   writeSegment,
 } from "../../../test/search-ground.ts";
-import { csvRow } from "./csv.ts";
+import { csvLine } from "../../wire/csv.ts";
 import { exportLog } from "./export-log.ts";
 import { readFilter, type FilterInput } from "./read-filter.ts";
 
@@ -47,5 +47,5 @@ test("exportLog() writes CSV of which no cell is a formula", async (context) => 
   assert.ok(row?.startsWith(`2026-11-24T04:05:07.123Z,decision,${idOf(1)},permit,permitted,corp/`));
   assert.match(row ?? "", /,"\/a,""b""",page=\*&token=\*,192\.0\.2\.7,,'=1\+1,/);
   assert.equal(end, "");
-  assert.equal(csvRow(["@x", -1, "a\nb", undefined]), '\'@x,-1,"a\nb",\r\n');
+  assert.equal(csvLine(["@x", -1, "a\nb", undefined]), '\'@x,-1,"a\nb",\r\n');
 });

@@ -2,7 +2,7 @@
  * All records of a time, file by file, in the order in which they stand there: as they are, or as CSV.
  * Holds one stretch of a file at a time. Says of every line that it left out why.
  */
-import { CSV_HEADER, csvRecord } from "./csv.ts";
+import { CSV_HEADER, csvRecord } from "./record-csv.ts";
 import { createMatcher, type RecordFilter } from "./filter.ts";
 import { listSegments, readSegment } from "./segment-reader.ts";
 import { parseLine } from "./tail-log.ts";
