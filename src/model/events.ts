@@ -7,6 +7,8 @@
 export const EVENTS = {
   "torn-record":
     "A file of the log ended in a line without its end: its process died while it wrote.",
+  "tree-begun":
+    "The tree was begun beside records that were there before it: at the first start that has one, after a crash before its first checkpoint, or because it was taken away.",
   "file-removed": "A file of the log was removed because it was older than `audit.keep`.",
   "sink-skipped":
     "A sink did not get all records: it lagged beyond its `maxLag`, or its receiver refused some.",

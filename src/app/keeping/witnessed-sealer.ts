@@ -20,10 +20,15 @@ export async function createWitnessedSealer(
     { ...sealing, path },
     { ...deps, onCheckpoint: (checkpoint) => witnesses.offer(checkpoint) },
   );
-  witnesses.start({
-    newest: () => sealer.last,
-    consistency: (from, to) => sealer.consistency(from, to),
-  });
+  try {
+    witnesses.start({
+      newest: () => sealer.last,
+      consistency: (from, to) => sealer.consistency(from, to),
+    });
+  } catch (error) {
+    sealer.close();
+    throw error;
+  }
   return {
     name: sealer.name,
     position: (segment) => sealer.position(segment),

@@ -79,6 +79,21 @@ test("commit() signs one checkpoint over all segments, in the order of their nam
   sealer.close();
 });
 
+test("a tree that is begun beside earlier records says so in the log, and one at the beginning does not", async (t) => {
+  const ground = await treeGround(t);
+  const first = await ground.open();
+  ground.write(A, lines(0, 5));
+  feed(first, ground.folder, A);
+  first.close();
+  assert.equal(ground.recorded.length, 0);
+  rmSync(join(ground.folder, "tree"), { recursive: true });
+  (await ground.open()).close();
+  const [event, more] = ground.recorded;
+  assert.deepEqual([event?.event, event?.figures], ["tree-begun", { files: 1, first: A }]);
+  assert.equal(more, undefined);
+  assert.ok(ground.events.some(({ event: text }) => text.includes("the tree begins beside")));
+});
+
 test("a second start goes on where the last checkpoint stood", async (t) => {
   const ground = await treeGround(t);
   const told: SealedCheckpoint[] = [];

@@ -7,11 +7,12 @@
  * Refuses to start on files that contradict their last checkpoint, and to go on where somebody else has
  * written: two logs under one name prove nothing. (That one thread keeps a folder is seen to by who starts it.)
  */
-import { closeSync, fdatasyncSync, fstatSync, ftruncateSync } from "node:fs";
+import { closeSync, fdatasyncSync, fstatSync, ftruncateSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Log, Metrics } from "../../model/ports.ts";
 import type { RecordBatch, RecordConsumer, SegmentEnd } from "../../model/record-feed.ts";
+import { segmentsAmong } from "../segment-names.ts";
 import { checkpointText } from "./checkpoint.ts";
 import { checkpointLine, type EndedSegment } from "./checkpoint-lines.ts";
 import type { CheckpointOptions } from "./checkpoint-options.ts";
@@ -126,7 +127,7 @@ class FileSealer implements Sealer {
       const { root, timeMs } = last;
       this.#last = { note: last.signed, size, root, timeMs };
       parts.deps.onCheckpoint?.(this.#last);
-    }
+    } else this.#tellBegun();
     const startMs = clock.now();
     this.#figures = registerTreeFigures(metrics, {
       size: () => this.#frontier.size,
@@ -187,6 +188,29 @@ class FileSealer implements Sealer {
   consistency(from: number, to: number): Buffer[] {
     if (to > this.#frontier.size) throw new RangeError("no such checkpoint");
     return consistencyProof(from, to, (level, index) => this.#hashes.node(level, index));
+  }
+
+  /**
+   * Whoever takes `tree/` away has what is left sealed anew, by a key that lies elsewhere too. So the new
+   * tree says of itself that it is not the first thing there was.
+   */
+  #tellBegun(): void {
+    const { options, deps } = this.#parts;
+    const startedMs = Date.now() - process.uptime() * 1000;
+    const earlier = segmentsAmong(readdirSync(options.path)).filter(
+      ({ file, startMs }) => startMs < startedMs && statSync(join(options.path, file)).size > 0,
+    );
+    if (earlier.length === 0) return;
+    const detail = `the tree begins here, and ${earlier.length} files of the log were there before it`;
+    deps.log.warn("audit: the tree begins beside records that were there before it", {
+      files: earlier.length,
+    });
+    deps.events.event({
+      timeMs: deps.clock.now(),
+      event: "tree-begun",
+      detail,
+      figures: { files: earlier.length, first: earlier[0]?.segment ?? "" },
+    });
   }
 
   /** The tree as the hash files have it, which has to be that of the last checkpoint. */

@@ -11,6 +11,7 @@ import {
   createNoteKey,
   startWitness,
 } from "../../../test/witness-server.ts";
+import { SallyportError } from "../../model/errors.ts";
 import type { EventRecord } from "../../model/events.ts";
 import { ManualClock } from "../../platform/clock.ts";
 import { exchange } from "../../platform/bounded-exchange.ts";
@@ -231,7 +232,7 @@ test("a rebuilt log is refused by the witness, which is logged and on record, on
   await stage.witnesses.close();
 });
 
-test("a log that got shorter is noticed at the start", async (t) => {
+test("a log that is shorter than what a witness has seen is not gone on with", async (t) => {
   const server = await startWitness("witness.example", log.vkey);
   t.after(() => server.close());
   const folder = await tempFolder(t);
@@ -239,6 +240,24 @@ test("a log that got shorter is noticed at the start", async (t) => {
   const honest = await open({ ...given, newest: at(12) });
   await until(async () => (await journalOf(folder)) !== "");
   await honest.witnesses.close();
+  await assert.rejects(
+    open({ ...given, newest: at(10) }),
+    (error) =>
+      error instanceof SallyportError &&
+      error.code === "audit-failed" &&
+      /up to 10 records, and the witness \S+ has seen 12/.test(error.message),
+  );
+});
+
+test("a log that got shorter, and lost what witnesses had said too, is noticed at the start", async (t) => {
+  const server = await startWitness("witness.example", log.vkey);
+  t.after(() => server.close());
+  const folder = await tempFolder(t);
+  const given = { folder, url: server.url, key: server.vkey };
+  const honest = await open({ ...given, newest: at(12) });
+  await until(async () => (await journalOf(folder)) !== "");
+  await honest.witnesses.close();
+  await rm(join(folder, "witnesses.jsonl"));
   const stage = await open({ ...given, newest: at(10) });
   await until(() => stage.events.length === 1);
   assert.match(stage.events[0]?.detail ?? "", /holds a checkpoint of 12 records, this log has 10/);

@@ -38,7 +38,10 @@ export interface WitnessesDeps {
 }
 
 export interface Witnesses {
-  /** From now on. What has not been witnessed of the newest checkpoint goes out first. */
+  /**
+   * From now on. What has not been witnessed of the newest checkpoint goes out first. Throws SallyportError
+   * `audit-failed` where a witness has seen more than there is: what it saw was on disk before it was told.
+   */
   start(source: CheckpointSource): void;
   /** A new checkpoint. */
   offer(checkpoint: Checkpoint): void;
@@ -78,6 +81,7 @@ export async function createWitnesses(
     start(given) {
       source = given;
       const newest = given.newest();
+      refuseShorter(journal, newest?.size ?? 0, folder);
       if (newest !== undefined) offer(newest);
     },
     offer,
@@ -158,6 +162,17 @@ function registerMetrics(deliveries: readonly Delivery[], metrics: Metrics): voi
     "Since the witness last took a checkpoint; absent before the first since the start.",
     ({ secondsSinceSuccess }) => secondsSinceSuccess,
   );
+}
+
+/** Going on would seal what is left as if it had been all there was. */
+function refuseShorter({ sizes }: WitnessJournal, size: number, folder: string): void {
+  for (const [name, seen] of sizes) {
+    if (seen <= size) continue;
+    throw new SallyportError(
+      "audit-failed",
+      `audit: ${folder} has checkpoints up to ${size} records, and the witness ${name} has seen ${seen}; put the folder back from a copy, or begin a new one beside it`,
+    );
+  }
 }
 
 async function openedJournal(folder: string): Promise<WitnessJournal> {
