@@ -1,6 +1,35 @@
-/** What is worth saying about where the audit log is proven. */
+/** Where the audit log lies and is proven: nothing else writes into its folder. */
+import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { PathProblem } from "../wire/document/issues.ts";
 import type { Draft } from "./draft.ts";
+
+/** What wrote over a segment, a checkpoint or a key of the log would take its proofs away. */
+export function checkAuditPlaces({ config, own }: Draft): PathProblem[] {
+  const whole = config ?? own;
+  const folder = whole?.audit.path;
+  if (folder === undefined) return [];
+  const { accessLog, usage } = whole ?? {};
+  const problems: PathProblem[] = [];
+  if (accessLog !== undefined && accessLog.to !== "stdout" && isWithin(accessLog.to, folder)) {
+    problems.push(within(["accessLog", "to"], folder, "a file beside it, such as logs/access.log"));
+  }
+  const book = usage?.path;
+  if (book !== undefined && isWithin(book, folder) && !isWithin(book, join(folder, "usage"))) {
+    const remedy = "leave it out, for the folder usage in it, or a folder beside it";
+    problems.push(within(["usage", "path"], folder, remedy));
+  }
+  return problems;
+}
+
+function within(path: readonly string[], folder: string, remedy: string): PathProblem {
+  return { path, message: `it would lie in the folder of the audit log (${folder})`, remedy };
+}
+
+/** Both as they are written, so relative to one folder. */
+function isWithin(path: string, folder: string): boolean {
+  const way = relative(resolve(folder), resolve(path));
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
 
 export function checkAuditWarnings({ config, own }: Draft): PathProblem[] {
   const { witnesses = [] } = (config ?? own)?.audit.checkpoints ?? {};

@@ -1,6 +1,6 @@
 /** Everything that is asked of a configuration beyond its schemas, and what else is worth saying. */
 import { checkAdmin, checkAdminWarnings } from "./check-admin.ts";
-import { checkAuditWarnings } from "./check-audit.ts";
+import { checkAuditPlaces, checkAuditWarnings } from "./check-audit.ts";
 import { checkAddresses } from "./check-addresses.ts";
 import { checkAssertions } from "./check-assertions.ts";
 import { checkApiKeys } from "./check-api-keys.ts";
@@ -76,6 +76,7 @@ export async function findProblems(subject: Subject): Promise<PathProblem[]> {
     ...checkTokens(draft),
     ...checkServices(draft),
     ...checkLimits(draft),
+    ...checkAuditPlaces(draft),
     ...checkUsage(draft),
     ...checkAuthenticators(draft),
     ...(ownOnly ? [] : checkSessions(draft)),

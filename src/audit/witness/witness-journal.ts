@@ -2,6 +2,7 @@
  * `<audit>/tree/witnesses.jsonl`: what came back from witnesses, one line for each checkpoint that one of
  * them took. `audit verify` holds it against the log. A line that is lost costs nothing but asking again.
  */
+import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -90,7 +91,8 @@ function sizesIn(tail: string): Map<string, number> {
 async function readTail(path: string): Promise<string> {
   let file: FileHandle;
   try {
-    file = await open(path, "r");
+    // A pipe in its place would be waited for.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
     throw error;
