@@ -6,11 +6,11 @@
  * is longer than any record is left out and counted as a fault.
  */
 import { createReadStream } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SallyportError } from "../model/errors.ts";
-import { createGunzip } from "node:zlib";
 import { codeOf } from "./files.ts";
+import { openPacked } from "./packed-segment.ts";
 import { segmentsAmong } from "./segment-names.ts";
 import { RECORD_LIMITS } from "./serialize.ts";
 
@@ -73,12 +73,17 @@ export async function* readLines(file: string): AsyncGenerator<LineBatch> {
 }
 
 /** What was compressed, as it was before. */
-function chunksOf(file: string): AsyncIterable<Buffer> {
-  const raw = createReadStream(file, { highWaterMark: LIMITS.chunk });
-  if (!file.endsWith(".gz")) return raw as AsyncIterable<Buffer>;
-  const plain = createGunzip({ chunkSize: LIMITS.chunk });
-  raw.on("error", (error) => plain.destroy(error));
-  return raw.pipe(plain) as AsyncIterable<Buffer>;
+async function* chunksOf(file: string): AsyncGenerator<Buffer> {
+  if (!file.endsWith(".gz")) {
+    yield* createReadStream(file, { highWaterMark: LIMITS.chunk }) as AsyncIterable<Buffer>;
+    return;
+  }
+  const handle = await open(file);
+  try {
+    yield* (await openPacked(handle.fd)).read(0);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** `bytes` ends with a line feed, or is empty. */

@@ -2,14 +2,9 @@
  * The bytes of one segment from a position on, as they were written, whether its file is compressed by
  * now or still grows. It opens no link and nothing that is not a file.
  */
-import { constants, createReadStream } from "node:fs";
+import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { createGunzip, type Gunzip } from "node:zlib";
-
-const LIMITS = {
-  /** Bytes that are taken from a compressed file at once. */
-  compressed: 65_536,
-} as const;
+import { openPacked } from "./packed-segment.ts";
 
 export interface SegmentSource {
   /** Bytes of the segment before what `fill` gives next. */
@@ -35,7 +30,9 @@ export async function openSource(
   try {
     if (!(await file.stat()).isFile()) throw new NotAFile(path);
     if (!compressed) return new PlainSource(file, position);
-    const source = new CompressedSource(file);
+    const packed = await openPacked(file.fd);
+    const start = packed.startOf(position);
+    const source = new CompressedSource(file, packed.read(start), start);
     await source.forward(position);
     return source;
   } catch (error) {
@@ -87,27 +84,22 @@ class PlainSource implements SegmentSource {
 
 class CompressedSource implements SegmentSource {
   readonly #file: FileHandle;
-  readonly #inflated: Gunzip;
-  readonly #chunks: AsyncIterator<Buffer>;
+  readonly #chunks: AsyncGenerator<Buffer>;
   /** Read and not yet skipped. */
   #held: Buffer[] = [];
   #heldSize = 0;
   #ended = false;
-  position = 0;
+  position: number;
 
-  constructor(file: FileHandle) {
+  constructor(file: FileHandle, chunks: AsyncGenerator<Buffer>, position: number) {
     this.#file = file;
-    const { fd } = file;
-    const options = { fd, autoClose: false, start: 0, highWaterMark: LIMITS.compressed };
-    const stream = createReadStream("", options);
-    this.#inflated = createGunzip();
-    stream.on("error", (error) => this.#inflated.destroy(error));
-    this.#chunks = stream.pipe(this.#inflated)[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    this.#chunks = chunks;
+    this.position = position;
   }
 
-  async forward(bytes: number): Promise<void> {
-    while (this.position < bytes && (await this.#more())) {
-      this.skip(Math.min(this.#heldSize, bytes - this.position));
+  async forward(position: number): Promise<void> {
+    while (this.position < position && (await this.#more())) {
+      this.skip(Math.min(this.#heldSize, position - this.position));
     }
   }
 
@@ -147,19 +139,19 @@ class CompressedSource implements SegmentSource {
   }
 
   async close(): Promise<void> {
-    this.#inflated.destroy();
+    await this.#chunks.return(undefined);
     await this.#file.close();
   }
 
   async #more(): Promise<boolean> {
     if (this.#ended) return false;
-    const { done = false, value } = await this.#chunks.next();
-    if (done) {
+    const next = await this.#chunks.next();
+    if (next.done === true) {
       this.#ended = true;
       return false;
     }
-    this.#held.push(value);
-    this.#heldSize += value.length;
+    this.#held.push(next.value);
+    this.#heldSize += next.value.length;
     return true;
   }
 }

@@ -8,10 +8,9 @@
 import { constants, type Stats } from "node:fs";
 import { lstat, open, readdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
 import { SallyportError } from "../../model/errors.ts";
 import { codeOf } from "../files.ts";
+import { openPacked, type PackedSegment } from "../packed-segment.ts";
 import { RECORD_LIMITS } from "../serialize.ts";
 
 const LIMITS = {
@@ -76,7 +75,9 @@ export async function* readSegment(segment: Segment, from: number): AsyncGenerat
   const file = await openSegment(segment.path);
   if (file === undefined) return;
   try {
-    const chunks = segment.packed ? unpacked(file, from) : plainChunks(file, from);
+    const chunks = segment.packed
+      ? (await openPacked(file.fd)).read(from)
+      : plainChunks(file, from);
     yield* wholeLines(chunks, from);
   } catch (error) {
     throw error instanceof SallyportError ? error : unreadable(segment.path, error);
@@ -96,10 +97,35 @@ export async function readLinesAt(
   const file = await openSegment(segment.path);
   if (file === undefined) return undefined;
   try {
-    if (segment.packed) return await packedLines(file, offsets);
+    if (segment.packed) return await packedLines(await openPacked(file.fd), offsets);
     const lines: (string | undefined)[] = [];
     for (const offset of offsets) lines.push(await plainLine(file, offset));
     return lines;
+  } catch (error) {
+    throw unreadable(segment.path, error);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * The whole lines among the last `length` bytes of a compressed segment, or some more; undefined where only
+ * reading all of it would tell.
+ */
+export async function lastPackedLines(
+  segment: Segment,
+  length: number,
+): Promise<Buffer | undefined> {
+  const file = await openSegment(segment.path);
+  if (file === undefined) return undefined;
+  try {
+    const packed = await openPacked(file.fd);
+    if (packed.size === undefined) return undefined;
+    const start = packed.startOf(Math.max(0, packed.size - length));
+    const lines: Buffer[] = [];
+    for await (const { bytes } of wholeLines(packed.read(start), start))
+      lines.push(Buffer.from(bytes));
+    return Buffer.concat(lines);
   } catch (error) {
     throw unreadable(segment.path, error);
   } finally {
@@ -160,43 +186,40 @@ async function* plainChunks(file: FileHandle, from: number): AsyncGenerator<Buff
   }
 }
 
-async function* unpacked(file: FileHandle, from: number): AsyncGenerator<Buffer> {
-  const source = Readable.from(plainChunksCopied(file));
-  const gunzip = createGunzip({ chunkSize: 1 << 20 });
-  source.on("error", (error) => gunzip.destroy(error));
-  let skip = from;
-  for await (const chunk of source.pipe(gunzip)) {
-    const bytes = chunk as Buffer;
-    if (skip >= bytes.length) skip -= bytes.length;
-    else {
-      yield bytes.subarray(skip);
-      skip = 0;
-    }
-  }
-}
-
-/** A stream may hold a chunk while the next one is read. */
-async function* plainChunksCopied(file: FileHandle): AsyncGenerator<Buffer> {
-  for await (const chunk of plainChunks(file, 0)) yield Buffer.from(chunk);
-}
-
+/** Each piece of the file that has one of them is inflated once. */
 async function packedLines(
-  file: FileHandle,
+  packed: PackedSegment,
   offsets: readonly number[],
 ): Promise<(string | undefined)[]> {
-  const lines: (string | undefined)[] = [];
-  for await (const { offset, bytes } of wholeLines(unpacked(file, 0), 0)) {
-    for (let wanted = offsets[lines.length]; wanted !== undefined;) {
-      if (wanted >= offset + bytes.length) break;
-      const start = wanted - offset;
-      const isStart = start === 0 || (start > 0 && bytes[start - 1] === LINE_FEED);
-      const end = bytes.indexOf(LINE_FEED, Math.max(start, 0));
-      lines.push(isStart ? bytes.toString("utf8", start, end) : undefined);
-      wanted = offsets[lines.length];
+  let lines: AsyncGenerator<WholeLines> | undefined;
+  let block: Buffer = Buffer.alloc(0);
+  let end = 0;
+  const found: (string | undefined)[] = [];
+  try {
+    for (const wanted of offsets) {
+      while (wanted >= end) {
+        const start = packed.startOf(wanted);
+        if (lines === undefined || start > end) {
+          await lines?.return(undefined);
+          lines = wholeLines(packed.read(start), start);
+        }
+        const next = await lines.next();
+        if (next.done === true) return offsets.map((_, index) => found[index]);
+        block = next.value.bytes;
+        end = next.value.offset + block.length;
+      }
+      found.push(lineAt(block, wanted - (end - block.length)));
     }
-    if (lines.length === offsets.length) return lines;
+    return found;
+  } finally {
+    await lines?.return(undefined);
   }
-  return offsets.map((_, index) => lines[index]);
+}
+
+/** Undefined where no line begins there. */
+function lineAt(lines: Buffer, start: number): string | undefined {
+  const begins = start === 0 || (start > 0 && lines[start - 1] === LINE_FEED);
+  return begins ? lines.toString("utf8", start, lines.indexOf(LINE_FEED, start)) : undefined;
 }
 
 async function plainLine(file: FileHandle, offset: number): Promise<string | undefined> {

@@ -4,7 +4,13 @@
  */
 import type { RecordLine } from "../../model/record-feed.ts";
 import { createMatcher, type RecordFilter } from "./filter.ts";
-import { bytesBefore, listSegments, readSegment, type Segment } from "./segment-reader.ts";
+import {
+  bytesBefore,
+  lastPackedLines,
+  listSegments,
+  readSegment,
+  type Segment,
+} from "./segment-reader.ts";
 
 const LIMITS = {
   /** Bytes at the end of a segment that are looked through for its last records. */
@@ -45,7 +51,12 @@ export class LogTail {
     for (const { name } of segments) this.#positions.set(name, Infinity);
     const records: TailedRecord[] = [];
     for (const segment of segments.slice(-LIMITS.segments)) {
-      if (segment.packed) continue;
+      if (segment.packed) {
+        records.push(
+          ...this.#taken((await lastPackedLines(segment, LIMITS.stretch)) ?? Buffer.alloc(0)),
+        );
+        continue;
+      }
       const stretch = await bytesBefore(segment, segment.size, LIMITS.stretch);
       const end = stretch.lastIndexOf(LINE_FEED) + 1;
       // A line that goes on beyond the stretch is waited for from its own beginning.

@@ -2,10 +2,10 @@
  * The whole lines of one segment as leaf hashes, block by block, compressed or not. The memory of a block
  * serves again for the next one.
  */
-import { closeSync, createReadStream, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { createGunzip } from "node:zlib";
 import { SallyportError } from "../../../model/errors.ts";
+import { openPacked } from "../../packed-segment.ts";
 import { HASH_BYTES, leafHashInPlace } from "../hashing.ts";
 import { openFound, treeError } from "../tree-files.ts";
 
@@ -175,25 +175,26 @@ function openPlain(path: string): Source | undefined {
 function openCompressed(path: string): Source | undefined {
   const file = openSegment(path);
   if (file === undefined) return undefined;
-  const compressed = createReadStream(path, { fd: file });
-  const stream = createGunzip({ chunkSize: LIMITS.chunk });
-  compressed.on("error", (error) => stream.destroy(error));
-  const chunks = compressed.pipe(stream)[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  let chunks: AsyncGenerator<Buffer> | undefined;
   let rest: Buffer = Buffer.alloc(0);
   return {
     async read(target, at) {
+      chunks ??= (await openPacked(file)).read(0);
       if (rest.length === 0) {
-        const { value, done } = await chunks.next();
-        if (done === true) return 0;
-        rest = value;
+        const next = await chunks.next();
+        if (next.done === true) return 0;
+        rest = next.value;
       }
       const taken = rest.copy(target, at);
       rest = rest.subarray(taken);
       return taken;
     },
     close: () => {
-      compressed.destroy();
-      stream.destroy();
+      // Not under a read of it: the descriptor could be another file's by then.
+      void (async () => {
+        await chunks?.return(undefined).catch(() => undefined);
+        closeSync(file);
+      })();
     },
   };
 }
