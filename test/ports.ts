@@ -1,15 +1,15 @@
 /** Ports for tests: they record what they are told and fetch what they are given. */
 import { parseJson } from "../src/model/json.ts";
 import type {
+  AdjustableLog,
   DocumentFetcher,
   JsonClient,
   JsonMessage,
-  Log,
   LogFields,
   Metrics,
 } from "../src/model/ports.ts";
 
-export interface RecordedLog extends Log {
+export interface RecordedLog extends AdjustableLog {
   /** `level event {fields}`, with the messages of errors and their causes. */
   readonly lines: string[];
 }
@@ -28,6 +28,7 @@ export function recordedLog(): RecordedLog {
     info: record("info"),
     warn: record("warn"),
     error: record("error"),
+    adjust: () => undefined,
   };
 }
 

@@ -102,6 +102,7 @@ export async function startInstance(
 ): Promise<Instance> {
   const written = prepared.loaded.config;
   const config = seated(written, seat);
+  instruments.log.adjust(config.log);
   warnOfOpenFiles(config, instruments.log);
   const shared = openShared(config, instruments);
   instruments.tracing.adjust(config.tracing, { of: seat.of, redact: config.audit.redact });
@@ -386,6 +387,7 @@ class RunningInstance implements Instance {
       this.#config = config;
       this.#written = written;
       this.prepared = prepared;
+      this.#instruments.log.adjust(config.log);
       this.#streams.redecide();
       void change.commit(config.shutdown.grace);
       this.#instruments.timers.after(LIMITS.formerMs, () => former.close());

@@ -22,7 +22,7 @@ import { SwitchedMemory } from "../memory/switched-memory.ts";
 import { Deadlines } from "../http/deadlines.ts";
 import { createRunningServices, type RunningServices } from "../http/running-services.ts";
 import type { CommonRates } from "../model/common-rates.ts";
-import type { Clock, Log, Timers, NameResolver } from "../model/ports.ts";
+import type { AdjustableLog, Clock, Timers, NameResolver } from "../model/ports.ts";
 import type { RevocationTarget } from "../model/revocation.ts";
 import type { SharedMemory } from "../model/shared-memory.ts";
 import { systemClock } from "../platform/clock.ts";
@@ -42,7 +42,8 @@ import { createUpstreamMetrics, type UpstreamMetrics } from "../telemetry/upstre
 export interface Instruments {
   readonly clock: Clock;
   readonly timers: Timers;
-  readonly log: Log;
+  /** As the configuration in force says. */
+  readonly log: AdjustableLog;
   readonly metrics: RunningMetrics;
   readonly requests: RequestMetrics;
   readonly upstreams: UpstreamMetrics;
@@ -93,7 +94,7 @@ export interface InstrumentsOptions {
 }
 
 export function createInstruments(
-  log: Log,
+  log: AdjustableLog,
   { clock = systemClock, shared, ...limits }: InstrumentsOptions = {},
 ): Instruments {
   const metrics = createMetrics();

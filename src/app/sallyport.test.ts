@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { ConfigError } from "../model/errors.ts";
-import type { Log } from "../model/ports.ts";
+import type { AdjustableLog } from "../model/ports.ts";
 import { type Sallyport, startSallyport } from "./sallyport.ts";
 
 const PERMIT = '@id("anybody") permit (principal, action, resource);';
@@ -133,9 +133,10 @@ ${extra}`,
   );
 }
 
-const silent: Log = {
+const silent: AdjustableLog = {
   debug: () => undefined,
   info: () => undefined,
   warn: () => undefined,
   error: () => undefined,
+  adjust: () => undefined,
 };

@@ -1,6 +1,6 @@
 /** The proxy in one process: an instance, the operators' listener beside it, reloads and the end. */
 import { formatProblem } from "../model/errors.ts";
-import type { Log } from "../model/ports.ts";
+import type { AdjustableLog, Log } from "../model/ports.ts";
 import type { Backing } from "./authority/backing.ts";
 import type { Standing } from "./authority/standing.ts";
 import { renderMetrics } from "../telemetry/metrics.ts";
@@ -48,7 +48,7 @@ export interface Sallyport {
  * Runs the proxy that `file` describes. Resolves when every listener accepts connections.
  * Throws ConfigError, or SallyportError where an address or the audit log cannot be had.
  */
-export async function startSallyport(file: string, log: Log): Promise<Sallyport> {
+export async function startSallyport(file: string, log: AdjustableLog): Promise<Sallyport> {
   const prepare = createPreparer(file);
   const prepared = await prepare();
   const instruments = createInstruments(log);
@@ -95,6 +95,7 @@ export async function startPrepared(
     await backing?.close();
     await desk.close();
   };
+  log.adjust(prepared.loaded.config.log);
   warnOf(prepared, log);
   signing?.serves(prepared.loaded.config);
   const place = { standing, signing, issuing: backing?.issuing };

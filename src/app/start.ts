@@ -8,7 +8,7 @@ import { isKeeper } from "../authority/authority-options.ts";
 import { loadOwn, type LoadedOwn } from "../config/load.ts";
 import { peekBundle } from "../config/peek-bundle.ts";
 import type { Config } from "../config/schema.ts";
-import type { Log } from "../model/ports.ts";
+import type { AdjustableLog } from "../model/ports.ts";
 import { fetchBundle } from "../policy/bundle/bundle-fetcher.ts";
 import { startAuthority } from "./authority/authority.ts";
 import type { Backing } from "./authority/backing.ts";
@@ -28,7 +28,7 @@ import {
 import { startSupervisor } from "./supervisor/supervisor.ts";
 
 /** Throws what `startSallyport` throws, and SallyportError where the authority cannot be had. */
-export async function start(file: string, log: Log): Promise<Sallyport> {
+export async function start(file: string, log: AdjustableLog): Promise<Sallyport> {
   const own = await loadOwn(file);
   return own === undefined ? await startOwn(file, log) : await startFollower(own, log);
 }
@@ -36,7 +36,7 @@ export async function start(file: string, log: Log): Promise<Sallyport> {
 const STARTING = "starting";
 
 /** What is written in the file is all there is, with an authority in this process or without one. */
-async function startOwn(file: string, log: Log): Promise<Sallyport> {
+async function startOwn(file: string, log: AdjustableLog): Promise<Sallyport> {
   const instruments = createInstruments(log);
   const fetching = createPolicyFetching({
     ...instruments,
@@ -53,6 +53,7 @@ async function startOwn(file: string, log: Log): Promise<Sallyport> {
   const prepared = await prepare();
   const { config } = prepared.loaded;
   const { authority } = config;
+  log.adjust(config.log);
   const sallyport = await behindDesk(config, { instruments, waiting: STARTING }, async (desk) => {
     const source = { file, prepare, prepared };
     if (!isKeeper(authority)) return await serve(source, { instruments, desk });
@@ -87,7 +88,8 @@ function endingWith(sallyport: Sallyport, end: () => void): Sallyport {
 }
 
 /** Listens once a first configuration has come over the feed; until then it says that it waits. */
-async function startFollower(own: LoadedOwn, log: Log): Promise<Sallyport> {
+async function startFollower(own: LoadedOwn, log: AdjustableLog): Promise<Sallyport> {
+  log.adjust(own.config.log);
   const instruments = createInstruments(log);
   const waiting = "waiting for a configuration from the authority";
   const around = { instruments, waiting };

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { ConfigError } from "../model/errors.ts";
 import { logLevel } from "./log-level.ts";
 
-test("logLevel() is info where nothing is said, and what is said otherwise", () => {
-  assert.equal(logLevel({}), "info");
-  assert.equal(logLevel({ SALLYPORT_LOG_LEVEL: "" }), "info");
+test("logLevel() is undefined where nothing is said, and what is said otherwise", () => {
+  assert.equal(logLevel({}), undefined);
+  assert.equal(logLevel({ SALLYPORT_LOG_LEVEL: "" }), undefined);
   assert.equal(logLevel({ SALLYPORT_LOG_LEVEL: "debug" }), "debug");
 });
 

@@ -29,6 +29,7 @@ import { signsSchema } from "../telemetry/signs/signs-options.ts";
 import { acceptSchema } from "../policy/findings/acceptance.ts";
 import { policyOptionsSchema } from "../policy/policy-options.ts";
 import { tracingSchema } from "../telemetry/traces/trace-options.ts";
+import { logSchema } from "../telemetry/log-options.ts";
 import { accessLogSchema } from "../telemetry/access-log/access-log-options.ts";
 import {
   reloadSchema,
@@ -108,6 +109,7 @@ export const configSchema = z.strictObject({
   usage: usageSchema.optional(),
   tracing: tracingSchema.optional(),
   accessLog: accessLogSchema.optional(),
+  log: logSchema.prefault({}),
   signs: signsSchema
     .optional()
     .describe(

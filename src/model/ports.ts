@@ -24,6 +24,15 @@ export interface Log {
   error(event: string, fields?: LogFields): void;
 }
 
+/** One whose level and form a configuration says, each time that one comes into force. */
+export interface AdjustableLog extends Log {
+  adjust(settings: {
+    /** Least level that is written; the log's own default when undefined. */
+    readonly level?: keyof Log | undefined;
+    readonly format: "json" | "text";
+  }): void;
+}
+
 export interface Counter {
   /** `decision`: id of the last decision that was counted, for who looks into one (an exemplar). */
   inc(by?: number, decision?: string): void;

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { SallyportError } from "../model/errors.ts";
 import type { LogFields } from "../model/ports.ts";
 import { ManualClock } from "../platform/clock.ts";
-import { createLog, type LogLevel, type RunningLog } from "./log.ts";
+import { createLog, type RunningLog } from "./log.ts";
+import type { LogLevel } from "./log-options.ts";
 
 const NOW_MS = Date.UTC(2026, 10, 24, 4, 5, 6, 123);
 
@@ -72,6 +73,8 @@ for (const [name, text] of Object.entries(secrets)) {
     const { log, text: written } = keeping("debug");
     const inner = new Error(text);
     log.error("it failed", { text, error: new Error(text, { cause: inner }) });
+    log.adjust({ format: "text" });
+    log.error("it failed", { text, error: new Error(text, { cause: inner }) });
     assert.match(written(), /it failed/);
     assert.doesNotMatch(written(), new RegExp(canary));
   });
@@ -83,6 +86,67 @@ test("createLog() writes no object that came through a cast", () => {
   assert.doesNotMatch(text(), new RegExp(canary));
 });
 
+test("adjust() puts level and form of a configuration in force, and the next one's after it", () => {
+  const { log, text } = keeping();
+  log.debug("too fine");
+  log.adjust({ level: "debug", format: "text" });
+  log.debug("fine");
+  log.adjust({ level: "error", format: "json" });
+  log.warn("too fine again");
+  log.error("coarse");
+  log.adjust({ format: "json" });
+  log.info("as at first");
+  const [first, ...others] = text().trimEnd().split("\n");
+  assert.equal(first, "2026-11-24T04:05:06.123Z DEBUG  fine");
+  const events = others.map((line) => (JSON.parse(line) as { event: string }).event);
+  assert.deepEqual(events, ["coarse", "as at first"]);
+});
+
+test("adjust() changes no level that the environment says, and tells so once", () => {
+  const { log, lines } = keeping("info");
+  log.adjust({ level: "info", format: "json" });
+  assert.deepEqual(lines(), []);
+  log.adjust({ level: "debug", format: "json" });
+  log.adjust({ level: "debug", format: "json" });
+  log.debug("too fine");
+  assert.deepEqual(
+    lines().map(({ event, level, written }) => ({ event, level, written })),
+    [
+      {
+        event: "log: SALLYPORT_LOG_LEVEL goes before log.level",
+        level: "info",
+        written: "debug",
+      },
+    ],
+  );
+});
+
+test("createLog() writes text for people: one line, whatever a value holds", () => {
+  const { log, text } = keeping();
+  log.adjust({ format: "text" });
+  const cause = new Error("connect ECONNREFUSED");
+  log.warn("keys could not be fetched", {
+    issuer: "corp",
+    said: 'a "b"\n2026-11-24T04:05:06.123Z ERROR  forged \u009b31m',
+    tries: 3,
+    error: new SallyportError("fetch-failed", "no keys", { cause }),
+  });
+  assert.equal(
+    text(),
+    "2026-11-24T04:05:06.123Z WARN   keys could not be fetched  issuer=corp " +
+      'said="a \\"b\\"\\n2026-11-24T04:05:06.123Z ERROR  forged \\u009b31m" tries=3 ' +
+      'error="no keys" error.name=SallyportError error.code=fetch-failed ' +
+      'error.causes="connect ECONNREFUSED"\n',
+  );
+});
+
+test("createLog() lets no control character of a terminal through, in JSON neither", () => {
+  const { log, text, lines } = keeping();
+  log.warn("odd", { said: "\u001b[2J\u009b2J\u2028" });
+  assert.match(text(), /^[\x20-\x7e]+\n$/);
+  assert.equal(lines()[0]?.["said"], "\u001b[2J\u009b2J\u2028");
+});
+
 test("createLog() bounds the length of a value", () => {
   const { log, text } = keeping("info");
   log.info("long", { value: "x".repeat(1_000_000) });
@@ -90,7 +154,7 @@ test("createLog() bounds the length of a value", () => {
 });
 
 function keeping(
-  level: LogLevel,
+  level?: LogLevel,
   clock = new ManualClock(NOW_MS),
 ): { log: RunningLog; text: () => string; lines: () => Record<string, unknown>[] } {
   const written: string[] = [];

@@ -1,15 +1,21 @@
 /**
- * The operators' log: JSON lines on stderr, over `pino` without worker transports.
+ * The operators' log on stderr: JSON lines over `pino` without worker transports, or text for people.
  *
  * It is a copy, never the record (the audit log is), so it never stalls traffic: what the reader of
  * stderr does not take in time is dropped and counted. An event that repeats faster than its rate is
  * left out, and the next line of it says how many were. Values are texts, numbers and booleans;
  * whatever looks like a token or a password is cut out of them, because texts of foreign errors end
  * up here.
+ *
+ * The first lines come before any configuration is read, so it begins with what the environment says,
+ * or with the defaults, and is adjusted by each configuration that comes into force.
  */
 import { pino } from "pino";
-import type { Clock, Log, LogFields } from "../model/ports.ts";
+import type { AdjustableLog, Clock, LogFields } from "../model/ports.ts";
+import { LOG_LEVELS, type LogLevel, type LogSettings } from "./log-options.ts";
+import { type PlainFields, textLine } from "./log-text.ts";
 import { describeError, redact } from "./log-values.ts";
+import { withoutControls } from "./logfmt.ts";
 import { StderrLines } from "./stderr.ts";
 
 const LIMITS = {
@@ -21,47 +27,45 @@ const LIMITS = {
   events: 1024,
 } as const;
 
-export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
 export interface LogOptions {
-  /** Least level that is written. `debug` also writes the stacks of errors, and all that repeats. */
-  readonly level: LogLevel;
+  /** Least level that is written, whatever a configuration says. Left out: `info`, until one says another. */
+  readonly level?: LogLevel | undefined;
   readonly clock: Clock;
   /** Takes whole lines. Default: stderr. */
   readonly stream?: { write(line: string): void };
 }
 
-export interface RunningLog extends Log {
+export interface RunningLog extends AdjustableLog {
   /** Says what was left out and not yet told, and hands everything over, within a second. Before the process ends. */
   close(): Promise<void>;
 }
 
 /** A log that writes from `level` on. */
 export function createLog(options: LogOptions): RunningLog {
-  const { clock } = options;
-  const own = options.stream === undefined ? new StderrLines() : undefined;
-  const sink = pino(
-    {
-      level: options.level,
-      base: null,
-      messageKey: "event",
-      timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
-    },
-    options.stream ?? own,
-  );
-  const withStacks = options.level === "debug";
+  const { clock, level: fixed } = options;
+  const lines = new StderrLines();
+  const stream = options.stream ?? lines;
+  const json = jsonSink(stream, clock);
   const rates = new Map<string, Rate>();
+  let level: LogLevel = fixed ?? "info";
+  let format: LogSettings["format"] = "json";
+  let passedOver: LogLevel | undefined;
 
-  function write(level: LogLevel, event: string, fields: LogFields | undefined): void {
-    if (!sink.isLevelEnabled(level)) return;
+  function put(at: LogLevel, event: string, fields: PlainFields): void {
+    if (format === "json") return json[at](fields, event);
+    const time = new Date(clock.now()).toISOString();
+    stream.write(textLine({ time, level: at, event, fields }));
+  }
+
+  function write(at: LogLevel, event: string, fields: LogFields | undefined): void {
+    if (LOG_LEVELS.indexOf(at) < LOG_LEVELS.indexOf(level)) return;
+    const withStacks = level === "debug";
     const leftOut = withStacks ? 0 : takeLine(rates, event, clock);
     if (leftOut === undefined) return;
     const plain = plainFields(fields, { leftOut, withStacks });
-    const dropped = own?.takeDropped() ?? 0;
+    const dropped = lines.takeDropped();
     if (dropped > 0) plain["dropped"] = dropped;
-    sink[level](plain, event);
+    put(at, event, plain);
   }
 
   return {
@@ -69,15 +73,43 @@ export function createLog(options: LogOptions): RunningLog {
     info: (event, fields) => write("info", event, fields),
     warn: (event, fields) => write("warn", event, fields),
     error: (event, fields) => write("error", event, fields),
+    adjust(settings) {
+      format = settings.format;
+      level = fixed ?? settings.level ?? "info";
+      const over = settings.level === level ? undefined : settings.level;
+      // Once, not at each reload: who wrote it is to know why it does nothing.
+      if (over !== undefined && over !== passedOver) {
+        write("warn", "log: SALLYPORT_LOG_LEVEL goes before log.level", { level, written: over });
+      }
+      passedOver = over;
+    },
     async close() {
       for (const [event, rate] of rates) {
-        if (rate.leftOut > 0)
-          sink.warn({ leftOut: rate.leftOut, of: event }, "log: lines were left out");
+        if (rate.leftOut > 0) {
+          put("warn", "log: lines were left out", { leftOut: rate.leftOut, of: event });
+        }
         rate.leftOut = 0;
       }
-      await own?.close();
+      await lines.close();
     },
   };
+}
+
+/** Which level is written is decided before it is asked. */
+function jsonSink(
+  stream: { write(line: string): void },
+  clock: Clock,
+): Record<LogLevel, (fields: PlainFields, event: string) => void> {
+  return pino(
+    {
+      level: "debug",
+      base: null,
+      messageKey: "event",
+      timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write: (line) => stream.write(withoutControls(line)) },
+  );
 }
 
 interface Rate {
@@ -111,8 +143,8 @@ function takeLine(rates: Map<string, Rate>, event: string, clock: Clock): number
 function plainFields(
   fields: LogFields | undefined,
   options: { readonly leftOut: number; readonly withStacks: boolean },
-): Record<string, unknown> {
-  const plain: Record<string, unknown> = {};
+): PlainFields {
+  const plain: PlainFields = {};
   for (const [key, value] of Object.entries(fields ?? {})) {
     if (value instanceof Error) plain[key] = describeError(value, options.withStacks);
     else if (typeof value === "string") plain[key] = redact(value);

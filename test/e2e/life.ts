@@ -142,11 +142,14 @@ export interface ReadyBody {
   };
 }
 
-/** Settles when the operators' listener is printed. */
-export async function startLife(home: Home): Promise<Life> {
+/** Settles when the operators' listener is printed. `env`: beside that of this process. */
+export async function startLife(
+  home: Home,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Life> {
   const child = spawn(SALLYPORT, ["run"], {
     cwd: home.path,
-    env: { ...process.env, SALLYPORT_RUNTIME: RUNTIME },
+    env: { ...process.env, SALLYPORT_RUNTIME: RUNTIME, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";

@@ -138,6 +138,7 @@ class Supervisor implements Sallyport {
     const { workers, file, prepare } = this.#options;
     const { config } = this.#prepared.loaded;
     const backing = this.#around.backed?.backing;
+    this.#instruments.log.adjust(config.log);
     warnOf(this.#prepared, this.#log);
     this.#signing?.serves(config);
     this.#instruments.quotas.open(config, { book: true });
@@ -382,6 +383,7 @@ class Supervisor implements Sallyport {
     await first.serve(parts, { revision, of, addresses: this.listeners });
     await this.#operators?.reload(next);
     this.#signing?.serves(next.loaded.config);
+    this.#instruments.log.adjust(next.loaded.config.log);
     this.#prepared = next;
     this.#parts = parts;
     this.#revision = revision;

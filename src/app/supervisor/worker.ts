@@ -5,7 +5,7 @@
 import { connect } from "node:net";
 import { ConfigError } from "../../model/errors.ts";
 import type { KeyIssuing } from "../../model/issued-keys.ts";
-import type { Log } from "../../model/ports.ts";
+import type { AdjustableLog } from "../../model/ports.ts";
 import { HandedSigning } from "../assertion-signing.ts";
 import { createStanding, type Standing } from "../authority/standing.ts";
 import { type Instance, startInstance } from "../instance.ts";
@@ -44,7 +44,7 @@ export interface WorkerOptions {
 /** Resolves to the exit code when it has ended. `atOnce` asks a drain not to wait any more. */
 export function startWorker(
   options: WorkerOptions,
-  log: Log,
+  log: AdjustableLog,
 ): { readonly ended: Promise<number>; drain(atOnce: boolean): void } {
   const worker = new Worker(options, log);
   worker.connect();
@@ -53,7 +53,7 @@ export function startWorker(
 
 class Worker implements LeaseSource, MemorySource, IssuingSource {
   readonly #options: WorkerOptions;
-  readonly #log: Log;
+  readonly #log: AdjustableLog;
   readonly #instruments: Instruments;
   readonly #reader = new PreparedReader();
   readonly #asked = new Map<number, (answer: ToWorker | undefined) => void>();
@@ -75,7 +75,7 @@ class Worker implements LeaseSource, MemorySource, IssuingSource {
   of = 1;
   lostAt = 0;
 
-  constructor(options: WorkerOptions, log: Log) {
+  constructor(options: WorkerOptions, log: AdjustableLog) {
     this.#options = options;
     this.#log = log;
     this.#instruments = createInstruments(log, {

@@ -2,6 +2,7 @@
  * The forms of a line. Whatever a caller put into a path, a host or a name, a line stays one line, and
  * no value can pass for another: what could is escaped.
  */
+import { logfmtValue, withoutControls } from "../logfmt.ts";
 import { ACCESS_FIELDS, type AccessEntry, type AccessField } from "./access-entry.ts";
 
 /** One line, with its line feed. */
@@ -31,9 +32,7 @@ function jsonLine(entry: AccessEntry, fields: readonly AccessField[]): string {
 }
 
 function written(entry: AccessEntry): string {
-  const json = JSON.stringify(entry);
-  // Nearly no line has one, and to look costs less than to replace.
-  return CONTROL.test(json) ? `${json.replaceAll(CONTROLS, escapedUnit)}\n` : `${json}\n`;
+  return `${withoutControls(JSON.stringify(entry))}\n`;
 }
 
 /** A request whose end is not known is seen as such, whatever the format. */
@@ -48,24 +47,6 @@ function logfmtLine(entry: AccessEntry, fields: readonly AccessField[]): string 
     if (value !== undefined) pairs.push(`${field}=${logfmtValue(value)}`);
   }
   return `${pairs.join(" ")}\n`;
-}
-
-/** Bare where it cannot be misread. */
-const BARE = /^[!#-<>-[\]-~]+$/;
-
-function logfmtValue(value: string | number): string {
-  if (typeof value === "number") return String(value);
-  return BARE.test(value) ? value : JSON.stringify(value).replace(CONTROLS, escapedUnit);
-}
-
-/** What JSON leaves as it is, and a terminal or another reader of lines does not. */
-// oxlint-disable-next-line no-control-regex -- these are what it looks for
-const CONTROL = /[\u007f-\u009f\u2028\u2029]/;
-// oxlint-disable-next-line no-control-regex -- as above
-const CONTROLS = new RegExp(CONTROL, "g");
-
-function escapedUnit(unit: string): string {
-  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** `host ident authuser [date] "request" status bytes`: `%h %l %u %t "%r" %>s %b` of Apache. */
