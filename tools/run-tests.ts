@@ -1,52 +1,39 @@
 /**
  * `npm test [-- FILE…]`: every test on Node and on Bun (the same files, `node:test` in both), side by
- * side. Node's output comes as it is made, Bun's once both have ended. Bun runs the files of one process one after
- * the other, so it gets them in parts, and two processes once Node has ended.
+ * side. Tests that drive whole programs have a process of their own, the others share one by the dozen, since starting it
+ * takes longer than they do. What a process printed comes when it has ended.
  * SALLYPORT_RUNTIME=node|bun runs one of them. Ends non-zero if either fails.
  *
  * Many tests talk to processes and wait for them, on a machine that runs others beside. Where few files
  * fail, they are run once more, alone, and that counts; they are named in the last lines either way.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, globSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import {
+  type Outcome,
+  type Runtime,
+  RUNTIMES,
+  runTestProcess,
+  type TestProcess,
+} from "./testing/test-process.ts";
 
 const LIMITS = {
+  /** Processes side by side. More than cores, Node's default being one fewer: much of the time tests wait. */
+  lanes: 4,
+  /** Files of one process: enough that starting it does not count, few enough that none is the last for long. */
+  part: 24,
   /** Files that are run once more: more than these do not fail by being disturbed. */
   again: 6,
-  /** Files of one process of Bun: enough that starting it does not count, few enough that none is the last for long. */
-  part: 24,
 } as const;
 
-const RUNTIMES = ["node", "bun"] as const;
-type Runtime = (typeof RUNTIMES)[number];
-
-interface Run {
-  readonly runtime: Runtime;
-  readonly files: readonly string[];
-  /** Nothing runs beside it. */
-  readonly alone: boolean;
-  /** Where the output goes; left out: as it is made. */
-  readonly output?: string;
-}
-
-interface Outcome {
-  readonly passed: boolean;
-  /** Those in which a test failed, as far as the runner says. */
-  readonly failed: readonly string[];
-}
+const FOLDERS = ["test", "src", "tools", "bench"];
+/** Those that take minutes come first, so that nobody waits for them at the end. */
+const LONG = /^test\/(?:cluster|faults|store|audit-)/;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const named = process.argv.slice(2);
-const files =
-  named.length > 0
-    ? named
-    : globSync(
-        ["src/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts", "bench/**/*.test.ts"],
-        { cwd: root },
-      ).toSorted();
 const only = process.env["SALLYPORT_RUNTIME"];
 const chosen = RUNTIMES.filter((runtime) => only === undefined || only === runtime);
 if (chosen.length === 0) {
@@ -58,22 +45,31 @@ if (chosen.length === 0) {
 process.env["NODE_COMPILE_CACHE"] ??= join(root, "node_modules/.cache/compile");
 const folder = mkdtempSync(join(tmpdir(), "sallyport-tests-"));
 try {
-  process.exitCode = (await testAll(chosen)) ? 0 : 1;
+  process.exitCode = (await testAll(named.length > 0 ? named : allFiles())) ? 0 : 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function testAll(runtimes: readonly Runtime[]): Promise<boolean> {
-  const node = runtimes.includes("node")
-    ? run({ runtime: "node", files, alone: false })
-    : Promise.resolve();
-  const first = await Promise.all(
-    runtimes.map((runtime) => (runtime === "node" ? (node as Promise<Outcome>) : runParts(node))),
-  );
+function allFiles(): string[] {
+  const patterns = FOLDERS.map((name) => `${name}/**/*.test.ts`);
+  const files = globSync(patterns, { cwd: root }).toSorted();
+  return [...files.filter((file) => LONG.test(file)), ...files.filter((file) => !LONG.test(file))];
+}
+
+async function testAll(files: readonly string[]): Promise<boolean> {
+  const waiting = processesFor(files);
+  const failed: Record<Runtime, string[]> = { node: [], bun: [] };
+  const lane = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const outcome = await runAndPrint(next);
+      failed[next.runtime].push(...outcome.failed);
+    }
+  };
+  await Promise.all(Array.from({ length: LIMITS.lanes }, lane));
   const lines: string[] = [];
   let passed = true;
-  for (const [index, runtime] of runtimes.entries()) {
-    const { good, says } = await settle(runtime, first[index] as Outcome);
+  for (const runtime of chosen) {
+    const { good, says } = await settle(runtime, failed[runtime]);
     passed &&= good;
     lines.push(`# ${runtime}: ${says}`);
   }
@@ -81,120 +77,40 @@ async function testAll(runtimes: readonly Runtime[]): Promise<boolean> {
   return passed;
 }
 
-/** All files on Bun, in parts. What it says comes at the end, so that it does not come between Node's lines. */
-async function runParts(nodeEnds: Promise<unknown>): Promise<Outcome> {
-  const parts: { readonly files: readonly string[]; readonly output: string }[] = [];
-  for (let index = 0; index < files.length; index += LIMITS.part) {
-    const output = join(folder, `bun-${parts.length}`);
-    parts.push({ files: files.slice(index, index + LIMITS.part), output });
+/** In the order in which they begin: both runtimes in turn, what is long first, what is short last. */
+function processesFor(files: readonly string[]): TestProcess[] {
+  const whole = files.filter((file) => file.startsWith("test/"));
+  const rest = files.filter((file) => !file.startsWith("test/"));
+  const parts = whole.map((file) => [file]);
+  // Each takes one of so many, so that those of a folder that is slow are spread.
+  const count = Math.ceil(rest.length / LIMITS.part);
+  for (let part = 0; part < count; part++) {
+    parts.push(rest.filter((_file, index) => index % count === part));
   }
-  const waiting = [...parts];
-  const outcomes: Outcome[] = [];
-  const lane = async (): Promise<void> => {
-    for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
-      const { passed, failed } = await run({ runtime: "bun", alone: false, ...part });
-      // A process that died names no file: it may have been any of them.
-      outcomes.push({ passed, failed: passed || failed.length > 0 ? failed : part.files });
-    }
-  };
-  const second = nodeEnds.then(lane);
-  await Promise.all([lane(), second]);
-  for (const { output } of parts) console.log(readFileSync(output, "utf8"));
-  return {
-    passed: outcomes.every(({ passed }) => passed),
-    failed: outcomes.flatMap(({ failed }) => failed),
-  };
+  return parts.flatMap((some) => chosen.map((runtime) => ({ runtime, files: some })));
 }
 
 async function settle(
   runtime: Runtime,
-  { passed, failed }: Outcome,
+  failed: readonly string[],
 ): Promise<{ readonly good: boolean; readonly says: string }> {
-  if (passed) return { good: true, says: "passed" };
+  if (failed.length === 0) return { good: true, says: "passed" };
   const list = failed.join(" ");
-  if (failed.length === 0) return { good: false, says: "failed, and no file is named" };
   if (failed.length > LIMITS.again) return { good: false, says: `failed: ${list}` };
   console.log(`\n# ${runtime}: failed beside others, and is run once more, alone: ${list}`);
-  const again = await run({ runtime, files: failed, alone: true });
-  return again.passed
+  const again: string[] = [];
+  for (const file of failed) {
+    again.push(...(await runAndPrint({ runtime, files: [file] })).failed);
+  }
+  return again.length === 0
     ? { good: true, says: `passed; unsteady, since only alone: ${list}` }
-    : { good: false, says: `failed, alone too: ${again.failed.join(" ")}` };
+    : { good: false, says: `failed, alone too: ${again.join(" ")}` };
 }
 
-async function run({ runtime, files: some, alone, output }: Run): Promise<Outcome> {
-  if (output === undefined) console.log(`\n# ${runtime}: ${some.length} test files`);
-  const report = join(folder, `${runtime}-${alone ? "alone" : "all"}`);
-  const target =
-    output === undefined && runtime === "node" ? "inherit" : openSync(output ?? report, "w");
-  const args = runtime === "node" ? nodeArgs(some, { alone, report }) : bunArgs(some);
-  try {
-    const child = spawn(`${root}/tools/with-runtime`, [runtime, ...args], {
-      cwd: root,
-      stdio: ["inherit", target, target],
-    });
-    const passed = (await ended(child)) === 0;
-    if (runtime === "node") return { passed, failed: linesOf(report) };
-    const text = readFileSync(output ?? report, "utf8");
-    if (output === undefined) console.log(text);
-    return { passed, failed: failedInBun(text) };
-  } finally {
-    if (target !== "inherit") closeSync(target);
-  }
-}
-
-function nodeArgs(
-  some: readonly string[],
-  { alone, report }: { readonly alone: boolean; readonly report: string },
-): string[] {
-  return [
-    "--disable-warning=ExperimentalWarning",
-    "--test",
-    // One fewer than there are cores, Node's default, is one on two: much of the time tests wait.
-    `--test-concurrency=${alone ? 1 : 2}`,
-    "--test-timeout=120000",
-    // What a test that failed left open would hold up all the others.
-    "--test-force-exit",
-    "--test-reporter=spec",
-    "--test-reporter-destination=stdout",
-    "--test-reporter=./tools/failed-files-reporter.ts",
-    `--test-reporter-destination=${report}`,
-    ...some,
-  ];
-}
-
-function bunArgs(some: readonly string[]): string[] {
-  return [
-    "test",
-    // 5 s, Bun's default, is too short for the corpus tests on a busy machine.
-    "--timeout=120000",
-    ...some.map((file) => (file.startsWith(".") || file.startsWith("/") ? file : `./${file}`)),
-  ];
-}
-
-function linesOf(path: string): string[] {
-  return readFileSync(path, "utf8")
-    .split("\n")
-    .filter((line) => line !== "");
-}
-
-/** Bun names a file, then each of its tests. */
-function failedInBun(text: string): string[] {
-  const failed = new Set<string>();
-  let file: string | undefined;
-  for (const line of text.split("\n")) {
-    if (/^\S+\.test\.ts:$/.test(line)) file = line.slice(0, -1);
-    else if (isBunFault(line) && file !== undefined) failed.add(file);
-  }
-  return [...failed];
-}
-
-function isBunFault(line: string): boolean {
-  return line.startsWith("(fail)") || line.startsWith("# Unhandled error between tests");
-}
-
-function ended(child: ChildProcess): Promise<number | null> {
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolve(code));
-  });
+async function runAndPrint(test: TestProcess): Promise<Outcome> {
+  const outcome = await runTestProcess(test, mkdtempSync(join(folder, "process-")));
+  const { runtime, files } = test;
+  const what = files.length === 1 ? files[0] : `${files.length} files`;
+  console.log(`\n# ${runtime}: ${what} (${outcome.seconds} s)\n${outcome.text.trimEnd()}`);
+  return outcome;
 }
