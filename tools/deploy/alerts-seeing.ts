@@ -69,6 +69,25 @@ export const SEEING: AlertGroup = {
       quiet: { [of("sallyport_signs_total", 'sign="route-probing"')]: "1x40" },
     },
     {
+      name: "SallyportSignUnanswered",
+      severity: "page",
+      for: "0m",
+      expr: 'sum by (job, sign, outcome) (increase(sallyport_signs_answered_total{outcome=~"failed|late"}[10m])) > 0',
+      summary:
+        "Sign {{ $labels.sign }} was not answered ({{ $labels.outcome }}): the principal still has access",
+      means:
+        "`signs.answer` was to take access away, and did not: the authority or its store could not take the revocation (`failed`), or the sign was found more than five minutes after what it is about (`late`). It is not tried again within `repeat`.",
+      look: "The log: `a sign of a breach could not be answered` names the sign, the principal and the error; `found too late` names sign and principal. Then SallyportStoreFailing, or SallyportAuditKeeperDown for what was late.",
+      act: "Look at the decisions of the sign's event (`sallyport audit search --event NAME`), and take the access away by hand where it is one: `sallyport revocations block --authenticator NAME --subject SUB`. Then mend the cause.",
+      fires: {
+        [of("sallyport_signs_answered_total", 'sign="two-places",outcome="failed"')]: "0x12 1x30",
+      },
+      quiet: {
+        [of("sallyport_signs_answered_total", 'sign="two-places",outcome="failed"')]: "1x40",
+        [of("sallyport_signs_answered_total", 'sign="two-places",outcome="blocked"')]: "0x12 1x30",
+      },
+    },
+    {
       name: "SallyportQuotaExceeded",
       severity: "info",
       for: "0m",

@@ -114,6 +114,14 @@ test("what cannot be taken away is an error in the log and a count, and no event
   }
 });
 
+test("what was not answered yet is counted as zero, so that the first failure is an increase", () => {
+  const { counts } = stageOf(undefined);
+  for (const outcome of ["revoked", "blocked", "failed", "late"]) {
+    const series = `sallyport_signs_answered_total{sign="two-places",outcome="${outcome}"} 0`;
+    assert.ok(counts().split("\n").includes(series), counts());
+  }
+});
+
 test("what was found late is counted and said, and nobody is locked out", async () => {
   const asked: unknown[] = [];
   const { answers, events, counts, log } = stageOf(registering(asked));

@@ -6,12 +6,15 @@ import type { Revocation, RevokeOptions } from "../../keys/revocation-register.t
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Counter, Family, Log, Metrics, Timers } from "../../model/ports.ts";
 import { NEVER, type RevocationTarget } from "../../model/revocation.ts";
+import { ANSWERABLE } from "../../telemetry/signs/answer-options.ts";
 import type { SignAnswer } from "../../telemetry/signs/answers.ts";
 
 const LIMITS = {
   /** Milliseconds that answers which are under way have until the log is closed. */
   settleMs: 2000,
 } as const;
+
+const OUTCOMES = ["revoked", "blocked", "failed", "late"] as const;
 
 export type TakeAway = (
   target: RevocationTarget,
@@ -40,6 +43,10 @@ export class SignAnswers {
       "Answers to signs of a breach, by sign and what came of them: `revoked`, `blocked`, `failed`, `late` (found too late; nothing was done).",
       ["sign", "outcome"],
     );
+    // From the start at zero: an increase is only seen of a series that was there before it.
+    for (const sign of Object.values(ANSWERABLE)) {
+      for (const outcome of OUTCOMES) this.#counter.with(sign, outcome);
+    }
   }
 
   give(answer: SignAnswer): void {
@@ -109,7 +116,7 @@ export class SignAnswers {
     });
   }
 
-  #count({ sign }: SignAnswer, outcome: "revoked" | "blocked" | "failed" | "late"): void {
+  #count({ sign }: SignAnswer, outcome: (typeof OUTCOMES)[number]): void {
     this.#counter.with(sign, outcome).inc();
   }
 }
