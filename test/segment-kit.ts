@@ -10,8 +10,10 @@ import { NOW_MS, temporaryFolder } from "./audit-kit.ts";
 export { createMetrics, type RunningMetrics } from "../src/telemetry/metrics.ts";
 
 export function line(text: string): string {
-  return `${JSON.stringify({ type: "summary", counts: [], from: text, time: text })}\n`;
+  return `${JSON.stringify({ type: "summary", counts: [], from: TIME, time: TIME, text, v: 1 })}\n`;
 }
+
+const TIME = "2026-11-24T04:05:16.000Z";
 
 export class SegmentGround {
   readonly folder: string;

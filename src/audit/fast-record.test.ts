@@ -27,7 +27,7 @@ const texts = fc.array(text, { maxLength: 3 });
 const attribute = fc.oneof(
   text,
   fc.boolean(),
-  fc.double(),
+  fc.maxSafeInteger(),
   texts,
   fc.bigInt(-(2n ** 63n), 2n ** 63n),
 );

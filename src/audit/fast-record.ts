@@ -8,6 +8,7 @@
 import type { AttributeType, PrincipalKind } from "../model/principal.ts";
 import { REASONS } from "../model/reason.ts";
 import { RPC_PROTOCOLS, type RpcCall } from "../model/rpc.ts";
+import { createTimeCheck } from "./record-time.ts";
 import {
   parseRecord,
   type RecordedDecision,
@@ -177,7 +178,7 @@ function isUsage(value: Members): boolean {
   const { cost } = value;
   return (
     onlyKnown(value, USAGE) &&
-    isNumber(cost) &&
+    isNumberWithin(cost) &&
     (cost as number) >= 0 &&
     areTextsOrAbsent(value, ["plan"])
   );
@@ -188,7 +189,7 @@ const AUTHN = new Set(["acr", "ageSeconds", "amr", "authenticator", "bound", "ki
 function isAuthn(value: Members): boolean {
   return (
     onlyKnown(value, AUTHN) &&
-    isNumber(value["ageSeconds"]) &&
+    isNumberWithin(value["ageSeconds"]) &&
     typeof value["bound"] === "boolean" &&
     isText(value["authenticator"]) &&
     isText(value["kind"]) &&
@@ -220,7 +221,9 @@ function isPrincipal(value: Members): boolean {
 
 /** A 64-bit integer (`{"long":…}`) is left to the schema. */
 function isAttribute(value: unknown): boolean {
-  return isText(value) || typeof value === "boolean" || isNumber(value) || areTexts(value);
+  return (
+    isText(value) || typeof value === "boolean" || Number.isSafeInteger(value) || areTexts(value)
+  );
 }
 
 const ACTOR = new Set(["authenticator", "behind", "clientId", "issuer", "subject"]);
@@ -368,8 +371,9 @@ function isText(value: unknown): value is string {
   return typeof value === "string";
 }
 
-function isNumber(value: unknown): boolean {
-  return typeof value === "number" && Number.isFinite(value);
+/** One that policies and sums have whole numbers for. */
+function isNumberWithin(value: unknown): boolean {
+  return typeof value === "number" && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
 }
 
 function isWhole(value: unknown, most: number): boolean {
@@ -378,19 +382,4 @@ function isWhole(value: unknown, most: number): boolean {
 
 function isReason(value: unknown): boolean {
   return typeof value === "string" && Object.hasOwn(REASONS, value);
-}
-
-/** Returns what tells times as we write them. Records of one second share all but their last digits. */
-function createTimeCheck(): (text: unknown) => boolean {
-  let known = "";
-  return (text) => {
-    if (typeof text !== "string" || text.length !== 24) return false;
-    const second = text.slice(0, 20);
-    if (second !== known) {
-      const time = Date.parse(text);
-      if (Number.isNaN(time) || new Date(time).toISOString() !== text) return false;
-      known = second;
-    }
-    return /^\d{3}Z$/.test(text.slice(20));
-  };
 }

@@ -35,6 +35,8 @@ export interface FoundDecision {
   readonly completion: RecordedCompletion | undefined;
   /** Name of the file that has the decision. */
   readonly file: string;
+  /** That file and the line in it, from 1, for people. */
+  readonly place: () => Promise<string>;
 }
 
 /**
@@ -56,7 +58,8 @@ export async function findDecision(folder: string, id: string): Promise<FoundDec
       ({ instance, startMs }) => instance === segment.instance && startMs > segment.startMs,
     );
     const { completion = next && (await searchFile(folder, next.file, id)).completion } = found;
-    return { decision, completion, file: segment.file };
+    const { file } = segment;
+    return { decision, completion, file, place: () => placeOf(folder, file, found.offset ?? 0) };
   }
   return undefined;
 }
@@ -72,8 +75,16 @@ async function segmentsOf(folder: string): Promise<readonly SegmentFile[]> {
   }
 }
 
+/** What was planted in the log, or changed in it: where, and how that can be told. */
+export function noRecord(place: string, why: string): SallyportError {
+  const message = `audit: ${place} is no record of this log: ${why}; audit verify says what was changed`;
+  return new SallyportError("audit-failed", message);
+}
+
 interface Found {
   readonly decision?: RecordedDecision;
+  /** Bytes of the file before the decision. */
+  readonly offset?: number;
   readonly completion?: RecordedCompletion;
 }
 
@@ -81,14 +92,13 @@ async function searchFile(folder: string, name: string, id: string): Promise<Fou
   const path = join(folder, name);
   let found: Found = {};
   try {
-    for await (const line of linesWith(path, `"decisionId":"${id}"`)) {
+    for await (const { line, offset } of linesWith(path, `"decisionId":"${id}"`)) {
       const record = parseRecord(line);
-      if (isRecordFault(record)) {
-        const message = `audit: ${name} has a line of decision ${id} that is ${record.fault}`;
-        throw new SallyportError("audit-failed", message);
-      }
-      if (record.type === "decision") found = { ...found, decision: record };
-      if (record.type === "completion") found = { ...found, completion: record };
+      if (isRecordFault(record)) throw noRecord(await placeOf(folder, name, offset), record.fault);
+      // One that was asked for by another decision names that one too.
+      if (!("decisionId" in record) || record.decisionId !== id) continue;
+      if (record.type === "decision") found = { ...found, decision: record, offset };
+      else found = { ...found, completion: record };
     }
     return found;
   } catch (error) {
@@ -103,19 +113,49 @@ async function searchFile(folder: string, name: string, id: string): Promise<Fou
   }
 }
 
+/** The line of a file that begins at this byte, for people: they count from 1. */
+async function placeOf(folder: string, name: string, offset: number): Promise<string> {
+  let number = 1;
+  for await (const { bytes, start } of blocksOf(join(folder, name))) {
+    for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) {
+      if (start + at >= offset) return `line ${number} of ${name}`;
+      number += 1;
+    }
+  }
+  return name;
+}
+
 /** Lines with an end that hold the text. */
-async function* linesWith(path: string, text: string): AsyncGenerator<string> {
+async function* linesWith(path: string, text: string): AsyncGenerator<Line> {
+  for await (const block of blocksOf(path)) yield* matching(block, text);
+}
+
+interface Line {
+  readonly line: string;
+  /** Bytes of the file before it. */
+  readonly offset: number;
+}
+
+/** Whole lines. */
+interface Block {
+  readonly bytes: Buffer;
+  /** Bytes of the file before them. */
+  readonly start: number;
+}
+
+async function* blocksOf(path: string): AsyncGenerator<Block> {
   const source = await openSource(path, { compressed: path.endsWith(".gz"), position: 0 });
   try {
     const block = Buffer.allocUnsafe(LIMITS.block + LIMITS.line);
     let kept = 0;
     for (;;) {
+      const start = source.position - kept;
       const filled = await source.fill(block.subarray(kept, kept + LIMITS.block));
       if (filled === 0) return;
       source.skip(filled);
       const held = block.subarray(0, kept + filled);
       const end = held.lastIndexOf(LINE_FEED) + 1;
-      yield* matching(held.subarray(0, end), text);
+      yield { bytes: held.subarray(0, end), start };
       // What is longer than a line can be is none, and is not held.
       const rest = held.length - end > LIMITS.line ? held.length : end;
       held.copyWithin(0, rest);
@@ -128,12 +168,12 @@ async function* linesWith(path: string, text: string): AsyncGenerator<string> {
 
 const LINE_FEED = 0x0a;
 
-function* matching(lines: Buffer, text: string): Generator<string> {
-  for (let at = lines.indexOf(text); at >= 0;) {
-    const start = lines.lastIndexOf(LINE_FEED, at) + 1;
-    const end = lines.indexOf(LINE_FEED, at);
-    yield lines.toString("utf8", start, end);
-    at = lines.indexOf(text, end);
+function* matching({ bytes, start: before }: Block, text: string): Generator<Line> {
+  for (let at = bytes.indexOf(text); at >= 0;) {
+    const start = bytes.lastIndexOf(LINE_FEED, at) + 1;
+    const end = bytes.indexOf(LINE_FEED, at);
+    yield { line: bytes.toString("utf8", start, end), offset: before + start };
+    at = bytes.indexOf(text, end);
   }
 }
 

@@ -17,19 +17,23 @@ const time = z.iso.datetime({ precision: 3 });
 const count = z.int().min(0);
 const reason = z.enum(Object.keys(REASONS) as [Reason, ...Reason[]]);
 const version = z.literal(1);
+/** One that policies and sums have whole numbers for. */
+const number = z.number().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
 const attribute = z.union([
   z.string(),
   z.boolean(),
-  z.number(),
+  z.int(),
   z.array(z.string()).readonly(),
   z
     .strictObject({ long: z.string().regex(/^-?\d{1,19}$/) })
-    .transform((value): AttributeValue => BigInt(value.long)),
+    .transform((value) => BigInt(value.long))
+    .refine((value) => BigInt.asIntN(64, value) === value)
+    .transform((value): AttributeValue => value),
 ]);
 
 const authnSchema = z.strictObject({
   acr: text.optional(),
-  ageSeconds: z.number(),
+  ageSeconds: number,
   amr: texts,
   authenticator: text,
   bound: z.boolean(),
@@ -149,7 +153,7 @@ const shadowSchema = z.strictObject({
 });
 
 const usageSchema = z.strictObject({
-  cost: z.number().min(0).default(1),
+  cost: number.min(0).default(1),
   plan: text.optional(),
 });
 

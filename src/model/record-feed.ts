@@ -69,6 +69,8 @@ export interface PrincipalLine {
 export interface DecisionLine {
   readonly type: "decision";
   readonly action?: string;
+  /** Hash of the policies that were in force. */
+  readonly bundle?: string;
   readonly authn?: {
     readonly authenticator: string;
     readonly kind: string;

@@ -3,10 +3,11 @@
  * it holds by the policies that were in force then, which lie beside it. Says whether they answer as they
  * did. Nothing in it depends on what is in force now, or on when it is asked.
  */
-import { findDecision, type FoundDecision } from "../audit/find-decision.ts";
+import { findDecision, type FoundDecision, noRecord } from "../audit/find-decision.ts";
 import { readValueKey } from "../audit/folder.ts";
 import type { RecordedCompletion, RecordedDecision } from "../audit/record-schema.ts";
 import { createValueHash } from "../audit/value-hash.ts";
+import { isEgressRoute } from "../model/egress-names.ts";
 import { REASONS } from "../model/reason.ts";
 import { keptBundlesFolder, readKeptBundle } from "../policy/bundle/kept-bundles.ts";
 import type { CompileDeps } from "../policy/compile-policies.ts";
@@ -47,7 +48,7 @@ export type Evaluation =
 
 /**
  * `folder` is that of the audit log. Undefined where no record has the id. Throws SallyportError where folder
- * or record cannot be read, or the policies are none that this version evaluates.
+ * or record cannot be read, the record is none of ours, or the policies are none that this version evaluates.
  */
 export async function explainDecision(
   { folder, id }: { readonly folder: string; readonly id: string },
@@ -66,6 +67,11 @@ export async function explainDecision(
   if (source === undefined) return explained(found, "no-bundle");
   const { hidden } = asked;
   const set = await openExplainable(source, deps);
+  const unknown = set.gate.unknownOf(asked);
+  if (unknown !== undefined) {
+    const why = `its ${unknown} is none that the policies of its bundle know`;
+    throw noRecord(await found.place(), why);
+  }
   const policies = explainPolicies(set, { request: asked, hidden });
   return explained(found, compareAnswers(record, policies), policies);
 }
@@ -95,7 +101,7 @@ function explained(
 }
 
 /** What was permitted can be refused further on: then the record has both, the policies and the reason. */
-function wereAsked({ reason, determining, erroring }: RecordedDecision): boolean {
-  if (determining.includes(LOCAL_SOCKET_POLICY)) return false;
+function wereAsked({ reason, determining, erroring, route = "" }: RecordedDecision): boolean {
+  if (determining.includes(LOCAL_SOCKET_POLICY) || isEgressRoute(route)) return false;
   return OF_POLICIES.has(reason) || determining.length > 0 || erroring.length > 0;
 }

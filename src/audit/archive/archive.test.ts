@@ -93,7 +93,7 @@ async function written(ground: SegmentGround, segment: string, agoMs: number): P
 
 function eventLine(record: EventRecord): string {
   const { timeMs, ...rest } = record;
-  return `${JSON.stringify({ type: "event", ...rest, time: new Date(timeMs).toISOString() })}\n`;
+  return `${JSON.stringify({ type: "event", v: 1, ...rest, time: new Date(timeMs).toISOString() })}\n`;
 }
 
 test("tidy() compresses what was over for long enough, and nothing else", async (context) => {

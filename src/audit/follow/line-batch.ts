@@ -1,8 +1,8 @@
 /** Whole lines of one segment, parsed when the first consumer asks and then for all of them. */
 import type { RecordBatch, RecordLine } from "../../model/record-feed.ts";
 import { codeOf } from "../files.ts";
+import { parseRecordLine } from "../record-line.ts";
 import type { SegmentSource } from "../segment-source.ts";
-import { RECORD_LIMITS } from "../serialize.ts";
 
 const LIMITS = {
   /** Bytes read at once: large enough that reading costs nothing beside parsing. It holds several of the longest records. */
@@ -125,22 +125,11 @@ export class LineBatch implements RecordBatch {
     const lines = this.bytes.toString("utf8", 0, this.bytes.length - 1).split("\n");
     const entries: RecordLine[] = [];
     for (const line of lines) {
-      const entry = parseLine(line);
+      const entry = parseRecordLine(line);
       if (entry !== undefined) entries.push(entry);
     }
     if (entries.length < lines.length) this.#bad(lines.length - entries.length);
     return entries;
-  }
-}
-
-/** Looked at no closer than that it can be told what it is: we wrote it, and proofs say whether it was changed. */
-function parseLine(line: string): RecordLine | undefined {
-  if (line.length > RECORD_LIMITS.line) return undefined;
-  try {
-    const entry = JSON.parse(line) as Partial<RecordLine> | null;
-    return typeof entry?.type === "string" ? (entry as RecordLine) : undefined;
-  } catch {
-    return undefined;
   }
 }
 

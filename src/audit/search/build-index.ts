@@ -93,13 +93,16 @@ class Run {
 
   async catchUp(segment: Segment): Promise<void> {
     const lines = this.#linesFrom(segment);
-    for (;;) {
-      // Each step in a transaction of its own; one that is nothing new but the figures of the file is the last.
-      const more = await this.#file.write(() => this.#step(segment, lines));
-      this.#deps.progress?.({ records: this.records, bytes: this.#bytes, total: this.#total });
-      if (!more || this.#deps.stopped?.() === true) break;
+    try {
+      for (;;) {
+        // Each step in a transaction of its own; one that is nothing new but the figures of the file is the last.
+        const more = await this.#file.write(() => this.#step(segment, lines));
+        this.#deps.progress?.({ records: this.records, bytes: this.#bytes, total: this.#total });
+        if (!more || this.#deps.stopped?.() === true) break;
+      }
+    } finally {
+      await lines.close();
     }
-    await lines.close();
   }
 
   /** Opened within the first step, when nobody else can move the position. */

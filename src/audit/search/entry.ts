@@ -1,5 +1,5 @@
 /** What the index holds of one record. The record itself stays in its segment, and is read from there. */
-import type { RecordLine } from "../../model/record-feed.ts";
+import { parseRecordLine } from "../record-line.ts";
 import { principalOf } from "./filter.ts";
 
 /** Columns whose numbers stand for texts: the dictionary has them, 0 for none. */
@@ -67,15 +67,9 @@ const VERSION = ',"v":1}';
 const ASKED = { permit: "askedPermit", deny: "askedDeny" } as const;
 
 function parsedEntry(line: string): IndexEntry | undefined {
-  let record: (RecordLine & { readonly v?: unknown; readonly bundle?: string }) | null;
-  try {
-    record = JSON.parse(line) as typeof record;
-  } catch {
-    return undefined;
-  }
-  if (typeof record !== "object" || record === null || record.v !== 1) return undefined;
-  const timeMs = Date.parse(record.time);
-  if (!Number.isSafeInteger(timeMs) || timeMs < 0) return undefined;
+  const record = parseRecordLine(line);
+  const timeMs = record === undefined ? -1 : Date.parse(record.time);
+  if (record === undefined || timeMs < 0) return undefined;
   switch (record.type) {
     case "decision":
       return {

@@ -2,10 +2,10 @@
  * All records of a time, file by file, in the order in which they stand there: as they are, or as CSV.
  * Holds one stretch of a file at a time. Says of every line that it left out why.
  */
+import { parseRecordLine } from "../record-line.ts";
 import { CSV_HEADER, csvRecord } from "./record-csv.ts";
 import { createMatcher, type RecordFilter } from "./filter.ts";
 import { listSegments, readSegment } from "./segment-reader.ts";
-import { parseLine } from "./tail-log.ts";
 
 export interface ExportOptions {
   readonly filter: RecordFilter;
@@ -38,7 +38,7 @@ export async function exportLog(
     for await (const { bytes } of readSegment(segment, 0)) {
       const out: string[] = [];
       for (const line of bytes.toString("utf8").split("\n").slice(0, -1)) {
-        const record = parseLine(line);
+        const record = parseRecordLine(line);
         if (record === undefined) faults += 1;
         else if (matches(record)) out.push(format === "csv" ? csvRecord(record) : `${line}\n`);
       }

@@ -5,6 +5,8 @@
  */
 import { IndexDamaged } from "./block.ts";
 import { type BuildDeps, type Built, bringUpToDate } from "./build-index.ts";
+import { parseRecordLine } from "../record-line.ts";
+import { entryOf } from "./entry.ts";
 import { createMatcher, EVERYTHING, type RecordFilter } from "./filter.ts";
 import { comparePlaces, findRows, type Place } from "./find-rows.ts";
 import { IndexFile, isDamage } from "./index-file.ts";
@@ -123,7 +125,7 @@ async function recordsAt(
       const line = lines[index] ?? "";
       const record = parsed(line, place);
       if (record !== undefined && matches(record)) found.push({ ...place, line, record });
-      else if (record === undefined || filter.ids.length === 0) {
+      else if (isOther(line, place) || (record !== undefined && filter.ids.length === 0)) {
         throw new IndexDamaged(`${name} has no such record at byte ${place.offset}`);
       }
     }
@@ -147,12 +149,16 @@ async function linesOf(
 }
 
 function parsed(line: string, { timeMs }: Place): RecordLine | undefined {
-  try {
-    const record = JSON.parse(line) as RecordLine;
-    return Date.parse(record.time) === timeMs ? record : undefined;
-  } catch {
-    return undefined;
-  }
+  const record = parseRecordLine(line);
+  return record !== undefined && Date.parse(record.time) === timeMs ? record : undefined;
+}
+
+/**
+ * Whether the index has something else there. It reads no more of a completion than it holds: one that
+ * proves to be no record is not damage of the index.
+ */
+function isOther(line: string, { timeMs }: Place): boolean {
+  return entryOf(line)?.timeMs !== timeMs;
 }
 
 /** Where the decision of an id stands. */

@@ -3,6 +3,7 @@
  * Needs no index, and holds no more than the last stretch of the newest segments.
  */
 import type { RecordLine } from "../../model/record-feed.ts";
+import { parseRecordLine } from "../record-line.ts";
 import { createMatcher, type RecordFilter } from "./filter.ts";
 import {
   bytesBefore,
@@ -90,26 +91,8 @@ export class LogTail {
   #taken(bytes: Buffer): readonly TailedRecord[] {
     const lines = bytes.toString("utf8").split("\n").slice(0, -1);
     return lines.flatMap((line) => {
-      const record = parseLine(line);
+      const record = parseRecordLine(line);
       return record !== undefined && this.#matches(record) ? [{ line, record }] : [];
     });
   }
 }
-
-/** Undefined for what is no record of a version that we know. */
-export function parseLine(line: string): RecordLine | undefined {
-  try {
-    const record = JSON.parse(line) as (RecordLine & { readonly v?: unknown }) | null;
-    const isRecord = record?.v === 1 && TYPES.has(record.type);
-    return isRecord && !Number.isNaN(Date.parse(record.time)) ? record : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const TYPES: ReadonlySet<unknown> = new Set<RecordLine["type"]>([
-  "decision",
-  "completion",
-  "summary",
-  "event",
-]);

@@ -11,8 +11,8 @@ export function* periodSteps(
 ): Generator<QuotaStep> {
   const statement = database.prepare(
     `SELECT name, requests, bytes, cost FROM
-       (SELECT principal, sum(requests) AS requests, sum(bytes_in + bytes_out) AS bytes,
-          sum(cost) AS cost
+       (SELECT principal, total(requests) AS requests, total(bytes_in + bytes_out) AS bytes,
+          total(cost) AS cost
         FROM usage WHERE hour >= ? AND hour < ? AND plan <> '' GROUP BY principal)
      JOIN principals ON id = principal`,
   );

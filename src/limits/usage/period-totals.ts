@@ -77,7 +77,7 @@ export function readTotal(
 ): { requests: number; bytes: number; cost: number } {
   const row = database
     .prepare(
-      `SELECT sum(requests) AS requests, sum(bytes_in + bytes_out) AS bytes, sum(cost) AS cost
+      `SELECT total(requests) AS requests, total(bytes_in + bytes_out) AS bytes, total(cost) AS cost
        FROM usage WHERE principal = (SELECT id FROM principals WHERE name = ?)
          AND hour >= ? AND hour < ?`,
     )

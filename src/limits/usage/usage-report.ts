@@ -88,8 +88,9 @@ export function reportUsage(database: DatabaseSync, query: UsageQuery): UsageRow
     .map((row) => rowOf(row, groups.length));
 }
 
-const SUMS = `sum(requests) AS requests, sum(denied) AS denied, sum(bytes_in) AS bytes_in,
-  sum(bytes_out) AS bytes_out, sum(cost) AS cost`;
+/** `total`, which is a float: what somebody planted in the log may add up to more than an integer of SQLite holds. */
+const SUMS = `total(requests) AS requests, total(denied) AS denied, total(bytes_in) AS bytes_in,
+  total(bytes_out) AS bytes_out, total(cost) AS cost`;
 
 function rowOf(row: Readonly<Record<string, unknown>>, groups: number): UsageRow {
   const of = (name: string): number => Number(row[name] ?? 0);

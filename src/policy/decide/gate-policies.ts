@@ -47,10 +47,14 @@ export interface GatePoliciesOptions {
   readonly hash: string;
 }
 
+export type UnknownName = "action" | "route" | "service";
+
 /** Policies that show what each of them looks at, to whoever evaluates them one by one. */
 export interface InspectablePolicies extends Policies {
   /** Throws as `decide` does. */
   environmentOf(request: PolicyRequest): Environment;
+  /** Which of the request's names the vocabulary does not have: of one that somebody wrote down. */
+  unknownOf(request: PolicyRequest): UnknownName | undefined;
 }
 
 /** `pause` is awaited between steps of the work; it decides whether it is time to. */
@@ -133,7 +137,18 @@ class GatePolicies implements InspectablePolicies {
     return this.#environment(request, this.#asked(request), this.#viewOf(request.principal));
   }
 
+  unknownOf(request: PolicyRequest): UnknownName | undefined {
+    const asked = this.#found(request);
+    return typeof asked === "string" ? asked : undefined;
+  }
+
   #asked(request: PolicyRequest): Asked {
+    const asked = this.#found(request);
+    if (typeof asked !== "string") return asked;
+    throw new TypeError(`the request's ${asked} is not in the vocabulary`);
+  }
+
+  #found(request: PolicyRequest): Asked | UnknownName {
     const { actions, world, index } = this.#parts;
     const action = actions.get(request.action);
     if (action === undefined) {
@@ -143,23 +158,21 @@ class GatePolicies implements InspectablePolicies {
         : this.#askedOfIssuing(request, issue);
     }
     const route = world.routes.get(request.route);
-    if (route === undefined) throw new TypeError("the request's route is not in the vocabulary");
-    return { index, action, route };
+    return route === undefined ? "route" : { index, action, route };
   }
 
-  #askedOfIssuing({ action }: PolicyRequest, { service }: PolicyIssue): Asked {
+  #askedOfIssuing({ action }: PolicyRequest, { service }: PolicyIssue): Asked | UnknownName {
     const { index, world } = this.#parts;
-    if (action !== ISSUE_KEY_ACTION) throw new TypeError("only a key is issued");
+    // Only a key is issued.
+    if (action !== ISSUE_KEY_ACTION) return "action";
     const route = world.services.get(service);
-    if (route === undefined) throw new TypeError("the key's service is not in the vocabulary");
-    return { index, action: ISSUE_KEY, route };
+    return route === undefined ? "service" : { index, action: ISSUE_KEY, route };
   }
 
-  #askedOfAdmin(request: PolicyRequest): Asked {
+  #askedOfAdmin(request: PolicyRequest): Asked | UnknownName {
     const { adminActions, adminIndex: index, world } = this.#parts;
     const action = adminActions.get(request.action);
-    if (action === undefined) throw new TypeError("the request's action is not in the vocabulary");
-    return { index, action, route: world.admin };
+    return action === undefined ? "action" : { index, action, route: world.admin };
   }
 
   #environment(

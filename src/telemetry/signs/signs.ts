@@ -6,7 +6,7 @@
  */
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
-import { type Reason, reasonInfo } from "../../model/reason.ts";
+import { type Reason, reasonInfo, REASONS } from "../../model/reason.ts";
 import type {
   DecisionLine,
   RecordBatch,
@@ -244,7 +244,12 @@ function createLook(
 }
 
 function isRefusal(reason: Reason): boolean {
-  return reasonInfo(reason).fault === "caller" && !NO_REFUSAL.has(reason);
+  // One of a later release is told by who knows it.
+  return (
+    Object.hasOwn(REASONS, reason) &&
+    reasonInfo(reason).fault === "caller" &&
+    !NO_REFUSAL.has(reason)
+  );
 }
 
 function principalOf({ principal }: DecisionLine, principals: Callers): Tracked | undefined {
