@@ -20,7 +20,7 @@ const LIMITS = {
   /** Milliseconds between looks at which files there are. */
   listMs: 1000,
   /** Pieces of one segment in a row while it grows, so that one busy writer does not keep the others waiting. */
-  pieces: 16,
+  pieces: 128,
   /** Milliseconds of one look while there is more: in between, what was read is committed. */
   lookMs: 250,
   /** Milliseconds until a file that could not be read is tried again. */

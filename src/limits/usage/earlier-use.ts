@@ -6,7 +6,7 @@
 import type { Clock } from "../../model/ports.ts";
 import type { QuotaStep } from "../../model/quota-steps.ts";
 import { type Period, periodEnd, periodStart } from "./periods.ts";
-import type { UsageStep } from "./usage-book.ts";
+import type { SumOf, Used } from "./usage-book.ts";
 
 export interface EarlierUseOptions {
   readonly periods: readonly Period[];
@@ -41,7 +41,7 @@ export class EarlierUse {
     this.#steps = this.#segments.has(segment) ? new Map() : undefined;
   }
 
-  counted({ key, hourMs, requests, bytesIn, bytesOut, cost }: UsageStep): void {
+  counted({ key, hourMs }: SumOf, { requests, bytesIn, bytesOut, cost }: Used): void {
     if (this.#steps === undefined || key.plan === "") return;
     const now = this.#options.clock.now();
     for (const period of this.#options.periods) {

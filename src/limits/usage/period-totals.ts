@@ -23,6 +23,7 @@ export interface Total {
   bytes: number;
   cost: number;
   readonly start: number;
+  readonly end: number;
   /** For whoever asks not to ask twice. */
   warned: boolean;
 }
@@ -38,7 +39,12 @@ export interface Totals {
 export class PeriodTotals implements Totals {
   readonly #database: DatabaseSync;
   readonly #now: () => number;
-  readonly #totals = new Map<string, Total>();
+  /** By principal. */
+  readonly #totals: Readonly<Record<Period, Map<string, Total>>> = {
+    hour: new Map(),
+    day: new Map(),
+    month: new Map(),
+  };
 
   constructor(database: DatabaseSync, now: () => number) {
     this.#database = database;
@@ -47,16 +53,19 @@ export class PeriodTotals implements Totals {
 
   /** Whether there is no room for more: `clear` is due. */
   get full(): boolean {
-    return this.#totals.size >= LIMITS.totals;
+    const { hour, day, month } = this.#totals;
+    return hour.size + day.size + month.size >= LIMITS.totals;
   }
 
   add({ principal, period, start }: TotalOf, used: Used): Total | undefined {
-    if (periodEnd(period, start) <= this.#now()) return undefined;
-    const name = `${period}\n${principal}`;
-    let total = this.#totals.get(name);
+    const totals = this.#totals[period];
+    let total = totals.get(principal);
+    const end = total?.start === start ? total.end : periodEnd(period, start);
+    if (end <= this.#now()) return undefined;
     if (total === undefined || total.start !== start) {
-      total = { ...readTotal(this.#database, { principal, period, start }), start, warned: false };
-      this.#totals.set(name, total);
+      const before = readTotal(this.#database, { principal, period, start });
+      total = { ...before, start, end, warned: false };
+      totals.set(principal, total);
     }
     total.requests += used.requests;
     total.bytes += used.bytes;
@@ -66,7 +75,7 @@ export class PeriodTotals implements Totals {
 
   /** To be called when all that was added is in the file. */
   clear(): void {
-    this.#totals.clear();
+    for (const totals of Object.values(this.#totals)) totals.clear();
   }
 }
 

@@ -16,6 +16,20 @@ export function periodStart(period: Period, timeMs: number): number {
   return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1);
 }
 
+/** Returns the same for times that come in their order: those of one hour are worked out once. */
+export function createPeriodStart(period: Period): (timeMs: number) => number {
+  let hourMs = Number.NaN;
+  let startMs = 0;
+  return (timeMs) => {
+    // A period begins with an hour.
+    if (!(timeMs >= hourMs && timeMs < hourMs + HOUR_MS)) {
+      hourMs = periodStart("hour", timeMs);
+      startMs = periodStart(period, timeMs);
+    }
+    return startMs;
+  };
+}
+
 /** Where the one after it begins. */
 export function periodEnd(period: Period, startMs: number): number {
   if (period === "hour") return startMs + HOUR_MS;

@@ -6,9 +6,9 @@
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Counter, Family, Metrics } from "../../model/ports.ts";
 import type { DecisionLine, EventLine } from "../../model/record-feed.ts";
-import { type Period, periodStart } from "./periods.ts";
+import { createPeriodStart, type Period, periodStart } from "./periods.ts";
 import type { QuotaOptions, UsageOptions } from "./usage-options.ts";
-import type { Told, UsageStep } from "./usage-book.ts";
+import type { SumOf, Told, Used } from "./usage-book.ts";
 import { COST_SCALE, principalName } from "./usage-lines.ts";
 import type { Totals } from "./period-totals.ts";
 
@@ -40,7 +40,7 @@ export interface QuotaWatchDeps {
 }
 
 export interface QuotaWatch {
-  counted(step: UsageStep): void;
+  counted(sum: SumOf, used: Used): void;
   denied(line: DecisionLine): void;
   told(line: EventLine): void;
   tick(): void;
@@ -58,14 +58,19 @@ export function createQuotaWatch(
 class Watch implements QuotaWatch {
   readonly #plans: UsageOptions["plans"];
   /** Those that quotas have. */
-  readonly #periods: readonly Period[];
+  readonly #periods: readonly {
+    readonly period: Period;
+    readonly startOf: (timeMs: number) => number;
+  }[];
   readonly #deps: QuotaWatchDeps;
   readonly #waiting = new Map<string, Waiting>();
   readonly #counts: Readonly<Record<QuotaEvent, ReadonlyMap<string, Counter>>>;
 
   constructor({ plans }: UsageOptions, deps: QuotaWatchDeps) {
     this.#plans = plans;
-    this.#periods = periodsOf(plans);
+    this.#periods = periodsOf(plans).map((period) => {
+      return { period, startOf: createPeriodStart(period) };
+    });
     this.#deps = deps;
     const ofPlans = (family: Family<Counter>): ReadonlyMap<string, Counter> =>
       new Map(Object.keys(plans).map((plan) => [plan, family.with(plan)]));
@@ -87,18 +92,19 @@ class Watch implements QuotaWatch {
     };
   }
 
-  counted({ key, hourMs, requests, bytesIn, bytesOut, cost }: UsageStep): void {
-    if (key.plan === "") return;
-    const { quota, warnAt = 1 } = this.#plans[key.plan] ?? {};
+  counted({ key, hourMs }: SumOf, { requests, bytesIn, bytesOut, cost }: Used): void {
+    const { plan, principal } = key;
+    if (plan === "") return;
+    const { quota, warnAt = 1 } = this.#plans[plan] ?? {};
     const used = { requests, bytes: bytesIn + bytesOut, cost };
-    for (const period of this.#periods) {
-      const of = { principal: key.principal, period, start: periodStart(period, hourMs) };
+    for (const { period, startOf } of this.#periods) {
+      const of = { principal, period, start: startOf(hourMs) };
       const total = this.#deps.totals.add(of, used);
       // Records of a period that is over, read late, are counted and no longer told.
       if (total === undefined || total.warned || quota?.per !== period) continue;
       if (shareOf(total, quota) < warnAt) continue;
       total.warned = true;
-      this.#wait({ event: "quota-warning", plan: key.plan, share: warnAt, ...of });
+      this.#wait({ event: "quota-warning", plan, share: warnAt, ...of });
     }
   }
 
@@ -170,11 +176,13 @@ export function shareOf(
   used: { readonly requests: number; readonly bytes: number; readonly cost: number },
   quota: QuotaOptions,
 ): number {
-  const of = (value: number, most: number | undefined): number =>
-    most === undefined ? 0 : value / most;
   return Math.max(
-    of(used.requests, quota.requests),
-    of(used.bytes, quota.bytes),
-    of(used.cost / COST_SCALE, quota.cost),
+    partOf(used.requests, quota.requests),
+    partOf(used.bytes, quota.bytes),
+    partOf(used.cost / COST_SCALE, quota.cost),
   );
+}
+
+function partOf(value: number, most: number | undefined): number {
+  return most === undefined ? 0 : value / most;
 }

@@ -10,6 +10,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { CompletionLine, DecisionLine, SummaryLine } from "../../model/record-feed.ts";
 import { inOneTransaction } from "../../platform/side-database.ts";
 import { HOUR_MS } from "./periods.ts";
+import { type Sum, Sums } from "./sums.ts";
 import { costOf, OTHERS, UNIDENTIFIED, type UsageKey, usageKey } from "./usage-lines.ts";
 
 const LIMITS = {
@@ -27,11 +28,8 @@ const LIMITS = {
   name: 512,
 } as const;
 
-/** One request, or several, as they are added. */
-export interface UsageStep {
-  readonly key: UsageKey;
-  /** The beginning of its hour, milliseconds since the epoch. */
-  readonly hourMs: number;
+/** What is added to a sum. */
+export interface Used {
   readonly requests: number;
   readonly denied: number;
   readonly bytesIn: number;
@@ -40,27 +38,20 @@ export interface UsageStep {
   readonly cost: number;
 }
 
-interface Sum {
-  readonly key: UsageKey;
-  readonly hourMs: number;
-  requests: number;
-  denied: number;
-  bytesIn: number;
-  bytesOut: number;
-  cost: number;
+/** A request that has not ended. */
+interface Open extends SumOf {
+  /** Whether it is in the file. */
+  saved: boolean;
 }
 
-/** A request that has not ended. */
-interface Open {
-  readonly key: UsageKey;
-  readonly hourMs: number;
-}
+/** Whose sum, and of which hour (its beginning, milliseconds since the epoch). */
+export type SumOf = Pick<Sum, "key" | "hourMs">;
 
 export interface UsageBookOptions {
   /** Whether denials are counted too. */
   readonly all: boolean;
-  /** Told of each step that is counted. */
-  readonly counted?: (step: UsageStep) => void;
+  /** Told of all that is counted, and of which sum it is part. */
+  readonly counted?: (sum: SumOf, used: Used) => void;
 }
 
 export class UsageBook {
@@ -71,15 +62,12 @@ export class UsageBook {
   /** Written with the next commit. */
   readonly #moved = new Set<string>();
   readonly #ended = new Set<string>();
-  readonly #sums = new Map<string, Sum>();
+  readonly #sums = new Sums();
   readonly #open = new Map<string, Open>();
-  /** Of those in memory, the ones that are not in the file. */
-  readonly #unsaved = new Map<string, Open>();
   /** Ended since the last commit, and in the file. */
   readonly #closed = new Set<string>();
   readonly #ids = new Map<string, number>();
   #principals: number;
-  #last: Sum | undefined;
   #hourText = "";
   #hourMs = 0;
 
@@ -115,19 +103,14 @@ export class UsageBook {
     if (!permitted && !this.#options.all) return;
     const key = usageKey(line);
     if (key === undefined) return;
-    const hourMs = this.#hourOf(line.time);
-    this.#add({
-      ...NOTHING,
-      key,
-      hourMs,
-      requests: permitted ? 1 : 0,
-      denied: permitted ? 0 : 1,
-      cost: permitted ? costOf(line) : 0,
-    });
-    if (!permitted) return;
-    const open = { key, hourMs };
-    this.#open.set(line.decisionId, open);
-    this.#unsaved.set(line.decisionId, open);
+    const sum = this.#sums.of(key, this.#hourOf(line.time));
+    if (!permitted) {
+      this.#add(sum, { requests: 0, denied: 1, bytesIn: 0, bytesOut: 0, cost: 0 });
+      return;
+    }
+    this.#add(sum, { requests: 1, denied: 0, bytesIn: 0, bytesOut: 0, cost: costOf(line) });
+    // The key of the sum: what ends has it at hand then, and it is held once.
+    this.#open.set(line.decisionId, { key: sum.key, hourMs: sum.hourMs, saved: false });
   }
 
   completion({ decisionId, requestBytes, responseBytes, time }: CompletionLine): void {
@@ -136,16 +119,18 @@ export class UsageBook {
     // Of a denial, or of what is not counted.
     if (key === undefined) return;
     this.#open.delete(decisionId);
-    if (!this.#unsaved.delete(decisionId)) this.#closed.add(decisionId);
-    const bytes = { bytesIn: requestBytes, bytesOut: responseBytes };
-    this.#add({ ...NOTHING, key, hourMs: this.#hourOf(time), ...bytes });
+    if (open?.saved !== false) this.#closed.add(decisionId);
+    const sum = this.#sums.of(key, this.#hourOf(time));
+    const [bytesIn, bytesOut] = [requestBytes, responseBytes];
+    this.#add(sum, { requests: 0, denied: 0, bytesIn, bytesOut, cost: 0 });
   }
 
   /** Denials without a record of their own. */
   summary({ counts, time }: SummaryLine): void {
     if (!this.#options.all) return;
     const denied = counts.reduce((sum, { count: of }) => sum + of, 0);
-    this.#add({ ...NOTHING, key: STRANGERS, hourMs: this.#hourOf(time), denied });
+    const sum = this.#sums.of(STRANGERS, this.#hourOf(time));
+    this.#add(sum, { requests: 0, denied, bytesIn: 0, bytesOut: 0, cost: 0 });
   }
 
   /** Makes all of it survive a crash. Throws what SQLite throws; then all of it is tried again with the next. */
@@ -161,11 +146,10 @@ export class UsageBook {
     }
     for (const [name, id] of ids) this.#remember(name, id);
     this.#sums.clear();
-    this.#last = undefined;
     this.#moved.clear();
     this.#ended.clear();
     this.#closed.clear();
-    this.#unsaved.clear();
+    for (const open of this.#open.values()) open.saved = true;
     // All of them are in the file now; the map only spares the question.
     if (this.#open.size >= LIMITS.open) this.#open.clear();
   }
@@ -173,9 +157,7 @@ export class UsageBook {
   /** Forgets all that was not committed: it is to be read again. */
   abandon(): void {
     this.#sums.clear();
-    this.#last = undefined;
     this.#open.clear();
-    this.#unsaved.clear();
     this.#closed.clear();
     this.#moved.clear();
     this.#positions.clear();
@@ -228,29 +210,13 @@ export class UsageBook {
     }
   }
 
-  #add(step: UsageStep): void {
-    const sum = this.#sum(step.key, step.hourMs);
+  #add(sum: Sum, step: Used): void {
     sum.requests += step.requests;
     sum.denied += step.denied;
     sum.bytesIn += step.bytesIn;
     sum.bytesOut += step.bytesOut;
     sum.cost += step.cost;
-    this.#options.counted?.(step);
-  }
-
-  #sum(key: UsageKey, hourMs: number): Sum {
-    // A caller's requests come one after the other, and so do a request and its end.
-    const last = this.#last;
-    if (last !== undefined && last.hourMs === hourMs && isSame(last.key, key)) return last;
-    const { principal, plan, service, route, operation } = key;
-    const name = `${hourMs}\n${principal}\n${plan}\n${service}\n${route}\n${operation}`;
-    let sum = this.#sums.get(name);
-    if (sum === undefined) {
-      sum = { key, hourMs, requests: 0, denied: 0, bytesIn: 0, bytesOut: 0, cost: 0 };
-      this.#sums.set(name, sum);
-    }
-    this.#last = sum;
-    return sum;
+    this.#options.counted?.(sum, step);
   }
 
   /** Records come in the order of their time, nearly: the hour is nearly always that of the one before. */
@@ -281,7 +247,7 @@ export class UsageBook {
 
   #write(ids: Map<string, number>): void {
     const { add, open, close, move, end } = this.#statements;
-    for (const sum of this.#sums.values()) {
+    for (const sum of this.#sums.all()) {
       const { plan, service, route, operation } = sum.key;
       const id = this.#id(sum.key.principal, ids);
       const { requests, denied, bytesIn, bytesOut, cost } = sum;
@@ -289,7 +255,8 @@ export class UsageBook {
       add.run(hour, id, plan, service, route, operation, requests, denied, bytesIn, bytesOut, cost);
     }
     for (const decision of this.#closed) close.run(decision);
-    for (const [decision, { key, hourMs }] of this.#unsaved) {
+    for (const [decision, { key, hourMs, saved }] of this.#open) {
+      if (saved) continue;
       const { principal, plan, service, route, operation } = key;
       open.run(decision, hourMs, principal, plan, service, route, operation);
     }
@@ -336,8 +303,6 @@ export interface Told {
   readonly start: number;
 }
 
-const NOTHING = { requests: 0, denied: 0, bytesIn: 0, bytesOut: 0, cost: 0 } as const;
-
 const STRANGERS: UsageKey = {
   principal: UNIDENTIFIED,
   plan: "",
@@ -345,17 +310,6 @@ const STRANGERS: UsageKey = {
   route: "",
   operation: "",
 };
-
-function isSame(one: UsageKey, other: UsageKey): boolean {
-  return (
-    one === other ||
-    (one.principal === other.principal &&
-      one.plan === other.plan &&
-      one.service === other.service &&
-      one.route === other.route &&
-      one.operation === other.operation)
-  );
-}
 
 /** A subject may be as long as a token; its two ends tell it from others. */
 function shortened(name: string): string {

@@ -81,9 +81,9 @@ class UsageConsumer implements UsageKeeping {
     this.#totals = new PeriodTotals(database, () => deps.clock.now());
     this.#book = new UsageBook(database, {
       all: options.count === "all",
-      counted: (step) => {
-        this.#watch?.counted(step);
-        this.#earlier?.counted(step);
+      counted: (sum, used) => {
+        this.#watch?.counted(sum, used);
+        this.#earlier?.counted(sum, used);
       },
     });
     const periods = periodsOf(options.plans);
