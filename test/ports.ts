@@ -28,6 +28,7 @@ export function recordedLog(): RecordedLog {
     info: record("info"),
     warn: record("warn"),
     error: record("error"),
+    counting: () => undefined,
     adjust: () => undefined,
   };
 }

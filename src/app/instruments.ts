@@ -98,6 +98,12 @@ export function createInstruments(
   { clock = systemClock, shared, ...limits }: InstrumentsOptions = {},
 ): Instruments {
   const metrics = createMetrics();
+  const leftOut = metrics.counter(
+    "sallyport_log_left_out_lines",
+    "Lines of the operators' log that were not written, by cause: `rate` (an event that repeats), `reader` (who reads standard error does not keep up).",
+    ["cause"],
+  );
+  log.counting({ rate: leftOut.with("rate"), reader: leftOut.with("reader") });
   const memory = createLocalMemory({ clock, timers: systemTimers });
   const common: Instruments["common"] = { rates: undefined };
   return {

@@ -8,7 +8,9 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { ConfigError } from "../model/errors.ts";
 import type { AdjustableLog } from "../model/ports.ts";
-import { type Sallyport, startSallyport } from "./sallyport.ts";
+import { recordedLog } from "../../test/ports.ts";
+import type { Prepared } from "./prepare.ts";
+import { type Sallyport, startSallyport, warnOf } from "./sallyport.ts";
 
 const PERMIT = '@id("anybody") permit (principal, action, resource);';
 const FORBID = `${PERMIT}\n@id("nobody") forbid (principal, action, resource);`;
@@ -103,6 +105,14 @@ test("startSallyport() rejects, and leaves nothing open, when an address is take
   write(PERMIT);
 });
 
+test("warnOf() gives so many findings a line of their own, and says how many there are beside them", () => {
+  const warnings = Array.from({ length: 40 }, (_, at) => ({ message: `${at}`, remedy: "mend" }));
+  const log = recordedLog();
+  warnOf({ loaded: { warnings }, tests: undefined } as unknown as Prepared, log);
+  assert.equal(log.lines.length, 16);
+  assert.match(log.lines.at(-1) ?? "", /"further":25/);
+});
+
 async function status(): Promise<number> {
   const response = await fetch(`http://${sallyport.listeners[0]?.address}/x`);
   await response.text();
@@ -138,5 +148,6 @@ const silent: AdjustableLog = {
   info: () => undefined,
   warn: () => undefined,
   error: () => undefined,
+  counting: () => undefined,
   adjust: () => undefined,
 };

@@ -14,6 +14,8 @@ import { createPreparer, type Prepared } from "./prepare.ts";
 import { createReloads } from "./reloads.ts";
 
 const LIMITS = {
+  /** Findings that get a line of their own: fewer than the log writes of one event at once. */
+  findings: 15,
   /** Failing tests that get a line of their own; `sallyport test` prints all. */
   failingTests: 15,
 } as const;
@@ -157,8 +159,13 @@ export async function startPrepared(
 }
 
 export function warnOf({ loaded, tests }: Prepared, log: Log): void {
-  for (const { message, remedy } of loaded.warnings) {
+  const { warnings } = loaded;
+  for (const { message, remedy } of warnings.slice(0, LIMITS.findings)) {
     log.warn("configuration", { finding: message, remedy });
+  }
+  if (warnings.length > LIMITS.findings) {
+    const further = warnings.length - LIMITS.findings;
+    log.warn("configuration: there are further findings", { further, remedy: "sallyport check" });
   }
   if (tests === undefined || tests.faults === 0) return;
   for (const problem of tests.problems.slice(0, LIMITS.failingTests)) {

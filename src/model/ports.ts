@@ -24,8 +24,11 @@ export interface Log {
   error(event: string, fields?: LogFields): void;
 }
 
-/** One whose level and form a configuration says, each time that one comes into force. */
+/** The log of a process: what a configuration says of it, and what is counted of it. */
 export interface AdjustableLog extends Log {
+  /** Counts from now on what is not written: of an event that repeats too fast, and because of a slow reader. */
+  counting(leftOut: { readonly rate: Counter; readonly reader: Counter }): void;
+  /** Puts in force what a configuration says. */
   adjust(settings: {
     /** Least level that is written; the log's own default when undefined. */
     readonly level?: keyof Log | undefined;

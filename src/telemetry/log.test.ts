@@ -3,6 +3,8 @@ import { test } from "node:test";
 import { SallyportError } from "../model/errors.ts";
 import type { LogFields } from "../model/ports.ts";
 import { ManualClock } from "../platform/clock.ts";
+import { renderFamilies } from "./exposition.ts";
+import { createMetrics } from "./metrics.ts";
 import { createLog, type RunningLog } from "./log.ts";
 import type { LogLevel } from "./log-options.ts";
 
@@ -55,6 +57,56 @@ test("createLog() leaves out an event that comes too often, and says how many we
   await log.close();
   const last = lines().at(-1);
   assert.deepEqual([last?.["leftOut"], last?.["of"]], [5, "again and again"]);
+});
+
+test("createLog() leaves one event out and not another, and counts no line that is below its level", () => {
+  const { log, lines } = keeping("info");
+  for (let index = 0; index < 100; index++) log.debug("below the level costs no turn");
+  for (let index = 0; index < 21; index++) log.error("again and again");
+  log.adjust({ format: "text" });
+  log.adjust({ format: "json" });
+  for (let index = 0; index < 21; index++) log.info("below the level costs no turn");
+  const counted = Map.groupBy(lines(), ({ event }) => event);
+  assert.deepEqual(
+    [...counted].map(([event, of]) => [event, of.length]),
+    [
+      ["again and again", 20],
+      ["below the level costs no turn", 20],
+    ],
+  );
+});
+
+test("createLog() says what the reader did not take once a line of it is taken, and counts both", () => {
+  const clock = new ManualClock(NOW_MS);
+  const metrics = createMetrics();
+  const family = metrics.counter("left_out", "Lines.", ["cause"]);
+  const taken: string[] = [];
+  const stream = {
+    full: false,
+    dropped: 0,
+    write(line: string): void {
+      if (this.full) this.dropped += 1;
+      else taken.push(line);
+    },
+  };
+  const log = createLog({ clock, stream });
+  log.counting({ rate: family.with("rate"), reader: family.with("reader") });
+  for (let index = 0; index < 25; index++) log.warn("again and again");
+  stream.full = true;
+  clock.advance(1000);
+  // Its five that were left out are told in a line that nobody gets.
+  log.warn("again and again");
+  for (let index = 0; index < 9; index++) log.warn(`other ${index}`);
+  stream.full = false;
+  clock.advance(1000);
+  log.warn("again and again");
+  const last = JSON.parse(taken.at(-1) ?? "") as Record<string, unknown>;
+  assert.deepEqual([last["leftOut"], last["dropped"]], [5, 10]);
+  log.warn("another");
+  assert.doesNotMatch(taken.at(-1) ?? "", /dropped|leftOut/);
+  const text = renderFamilies(metrics.families(), true);
+  assert.match(text, /left_out_total\{cause="rate"\} 5\n/);
+  assert.match(text, /left_out_total\{cause="reader"\} 10\n/);
 });
 
 const canary = "canary7c1f9e";
@@ -158,7 +210,8 @@ function keeping(
   clock = new ManualClock(NOW_MS),
 ): { log: RunningLog; text: () => string; lines: () => Record<string, unknown>[] } {
   const written: string[] = [];
-  const log = createLog({ level, clock, stream: { write: (line) => written.push(line) } });
+  const stream = { dropped: 0, write: (line: string) => written.push(line) };
+  const log = createLog({ level, clock, stream });
   const text = (): string => written.join("");
   return {
     log,

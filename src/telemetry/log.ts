@@ -11,7 +11,7 @@
  * or with the defaults, and is adjusted by each configuration that comes into force.
  */
 import { pino } from "pino";
-import type { AdjustableLog, Clock, LogFields } from "../model/ports.ts";
+import type { AdjustableLog, Clock, Counter, LogFields } from "../model/ports.ts";
 import { LOG_LEVELS, type LogLevel, type LogSettings } from "./log-options.ts";
 import { type PlainFields, textLine } from "./log-text.ts";
 import { describeError, redact } from "./log-values.ts";
@@ -31,8 +31,8 @@ export interface LogOptions {
   /** Least level that is written, whatever a configuration says. Left out: `info`, until one says another. */
   readonly level?: LogLevel | undefined;
   readonly clock: Clock;
-  /** Takes whole lines. Default: stderr. */
-  readonly stream?: { write(line: string): void };
+  /** Takes whole lines; `dropped`: how many it did not take until now. Default: stderr. */
+  readonly stream?: { write(line: string): void; readonly dropped: number };
 }
 
 export interface RunningLog extends AdjustableLog {
@@ -50,6 +50,9 @@ export function createLog(options: LogOptions): RunningLog {
   let level: LogLevel = fixed ?? "info";
   let format: LogSettings["format"] = "json";
   let passedOver: LogLevel | undefined;
+  let counters: { readonly rate: Counter; readonly reader: Counter } | undefined;
+  /** Of what the stream dropped. */
+  let told = 0;
 
   function put(at: LogLevel, event: string, fields: PlainFields): void {
     if (format === "json") return json[at](fields, event);
@@ -60,12 +63,23 @@ export function createLog(options: LogOptions): RunningLog {
   function write(at: LogLevel, event: string, fields: LogFields | undefined): void {
     if (LOG_LEVELS.indexOf(at) < LOG_LEVELS.indexOf(level)) return;
     const withStacks = level === "debug";
-    const leftOut = withStacks ? 0 : takeLine(rates, event, clock);
-    if (leftOut === undefined) return;
-    const plain = plainFields(fields, { leftOut, withStacks });
-    const dropped = lines.takeDropped();
-    if (dropped > 0) plain["dropped"] = dropped;
+    const rate = withStacks ? undefined : rateOf(rates, event, clock);
+    if (rate !== undefined && !takeLine(rate, clock)) {
+      counters?.rate.inc();
+      return;
+    }
+    const plain = plainFields(fields, withStacks);
+    if (rate !== undefined && rate.leftOut > 0) plain["leftOut"] = rate.leftOut;
+    const { dropped } = stream;
+    if (dropped > told) plain["dropped"] = dropped - told;
     put(at, event, plain);
+    // A line that was dropped itself has told nobody.
+    if (stream.dropped > dropped) {
+      counters?.reader.inc();
+      return;
+    }
+    if (rate !== undefined) rate.leftOut = 0;
+    told = dropped;
   }
 
   return {
@@ -73,6 +87,9 @@ export function createLog(options: LogOptions): RunningLog {
     info: (event, fields) => write("info", event, fields),
     warn: (event, fields) => write("warn", event, fields),
     error: (event, fields) => write("error", event, fields),
+    counting(leftOut) {
+      counters = leftOut;
+    },
     adjust(settings) {
       format = settings.format;
       level = fixed ?? settings.level ?? "info";
@@ -118,39 +135,37 @@ interface Rate {
   leftOut: number;
 }
 
-/** How many lines of this event were left out before this one; undefined when this one is left out too. */
-function takeLine(rates: Map<string, Rate>, event: string, clock: Clock): number | undefined {
+function rateOf(rates: Map<string, Rate>, event: string, clock: Clock): Rate {
+  const found = rates.get(event);
+  if (found !== undefined) return found;
+  const key = rates.size < LIMITS.events ? event : "(others)";
+  const filledAt = clock.monotonic();
+  const rate = rates.get(key) ?? { tokens: LIMITS.burst, filledAt, leftOut: 0 };
+  rates.set(key, rate);
+  return rate;
+}
+
+/** Whether a line of it may be written; one that may not is counted. */
+function takeLine(rate: Rate, clock: Clock): boolean {
   const now = clock.monotonic();
-  let rate = rates.get(event);
-  if (rate === undefined) {
-    const key = rates.size < LIMITS.events ? event : "(others)";
-    rate = rates.get(key) ?? { tokens: LIMITS.burst, filledAt: now, leftOut: 0 };
-    rates.set(key, rate);
-  }
   const refill = ((now - rate.filledAt) / 1000) * LIMITS.perSecond;
   rate.tokens = Math.min(LIMITS.burst, rate.tokens + refill);
   rate.filledAt = now;
   if (rate.tokens < 1) {
     rate.leftOut += 1;
-    return undefined;
+    return false;
   }
   rate.tokens -= 1;
-  const { leftOut } = rate;
-  rate.leftOut = 0;
-  return leftOut;
+  return true;
 }
 
-function plainFields(
-  fields: LogFields | undefined,
-  options: { readonly leftOut: number; readonly withStacks: boolean },
-): PlainFields {
+function plainFields(fields: LogFields | undefined, withStacks: boolean): PlainFields {
   const plain: PlainFields = {};
   for (const [key, value] of Object.entries(fields ?? {})) {
-    if (value instanceof Error) plain[key] = describeError(value, options.withStacks);
+    if (value instanceof Error) plain[key] = describeError(value, withStacks);
     else if (typeof value === "string") plain[key] = redact(value);
     // The types allow nothing else; an object that came through a cast could hold anything.
     else if (typeof value === "number" || typeof value === "boolean") plain[key] = value;
   }
-  if (options.leftOut > 0) plain["leftOut"] = options.leftOut;
   return plain;
 }

@@ -34,11 +34,9 @@ export class StderrLines {
     this.#write = writeSome;
   }
 
-  /** Lines dropped since this was last asked. */
-  takeDropped(): number {
-    const dropped = this.#dropped;
-    this.#dropped = 0;
-    return dropped;
+  /** Lines dropped until now. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   write(line: string): void {

@@ -8,8 +8,9 @@ export function openAccessOutput(out: ReturnType<typeof openStdout> = openStdout
   const lines = new StderrLines(out.write);
   return {
     write(text) {
+      const { dropped } = lines;
       lines.write(text);
-      return lines.takeDropped() === 0;
+      return lines.dropped === dropped;
     },
     tick: () => undefined,
     async close() {
