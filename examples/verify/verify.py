@@ -92,11 +92,16 @@ def checkpoint(note, *vkeys):
     return parsed(note_text(note, *vkeys))
 
 
-def included(index, size, leaf, proof, root):
-    """RFC 9162 section 2.1.3.2."""
-    if not 0 <= index < size:
+def is_subtree(start, end):
+    """draft-ietf-plants-merkle-tree-certs section 4.1: it begins at a multiple of its size, rounded up to a power of 2."""
+    return 0 <= start < end and start % (1 << (end - start - 1).bit_length()) == 0
+
+
+def included(index, size, leaf, proof, root, start=0):
+    """RFC 9162 section 2.1.3.2; with `start`, of the subtree from there to `size`."""
+    if not is_subtree(start, size) or not start <= index < size:
         return False
-    fn, sn, r = index, size - 1, leaf
+    fn, sn, r = index - start, size - start - 1, leaf
     for p in proof:
         if sn == 0:
             return False
@@ -110,29 +115,30 @@ def included(index, size, leaf, proof, root):
     return sn == 0 and r == root
 
 
-def consistent(first, second, first_root, second_root, proof):
-    """RFC 9162 section 2.1.4.2."""
-    if not 0 < first <= second:
+def consistent(first, second, first_root, second_root, proof, start=0):
+    """RFC 9162 section 2.1.4.2; with `start`, of the subtree from there to `first` (draft as above, section 4.4)."""
+    if not is_subtree(start, first) or first > second:
         return False
-    if first == second:
+    if start == 0 and first == second:
         return not proof and first_root == second_root
-    if not proof:
+    # Nodes of one level: of the subtree's first leaf, of its last one, of the tree's last one.
+    bn, fn, sn = start, first - 1, second - 1
+    while bn != fn and (fn == sn or fn & 1):
+        bn, fn, sn = bn >> 1, fn >> 1, sn >> 1
+    path = ([first_root] if bn == fn else []) + proof
+    if not path:
         return False
-    path = ([first_root] if first & (first - 1) == 0 else []) + proof
-    fn, sn = first - 1, second - 1
-    while fn & 1:
-        fn, sn = fn >> 1, sn >> 1
     fr = sr = path[0]
     for c in path[1:]:
         if sn == 0:
             return False
         if fn & 1 or fn == sn:
-            fr, sr = node_hash(c, fr), node_hash(c, sr)
+            fr, sr = node_hash(c, fr) if bn < fn else fr, node_hash(c, sr)
             while not fn & 1 and fn:
-                fn, sn = fn >> 1, sn >> 1
+                bn, fn, sn = bn >> 1, fn >> 1, sn >> 1
         else:
             sr = node_hash(sr, c)
-        fn, sn = fn >> 1, sn >> 1
+        bn, fn, sn = bn >> 1, fn >> 1, sn >> 1
     return sn == 0 and fr == first_root and sr == second_root
 
 
@@ -225,18 +231,27 @@ def check_consistency(path, old, vkey):
     print(f"the log of {size} records begins with that of {old_size}")
 
 
+def corpus_case(case, kind):
+    proof = [base64.b64decode(h) for h in case["proof"] or []]
+    value = lambda name: base64.b64decode(case[name]) if case[name] else b""
+    start = case.get("start", 0)
+    if kind.endswith("inclusion"):
+        end = case["end" if "end" in case else "treeSize"]
+        return len(value("root")) == 32 and included(case["leafIdx"], end, value("leafHash"), proof, value("root"), start)
+    if kind == "consistency":
+        return consistent(case["size1"], case["size2"], value("root1"), value("root2"), proof)
+    # There is one root that a subtree without a leaf can have.
+    if start == case["end"] <= case["size"]:
+        return not proof and value("root1") == sha(b"")
+    return consistent(case["end"], case["size"], value("root1"), value("root2"), proof, start)
+
+
 def check_corpora(folder):
     tried = 0
-    for kind in ("inclusion", "consistency"):
-        for path in glob.glob(os.path.join(folder, kind, "*", "*.json")):
+    for kind in ("inclusion", "consistency", "subtreeinclusion", "subtreeconsistency"):
+        for path in glob.glob(os.path.join(folder, kind, "**", "*.json"), recursive=True):
             case = json.load(open(path, encoding="utf8"))
-            proof = [base64.b64decode(h) for h in case["proof"] or []]
-            value = lambda name: base64.b64decode(case[name]) if case[name] else b""
-            if kind == "inclusion":
-                holds = len(value("root")) == 32 and included(case["leafIdx"], case["treeSize"], value("leafHash"), proof, value("root"))
-            else:
-                holds = consistent(case["size1"], case["size2"], value("root1"), value("root2"), proof)
-            if holds == case["wantErr"]:
+            if corpus_case(case, kind) == case["wantErr"]:
                 raise ValueError(f"{path}: {case['desc']}")
             tried += 1
     print(f"{tried} cases")
