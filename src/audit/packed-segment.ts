@@ -4,6 +4,7 @@
  * end; who wants one record inflates the one member that has it.
  *
  * A file that was cut is refused, also where it was cut between two members: the last one is missing then.
+ * So is one that holds far more than records can be packed into: a few bytes of it could keep a reader busy for hours.
  * One of a single member, as earlier releases wrote them, is read from its beginning.
  */
 import { fstat, read } from "node:fs";
@@ -20,7 +21,17 @@ const LIMITS = {
   inflated: 64 << 20,
   /** Bytes that are taken at once from a file without members of ours, and given. */
   chunk: 1 << 18,
+  /** Bytes that any file may hold … */
+  held: 16 << 20,
+  /** … and, for each byte of a larger one. Records of one kind, nothing in them but their time another, come to 28. */
+  ratio: 64,
+  /** Bytes of a line, on an average of many. The shortest record has more than 80. */
+  line: 16,
+  /** Lines that are many: fewer may be of any length. */
+  lines: 4096,
 } as const;
+
+const LINE_FEED = 0x0a;
 
 const readFile = promisify(read);
 const statFile = promisify(fstat);
@@ -101,19 +112,45 @@ export interface PackedSegment {
 /** Of an open file, which stays open while it is read. */
 export async function openPacked(file: number): Promise<PackedSegment> {
   const members = await membersOf(file);
-  if (members === undefined) {
-    return { size: undefined, startOf: () => 0, read: (position) => streamed(file, position) };
-  }
-  if (members === "cut") {
-    return { size: undefined, startOf: () => 0, read: (position) => cut(file, position) };
+  const { size: packedSize } = await statFile(file);
+  const most = Math.max(LIMITS.held, packedSize * LIMITS.ratio);
+  if (members === undefined || members === "cut") {
+    const chunks = members === "cut" ? cut : streamed;
+    const from = (position: number) => plausible(chunks(file, { position, most }));
+    return { size: undefined, startOf: () => 0, read: from };
   }
   const { start, plain } = members.at(-1) ?? { start: 0, plain: 0 };
   const size = start + plain;
   return {
     size,
     startOf: (position) => members.find((one) => position < one.start + one.plain)?.start ?? size,
-    read: (position) => inflated(file, members, position),
+    read: (position) => (size > most ? tooMuch() : plausible(inflated(file, members, position))),
   };
+}
+
+// oxlint-disable-next-line require-yield -- there is nothing to give
+async function* tooMuch(): AsyncGenerator<Buffer> {
+  await Promise.resolve();
+  throw new DamagedSegment("holds more than records can be packed into: none of ours");
+}
+
+/** What has more lines than records could. */
+async function* plausible(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    if (hasManyLines(chunk)) {
+      throw new DamagedSegment("holds lines that are shorter than records: none of ours");
+    }
+    yield chunk;
+  }
+}
+
+function hasManyLines(chunk: Buffer): boolean {
+  let left = LIMITS.lines + Math.floor(chunk.length / LIMITS.line);
+  for (let at = chunk.indexOf(LINE_FEED); at >= 0; at = chunk.indexOf(LINE_FEED, at + 1)) {
+    left -= 1;
+    if (left < 0) return true;
+  }
+  return false;
 }
 
 interface Member extends MemberSizes {
@@ -175,13 +212,20 @@ async function inflateMember(file: number, { at, packed: length, plain }: Member
   throw new DamagedSegment(damage);
 }
 
+interface Stretch {
+  /** Bytes of the segment that are passed over. */
+  readonly position: number;
+  /** Bytes that it may have. */
+  readonly most: number;
+}
+
 /** As much as there is of it. */
-async function* cut(file: number, from: number): AsyncGenerator<Buffer> {
-  yield* streamed(file, from);
+async function* cut(file: number, stretch: Stretch): AsyncGenerator<Buffer> {
+  yield* streamed(file, stretch);
   throw new DamagedSegment("cut or changed, without the table of its members");
 }
 
-async function* streamed(file: number, from: number): AsyncGenerator<Buffer> {
+async function* streamed(file: number, { position: from, most }: Stretch): AsyncGenerator<Buffer> {
   let reading: Promise<unknown> = Promise.resolve();
   async function* chunks(): AsyncGenerator<Buffer> {
     for (let position = 0; ;) {
@@ -196,9 +240,11 @@ async function* streamed(file: number, from: number): AsyncGenerator<Buffer> {
   const source = Readable.from(chunks());
   const plain = createGunzip({ chunkSize: LIMITS.chunk });
   source.on("error", (error) => plain.destroy(error));
-  let skip = from;
+  let [skip, left] = [from, most];
   try {
     for await (const chunk of source.pipe(plain) as AsyncIterable<Buffer>) {
+      left -= chunk.length;
+      if (left < 0) yield* tooMuch();
       if (skip < chunk.length) yield chunk.subarray(skip);
       skip = Math.max(0, skip - chunk.length);
     }

@@ -7,9 +7,14 @@ import type { RecordLine } from "../model/record-feed.ts";
 import { createTimeCheck } from "./record-time.ts";
 import { RECORD_LIMITS } from "./serialize.ts";
 
+const LIMITS = {
+  /** Characters of the shortest record; a flood of shorter lines costs next to nothing. */
+  shortest: 64,
+} as const;
+
 /** Undefined for what is no record of a version that we know. Without its line feed. */
 export function parseRecordLine(line: string): RecordLine | undefined {
-  if (line.length > RECORD_LIMITS.line) return undefined;
+  if (line.length < LIMITS.shortest || line.length > RECORD_LIMITS.line) return undefined;
   let record: unknown;
   try {
     record = JSON.parse(line);

@@ -186,3 +186,17 @@ test("a torn record is told once, also over restarts", async (context) => {
   assert.deepEqual(third.events, []);
   assert.ok(third.consumer.taken.has(growing));
 });
+
+test("tidy() leaves alone what no reader would take compressed, and goes on with the next file", async (context) => {
+  const { ground, round, lines } = await bench(context, { compressAfterMs: HOUR_MS });
+  const flooded = await ground.append(-4 * HOUR_MS, "7", "\n".repeat(100_000));
+  const old = await ground.append(-3 * HOUR_MS, "7", line("a"));
+  for (const name of [flooded, old]) await written(ground, name, 2 * HOUR_MS);
+  for (let rounds = 0; rounds < 4; rounds++) await round();
+  assert.deepEqual((await readdir(ground.folder)).toSorted(), [flooded, `${old}.gz`]);
+  const failed = lines.filter(({ event }) => event.includes("could not be compressed"));
+  assert.deepEqual(
+    failed.map(({ fields }) => fields["file"]),
+    [flooded],
+  );
+});

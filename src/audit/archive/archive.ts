@@ -9,6 +9,7 @@ import type { EventLog } from "../../model/events.ts";
 import type { Clock, Counter, Log, Metrics } from "../../model/ports.ts";
 import type { RecordBatch } from "../../model/record-feed.ts";
 import { codeOf } from "../files.ts";
+import { DamagedSegment } from "../packed-segment.ts";
 import type { SegmentFile } from "../segment-names.ts";
 import { compressSegment, removeDrafts, syncFolder } from "./compress.ts";
 import { holds } from "./holds.ts";
@@ -53,6 +54,8 @@ export class Archive {
   readonly #announced = new Map<string, Announced>();
   /** When the last record of a segment was written, by its name. */
   readonly #endMs = new Map<string, number>();
+  /** What cannot be compressed, until the next start. */
+  readonly #unpackable = new Set<string>();
   #lookAtMs = 0;
   #cleaned = false;
 
@@ -108,7 +111,7 @@ export class Archive {
     const { compressAfterMs, keepMs = Infinity, folder } = this.#options;
     if (compressAfterMs === undefined) return false;
     for (const file of over) {
-      if (file.compressed) continue;
+      if (file.compressed || this.#unpackable.has(file.segment)) continue;
       const age = await this.#age(file);
       // What is to be removed is not worth it.
       if (age < compressAfterMs || age >= keepMs) continue;
@@ -122,7 +125,9 @@ export class Archive {
         // Compressed meanwhile, which the next listing says.
         if (codeOf(error) === "ENOENT") continue;
         this.#fail("audit: a file of the log could not be compressed", file.segment, error);
-        return false;
+        if (!(error instanceof DamagedSegment)) return false;
+        // What is in it is no record, and nobody would read it packed: it stays, and the next one has its turn.
+        this.#unpackable.add(file.segment);
       }
     }
     return false;

@@ -14,6 +14,11 @@ const LIMITS = {
   chunk: 1 << 20,
   /** Bytes of one line: far beyond any record. */
   line: 16 << 20,
+  /**
+   * What a compressed file may hold behind what is sealed of it: it is compressed once all of it is sealed,
+   * and a copy of the folder may have been made in between.
+   */
+  behind: { lines: 65_536, bytes: 8 << 20 },
 } as const;
 
 const LINE_FEED = 0x0a;
@@ -34,6 +39,8 @@ export interface LineBlock {
 interface Source {
   read(target: Buffer, at: number): Promise<number>;
   close(): void;
+  /** Compressed: it may hold far more than its size says. */
+  readonly packed: boolean;
 }
 
 /** Whole lines, and how many bytes of the file are before them. */
@@ -52,6 +59,9 @@ export class HashedLines {
   #ends: number[] = [];
   #hashes = Buffer.alloc(0);
   #next = 0;
+  /** What may still come of a compressed file. */
+  #left: { lines: number; bytes: number } = { ...LIMITS.behind };
+  #failed: unknown;
 
   private constructor(segment: string, source: Source, onBytes?: OnBytes) {
     this.segment = segment;
@@ -64,6 +74,12 @@ export class HashedLines {
     const path = join(folder, segment);
     const source = openPlain(path) ?? openCompressed(`${path}.gz`);
     return source && new HashedLines(segment, source, onBytes);
+  }
+
+  /** So much is sealed of it: of a compressed file not much more than that is read. */
+  allow(lines: number, bytes: number): void {
+    this.#left.lines += lines;
+    this.#left.bytes += bytes;
   }
 
   /** At most `most` lines; undefined when there is no whole line any more. Throws what the file system or zlib says. */
@@ -100,7 +116,18 @@ export class HashedLines {
     this.#hashes = Buffer.alloc(0);
   }
 
+  /** What failed once fails again: it is told by who reads on. */
   async #fill(): Promise<boolean> {
+    if (this.#failed !== undefined) throw this.#failed;
+    try {
+      return await this.#more();
+    } catch (error) {
+      this.#failed = error;
+      throw error;
+    }
+  }
+
+  async #more(): Promise<boolean> {
     if (this.#source === undefined) return false;
     this.#dropLines();
     if (this.#buffer.length - this.#held < LIMITS.chunk) {
@@ -115,6 +142,7 @@ export class HashedLines {
       return false;
     }
     const end = this.#held + read;
+    this.#left.bytes -= read;
     this.#hash(end, this.#held);
     this.#held = end;
     return true;
@@ -137,6 +165,11 @@ export class HashedLines {
     const ends: number[] = [];
     for (let to = bytes.indexOf(LINE_FEED, from); to >= 0; to = bytes.indexOf(LINE_FEED, to + 1)) {
       ends.push(to);
+    }
+    this.#left.lines -= ends.length;
+    if (this.#source?.packed === true && (this.#left.lines < 0 || this.#left.bytes < 0)) {
+      const what = "goes on far behind what is sealed of it, which no compressed file of ours does";
+      throw treeError(this.segment, `${what}; not read any further`);
     }
     this.#ends = ends;
     const wanted = ends.length * HASH_BYTES;
@@ -167,6 +200,7 @@ function openPlain(path: string): Source | undefined {
   const file = openSegment(path);
   if (file === undefined) return undefined;
   return {
+    packed: false,
     read: (target, at) => Promise.resolve(readSync(file, target, at, target.length - at, null)),
     close: () => closeSync(file),
   };
@@ -178,6 +212,7 @@ function openCompressed(path: string): Source | undefined {
   let chunks: AsyncGenerator<Buffer> | undefined;
   let rest: Buffer = Buffer.alloc(0);
   return {
+    packed: true,
     async read(target, at) {
       chunks ??= (await openPacked(file)).read(0);
       if (rest.length === 0) {

@@ -110,6 +110,7 @@ class Telling {
       return;
     }
     this.#segments += 1;
+    lines.allow(records, segment.bytes);
     try {
       const sides = { leaves: this.#leaves(name), lines: linesOf(lines) };
       const { faults: found, behind } = await diffSegment({ segment: name, ...sides });

@@ -275,6 +275,7 @@ class Step {
 
   async add(segment: OpenSegment, [, records, bytes]: Part): Promise<void> {
     let [left, read] = [records, 0];
+    segment.lines?.allow(records, bytes);
     const begin = this.differing.length;
     while (left > 0) {
       const block = await nextBlock(segment, left);
@@ -289,7 +290,8 @@ class Step {
     // All hashes are right and the bytes are not: the checkpoint says what is not so.
     const same = this.differing.length === begin;
     if (same && read !== bytes) this.contradicted = true;
-    await segment.lines?.settle();
+    // What fails here is told when it is read on.
+    await segment.lines?.settle().catch(() => undefined);
   }
 
   #both(segment: OpenSegment, { hashes, count }: { hashes: Buffer; count: number }): void {
