@@ -122,6 +122,11 @@ test("openPacked() gives what is whole, and refuses the rest of a file that was 
       whole.subarray(third),
     ]),
     "with another count": changed(whole.length - 14),
+    "with more members than a table can hold": Buffer.concat([
+      whole.subarray(0, 100_000),
+      Buffer.alloc(8191 * 8),
+      Buffer.from([0xff, 0x1f, 0, 0, ...whole.subarray(-10)]),
+    ]),
     "with another length in the table": changed(whole.length - 14 - 4),
     "with a changed header": changed(third),
     "with a changed record": changed(third + 100),

@@ -17,6 +17,8 @@ const LIMITS = {
   member: 1 << 20,
   /** Members of a file, as the length of an extra field has two bytes. Those of larger files are larger. */
   members: 8000,
+  /** Members that a table has room for. */
+  count: 8190,
   /** Bytes that a member may hold; a file that says more is damaged. */
   inflated: 64 << 20,
   /** Bytes that are taken at once from a file without members of ours, and given. */
@@ -171,7 +173,7 @@ async function membersOf(file: number): Promise<readonly Member[] | "cut" | unde
   if (size < packEnd([]).length) return "cut";
   const count = (await bytesAt(file, size - tail, COUNT)).readUInt32LE();
   const length = packEnd([]).length + count * ENTRY;
-  if (count * ENTRY > 0xffff || length > size) return "cut";
+  if (count > LIMITS.count || length > size) return "cut";
   const end = await bytesAt(file, size - length, length);
   const members: Member[] = [];
   let [at, start] = [0, 0];

@@ -93,16 +93,21 @@ export interface RawLine {
   readonly torn: boolean;
 }
 
-/** The lines of a file, none where there is no file. Throws SallyportError `audit-failed`. */
-export function* rawLines(path: string): Generator<RawLine> {
+/**
+ * The lines of a file, none where there is no file; those behind the first `from.lines`, which end at the byte
+ * `from.end`. Throws SallyportError `audit-failed`.
+ */
+export function* rawLines(path: string, from = { end: 0, lines: 0 }): Generator<RawLine> {
   const file = openFound(path);
   if (file === undefined) return;
   try {
     const chunk = Buffer.allocUnsafe(LIMITS.chunk);
-    let [rest, end, number] = [Buffer.alloc(0), 0, 0];
+    let [rest, position] = [Buffer.alloc(0), from.end];
+    let { end, lines: number } = from;
     for (;;) {
-      const read = readSync(file, chunk, 0, chunk.length, null);
+      const read = readSync(file, chunk, 0, chunk.length, position);
       if (read === 0) break;
+      position += read;
       const held = Buffer.concat([rest, chunk.subarray(0, read)]);
       let start = 0;
       for (let feed = held.indexOf(LINE_FEED); feed >= 0; feed = held.indexOf(LINE_FEED, start)) {

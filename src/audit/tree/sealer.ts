@@ -32,6 +32,7 @@ import {
   writeAll,
 } from "./tree-files.ts";
 import { TreeKey } from "./tree-key.ts";
+import { Snapshots } from "./sealed-snapshot.ts";
 import { readTreeState, type TreeState } from "./tree-state.ts";
 import { Unsealed } from "./unsealed.ts";
 
@@ -100,6 +101,7 @@ class FileSealer implements Sealer {
   readonly #hashes: HashFiles;
   readonly #file: number;
   readonly #figures: TreeFigures;
+  readonly #snapshots: Snapshots;
   readonly #unsealed = new Unsealed();
   /** Segments that ended since the last checkpoint. */
   readonly #ended = new Map<string, EndedSegment>();
@@ -123,6 +125,7 @@ class FileSealer implements Sealer {
     this.#end = end;
     syncFolder(folder);
     this.#frontier = this.#checked();
+    this.#snapshots = Snapshots.begin(folder, this.#state, parts.deps.log);
     if (last !== undefined) {
       const { root, timeMs } = last;
       this.#last = { note: last.signed, size, root, timeMs };
@@ -180,6 +183,7 @@ class FileSealer implements Sealer {
     try {
       this.commit();
     } finally {
+      this.#snapshots.write();
       this.#hashes.close();
       closeSync(this.#file);
     }
@@ -271,6 +275,7 @@ class FileSealer implements Sealer {
     this.#write(Buffer.from(`${line}\n`));
     this.#frontier = grown;
     this.#adopt(parts);
+    this.#snapshots.sealed({ end: this.#end, line, size });
     this.#last = { note, size, root, timeMs };
     const next = this.#key.completeChange();
     if (next !== undefined) {

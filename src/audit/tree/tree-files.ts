@@ -28,6 +28,8 @@ export const TREE_FOLDER = "tree";
 export const TREE_FILES = {
   /** One line a checkpoint. */
   checkpoints: "checkpoints.jsonl",
+  /** What they say of each segment, up to one of them. */
+  sealed: "sealed.json",
   /** One line a key that checkpoints are signed with. */
   keys: "keys.jsonl",
   /** The private key, and the public one as auditors are given it. */
@@ -132,7 +134,17 @@ function writeWhole(path: string, text: string, place: (draft: string) => boolea
     syncFolder(join(path, ".."));
     return placed;
   } catch (error) {
+    discard(draft);
     throw treeError(path, "cannot be written", error);
+  }
+}
+
+/** A full disk would be filled with one more by each try. */
+function discard(draft: string): void {
+  try {
+    unlinkSync(draft);
+  } catch {
+    // It was not even made; what went wrong is told by who tried.
   }
 }
 

@@ -3,37 +3,36 @@
  * root, and up to where each segment is sealed.
  *
  * A last line without its end is cut off: the crash came before anybody was told of it. Everything else
- * that does not fit is refused, since going on from it would be another log under the same name.
+ * that does not fit is refused, since going on from it would be another log under the same name. Of lines
+ * that a snapshot stands for only the last is read.
  */
 import { truncateSync } from "node:fs";
 import { join } from "node:path";
 import { type Checkpoint, parseCheckpoint } from "./checkpoint.ts";
-import { type CheckpointLine, parseCheckpointLine, rawLines } from "./checkpoint-lines.ts";
+import { parseCheckpointLine, rawLines } from "./checkpoint-lines.ts";
 import { type Note, parseNote } from "./note.ts";
+import { readSnapshot, type SealedSnapshot } from "./sealed-snapshot.ts";
 import { TREE_FILES, treeError } from "./tree-files.ts";
 
-export interface TreeState {
-  readonly size: number;
+export interface TreeState extends SealedSnapshot {
   /** Of the last checkpoint; undefined where there is none yet. */
   readonly last:
     | (Checkpoint & { readonly note: Note; readonly signed: string; readonly timeMs: number })
     | undefined;
-  /** Bytes of each segment that are sealed. */
+  /** They go on being written to by whoever seals. */
   readonly sealed: Map<string, number>;
-  /** Segments that ended, with the bytes of their torn last line. */
   readonly ended: Map<string, number>;
-  /** Bytes of the file. */
-  readonly end: number;
+  /** How many of its lines the snapshot stood for. */
+  readonly snapshotLines: number;
 }
 
 /** Throws SallyportError `audit-failed` that names the line. */
 export function readTreeState(folder: string): TreeState {
   const path = join(folder, TREE_FILES.checkpoints);
-  const sealed = new Map<string, number>();
-  const ended = new Map<string, number>();
-  let [size, end] = [0, 0];
-  let lastLine: CheckpointLine | undefined;
-  for (const raw of rawLines(path)) {
+  const snapshot = readSnapshot(folder) ?? NOTHING;
+  const [sealed, ended] = [new Map(snapshot.sealed), new Map(snapshot.ended)];
+  let { size, end, lines, line: text } = snapshot;
+  for (const raw of rawLines(path, snapshot)) {
     if (raw.torn) {
       truncateSync(path, end);
       break;
@@ -47,15 +46,25 @@ export function readTreeState(folder: string): TreeState {
     if (line.size !== size) {
       throw broken(path, raw.number, `says ${line.size} records where its parts make ${size}`);
     }
-    end = raw.end;
-    lastLine = line;
+    ({ end, number: lines, text } = raw);
   }
-  const last = lastLine === undefined ? undefined : lastOf(path, lastLine);
-  return { size, last, sealed, ended, end };
+  const last = text === "" ? undefined : lastOf(path, text);
+  return { size, last, sealed, ended, end, lines, snapshotLines: snapshot.lines, line: text };
 }
 
-function lastOf(path: string, line: CheckpointLine): NonNullable<TreeState["last"]> {
+/** What there is before the first checkpoint. */
+const NOTHING: SealedSnapshot = {
+  end: 0,
+  lines: 0,
+  line: "",
+  size: 0,
+  sealed: new Map(),
+  ended: new Map(),
+};
+
+function lastOf(path: string, text: string): NonNullable<TreeState["last"]> {
   const raw = { number: "last" };
+  const line = parsed(path, raw, () => parseCheckpointLine(text));
   const note = parsed(path, raw, () => parseNote(line.note));
   const checkpoint = parsed(path, raw, () => parseCheckpoint(note.text));
   if (checkpoint.size !== line.size) {
