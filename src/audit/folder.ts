@@ -50,6 +50,21 @@ export async function openAuditFolder(path: string): Promise<AuditFolder> {
   }
 }
 
+/** Refuses what `openAuditFolder` does, and changes nothing. False where there is no folder yet. */
+export async function inspectAuditFolder(path: string): Promise<boolean> {
+  try {
+    const figures = await stat(path);
+    if (!figures.isDirectory()) throw refused(path, "is not a folder");
+    refuseWide(path, figures.mode, "0700");
+    await readValueKey(path);
+    return true;
+  } catch (error) {
+    if (error instanceof SallyportError) throw error;
+    if (codeOf(error) === "ENOENT") return false;
+    throw refused(path, `cannot be opened (${codeOf(error) ?? "unknown"})`, error);
+  }
+}
+
 /** Key of the value hashes; undefined where there is none. Throws as `openAuditFolder` does. */
 export async function readValueKey(folder: string): Promise<Uint8Array | undefined> {
   const path = join(folder, KEY_FILE);

@@ -6,6 +6,7 @@ import { SIDECAR_POLICIES } from "../config/sidecar.ts";
 import { systemClock } from "../platform/clock.ts";
 import { replaceFile } from "../platform/replace-file.ts";
 import type { Severity } from "../policy/findings/finding.ts";
+import { checkPlaces } from "./check-places.ts";
 import { checkStoreContents } from "./check-store.ts";
 import { countsAgainst, FORMATS, type Format } from "./findings-report.ts";
 
@@ -27,7 +28,8 @@ export async function check({ config, format, output, failOn }: CheckOptions): P
   const { loaded, own, findings } = found;
   const authority = loaded?.config.authority;
   const store = isKeeper(authority) ? await checkStoreContents(config, authority) : undefined;
-  const problems = [...found.problems, ...(store?.problems ?? [])];
+  const places = await checkPlaces(config, loaded?.config ?? own?.config);
+  const problems = [...found.problems, ...(store?.problems ?? []), ...places.problems];
   const fails = findings.some((finding) => countsAgainst(finding, failOn));
   const report = FORMATS[format]({ config, problems, findings });
   const remarks: string[] = [];
@@ -37,7 +39,9 @@ export async function check({ config, format, output, failOn }: CheckOptions): P
     if (problems.length === 0) remarks.push(`${config}: its own part is fine`);
   }
   if (problems.length === 0 && !fails) {
-    if (store?.leftOut !== undefined) remarks.push(`${config}: not looked at: ${store.leftOut}`);
+    for (const leftOut of [store?.leftOut, places.leftOut]) {
+      if (leftOut !== undefined) remarks.push(`${config}: not looked at: ${leftOut}`);
+    }
     if (loaded !== undefined) remarks.push(`${config}: fine (${summary(loaded)})`);
   }
   if (output !== undefined) replaceFile(output, report);
@@ -49,6 +53,7 @@ export async function check({ config, format, output, failOn }: CheckOptions): P
   if (problems.length > 0 || fails) return 1;
   return loaded === undefined && own === undefined ? 1 : 0;
 }
+
 function summary({ config, vocabulary, policyFiles, bundle, published }: LoadedConfig): string {
   const reached = Object.keys(config.egress?.allow ?? {}).length;
   const beyond = reached === 0 ? [] : [`services of egress: ${reached}`];

@@ -3,7 +3,7 @@
  * Refuses what others can reach, what is no regular file, and a database of another program. The store
  * (store/sqlite-engine.ts) has its own: it holds what exists nowhere else.
  */
-import { closeSync, constants, lstatSync, mkdirSync, openSync, statSync } from "node:fs";
+import { closeSync, constants, lstatSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { SallyportError } from "../model/errors.ts";
@@ -81,6 +81,43 @@ export function readSideDatabase(options: Omit<SideDatabaseOptions, "tables">): 
   });
 }
 
+/**
+ * Refuses what `openSideDatabase` would, as far as names, modes and the first bytes tell: a connection would make
+ * files beside it. False where there is none yet. Throws SallyportError `store-failed`.
+ */
+export function inspectSideDatabase(options: Named): boolean {
+  const { path } = options;
+  return guarded(options, () => {
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
+    if ((statSync(dirname(path)).mode & OTHERS) !== 0)
+      refuse(options, "lies in a folder of others; chmod it to 0700");
+    refuseWide(options);
+    const head = readHead(path);
+    if (head.length === 0) return true;
+    if (head.length < HEAD_BYTES || !head.toString("latin1").startsWith("SQLite format 3\0")) {
+      refuse(options, "is no database; name another file");
+    }
+    const id = head.readUInt32BE(68);
+    // Zeroes: what was made last is still in the write-ahead log.
+    if (id === 0 && head.readUInt32BE(60) === 0) return true;
+    refuseNumbers(options, { id, version: head.readUInt32BE(60) });
+    return true;
+  });
+}
+
+/** Of the header of a database file (https://sqlite.org/fileformat.html, section 1.3). */
+const HEAD_BYTES = 100;
+
+function readHead(path: string): Buffer {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const head = Buffer.alloc(HEAD_BYTES);
+    return head.subarray(0, readSync(file, head, 0, HEAD_BYTES, 0));
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** All of `run` or nothing. */
 export function inOneTransaction<T>(database: DatabaseSync, run: () => T): T {
   database.exec("BEGIN IMMEDIATE");
@@ -123,10 +160,16 @@ type Named = Omit<SideDatabaseOptions, "tables">;
 
 function refuseOther(database: DatabaseSync, options: Named): void {
   const pragma = (name: string): number => Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
-  if (pragma("application_id") !== options.applicationId) {
+  refuseNumbers(options, { id: pragma("application_id"), version: pragma("user_version") });
+}
+
+function refuseNumbers(
+  options: Named,
+  { id, version }: { readonly id: number; readonly version: number },
+): void {
+  if (id !== options.applicationId) {
     refuse(options, "is a database of another program; name another file");
   }
-  const version = pragma("user_version");
   if (version !== options.version) {
     refuse(
       options,

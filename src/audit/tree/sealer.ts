@@ -18,7 +18,8 @@ import { checkpointLine, type EndedSegment } from "./checkpoint-lines.ts";
 import type { CheckpointOptions } from "./checkpoint-options.ts";
 import type { Frontier } from "./frontier.ts";
 import { HashFiles } from "./hash-files.ts";
-import { signNote, verifyNote } from "./note.ts";
+import { refuseOther } from "./last-checkpoint.ts";
+import { signNote } from "./note.ts";
 import { consistencyProof } from "./proofs.ts";
 import { registerTreeFigures, type TreeFigures } from "./tree-figures.ts";
 import {
@@ -225,28 +226,7 @@ class FileSealer implements Sealer {
       this.#hashes.cut(0);
       return frontier;
     }
-    const path = join(this.#folder, TREE_FILES.checkpoints);
-    if (last.origin !== this.#key.origin) {
-      throw treeError(
-        path,
-        `is of the log "${last.origin}", and the key is of "${this.#key.origin}"`,
-      );
-    }
-    // By a key that is in our hands. One that only the history names is whoever's wrote the history.
-    const signed = this.#key.signers.some((key) => verifyNote(last.note, key.public));
-    if (!signed) {
-      throw treeError(
-        path,
-        "ends with a checkpoint that the key did not sign; see `sallyport audit verify`, and put the folder back from a copy",
-      );
-    }
-    if (!frontier.root().equals(last.root)) {
-      const { hashes } = TREE_FILES;
-      throw treeError(
-        join(this.#folder, hashes[0]),
-        `(or ${hashes[8]}, ${hashes[16]}) does not make the root of the last checkpoint; \`sallyport audit verify\` says whether the records do: put the file back from a copy, or begin a new folder`,
-      );
-    }
+    refuseOther(this.#folder, last, { signers: this.#key.signers, frontier });
     this.#hashes.cut(size);
     return frontier;
   }

@@ -49,12 +49,17 @@ export function openTreeFolder(auditFolder: string): string {
   const folder = join(auditFolder, TREE_FOLDER);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    refuseWide(folder, "0700");
+    refuseWideFolder(folder);
     syncFolder(auditFolder);
     return folder;
   } catch (error) {
     throw treeError(folder, "cannot be opened", error);
   }
+}
+
+/** As `openTreeFolder` refuses it. */
+export function refuseWideFolder(folder: string): void {
+  refuseWide(folder, "0700");
 }
 
 /** Undefined where there is none. Throws SallyportError `audit-failed`. */

@@ -6,24 +6,27 @@
  * others can read. A change of keys survives a crash at any point: the new key stays in
  * `checkpoint.next` until a checkpoint that both signed is on disk.
  */
-import { createPrivateKey, generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { closeSync, fdatasyncSync, ftruncateSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import type { CheckpointOptions } from "./checkpoint-options.ts";
 import { type HistoricKey, keyLine, readKeyHistory } from "./key-history.ts";
-import { type NoteSigner, noteSigner } from "./note.ts";
+import type { NoteSigner } from "./note.ts";
 import {
   createWhole,
   openGrowing,
-  readSecretFile,
   replaceWhole,
   syncFolder,
   TREE_FILES,
-  treeError,
   writeAll,
 } from "./tree-files.ts";
-
-export type KeyOptions = Pick<CheckpointOptions, "origin" | "key" | "previousKey">;
+import {
+  findSigners,
+  goneHistory,
+  type KeyOptions,
+  ownSigner,
+  refuseOtherOrigin,
+  signerIn,
+} from "./tree-signers.ts";
 
 interface KeyStart {
   readonly size: number | undefined;
@@ -42,21 +45,9 @@ export class TreeKey {
     this.#folder = folder;
     this.#options = options;
     const { keys, end } = readKeyHistory(folder);
-    const path = this.#path("keys");
-    if (keys.length === 0 && start.size !== undefined) {
-      throw treeError(
-        path,
-        "is gone; put it back from a copy, checkpoints cannot go on without it",
-      );
-    }
+    if (keys.length === 0 && start.size !== undefined) throw goneHistory(folder);
     const last = keys.at(-1) ?? this.#begin(start.time);
-    const origin = last.key.name;
-    if (options.origin !== undefined && options.origin !== origin) {
-      throw treeError(
-        path,
-        `is of the log "${origin}", and audit.checkpoints.origin says "${options.origin}"; take that back, or begin a new folder`,
-      );
-    }
+    refuseOtherOrigin(folder, options, last.key.name);
     if (keys.length > 0) this.#cutHistory(end);
     [this.#current, this.#next] = this.#find(keys.length === 0 ? [last] : keys, start);
     this.#publish();
@@ -75,7 +66,7 @@ export class TreeKey {
   prepareChange(from: number, time: string): boolean {
     if (this.#next !== undefined || this.#options.key !== undefined)
       return this.#next !== undefined;
-    const next = this.#signerIn(this.#path("nextKey"), this.origin);
+    const next = signerIn(this.#path("nextKey"), this.origin);
     if (next === undefined) return false;
     this.#append(keyLine(next.public, { from, time, before: this.#current }));
     this.#next = next;
@@ -99,56 +90,18 @@ export class TreeKey {
   #begin(time: string): HistoricKey {
     const origin = this.#options.origin ?? `sallyport-audit-${randomBytes(16).toString("hex")}`;
     if (this.#options.key === undefined) createWhole(this.#path("key"), newPrivatePem());
-    const signer = this.#own(origin);
+    const signer = ownSigner(this.#folder, this.#options, origin);
     createWhole(this.#path("keys"), `${keyLine(signer.public, { from: 0, time })}\n`);
     return { key: signer.public, from: 0, time };
   }
 
   #find(keys: readonly HistoricKey[], start: KeyStart): [NoteSigner, NoteSigner | undefined] {
-    const origin = keys[0]?.key.name ?? "";
-    const own = this.#own(origin);
-    const last = keys.at(-1)?.key.vkey;
-    const before = keys.at(-2)?.key.vkey;
-    if (own.public.vkey === last) return [own, undefined];
-    const waiting =
-      this.#options.key === undefined ? this.#signerIn(this.#path("nextKey"), origin) : undefined;
-    // Between the history and the checkpoint that both sign, or between that and the renaming.
-    if (own.public.vkey === before && waiting?.public.vkey === last) return [own, waiting];
-    const previous = this.#options.previousKey;
-    const earlier = previous === undefined ? undefined : this.#signerIn(previous, origin);
-    if (earlier !== undefined && earlier.public.vkey === last) {
-      // `own` is configured beside the one that signed until now.
-      this.#append(
-        keyLine(own.public, { from: start.size ?? 0, time: start.time, before: earlier }),
-      );
-      return [earlier, own];
+    const { current, next, unsaid } = findSigners(this.#folder, this.#options, keys);
+    if (next !== undefined && unsaid) {
+      const { size = 0, time } = start;
+      this.#append(keyLine(next.public, { from: size, time, before: current }));
     }
-    throw treeError(
-      this.#options.key ?? this.#path("key"),
-      `is not the key that signed the last checkpoints (${last ?? "none"}); put that one back, or name it as audit.checkpoints.previousKey beside its successor`,
-    );
-  }
-
-  #own(origin: string): NoteSigner {
-    const path = this.#options.key ?? this.#path("key");
-    const signer = this.#signerIn(path, origin);
-    if (signer === undefined) {
-      throw treeError(path, "is not there; put the key of the checkpoints back");
-    }
-    return signer;
-  }
-
-  #signerIn(path: string, origin: string): NoteSigner | undefined {
-    const pem = readSecretFile(path);
-    if (pem === undefined) return undefined;
-    let key: KeyObject;
-    try {
-      key = createPrivateKey(pem);
-    } catch {
-      // The cause is left out: what a runtime's parser says of a private key is not ours to log.
-      throw treeError(path, "holds no private key in PEM");
-    }
-    return noteSigner(origin, key);
+    return [current, next];
   }
 
   #append(line: string): void {

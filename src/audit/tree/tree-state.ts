@@ -26,15 +26,15 @@ export interface TreeState extends SealedSnapshot {
   readonly snapshotLines: number;
 }
 
-/** Throws SallyportError `audit-failed` that names the line. */
-export function readTreeState(folder: string): TreeState {
+/** `reading`: changes nothing. Throws SallyportError `audit-failed` that names the line. */
+export function readTreeState(folder: string, mode: "reading" | "writing" = "writing"): TreeState {
   const path = join(folder, TREE_FILES.checkpoints);
   const snapshot = readSnapshot(folder) ?? NOTHING;
   const [sealed, ended] = [new Map(snapshot.sealed), new Map(snapshot.ended)];
   let { size, end, lines, line: text } = snapshot;
   for (const raw of rawLines(path, snapshot)) {
     if (raw.torn) {
-      truncateSync(path, end);
+      if (mode === "writing") truncateSync(path, end);
       break;
     }
     const line = parsed(path, raw, () => parseCheckpointLine(raw.text));

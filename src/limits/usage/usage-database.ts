@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import {
+  inspectSideDatabase,
   openSideDatabase,
   readSideDatabase,
   type SideDatabaseOptions,
@@ -78,6 +79,11 @@ export function openUsage(path: string): DatabaseSync {
 /** Throws SallyportError `store-failed`. */
 export function readUsage(path: string): DatabaseSync {
   return readSideDatabase(optionsOf(path));
+}
+
+/** What `openUsage` would refuse, without a connection. False where there is none yet. Throws SallyportError `store-failed`. */
+export function inspectUsage(path: string): boolean {
+  return inspectSideDatabase(optionsOf(path));
 }
 
 function optionsOf(path: string): SideDatabaseOptions {
