@@ -1,4 +1,7 @@
-/** A process that writes, seals and compresses is killed at many points: the log opens, and verifies. */
+/**
+ * A process that writes, seals and compresses is killed at many points: the log opens, and verifies.
+ * SALLYPORT_KILLS sets how many there are.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,14 +18,14 @@ const WRITER = fileURLToPath(new URL("audit-sealing-writer.ts", import.meta.url)
 
 const LIMITS = {
   /** Kills in each durability, … */
-  kills: 16,
+  kills: Number(process.env["SALLYPORT_KILLS"] ?? "10"),
   /** … fewer, though, on a machine so busy that they take longer than these milliseconds. */
   killingMs: 120_000,
 } as const;
 
-/** After so many milliseconds of work, and none at a round figure of any interval. */
+/** After so many milliseconds of work, early and late in turn, and none at a round figure of any interval. */
 function delayOf(kill: number): number {
-  return (kill * 97) % 1531;
+  return (kill * 211) % 1531;
 }
 
 for (const durability of ["strict", "batched"] as const) {

@@ -38,7 +38,11 @@ export function assertStale(
 ): void {
   const fromMs = lastHeardMs + cluster.maxStalenessMs;
   assert.ok(untilMs - fromMs > 500, "it was looked at for some time beyond the bound");
-  assert.deepEqual(permits(proxy, { fromMs, toMs: untilMs }), [], "a permit past the bound");
+  assert.deepEqual(
+    permits(proxy, { fromMs, toMs: untilMs }),
+    [],
+    `${proxy.name}: a permit past the bound`,
+  );
   const late = answers.filter(
     ({ target, askedMs, answeredMs, status }) =>
       target === proxy.edge &&
@@ -46,7 +50,7 @@ export function assertStale(
       answeredMs < untilMs &&
       status === 200,
   );
-  assert.deepEqual(late, [], "a caller was let through past the bound");
+  assert.deepEqual(late, [], `${proxy.name}: a caller was let through past the bound`);
 }
 
 /** Whose access was taken away at `committedMs` is permitted nothing anywhere once the bound is over. */

@@ -1,4 +1,7 @@
-/** Reloads from outside: nothing is lost under load, and what failed is seen wherever one looks. */
+/**
+ * Reloads from outside: nothing is lost under load, and what failed is seen wherever one looks.
+ * SALLYPORT_RELOADS sets how many there are in a row.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +28,7 @@ after(async () => {
 });
 
 /** Each takes a third of a second of CPU on an idle machine: the thread that reads is made anew. */
-const RELOADS = 100;
+const RELOADS = Number(process.env["SALLYPORT_RELOADS"] ?? "25");
 
 const PERMIT = '@id("anybody") permit (principal, action, resource);';
 const FORBID = `${PERMIT}\n@id("nobody") forbid (principal, action, resource);`;
@@ -33,7 +36,7 @@ const FORBID = `${PERMIT}\n@id("nobody") forbid (principal, action, resource);`;
 const successes = (): Promise<number> => life.metric('sallyport_reloads_total{outcome="success"}');
 const failures = (): Promise<number> => life.metric('sallyport_reloads_total{outcome="failure"}');
 
-test("a hundred reloads in a row lose no request under load", { timeout: 400_000 }, async () => {
+test("many reloads in a row lose no request under load", { timeout: 400_000 }, async () => {
   const load = startLoad(life.address("edge"), 4);
   for (let reload = 1; reload <= RELOADS; reload++) {
     // Another configuration each time: a route comes and goes.
