@@ -18,6 +18,9 @@ void test("plain() lets nobody move the cursor, turn the text around or begin a 
   for (const text of ["\u001b[2J", "a\nready  yes", "\u202eabc", "\u2028", "\r", "\u0000"]) {
     assert.doesNotMatch(plain(text), /[\u0000-\u001f\u007f\u2028\u202e]/); // oxlint-disable-line no-control-regex -- what is looked for
   }
+  for (const unit of "\u061c\u200b\u200f\u202a\u2060\u2065\u2069\ufeff") {
+    assert.equal(plain(`a${unit}b`), "a\uFFFDb");
+  }
   assert.equal(plain("größe 大"), "größe 大");
 });
 

@@ -16,7 +16,7 @@ export function table(rows: readonly (readonly string[])[]): string {
 
 /** What others have written cannot move the cursor, or pretend to be another line. */
 export function plain(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "�");
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u2065]/gu, "�");
 }
 
 /** `3d 4h`, `5m 12s`, `0s`: the two largest units. */

@@ -7,6 +7,7 @@ import { findDecision, type FoundDecision, noRecord } from "../audit/find-decisi
 import { readValueKey } from "../audit/folder.ts";
 import type { RecordedCompletion, RecordedDecision } from "../audit/record-schema.ts";
 import { createValueHash } from "../audit/value-hash.ts";
+import { escapeUnprintable } from "../model/unprintable.ts";
 import { isEgressRoute } from "../model/egress-names.ts";
 import { REASONS } from "../model/reason.ts";
 import { keptBundlesFolder, readKeptBundle } from "../policy/bundle/kept-bundles.ts";
@@ -80,7 +81,7 @@ export async function explainDecision(
 export function explanationJson(value: unknown): string {
   const exact = (_name: string, one: unknown): unknown =>
     typeof one === "bigint" ? { long: String(one) } : one;
-  return JSON.stringify(value, exact, 2);
+  return escapeUnprintable(JSON.stringify(value, exact, 2));
 }
 
 function explained(

@@ -15,7 +15,7 @@ import type { AdjustableLog, Clock, Counter, LogFields } from "../model/ports.ts
 import { LOG_LEVELS, type LogLevel, type LogSettings } from "./log-options.ts";
 import { type PlainFields, textLine } from "./log-text.ts";
 import { describeError, redact } from "./log-values.ts";
-import { withoutControls } from "./logfmt.ts";
+import { escapeUnprintable } from "../model/unprintable.ts";
 import { StderrLines } from "./stderr.ts";
 
 const LIMITS = {
@@ -125,7 +125,7 @@ function jsonSink(
       timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
-    { write: (line) => stream.write(withoutControls(line)) },
+    { write: (line) => stream.write(escapeUnprintable(line)) },
   );
 }
 

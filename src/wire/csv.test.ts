@@ -32,3 +32,19 @@ test("csvLine() writes out what a terminal would obey", () => {
   );
   assert.equal(csvLine(["\u001b=1+1", "a\tb"]), "'\\u001b=1+1,a\tb\r\n");
 });
+
+test("csvLine() writes out what a reader would not see, or see turned around", () => {
+  for (const unit of [
+    "\u061c",
+    "\u200b",
+    "\u200f",
+    "\u202a",
+    "\u202e",
+    "\u2060",
+    "\u2069",
+    "\ufeff",
+  ]) {
+    const code = unit.charCodeAt(0).toString(16).padStart(4, "0");
+    assert.equal(csvLine([`a${unit}b`]), `a\\u${code}b\r\n`);
+  }
+});

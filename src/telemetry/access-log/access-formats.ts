@@ -2,7 +2,8 @@
  * The forms of a line. Whatever a caller put into a path, a host or a name, a line stays one line, and
  * no value can pass for another: what could is escaped.
  */
-import { logfmtValue, withoutControls } from "../logfmt.ts";
+import { escapeUnprintable } from "../../model/unprintable.ts";
+import { logfmtValue } from "../logfmt.ts";
 import { ACCESS_FIELDS, type AccessEntry, type AccessField } from "./access-entry.ts";
 
 /** One line, with its line feed. */
@@ -32,7 +33,7 @@ function jsonLine(entry: AccessEntry, fields: readonly AccessField[]): string {
 }
 
 function written(entry: AccessEntry): string {
-  return `${withoutControls(JSON.stringify(entry))}\n`;
+  return `${escapeUnprintable(JSON.stringify(entry))}\n`;
 }
 
 /** A request whose end is not known is seen as such, whatever the format. */
