@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type RunningChild, startChild } from "./children.ts";
-import { freePort } from "./ports.ts";
+import { freePort, quietPort } from "./ports.ts";
 
 /** `check.ts` of an example exports one of these as `example`. */
 export interface Example {
@@ -64,9 +64,15 @@ export function exampleNames(): string[] {
     .toSorted();
 }
 
+export interface ExampleOptions {
+  /** Whether it has the ports that are written where these are free; false: any, since others may run beside it. */
+  readonly writtenPorts: boolean;
+}
+
 /** Starts one in a folder of its own, hands it to `use`, and ends all that was started. */
 export async function withExample(
   name: string,
+  options: ExampleOptions,
   use: (example: Example, world: World) => Promise<void>,
 ): Promise<void> {
   const { example } = (await import(`./${name}/check.ts`)) as { readonly example: Example };
@@ -77,7 +83,10 @@ export async function withExample(
   try {
     cpSync(join(FOLDER, name), folder, { recursive: true });
     const files = example.files ?? ["sallyport.yaml"];
-    const ports = await standIns(files.map((file) => join(folder, file)));
+    const ports = await standIns(
+      files.map((file) => join(folder, file)),
+      options,
+    );
     const ground: Ground = {
       folder,
       port: (written) => {
@@ -111,13 +120,17 @@ async function startOne(name: string, ground: Ground): Promise<Started> {
   };
 }
 
-/** Puts a free port in the place of each port on loopback; the written one itself where it is free. */
-async function standIns(files: readonly string[]): Promise<Map<number, number>> {
+/** Puts a free port in the place of each port on loopback. */
+async function standIns(
+  files: readonly string[],
+  { writtenPorts }: ExampleOptions,
+): Promise<Map<number, number>> {
   const ports = new Map<number, number>();
   const texts = files.map((file) => readFileSync(file, "utf8"));
   for (const match of texts.join("\n").matchAll(ADDRESS)) {
     const written = Number(match[2]);
-    if (!ports.has(written)) ports.set(written, await freePort(written));
+    if (ports.has(written)) continue;
+    ports.set(written, await (writtenPorts ? freePort(written) : quietPort()));
   }
   for (const [index, file] of files.entries()) {
     const replaced = texts[index]?.replace(ADDRESS, (_all, host: string, port: string) => {

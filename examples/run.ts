@@ -2,7 +2,7 @@
  * Tries the examples: `npm run examples`, or some of them by name. With `--keep NAME`, one is started
  * and left running until Ctrl-C, to be tried by hand. Ends with 1 where one does not do what it says, with 2 where there is none of that name.
  */
-import { exampleNames, withExample } from "./example.ts";
+import { type Example, exampleNames, withExample, type World } from "./example.ts";
 
 const [first, ...rest] = process.argv.slice(2);
 const kept = first === "--keep";
@@ -17,30 +17,33 @@ if (unknown.length > 0) {
 else await tryAll(asked);
 
 async function tryAll(names: readonly string[]): Promise<void> {
-  let failed = 0;
   for (const name of names) {
     process.stdout.write(`${name}\n`);
+    const started = performance.now();
     try {
-      await withExample(name, async (example, world) => {
-        for (const one of example.tries) {
-          await one.run(world).catch((error: unknown) => {
-            failed += 1;
-            process.stdout.write(`  ✘ ${one.shows}\n    ${String(error)}\n`);
-            process.stdout.write(`${world.log().slice(-2000)}\n`);
-            throw error;
-          });
-          process.stdout.write(`  ✔ ${one.shows}\n`);
-        }
-      });
+      await withExample(name, { writtenPorts: false }, tryOne);
     } catch (error) {
-      if (failed === 0) process.stdout.write(`  ✘ ${String(error)}\n`);
+      process.stdout.write(`  ✘ ${String(error)}\n`);
       process.exitCode = 1;
     }
+    process.stdout.write(`  ${((performance.now() - started) / 1000).toFixed(1)} s\n`);
+  }
+}
+
+async function tryOne(example: Example, world: World): Promise<void> {
+  for (const one of example.tries) {
+    try {
+      await one.run(world);
+    } catch (error) {
+      process.stdout.write(`${world.log().slice(-2000)}\n`);
+      throw new Error(`${one.shows}\n    ${String(error)}`, { cause: error });
+    }
+    process.stdout.write(`  ✔ ${one.shows}\n`);
   }
 }
 
 async function keep(name: string): Promise<void> {
-  await withExample(name, async (example, world) => {
+  await withExample(name, { writtenPorts: true }, async (example, world) => {
     process.stdout.write(`${world.proxy.output()}\nin ${world.folder}; it shows:\n`);
     for (const one of example.tries) process.stdout.write(`  ${one.shows}\n`);
     process.stdout.write("Ctrl-C ends it.\n");

@@ -3,14 +3,14 @@
  * command line and follow the feed through a network that can be made bad, one service behind them,
  * and an issuer of tokens. It ends with the test, whatever becomes of it.
  */
-import { randomBytes, randomInt } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../examples/ports.ts";
+import { quietPort } from "../../examples/ports.ts";
 import { AUDIENCE, createTestIssuer, ISSUER, type TestIssuer } from "../e2e/test-issuer.ts";
 import { type Postgres, startPostgres } from "../postgres.ts";
 import { type Chaos, startChaos } from "./chaos.ts";
@@ -122,14 +122,6 @@ export async function startCluster(
     service,
     maxStalenessMs: seconds * 1000,
   };
-}
-
-/**
- * A free port below those that the system gives away by itself: what is closed and opened again (a machine
- * that is restarted) would else find a stranger there, and did.
- */
-async function quietPort(): Promise<number> {
-  return await freePort(10_000 + randomInt(20_000));
 }
 
 interface Ground {
