@@ -1,5 +1,7 @@
 /** Plans and quotas through the whole proxy: what is let through, what is said, what is on record. */
 import { strict as assert } from "node:assert";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import test, { after } from "node:test";
 import { PROTOCOLS, openCaller } from "./protocols.ts";
 import { requestBytes, startStage } from "./stage.ts";
@@ -136,7 +138,7 @@ test("a plan that nobody declared is the default, and said; callers without an i
   assert.match(metrics, /^sallyport_quota_refused_total\{plan="free"\} \d+$/m);
 });
 
-test("several workers count as one, a moment later", async () => {
+test("several workers hold a principal to one quota, which each of them let a part of through", async () => {
   const several = await startStage({
     ...STAGE,
     config: `${CONFIG.replace("requests: 2,", "requests: 40,")}\nworkers: 2`,
@@ -157,6 +159,11 @@ test("several workers count as one, a moment later", async () => {
     assert.equal(permitted + refused, 120);
     assert.ok(permitted >= 40, `${permitted}`);
     assert.ok(permitted < 70, `${permitted} of a quota of 40`);
+    const segments = readdirSync(join(several.folder, "audit"))
+      .filter((name) => name.endsWith(".jsonl"))
+      .map((name) => readFileSync(join(several.folder, "audit", name), "utf8"))
+      .filter((text) => text.includes('"reason":"permitted"'));
+    assert.equal(segments.length, 2, "both workers let some through");
   } finally {
     await several.close();
   }
