@@ -22,6 +22,7 @@ import type { AuditExportOptions } from "./audit-export.ts";
 import type { ReportOptions } from "./audit-report.ts";
 import type { TailOptions } from "./audit-tail.ts";
 import type { ProveOptions, VerifyProofOptions } from "./audit-prove.ts";
+import type { RehashOptions } from "./audit-rehash.ts";
 import type { RotateOptions } from "./audit-rotate-key.ts";
 import type { CheckpointCommandOptions } from "./audit-checkpoint.ts";
 import type { VerifyCommandOptions } from "./audit-verify.ts";
@@ -500,6 +501,14 @@ function addProofCommands(audit: Command, exit: Exit): void {
     .action(async (file: string, options: VerifyProofOptions) => {
       const { auditVerifyProof } = await import("./audit-prove.ts");
       exit(auditVerifyProof(file, options, print));
+    });
+  configured(audit.command("rehash"))
+    .description("make the hashes of the tree anew of the records, while no proxy seals them")
+    .option("--audit <folder>", "folder of the log (otherwise as the configuration says)")
+    .option("--key <vkey>", "key of the log, or a file with it (repeatable)", collect, [])
+    .action(async (options: RehashOptions) => {
+      const { auditRehash } = await import("./audit-rehash.ts");
+      exit(await auditRehash(options, said));
     });
   configured(audit.command("rotate-key"))
     .description("sign checkpoints with another key, from the next one on")

@@ -9,11 +9,14 @@ import { closeSync, fdatasyncSync, ftruncateSync, fstatSync, readSync } from "no
 import { join } from "node:path";
 import { Frontier, peakLevels } from "./frontier.ts";
 import { HASH_BYTES } from "./hashing.ts";
-import { openGrowing, openReading, TREE_FILES, treeError, writeAll } from "./tree-files.ts";
+import { openFound, openGrowing, TREE_FILES, treeError, writeAll } from "./tree-files.ts";
 
 /** Levels that are kept, largest first. */
 const KEPT = [16, 8, 0] as const;
 type Kept = (typeof KEPT)[number];
+
+export const REMEDY =
+  "end what runs on the folder, then `sallyport audit rehash` makes the hashes anew where the records are whole";
 
 export class HashFiles {
   readonly #folder: string;
@@ -22,8 +25,8 @@ export class HashFiles {
   /** `reading`: changes nothing, and refuses where a file is not there. */
   constructor(folder: string, mode: "reading" | "writing" = "writing") {
     this.#folder = folder;
-    const opener = mode === "reading" ? openReading : openGrowing;
-    const open = (level: Kept): number => opener(this.#path(level));
+    const open = (level: Kept): number =>
+      mode === "reading" ? openThere(this.#path(level)) : openGrowing(this.#path(level));
     this.#files = { 0: open(0), 8: open(8), 16: open(16) };
   }
 
@@ -35,7 +38,7 @@ export class HashFiles {
       if (found < wanted) {
         throw treeError(
           this.#path(level),
-          `has ${found} bytes where its checkpoint asks for ${wanted}`,
+          `has ${found} bytes where its checkpoint asks for ${wanted}; ${REMEDY}`,
         );
       }
     }
@@ -108,4 +111,10 @@ export class HashFiles {
   #path(level: Kept): string {
     return join(this.#folder, TREE_FILES.hashes[level]);
   }
+}
+
+function openThere(path: string): number {
+  const file = openFound(path);
+  if (file === undefined) throw treeError(path, `is not there; ${REMEDY}`);
+  return file;
 }

@@ -1,6 +1,7 @@
 /** Whether one may go on from the last checkpoint: it is of this log, by a key at hand, and of these hashes. */
 import { join } from "node:path";
 import type { Frontier } from "./frontier.ts";
+import { REMEDY } from "./hash-files.ts";
 import { type NoteSigner, verifyNote } from "./note.ts";
 import { TREE_FILES, treeError } from "./tree-files.ts";
 import type { TreeState } from "./tree-state.ts";
@@ -27,7 +28,7 @@ export function refuseOther(
     const { hashes } = TREE_FILES;
     throw treeError(
       join(folder, hashes[0]),
-      `(or ${hashes[8]}, ${hashes[16]}) does not make the root of the last checkpoint; \`sallyport audit verify\` says whether the records do: put the file back from a copy, or begin a new folder`,
+      `(or ${hashes[8]}, ${hashes[16]}) does not make the root of the last checkpoint; ${REMEDY}. Where they are not: put the folder back from a copy, or begin a new one`,
     );
   }
 }

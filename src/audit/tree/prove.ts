@@ -148,5 +148,8 @@ function* checkpointsOf(folder: string) {
 }
 
 function unproven(folder: string): Error {
-  return treeError(folder, "does not prove it; `sallyport audit verify` says what is wrong");
+  return treeError(
+    folder,
+    "does not prove it; `sallyport audit verify` says what is wrong, `sallyport audit rehash` makes damaged hashes anew",
+  );
 }

@@ -163,14 +163,6 @@ export function openGrowing(path: string): number {
   }
 }
 
-export function openReading(path: string): number {
-  try {
-    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-  } catch (error) {
-    throw treeError(path, "cannot be read", error);
-  }
-}
-
 /** Writes all of it at `position`, however much the system takes at once. */
 export function writeAll(file: number, bytes: Uint8Array, position: number): void {
   for (let at = 0; at < bytes.length;) {

@@ -66,7 +66,7 @@ export interface VerifyReport {
   /** Of the last checkpoint. */
   readonly time: string | undefined;
   readonly segments: number;
-  /** At most LIMITS.faults of them, the first in the order of the tree first. */
+  /** At most LIMITS.faults of them and LIMITS.hashes, the first in the order of the tree first. */
   readonly faults: readonly Fault[];
   readonly faultCount: number;
   /** Behind the last checkpoint: nothing proves them yet. */
@@ -87,11 +87,14 @@ export interface VerifyReport {
 const LIMITS = {
   /** Faults that are listed: the first ones tell the rest. */
   faults: 1000,
+  /** … and wrong hashes of records that are whole, of which there may be as many as records: they hide no other fault. */
+  hashes: 100,
 } as const;
 
 /** Collects faults; the tree's order is made at the end. */
 export class Faults {
   readonly #list: Fault[] = [];
+  readonly #hashes: Fault[] = [];
   #count = 0;
 
   get count(): number {
@@ -100,10 +103,14 @@ export class Faults {
 
   add(fault: Fault): void {
     this.#count += 1;
-    if (this.#list.length < LIMITS.faults) this.#list.push(fault);
+    if (fault.kind === "hashes") {
+      if (this.#hashes.length < LIMITS.hashes) this.#hashes.push(fault);
+    } else if (this.#list.length < LIMITS.faults) this.#list.push(fault);
   }
 
   list(): Fault[] {
-    return this.#list.toSorted((left, right) => (left.leaf ?? Infinity) - (right.leaf ?? Infinity));
+    return [...this.#list, ...this.#hashes].toSorted(
+      (left, right) => (left.leaf ?? Infinity) - (right.leaf ?? Infinity),
+    );
   }
 }

@@ -21,6 +21,7 @@ import { keyLine } from "../key-history.ts";
 import { type NoteKey, noteSigner, parseNote, readVkey } from "../note.ts";
 import { newPrivatePem } from "../tree-key.ts";
 import type { KeptCheckpoint } from "./kept.ts";
+import { Faults } from "./report.ts";
 import { verifyLog, type VerifyOptions } from "./verify-log.ts";
 
 const A = "audit-20261124T040506.123Z-17.jsonl";
@@ -110,6 +111,14 @@ test("compressed segments are read", async (t) => {
   assert.deepEqual([fault?.kind, fault?.segment, fault?.line], ["altered", A, 120]);
   writeFileSync(`${path}.gz`, gzipSync(bytes).subarray(0, 200));
   assert.deepEqual((await verified(ground)).kinds, ["unreadable"]);
+});
+
+test("wrong hashes of whole records hide no other fault, however many they are", () => {
+  const faults = new Faults();
+  for (let leaf = 0; leaf < 5000; leaf++) faults.add({ kind: "hashes", detail: "", leaf });
+  faults.add({ kind: "altered", detail: "", leaf: 4000 });
+  const kinds = faults.list().map(({ kind }) => kind);
+  assert.deepEqual([faults.count, kinds.length, kinds.at(-1)], [5001, 101, "altered"]);
 });
 
 test("stored hashes are not believed: a damaged one is told, and the records stay whole", async (t) => {
@@ -255,6 +264,17 @@ test("a file that a record says was removed is proven by its hashes; another is 
     ["root"],
     "its stored hashes have to make the root",
   );
+  change(ground, "tree/hashes-0", flip(32 * 210));
+  change(ground, "tree/hashes-0", flip(32 * 150));
+  assert.deepEqual(
+    (await verified(ground)).kinds,
+    ["hashes"],
+    "and those of records beside them are not believed",
+  );
+  change(ground, "tree/hashes-0", flip(32 * 150));
+  change(ground, A, flip(3000));
+  const altered = await verified(ground);
+  assert.deepEqual([altered.kinds, altered.faults[0]?.line], [["altered"], 120]);
 });
 
 test("after a change of keys an auditor with the first one follows to the next", async (t) => {

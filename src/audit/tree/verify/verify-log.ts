@@ -207,6 +207,7 @@ class Verification {
     }
     if (step.contradicted) this.#broken(number, "its records have another length than it says");
     for (const end of line.ended) this.#segments.get(end.segment).ended = end;
+    for (const { segment, leaf } of step.gone) segment.differsAt ??= leaf;
     const readIsRight = signed !== undefined && step.read?.root().equals(signed.root) === true;
     if (step.differing.length > 0 && readIsRight) {
       for (const { leaf } of step.differing) {
@@ -251,11 +252,13 @@ interface Differing {
 
 /** The leaves of one checkpoint: as they are read, and, from the first that differs on, as they are stored. */
 class Step {
-  /** Undefined where a file ends too soon or is not there. */
+  /** Undefined where a file ends too soon. */
   read: GrowingTree | undefined;
   /** With the stored hashes where they differ; the same as `read` while they do not. */
   stored: GrowingTree;
   readonly differing: Differing[] = [];
+  /** Where the records of files that are not there begin: of these both trees have what is stored. */
+  readonly gone: Differing[] = [];
   /** Whether the checkpoint says other lengths than its records have. */
   contradicted = false;
   readonly #hashes: StoredHashes;
@@ -309,19 +312,24 @@ class Step {
 
   /** There are no lines for these leaves: the file is gone, ends too soon, or is known to differ. */
   #onlyStored(segment: OpenSegment, count: number): void {
-    if (segment.differsAt === undefined) this.#differs(segment, this.#leaf);
-    if (this.stored === this.read) this.stored = this.read.branch();
-    this.read = undefined;
+    if (segment.lines === undefined) this.gone.push({ segment, leaf: this.#leaf });
+    else {
+      if (segment.differsAt === undefined) this.#differs(segment, this.#leaf);
+      if (this.stored === this.read) this.stored = this.read.branch();
+      this.read = undefined;
+    }
     for (let left = count; left > 0;) {
       const some = Math.min(left, LIMITS.block);
       const stored = this.#hashes.read(this.#leaf, some);
       if (stored === undefined) {
         // Nobody has the rest. One leaf stands for it, and no root will fit.
         this.stored.add(Buffer.alloc(HASH_BYTES));
+        this.read = undefined;
         this.#leaf += left;
         return;
       }
       this.stored.add(stored);
+      if (this.read !== this.stored) this.read?.add(stored);
       this.#leaf += some;
       left -= some;
     }
