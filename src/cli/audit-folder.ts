@@ -1,5 +1,5 @@
 /**
- * Finds the folder of the audit log. Of the configuration only `audit.path` is read: who has just broken the
+ * Finds the folder of the audit log. Of the configuration only what is asked for is read: who has just broken the
  * rest of it has all the more reason to ask what was decided.
  */
 import { readFileSync } from "node:fs";
@@ -10,18 +10,24 @@ import { parseYaml } from "../wire/document/yaml.ts";
 
 /** Throws ConfigError where the configuration does not say. */
 export function auditFolderOf(config: string): string {
+  const value = auditMemberOf(config, "path");
+  if (typeof value === "string") return resolve(dirname(resolve(config)), value);
+  throw unsaid(config, "it does not say where its audit log is", "audit.path, or --audit FOLDER");
+}
+
+/** What is written there, undefined where nothing is. Throws ConfigError where it cannot be read. */
+export function auditMemberOf(config: string, name: "keep" | "path"): unknown {
   const folder = dirname(resolve(config));
   const document = parseYaml(readText(config));
-  const written = (document.value as { readonly audit?: { readonly path?: unknown } } | null)
-    ?.audit;
-  const { value, problems } = expand(written?.path, {
+  const audit = (document.value as { readonly audit?: unknown } | null)?.audit;
+  const written = (audit as Readonly<Record<string, unknown>> | null | undefined)?.[name];
+  if (written === undefined && document.problems.length === 0) return undefined;
+  const { value, problems } = expand(written, {
     env: process.env,
-    readFile: (name) => readFileSync(resolve(folder, name), "utf8"),
+    readFile: (file) => readFileSync(resolve(folder, file), "utf8"),
   });
-  if (document.problems.length > 0 || problems.length > 0 || typeof value !== "string") {
-    throw unsaid(config, "it does not say where its audit log is", "audit.path, or --audit FOLDER");
-  }
-  return resolve(folder, value);
+  if (document.problems.length === 0 && problems.length === 0) return value;
+  throw unsaid(config, `its audit.${name} cannot be read`, "sallyport check says what is wrong");
 }
 
 function readText(config: string): string {

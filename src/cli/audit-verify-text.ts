@@ -32,6 +32,7 @@ export function verifyText(report: VerifyReport, seconds: number): string {
     ...listed(report.removed, ({ segment, records: removed }) => {
       return `removed: ${segment} with ${counted(removed, "record")}, as a record says; only their hashes are proven`;
     }),
+    ...timesText(report),
     unsealedText(report),
     ...report.kept.filter(({ holds }) => holds).map(keptText),
     ...report.witnesses.map((witness) => witnessText(witness, records)),
@@ -65,6 +66,16 @@ function sealedText(report: VerifyReport): string[] {
 function unsealedText({ unsealed: { records, segments } }: VerifyReport): string {
   if (records === 0) return "not sealed yet: none";
   return `not sealed yet: ${counted(records, "record")} in ${segments.slice(0, LIMITS.listed).join(", ")}`;
+}
+
+/** With `--keep` they are among the faults. */
+function timesText({ times: { count, told }, faults }: VerifyReport): string[] {
+  if (count === 0 || faults.some(({ kind }) => kind === "time")) return [];
+  const more = count - told.length;
+  return [
+    ...told.map((what) => `WARNING: ${what}; no key signs it, and the clock may have been set`),
+    ...(more > 0 ? [`… and ${more} further times that cannot be true`] : []),
+  ];
 }
 
 function keptText({ name, size }: KeptFinding): string {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { feed, treeGround, type TreeGround } from "../../test/tree-kit.ts";
@@ -9,6 +9,7 @@ import { parseCheckpointLine } from "../audit/tree/checkpoint-lines.ts";
 import { parseNote, readVkey } from "../audit/tree/note.ts";
 import type { KeptCheckpoint } from "../audit/tree/verify/kept.ts";
 import { verifyLog, type VerifyOptions } from "../audit/tree/verify/verify-log.ts";
+import { auditVerify, type VerifyCommandOptions } from "./audit-verify.ts";
 import { verifyText } from "./audit-verify-text.ts";
 
 const A = "audit-20261124T040506.123Z-17.jsonl";
@@ -167,4 +168,50 @@ test("what is missing is told between its lines, and leaves are told apart from 
   assert.match(added, /^FAULT added: .*line 2, .*: a line was put in: it was never sealed$/m);
   assert.match(added, /^FAULT truncated: .*: 1 record behind line 340$/m);
   assert.match(added, /in 1 file, sealed by 3 checkpoints/);
+});
+
+test("audit verify takes how long files are kept from --keep, else from the configuration that it is given", async (t) => {
+  const ground = await treeGround(t);
+  await sealed(ground);
+  const { folder, clock } = ground;
+  clock.advance(86_400_000 * 10);
+  const sealer = await ground.open();
+  const later = "audit-20261204T040506.123Z-17.jsonl";
+  const time = new Date(clock.now()).toISOString();
+  ground.write(later, [
+    `{"detail":"older than audit.keep","event":"file-removed","figures":{"bytes":7,"file":"${A}"},"time":"${time}","type":"event","v":1}`,
+  ]);
+  feed(sealer, folder, later);
+  sealer.close();
+  rmSync(join(folder, A));
+  const config = join(folder, "..", "sallyport.yaml");
+  writeFileSync(config, "audit: { path: audit, keep: 400d }\n");
+  const run = async (named: string | undefined, more: Partial<VerifyCommandOptions>) => {
+    const out: string[] = [];
+    const options = {
+      config,
+      key: [],
+      checkpoint: [],
+      witness: [],
+      format: "text",
+      ...more,
+    } as const;
+    const said = { write: (text: string) => void out.push(text), hint: () => undefined, clock };
+    return { code: await auditVerify(named, options, said), text: out.join("") };
+  };
+  assert.equal((await run(folder, {})).code, 0, "a configuration that nobody named is not read");
+  assert.equal((await run(folder, { keep: "9d" })).code, 0);
+  assert.equal((await run(undefined, { keep: "9d" })).code, 0);
+  for (const { code, text } of [
+    await run(undefined, {}),
+    await run(folder, { configNamed: true }),
+    await run(folder, { keep: "400d" }),
+  ]) {
+    assert.equal(code, 1);
+    assert.match(
+      text,
+      /^FAULT retention: audit-\S+, leaf 0 .*a file is gone that was to be kept longer: /,
+    );
+  }
+  await assert.rejects(run(folder, { keep: "1year" }), /--keep: a duration from 1h to 36500d/);
 });

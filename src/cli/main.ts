@@ -466,10 +466,12 @@ function addProofCommands(audit: Command, exit: Exit): void {
     .option("--key <vkey>", "key of the log, or a file with it (repeatable)", collect, [])
     .option("--checkpoint <file>", "a checkpoint that was kept elsewhere (repeatable)", collect, [])
     .option("--witness <vkey>", "key of a witness, or a file with it (repeatable)", collect, [])
+    .option("--keep <duration>", "files that were removed must have been as old: 400d")
     .addOption(new Option("--format <format>", "how").choices(["text", "json"]).default("text"))
-    .action(async (folder: string | undefined, options: VerifyCommandOptions) => {
+    .action(async (folder: string | undefined, given: VerifyCommandOptions, command: Command) => {
       const { auditVerify } = await import("./audit-verify.ts");
-      exit(await auditVerify(folder, options, said));
+      const configNamed = command.getOptionValueSource("config") === "cli";
+      exit(await auditVerify(folder, { ...given, configNamed }, said));
     });
   configured(audit.command("checkpoint"))
     .description("print a signed checkpoint, for somebody else to keep")

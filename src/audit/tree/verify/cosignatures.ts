@@ -40,17 +40,21 @@ export class Cosignatures {
     }
   }
 
-  /** A checkpoint of the log. */
-  check(note: string, size: number): void {
+  /** A checkpoint of the log. When a witness saw it first, milliseconds since the epoch, where one is known to have. */
+  check(note: string, size: number): number | undefined {
+    let firstMs: number | undefined;
     for (const key of this.#keys) {
       const lines = this.#lines.get(key);
       for (const line of lines?.get(size) ?? []) {
         const verified = cosigned(note, line, key);
         if (!verified) continue;
         lines?.delete(size);
-        this.#prove(key, { size, timeMs: verified.timeMs ?? 0 });
+        const { timeMs = 0 } = verified;
+        this.#prove(key, { size, timeMs });
+        firstMs = Math.min(firstMs ?? timeMs, timeMs);
       }
     }
+    return firstMs;
   }
 
   /** A checkpoint that was kept elsewhere, that the log begins with: it may bear cosignatures itself. */

@@ -29,8 +29,18 @@ export interface OpenSegment {
   ended: EndedSegment | undefined;
   /** The last of its records in the tree; -1 where there is none. */
   lastLeaf: number;
+  /** When the last checkpoint was made that has records of it, as is said. */
+  sealedMs: number | undefined;
   /** Its first leaf that differs; from there on only what is stored is taken. */
   differsAt: number | undefined;
+}
+
+/** Where it is said that a file was removed. */
+interface RemovedBy {
+  readonly name: string;
+  readonly byte: number;
+  /** When that was sealed; undefined: no checkpoint has it. */
+  sealedMs: number | undefined;
 }
 
 const REMOVED = Buffer.from('"event":"file-removed"');
@@ -38,8 +48,8 @@ const REMOVED = Buffer.from('"event":"file-removed"');
 export class LogSegments {
   readonly #folder: string;
   readonly #open = new Map<string, OpenSegment>();
-  /** Files that records say were removed, and where each of those records is. */
-  readonly #removed: { readonly name: string; readonly by: string; readonly byte: number }[] = [];
+  /** Files that records say were removed, by the files that have those records. */
+  readonly #removed = new Map<string, RemovedBy[]>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -50,8 +60,8 @@ export class LogSegments {
     if (known !== undefined) return known;
     // A name from a checkpoint may be anything: only those of segments are opened.
     const lines = SEGMENT.test(name) ? this.read(name) : undefined;
-    const none = { records: 0, bytes: 0, lastLeaf: -1, ended: undefined, differsAt: undefined };
-    const segment: OpenSegment = { name, lines, ...none };
+    const none = { ended: undefined, differsAt: undefined, sealedMs: undefined };
+    const segment: OpenSegment = { name, lines, records: 0, bytes: 0, lastLeaf: -1, ...none };
     this.#open.set(name, segment);
     return segment;
   }
@@ -69,19 +79,49 @@ export class LogSegments {
     return HashedLines.open(this.#folder, name, (bytes, offset) => this.#look(name, bytes, offset));
   }
 
+  /** A checkpoint was taken that has records of these. */
+  sealed(names: readonly string[], ms: number | undefined): void {
+    for (const name of names) {
+      const segment = this.get(name);
+      segment.sealedMs = ms;
+      for (const one of this.#removed.get(name) ?? []) {
+        if (one.byte < segment.bytes) one.sealedMs ??= ms;
+      }
+    }
+  }
+
   /**
-   * Missing segments that retention removed: a sealed record says so. Of those that were sealed before one of
-   * them, the record may be in a file that was removed in its turn.
+   * Missing segments that retention removed, and when that was sealed, at the latest: a sealed record says so.
+   * Of those that were sealed before one of them, the record may be in a file that was removed in its turn, before
+   * that one was.
    */
-  removed(): Set<string> {
+  removed(): ReadonlyMap<string, number | undefined> {
     const missing = this.all().filter(({ lines, records }) => lines === undefined && records > 0);
-    const vouched = missing.filter(({ name }) =>
-      this.#removed.some(
-        (one) => one.name === name && one.byte < (this.#open.get(one.by)?.bytes ?? 0),
-      ),
+    const vouched = this.#vouched();
+    const own = missing.filter(({ name }) => vouched.has(name));
+    const last = Math.max(-1, ...own.map(({ lastLeaf }) => lastLeaf));
+    const times = own.map(({ name }) => vouched.get(name) ?? Number.NaN);
+    const latest = times.length === 0 ? undefined : Math.max(...times);
+    return new Map(
+      missing.flatMap(({ name, lastLeaf }) => {
+        if (lastLeaf > last) return [];
+        return [[name, vouched.has(name) ? vouched.get(name) : latest]];
+      }),
     );
-    const last = Math.max(-1, ...vouched.map(({ lastLeaf }) => lastLeaf));
-    return new Set(missing.flatMap(({ name, lastLeaf }) => (lastLeaf <= last ? [name] : [])));
+  }
+
+  /** By sealed records; of several about one file, the first one that was sealed. */
+  #vouched(): ReadonlyMap<string, number | undefined> {
+    const vouched = new Map<string, number | undefined>();
+    for (const [by, all] of this.#removed) {
+      const bytes = this.#open.get(by)?.bytes ?? 0;
+      for (const { name, byte, sealedMs } of all) {
+        if (byte >= bytes) continue;
+        const known = vouched.get(name) ?? Infinity;
+        vouched.set(name, sealedMs === undefined ? vouched.get(name) : Math.min(known, sealedMs));
+      }
+    }
+    return vouched;
   }
 
   names(): string[] {
@@ -102,7 +142,9 @@ export class LogSegments {
       const start = bytes.lastIndexOf(0x0a, at) + 1;
       const end = bytes.indexOf(0x0a, at);
       for (const name of removedIn(bytes.toString("utf8", start, end))) {
-        this.#removed.push({ name, by, byte: offset + start });
+        let all = this.#removed.get(by);
+        if (all === undefined) this.#removed.set(by, (all = []));
+        all.push({ name, byte: offset + start, sealedMs: undefined });
       }
     }
   }

@@ -17,6 +17,8 @@ export const FAULTS = {
   kept: "the log does not begin with a checkpoint that was kept elsewhere",
   witness: "the log is not the one that a witness has seen",
   hashes: "a stored hash is not that of its record, which is whole",
+  retention: "a file is gone that was to be kept longer",
+  time: "the time of a checkpoint cannot be true",
 } as const satisfies Readonly<Record<string, string>>;
 
 export type FaultKind = keyof typeof FAULTS;
@@ -76,6 +78,11 @@ export interface VerifyReport {
   /** Files that retention took away, as a record says: their records are proven by hash alone. */
   readonly removed: readonly { readonly segment: string; readonly records: number }[];
   readonly witnesses: readonly WitnessFinding[];
+  /**
+   * Times of checkpoints, which no key signs, that cannot be true: the first of them in words. Faults where a time
+   * is relied on (`keep`).
+   */
+  readonly times: { readonly count: number; readonly told: readonly string[] };
   /** Checkpoints that were given. */
   readonly kept: readonly KeptFinding[];
   /** Sealed records that no witness has proven to have seen, and that no kept checkpoint covers. */

@@ -18,6 +18,8 @@ export interface TellParts {
   /** Leaves that were looked at. */
   readonly upTo: number;
   readonly faults: Faults;
+  /** Milliseconds that files have to be kept; undefined: nobody says. */
+  readonly keepMs: number | undefined;
 }
 
 type Told = Pick<VerifyReport, "removed" | "segments" | "torn" | "unsealed">;
@@ -25,6 +27,11 @@ type Told = Pick<VerifyReport, "removed" | "segments" | "torn" | "unsealed">;
 const LIMITS = {
   /** Lines that are read at once. */
   block: 4096,
+  /**
+   * Milliseconds by which a file may be younger: it is as old as its last record, and that may have been sealed
+   * later, by the next process where its own had died.
+   */
+  toleranceMs: 86_400_000,
 } as const;
 
 export async function tellSegments(parts: TellParts): Promise<Told> {
@@ -95,8 +102,11 @@ class Telling {
     const { name, records } = segment;
     const lines = segments.read(name);
     if (lines === undefined) {
-      if (segments.removed().has(name)) this.#removed.push({ segment: name, records });
-      else {
+      const removed = segments.removed();
+      if (removed.has(name)) {
+        this.#removed.push({ segment: name, records });
+        this.#checkKept(segment, removed.get(name));
+      } else {
         const detail = "the whole file, and no record says that it was removed";
         const leaf = segment.differsAt;
         faults.add({
@@ -129,6 +139,22 @@ class Telling {
     } finally {
       lines.close();
     }
+  }
+
+  /** That it was old enough when its removal was sealed. */
+  #checkKept(
+    { name, records, sealedMs, differsAt }: OpenSegment,
+    removedMs: number | undefined,
+  ): void {
+    const { keepMs, faults } = this.#parts;
+    if (keepMs === undefined) return;
+    const known = sealedMs !== undefined && removedMs !== undefined && !Number.isNaN(removedMs);
+    if (known && removedMs - sealedMs >= keepMs - LIMITS.toleranceMs) return;
+    const detail = known
+      ? `its last records were sealed at ${timeText(sealedMs)} and its removal at ${timeText(removedMs)}, ${daysText(removedMs - sealedMs)} later, and it is to be kept for ${daysText(keepMs)}`
+      : "when its last records and its removal were sealed is not known";
+    const leaf = differsAt === undefined ? {} : { leaf: differsAt };
+    faults.add({ kind: "retention", detail, segment: name, records, ...leaf });
   }
 
   #unsteady({ name, differsAt }: OpenSegment): void {
@@ -192,4 +218,12 @@ async function* linesOf(lines: HashedLines): AsyncGenerator<readonly Line[]> {
     }
     yield found;
   }
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function daysText(ms: number): string {
+  return `${Math.round(ms / 8_640_000) / 10} days`;
 }

@@ -10,6 +10,7 @@ import type { Checkpoint } from "../checkpoint.ts";
 import { parseCheckpoint } from "../checkpoint.ts";
 import {
   type CheckpointLine,
+  type EndedSegment,
   parseCheckpointLine,
   type Part,
   rawLines,
@@ -22,6 +23,7 @@ import { checkKept, type KeptCheckpoint } from "./kept.ts";
 import { LogSegments, type OpenSegment } from "./log-segments.ts";
 import { Faults, type VerifyReport } from "./report.ts";
 import { StoredHashes } from "./stored-hashes.ts";
+import { Times } from "./times.ts";
 import { Trust } from "./trust.ts";
 import { tellSegments } from "./tell-segments.ts";
 import { Cosignatures } from "./cosignatures.ts";
@@ -33,6 +35,10 @@ export interface VerifyOptions {
   readonly keys: readonly NoteKey[];
   readonly kept?: readonly KeptCheckpoint[];
   readonly witnesses?: readonly NoteKey[];
+  /** Milliseconds that a file has to be kept after its last record: files that were removed are held against it. */
+  readonly keepMs?: number | undefined;
+  /** Milliseconds since the epoch; left out: no time is told to be yet to come. */
+  readonly nowMs?: number;
 }
 
 /** Rejects with SallyportError `audit-failed` where the folder cannot be read. */
@@ -52,6 +58,7 @@ class Verification {
   readonly #stored: StoredHashes;
   readonly #trust: Trust;
   readonly #cosignatures: Cosignatures;
+  readonly #times = new Times();
   readonly #path: string;
   #tree: GrowingTree;
   #checkpoints = 0;
@@ -87,7 +94,9 @@ class Verification {
         checkpoints: this.#path,
         upTo: this.#tree.size,
         faults: this.#faults,
+        keepMs: this.#options.keepMs,
       });
+      this.#tellTimes();
       if (this.#checkpoints === 0 && told.unsealed.records > 0) {
         // Or else taking `tree/` away would be enough to pass.
         this.#faults.add({ kind: "checkpoint", detail: "there is none: nothing is sealed" });
@@ -113,6 +122,7 @@ class Verification {
             ? [{ segment: `${TREE_FOLDER}/${TREE_FILES.checkpoints}`, bytes: this.#tornCheckpoint }]
             : []),
         ],
+        times: { count: this.#times.count, told: this.#times.told },
         witnesses,
         kept,
         unwitnessed: Math.max(0, records - seen),
@@ -147,9 +157,15 @@ class Verification {
   async #checkLine(line: CheckpointLine, number: number): Promise<void> {
     const signed = this.#checkNote(line, number);
     const before = this.#tree.size;
-    await this.#grow({ line, number }, signed);
+    const newestMs = await this.#grow({ line, number }, signed);
+    const ms = this.#times.check({ number, time: line.time, newestMs });
+    this.#segments.sealed(
+      line.parts.map(([segment]) => segment),
+      ms,
+    );
     if (signed === undefined) return;
-    this.#cosignatures.check(line.note, line.size);
+    const seenMs = this.#cosignatures.check(line.note, line.size);
+    if (seenMs !== undefined) this.#times.cosigned(number, seenMs, ms);
     this.#last = { checkpoint: signed, time: line.time };
     this.#checkpoints += 1;
     if (this.#rootFails || this.#tree.root().equals(signed.root)) return;
@@ -192,11 +208,12 @@ class Verification {
   /**
    * Adds the leaves of a checkpoint. Where a record is not what was stored there are two trees that may be
    * right: with what is stored (the record was changed), or with what is read (the stored hash was).
+   * Resolves to the time of the newest record.
    */
   async #grow(
     { line, number }: { line: CheckpointLine; number: number },
     signed: Checkpoint | undefined,
-  ): Promise<void> {
+  ): Promise<number | undefined> {
     const step = new Step(this.#tree, this.#stored);
     for (const part of line.parts) {
       const segment = this.#segments.get(part[0]);
@@ -206,7 +223,7 @@ class Verification {
       segment.bytes += part[2];
     }
     if (step.contradicted) this.#broken(number, "its records have another length than it says");
-    for (const end of line.ended) this.#segments.get(end.segment).ended = end;
+    for (const end of line.ended) this.#end(end, number);
     for (const { segment, leaf } of step.gone) segment.differsAt ??= leaf;
     const readIsRight = signed !== undefined && step.read?.root().equals(signed.root) === true;
     if (step.differing.length > 0 && readIsRight) {
@@ -221,6 +238,23 @@ class Verification {
       for (const { segment, leaf } of step.differing) segment.differsAt ??= leaf;
     }
     this.#tree = readIsRight ? (step.read as GrowingTree) : step.stored;
+    return step.newestMs;
+  }
+
+  #end(end: EndedSegment, number: number): void {
+    const segment = this.#segments.get(end.segment);
+    if (end.bytes !== segment.bytes) {
+      const said = `${end.segment} ended with ${end.bytes} bytes, and ${segment.bytes} are sealed of it`;
+      this.#broken(number, said);
+    }
+    segment.ended = end;
+  }
+
+  /** No key signs them; where they are relied on, what cannot be true is a fault. */
+  #tellTimes(): void {
+    this.#times.end(this.#options.nowMs ?? Infinity);
+    if (this.#options.keepMs === undefined) return;
+    for (const detail of this.#times.told) this.#faults.add({ kind: "time", detail });
   }
 
   /** What only earlier keys signed proves nothing to whoever was given a later one. */
@@ -261,6 +295,8 @@ class Step {
   readonly gone: Differing[] = [];
   /** Whether the checkpoint says other lengths than its records have. */
   contradicted = false;
+  /** Of the last record of each file: milliseconds since the epoch. */
+  newestMs: number | undefined;
   readonly #hashes: StoredHashes;
   #leaf: number;
 
@@ -289,6 +325,7 @@ class Step {
       this.#both(segment, block);
       left -= block.count;
       read += block.bytes;
+      if (left === 0) this.#takeTime(block.text(block.count - 1));
     }
     // All hashes are right and the bytes are not: the checkpoint says what is not so.
     const same = this.differing.length === begin;
@@ -308,6 +345,11 @@ class Step {
       this.stored.add(stored);
     }
     this.#leaf += count;
+  }
+
+  #takeTime(line: string): void {
+    const time = timeOf(line);
+    if (time > (this.newestMs ?? 0)) this.newestMs = time;
   }
 
   /** There are no lines for these leaves: the file is gone, ends too soon, or is known to differ. */
@@ -353,6 +395,15 @@ async function nextBlock(segment: OpenSegment, most: number) {
   } catch {
     // Told when the segment is looked at more closely.
     return undefined;
+  }
+}
+
+/** NaN where there is none. */
+function timeOf(line: string): number {
+  try {
+    return Date.parse(String((JSON.parse(line) as { readonly time?: unknown } | null)?.time));
+  } catch {
+    return Number.NaN;
   }
 }
 
