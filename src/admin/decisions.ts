@@ -16,6 +16,12 @@ const explanationSchema = z
     evaluation: z
       .enum(["same", "different", "uncertain", "not-asked", "no-bundle", "redacted"])
       .describe("How the second evaluation stands to the record."),
+    hidden: z
+      .array(z.string())
+      .optional()
+      .describe(
+        "With `redacted`: members of the record that policies can look at and that are keyed hashes.",
+      ),
     policies: dataSchema
       .optional()
       .describe(

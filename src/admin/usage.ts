@@ -20,6 +20,9 @@ const LIMITS = {
 const hourSchema = z.iso.datetime({ offset: true });
 const nameSchema = z.string().min(1).max(LIMITS.name).optional();
 
+const PRINCIPAL =
+  "Only of this one: `<authenticator>/<subject>`. Who is redacted in the log is found by it while her key is there, and answered under the pseudonym.";
+
 const BY = new RegExp(`^(?:${DIMENSIONS.join("|")})(?:,(?:${DIMENSIONS.join("|")})){0,7}$`);
 
 const usageSchema = z
@@ -85,7 +88,7 @@ export const usageOperations: readonly Operation[] = [
           .describe(
             `What sums are by: some of ${DIMENSIONS.join(", ")}, with commas between; principal when left out.`,
           ),
-        principal: nameSchema.describe("Only of this one: `<authenticator>/<subject>`."),
+        principal: nameSchema.describe(PRINCIPAL),
         plan: nameSchema,
         service: nameSchema,
         route: nameSchema,
@@ -129,7 +132,7 @@ export const usageOperations: readonly Operation[] = [
       description: "Those whose plan has a quota, and who asked for anything in this month.",
       query: z.strictObject({
         ...pageQuery,
-        principal: nameSchema.describe("Only of this one: `<authenticator>/<subject>`."),
+        principal: nameSchema.describe(PRINCIPAL),
       }),
       answers: {
         status: 200,

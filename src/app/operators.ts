@@ -18,6 +18,7 @@ import type { JsonObject } from "../model/json.ts";
 import { type PolicyRoles, policyRoles } from "../policy/policy-roles.ts";
 import { productVersion, runtimeVersion } from "../platform/version.ts";
 import { createUsageDesk } from "../limits/usage/usage-desk.ts";
+import { namingUsage } from "./usage-names.ts";
 import { createExplainer } from "../review/explain-thread.ts";
 import type { Backing } from "./authority/backing.ts";
 import type { RunningSnapshot } from "./build-snapshot.ts";
@@ -93,9 +94,11 @@ function adminDeps(parts: OperatorParts): AdminDeps {
 }
 
 /** The section and the log stay as they are until a restart. */
-function usageDesk({ prepared }: OperatorParts): Pick<AdminDeps, "usage"> {
+function usageDesk({ prepared, instruments }: OperatorParts): Pick<AdminDeps, "usage"> {
   const { usage, audit } = prepared().loaded.config;
-  return usage === undefined ? {} : { usage: createUsageDesk(usage, audit.path) };
+  if (usage === undefined) return {};
+  const desk = createUsageDesk(usage, audit.path);
+  return { usage: namingUsage(desk, audit.path, instruments.clock) };
 }
 
 async function processStatus(parts: OperatorParts, startedMs: number): Promise<ProcessStatus> {

@@ -535,6 +535,8 @@ export interface Explanation {
   readonly meaning: string;
   /** How the second evaluation stands to the record. */
   readonly evaluation: "same" | "different" | "uncertain" | "not-asked" | "no-bundle" | "redacted";
+  /** With `redacted`: members of the record that policies can look at and that are keyed hashes. */
+  readonly hidden?: readonly string[] | undefined;
   /** What decided, clause by clause, and the permits that came nearest; absent where policies were not asked, or are not kept. */
   readonly policies?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -1117,7 +1119,7 @@ export interface AdminClient {
     readonly to?: string | undefined;
     /** What sums are by: some of month, day, hour, principal, plan, service, route, operation, with commas between; principal when left out. */
     readonly by?: string | undefined;
-    /** Only of this one: `<authenticator>/<subject>`. */
+    /** Only of this one: `<authenticator>/<subject>`. Who is redacted in the log is found by it while her key is there, and answered under the pseudonym. */
     readonly principal?: string | undefined;
     readonly plan?: string | undefined;
     readonly service?: string | undefined;
@@ -1138,7 +1140,7 @@ export interface AdminClient {
     readonly limit?: number | undefined;
     /** The `next` of the page before. */
     readonly cursor?: string | undefined;
-    /** Only of this one: `<authenticator>/<subject>`. */
+    /** Only of this one: `<authenticator>/<subject>`. Who is redacted in the log is found by it while her key is there, and answered under the pseudonym. */
     readonly principal?: string | undefined;
   }): Promise<
     AdminAnswer<{

@@ -1,9 +1,7 @@
 /** `sallyport audit search` and `audit index`: the log by its side index. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Built, BuildProgress } from "../audit/search/build-index.ts";
-import { readValueKey } from "../audit/folder.ts";
-import { PersonKeys } from "../audit/redact/person-keys.ts";
-import { personOf, personPseudonym } from "../audit/redact/pseudonym.ts";
+import { pseudonymsOf } from "../audit/redact/pseudonyms-of.ts";
 import type { RecordFilter } from "../audit/search/filter.ts";
 import { placeText } from "../audit/search/place-text.ts";
 import { type FilterInput, readBefore, readFilter } from "../audit/search/read-filter.ts";
@@ -103,23 +101,8 @@ export async function filterOf(
   nowMs: number,
 ): Promise<RecordFilter> {
   const filter = readFilter(input, nowMs);
-  const pseudonyms = await pseudonymsOf(filter.principals, folder);
+  const pseudonyms = await pseudonymsOf(filter.principals, folder, systemClock);
   return { ...filter, principals: [...filter.principals, ...pseudonyms] };
-}
-
-/** What those are called in a log that has their subjects redacted, while their keys are there. Throws SallyportError. */
-export async function pseudonymsOf(
-  principals: readonly string[],
-  folder: string,
-): Promise<readonly string[]> {
-  const valuesKey = principals.length === 0 ? undefined : await readValueKey(folder);
-  if (valuesKey === undefined) return [];
-  const keys = new PersonKeys(folder, valuesKey, systemClock);
-  return principals.flatMap((id) => {
-    const person = personOf(id);
-    const key = person && keys.find(person);
-    return person === undefined || key === undefined ? [] : [personPseudonym(key, person)];
-  });
 }
 
 export function folderOf({ audit, config }: LogOptions): string {

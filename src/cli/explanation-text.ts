@@ -22,7 +22,7 @@ export function decisionText(explained: ExplainedDecision): string {
       ? []
       : [["ended", `status ${completion.status}, ${completion.end}`] as [string, string]]),
     ["recorded in", file],
-    ["policies", `${record.bundle}; ${EVALUATIONS[evaluation]}`],
+    ["policies", `${record.bundle}; ${EVALUATIONS[evaluation]}${hiddenText(explained)}`],
   ];
   const verdict = decision === "permit" ? "PERMITTED" : "DENIED";
   return [
@@ -72,9 +72,12 @@ const EVALUATIONS: Readonly<Record<Evaluation, string>> = {
   uncertain: "whether they answer the same depends on what the record does not hold",
   "not-asked": "they were not asked, or did not decide",
   "no-bundle": "they are not kept, so it cannot be evaluated again",
-  redacted:
-    "members that policies can look at are redacted in the record, so it is not evaluated again",
+  redacted: "not evaluated again, since policies can look at what is redacted in the record",
 };
+
+function hiddenText({ hidden = [] }: ExplainedDecision): string {
+  return hidden.length === 0 ? "" : `: ${hidden.join(", ")}`;
+}
 
 function routeText({ route, service }: ExplainedDecision["record"]): string {
   if (route === undefined) return "none";

@@ -14,6 +14,8 @@ export interface ReplayResult extends ReplayReport {
 const LIMITS = {
   /** Groups of a list; `--format json` has all. */
   shown: 100,
+  /** Redacted members; `--format json` has all. */
+  members: 20,
 } as const;
 
 export function replayText(result: ReplayResult): string {
@@ -25,6 +27,7 @@ export function replayText(result: ReplayResult): string {
     list("denied, would be permitted", wouldPermit),
     list("uncertain, since the record does not have what it depends on", uncertain),
     leftOut(result),
+    redacted(result),
     saysNothing(result)
       ? "NOTHING WAS COMPARED: what policies can look at is redacted in the log (audit.redact)\n"
       : `the same answer: ${same}\n`,
@@ -55,11 +58,23 @@ function row(group: ReplayGroup): readonly string[] {
 }
 
 function leftOut({ leftOut: reasons }: ReplayResult): string {
-  const entries = Object.entries(reasons);
+  const entries = Object.entries(reasons).filter(([reason]) => reason !== "redacted");
   if (entries.length === 0) return "";
   const total = entries.reduce((sum, [, times]) => sum + times, 0);
-  const each = entries.map(([reason, times]) => `${reason} ${times}`).join(", ");
-  return `left out, since no policy decided: ${total} (${each})\n`;
+  return `left out, since no policy decided: ${total} (${timesOf(entries)})\n`;
+}
+
+function redacted({ leftOut: reasons, redacted: members }: ReplayResult): string {
+  const total = reasons["redacted"] ?? 0;
+  if (total === 0) return "";
+  const entries = Object.entries(members);
+  const more = entries.length > LIMITS.members ? ", …" : "";
+  const each = timesOf(entries.slice(0, LIMITS.members)) + more;
+  return `left out, since policies can look at what is redacted: ${total} (${each})\n`;
+}
+
+function timesOf(entries: readonly [string, number][]): string {
+  return entries.map(([name, times]) => `${plain(name)} ${times}`).join(", ");
 }
 
 function count(number: number, what: string): string {

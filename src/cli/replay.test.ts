@@ -62,8 +62,12 @@ test("replay leaves out what was redacted of what policies look at, and says so"
   ]);
   const told = replay(folder, "--format", "json");
   assert.equal(told.status, 0, told.stderr);
-  const { leftOut, same } = JSON.parse(told.stdout) as { leftOut: object; same: number };
+  const { leftOut, same, redacted } = JSON.parse(told.stdout) as Record<string, unknown>;
   assert.deepEqual([leftOut, same], [{ redacted: 1 }, 1]);
+  assert.deepEqual(redacted, { "principal.subject": 1 });
+  const text = replay(folder).stdout;
+  assert.match(text, /^left out, since policies can .* redacted: 1 \(principal\.subject 1\)$/m);
+  assert.doesNotMatch(text, /no policy decided/);
 });
 
 test("replay exits 1 and says so where all that could be compared is redacted", (context) => {

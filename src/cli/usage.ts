@@ -7,13 +7,13 @@ import {
   type UsageQuery,
   type UsageRow,
 } from "../limits/usage/usage-report.ts";
+import { pseudonymsOf } from "../audit/redact/pseudonyms-of.ts";
 import { csvLine } from "../wire/csv.ts";
 import { readUsage } from "../limits/usage/usage-database.ts";
 import { readHour, TIME_REMEDY, usualHours } from "../limits/usage/usage-times.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";
 import { suggest } from "../model/suggest.ts";
 import { systemClock } from "../platform/clock.ts";
-import { pseudonymsOf } from "./audit-search.ts";
 import { plain, table } from "./table.ts";
 import { usagePlaceOf } from "./usage-config.ts";
 
@@ -67,7 +67,7 @@ export async function usageReport(options: UsageReportOptions, said: Said): Prom
 async function withPseudonyms(query: UsageQuery, folder: string): Promise<UsageQuery> {
   const { principal } = query.only ?? {};
   if (typeof principal !== "string") return query;
-  const pseudonyms = await pseudonymsOf([principal], folder);
+  const pseudonyms = await pseudonymsOf([principal], folder, systemClock);
   if (pseudonyms.length === 0) return query;
   return { ...query, only: { ...query.only, principal: [principal, ...pseudonyms] } };
 }

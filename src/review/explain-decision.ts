@@ -15,7 +15,7 @@ import type { CompileDeps } from "../policy/compile-policies.ts";
 import { LOCAL_SOCKET_POLICY } from "../policy/decide/local-socket.ts";
 import { explainPolicies, type PolicyExplanation } from "../policy/explain/explanation.ts";
 import { openExplainable } from "../policy/explain/open-explainable.ts";
-import { hidesFacts } from "../policy/explain/redacted.ts";
+import { hiddenFacts } from "../policy/explain/redacted.ts";
 import { recordedRequest } from "../policy/explain/recorded-request.ts";
 import { compareAnswers, OF_POLICIES } from "./compare-answers.ts";
 
@@ -29,6 +29,8 @@ export interface ExplainedDecision {
   readonly title: string;
   readonly meaning: string;
   readonly evaluation: Evaluation;
+  /** With `redacted`: the members of the record that keep it from being evaluated again. */
+  readonly hidden?: readonly string[];
   /** Left out where policies were not asked, or those of that time are not at hand. */
   readonly policies?: PolicyExplanation;
 }
@@ -63,17 +65,17 @@ export async function explainDecision(
     ? recordedRequest(record, { hash: key && createValueHash(key) })
     : undefined;
   if (asked === undefined) return explained(found, "not-asked");
-  if (hidesFacts(record)) return explained(found, "redacted");
+  const hidden = hiddenFacts(record);
+  if (hidden.length > 0) return { ...explained(found, "redacted"), hidden };
   const source = readKeptBundle(keptBundlesFolder(folder), record.bundle);
   if (source === undefined) return explained(found, "no-bundle");
-  const { hidden } = asked;
   const set = await openExplainable(source, deps);
   const unknown = set.gate.unknownOf(asked);
   if (unknown !== undefined) {
     const why = `its ${unknown} is none that the policies of its bundle know`;
     throw noRecord(await found.place(), why);
   }
-  const policies = explainPolicies(set, { request: asked, hidden });
+  const policies = explainPolicies(set, { request: asked, hidden: asked.hidden });
   return explained(found, compareAnswers(record, policies), policies);
 }
 

@@ -12,6 +12,8 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
+import { createAdminClient } from "../../src/cli/admin-client.ts";
+import { createAdminTransport } from "../../src/cli/admin-transport.ts";
 import { verified } from "../kept-log.ts";
 import { startOtlpReceiver } from "../telemetry/otlp-receiver.ts";
 import type { AuditRecord } from "./judge.ts";
@@ -82,6 +84,7 @@ async function startHiding(t: TestContext) {
   const logs = await startKeeper(t);
   const spans = await startOtlpReceiver();
   const stage = await startStage({
+    adminSocket: "admin.sock",
     listener: "    trustedProxies: [127.0.0.0/8]",
     authenticators: `  mailed:
     type: jwt
@@ -110,7 +113,9 @@ when { principal.email like "ada-*" };
     - { name: hook, type: webhook, url: "${hook.url}" }
     - { name: logs, type: otlp, endpoint: "${logs.url}" }`,
     config: `accessLog: { format: logfmt, to: access.log }
-usage: {}
+usage:
+  plans: { free: { quota: { requests: 1000, per: month } } }
+  plan: { default: free }
 signs: {}
 tracing:
   otlp: { endpoint: "${spans.url}", interval: 100ms }
@@ -146,6 +151,21 @@ function asker(stage: Stage) {
     await answer.arrayBuffer();
     return answer.headers.get("sallyport-decision") ?? assert.fail(`${answer.status}: no id`);
   };
+}
+
+/** Who the admin API says has used so much, by her own name: in the book, and of the quotas. */
+async function usedBy(
+  api: ReturnType<typeof createAdminClient>,
+  requests: number,
+): Promise<readonly (string | undefined)[]> {
+  const principal = `mailed/${ADA}`;
+  for (;;) {
+    // The book follows the log a moment later.
+    const [row] = (await api.getUsage({ principal })).value.usage;
+    const [standing] = (await api.listQuotas({ principal })).value.quotas;
+    if (row?.requests !== requests || standing?.used.requests !== requests) continue;
+    return [row.principal, standing.principal];
+  }
 }
 
 function subjectOf(record: AuditRecord): string {
@@ -207,6 +227,20 @@ test(
     const exported = await command(stage, "audit", "export", "--format", "csv");
     assert.ok(last(exported.text));
     const explained = await command(stage, "explain", denied);
+    assert.match(
+      explained.text,
+      /is redacted in the record: clientAddress, host, params\.id, path, /,
+    );
+    const replayed = await command(stage, "replay", "--from", "audit");
+    assert.match(replayed.text, /redacted: \d+ \(.*\bprincipal\.subject \d+/);
+    const api = createAdminClient(
+      createAdminTransport({ socket: join(stage.folder, "admin.sock") }),
+    );
+    const used = await usedBy(api, hers.length);
+    assert.deepEqual(
+      used,
+      [pseudonym, pseudonym].map((subject) => `mailed/${subject}`),
+    );
     const metrics = await (await fetch(`http://${stage.admin}/metrics`)).text();
     const places: Readonly<Record<string, string>> = {
       "the folder of the log": allBytes(join(stage.folder, "audit")),
@@ -218,6 +252,8 @@ test(
       search: found.text + all.text,
       export: exported.text,
       explain: explained.text,
+      replay: replayed.text,
+      "the admin API": JSON.stringify((await api.getUsage({ by: "principal,route" })).value),
       metrics: metrics,
     };
     for (const [place, text] of Object.entries(places)) {
@@ -250,6 +286,10 @@ test(
     assert.equal(later.status, 0, later.text);
     assert.ok(later.text.includes(ids.at(-1) ?? ""));
     for (const id of hers) assert.ok(!later.text.includes(id), "what was hers is nobody's");
+    assert.notEqual(
+      (await api.getUsage({ principal: `mailed/${ADA}` })).value.usage[0]?.requests,
+      3,
+    );
 
     // Sealed by now: the checkpoint comes after the last record.
     const folder = join(stage.folder, "audit");

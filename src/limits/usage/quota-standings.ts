@@ -24,7 +24,8 @@ export interface QuotaStanding {
 export interface StandingsQuery {
   readonly plans: UsageOptions["plans"];
   readonly nowMs: number;
-  readonly principal?: string | undefined;
+  /** One of these; anybody when left out. */
+  readonly principal?: string | readonly string[] | undefined;
   readonly limit: number;
   /** Name of the last one of the page before. */
   readonly after?: string | undefined;
@@ -36,15 +37,15 @@ export function quotaStandings(database: DatabaseSync, query: StandingsQuery): Q
   const limited = Object.keys(plans).filter((name) => plans[name]?.quota !== undefined);
   if (limited.length === 0) return [];
   const month = periodStart("month", nowMs) / 1000;
+  const named = typeof principal === "string" ? [principal] : principal;
   // Of a group with max(), SQLite gives the other columns of that very row.
   const text = `SELECT name, plan FROM
       (SELECT principals.name AS name, plan, max(hour) FROM usage
        JOIN principals ON principals.id = usage.principal
-       WHERE hour >= ? AND plan <> '' AND name > ? ${principal === undefined ? "" : "AND name = ?"}
+       WHERE hour >= ? AND plan <> '' AND name > ? ${named === undefined ? "" : `AND name IN (${marks(named)})`}
        GROUP BY usage.principal)
-    WHERE plan IN (${limited.map(() => "?").join(", ")}) ORDER BY name LIMIT ?`;
-  const named = principal === undefined ? [] : [principal];
-  const rows = database.prepare(text).all(month, after, ...named, ...limited, limit);
+    WHERE plan IN (${marks(limited)}) ORDER BY name LIMIT ?`;
+  const rows = database.prepare(text).all(month, after, ...(named ?? []), ...limited, limit);
   return rows.flatMap((row) => {
     const plan = String(row["plan"]);
     const quota = plans[plan]?.quota;
@@ -52,6 +53,10 @@ export function quotaStandings(database: DatabaseSync, query: StandingsQuery): Q
       ? []
       : [standingOf(database, { principal: String(row["name"]), plan, quota, nowMs })];
   });
+}
+
+function marks(values: readonly unknown[]): string {
+  return values.map(() => "?").join(", ");
 }
 
 function standingOf(

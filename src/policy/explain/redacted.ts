@@ -14,10 +14,11 @@ const UNSEEN: ReadonlySet<string> = new Set([
   "requestId",
 ]);
 
-export function hidesFacts({
+/** Members that policies can look at and that are keyed hashes; none: it can be evaluated again. */
+export function hiddenFacts({
   redacted = [],
 }: {
   readonly redacted?: readonly string[] | undefined;
-}): boolean {
-  return redacted.some((name) => !UNSEEN.has(name));
+}): readonly string[] {
+  return redacted.filter((name) => !UNSEEN.has(name));
 }

@@ -19,7 +19,7 @@ import {
   recordedRequest,
   type RecordedRequest,
 } from "../explain/recorded-request.ts";
-import { hidesFacts } from "../explain/redacted.ts";
+import { hiddenFacts } from "../explain/redacted.ts";
 import { UnknownRead } from "../explain/unknown.ts";
 import { operationActions } from "../operation-actions.ts";
 import { isOneOfSeveral } from "../recorded-issue.ts";
@@ -71,6 +71,8 @@ export interface ReplayReport {
   readonly uncertain: ReplayList;
   /** Not decided by policies, or about what is not there any more: how many, by why. */
   readonly leftOut: Readonly<Record<string, number>>;
+  /** Members that policies can look at, and in how many of the `redacted` of `leftOut` each is hidden. */
+  readonly redacted: Readonly<Record<string, number>>;
 }
 
 export interface ReplayList {
@@ -95,7 +97,13 @@ export interface ReplayDeps {
 
 /** What the candidate says about a record. */
 export type Answered =
-  | { readonly leftOut: string; readonly request?: undefined; readonly settled?: undefined }
+  | {
+      readonly leftOut: string;
+      /** The redacted members that are the reason. */
+      readonly hidden?: readonly string[];
+      readonly request?: undefined;
+      readonly settled?: undefined;
+    }
   | { readonly leftOut?: undefined; readonly request: RecordedRequest; readonly settled: Settled };
 
 /** Answers of a recorded decision that policies made. */
@@ -117,6 +125,7 @@ export class Replay {
   readonly #principals = new Principals();
   readonly #lists = { wouldDeny: new List(), wouldPermit: new List(), uncertain: new List() };
   readonly #leftOut = new Map<string, number>();
+  readonly #hidden = new Map<string, number>();
   #decisions = 0;
   #same = 0;
 
@@ -137,7 +146,10 @@ export class Replay {
   add(record: RecordedAnswer): void {
     this.#decisions += 1;
     const answered = this.answer(record);
-    if (answered.leftOut !== undefined) return this.#leave(answered.leftOut);
+    if (answered.leftOut !== undefined) {
+      for (const member of answered.hidden ?? []) countUp(this.#hidden, member);
+      return countUp(this.#leftOut, answered.leftOut);
+    }
     const { request, settled } = answered;
     if (settled.answer === undefined) return this.#lists.uncertain.add(record, request, settled);
     const { permits } = settled.answer;
@@ -150,7 +162,8 @@ export class Replay {
     if (answerOf(record) === undefined) return { leftOut: record.reason };
     if (record.determining[0] === LOCAL_SOCKET_POLICY) return { leftOut: "admin-socket" };
     // An answer about keyed hashes would be one about nobody.
-    if (hidesFacts(record)) return { leftOut: "redacted" };
+    const hidden = hiddenFacts(record);
+    if (hidden.length > 0) return { leftOut: "redacted", hidden };
     const request = recordedRequest(record, {
       hash: this.#deps.hash,
       principal: record.principal && this.#principals.same(record.principal),
@@ -184,7 +197,8 @@ export class Replay {
       wouldDeny: wouldDeny.report(),
       wouldPermit: wouldPermit.report(),
       uncertain: uncertain.report(),
-      leftOut: Object.fromEntries([...this.#leftOut].toSorted(([, one], [, other]) => other - one)),
+      leftOut: mostFirst(this.#leftOut),
+      redacted: mostFirst(this.#hidden),
     };
   }
 
@@ -199,10 +213,14 @@ export class Replay {
       return this.#deps.settle?.(request) ?? { answer: undefined, dependsOn };
     }
   }
+}
 
-  #leave(why: string): void {
-    this.#leftOut.set(why, (this.#leftOut.get(why) ?? 0) + 1);
-  }
+function countUp(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+}
+
+function mostFirst(counts: ReadonlyMap<string, number>): Readonly<Record<string, number>> {
+  return Object.fromEntries([...counts].toSorted(([, one], [, other]) => other - one));
 }
 
 /** What policies said; undefined where they were not asked. */

@@ -5,7 +5,7 @@
 import { ADMIN_ROUTE } from "../../model/admin-operations.ts";
 import { isEgressRoute } from "../../model/egress-names.ts";
 import { principalId, type Principal } from "../../model/principal.ts";
-import { hidesFacts } from "../explain/redacted.ts";
+import { hiddenFacts } from "../explain/redacted.ts";
 import { answerOf, type RecordedAnswer } from "../replay/replay.ts";
 import { patternOf } from "./path-patterns.ts";
 
@@ -60,7 +60,7 @@ export class Traffic {
     // A permit of traffic has no say about the admin API, and the socket needs none.
     if (method === undefined || path === undefined || route === ADMIN_ROUTE) return;
     // No policy can name who stands there as a keyed hash.
-    if (hidesFacts(record)) return;
+    if (hiddenFacts(record).length > 0) return;
     // What leaves by the sidecar asks no policy here.
     if (isEgressRoute(route)) return;
     const action = record.action ?? method;
