@@ -85,7 +85,7 @@ export const auditSchema = z
       )
       .prefault("1h")
       .describe(
-        "How long after its last record a file of the log that is over is compressed (gzip, `.jsonl.gz`); `never`: it stays as it is. Compressed files are read as the others are; they take about an eighth of the room, and some 5 µs of processor time a record to make.",
+        "How long after its last record a file of the log that is over is compressed (gzip, `.jsonl.gz`); `never`: it stays as it is. Compressed files are read as the others are. Measured: they take from a fifteenth to a sixth of the room, the less the more alike records are, and 3 to 9 µs of processor time a record to make and read back.",
       ),
     keep: duration({ min: "1h", max: "36500d" })
       .optional()

@@ -66,7 +66,8 @@ export function memberBytes(size: number): number {
 
 /** A member of these bytes. */
 export async function packMember(bytes: Buffer): Promise<Buffer> {
-  // The fastest level: JSON of records shrinks to an eighth with it, and to a tenth with one that costs four times as much.
+  // The fastest level: 62 MB of records shrink to 0.119 of it (Bun: 0.159), with the usual one to 0.107 (0.110) in
+  // 2.3 (3) times the processor time. In members of a MiB they get no larger than as one.
   const plain = await packed(bytes, { level: zlib.Z_BEST_SPEED });
   if (plain[3] !== 0) throw new TypeError("gzip made a header with fields");
   return Buffer.concat([header(Buffer.alloc(0)), plain.subarray(PLAIN_HEADER)]);
