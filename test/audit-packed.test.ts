@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { compressSegment } from "../src/audit/archive/compress.ts";
+import { findDecision } from "../src/audit/find-decision.ts";
 import { createFollower } from "../src/audit/follow/follower.ts";
 import { createWriters } from "../src/audit/follow/writers.ts";
 import { logFiles, readLines } from "../src/audit/read-log.ts";
@@ -55,7 +56,7 @@ function cutBetweenMembers(path: string): void {
   writeFileSync(path, bytes.subarray(0, bytes.length - end - last));
 }
 
-test("verify, prove and the Python verifier find a compressed log whole", async (context) => {
+test("verify, prove, explain and the Python verifier find a compressed log whole", async (context) => {
   const { folder } = await packedLog(context);
   const { faults, records } = await verified(folder);
   assert.deepEqual([faults, records], [[], 20_000]);
@@ -63,6 +64,10 @@ test("verify, prove and the Python verifier find a compressed log whole", async 
   const id = "01KAT9T5KV0000000000000000";
   const proven = await proveDecision(folder, { segment: segment.replace(".gz", ""), id });
   assert.equal(proven?.record, generatedRecord(0));
+  const far = "01KAT9T5KV0000000000009990";
+  const decision = await findDecision(folder, far);
+  assert.equal(decision?.decision.decisionId, far);
+  assert.equal(decision?.completion?.decisionId, far);
   if (!hasPython) return;
   const key = readFileSync(join(folder, "tree/checkpoint.pub"), "utf8").trim();
   const python = spawnSync("python3", [VERIFIER, "log", folder, key], { encoding: "utf8" });
