@@ -83,6 +83,41 @@ export class HashFiles {
   /** Hash of the complete subtree of 2^level leaves that is the `index`th of its level. */
   node(level: number, index: number): Buffer {
     const kept = KEPT.find((one) => one <= level) ?? 0;
+    return this.#made(kept, level, index);
+  }
+
+  /** Of so many leaves, one after the other. Throws SallyportError `audit-failed` where there are fewer. */
+  leaves(first: number, count: number): Buffer {
+    const hashes = Buffer.allocUnsafe(count * HASH_BYTES);
+    this.#read(0, hashes, first);
+    return hashes;
+  }
+
+  /**
+   * That the hashes of the leaves from this one to the last make those of the subtrees that are kept above them.
+   * Throws SallyportError `audit-failed` where they do not.
+   */
+  checkFrom(leaf: number, size: number): void {
+    for (const [below, level] of [
+      [0, 8],
+      [8, 16],
+    ] as const) {
+      const last = Math.floor(size / 2 ** level);
+      for (let index = Math.floor(leaf / 2 ** level); index < last; index++) {
+        if (this.#made(below, level, index).equals(this.node(level, index))) continue;
+        throw treeError(
+          this.#path(below),
+          `does not make what ${TREE_FILES.hashes[level]} has of leaf ${index * 2 ** level} on; ${REMEDY}`,
+        );
+      }
+    }
+  }
+
+  close(): void {
+    for (const level of KEPT) closeSync(this.#files[level]);
+  }
+
+  #made(kept: Kept, level: number, index: number): Buffer {
     const count = 2 ** (level - kept);
     const hashes = Buffer.alloc(count * HASH_BYTES);
     this.#read(kept, hashes, index * count);
@@ -90,10 +125,6 @@ export class HashFiles {
     const subtree = new Frontier();
     subtree.add(hashes, 0, count);
     return subtree.root();
-  }
-
-  close(): void {
-    for (const level of KEPT) closeSync(this.#files[level]);
   }
 
   #read(level: Kept, into: Buffer, index: number): void {

@@ -21,6 +21,7 @@ import { HashFiles } from "./hash-files.ts";
 import { refuseOther } from "./last-checkpoint.ts";
 import { signNote } from "./note.ts";
 import { consistencyProof } from "./proofs.ts";
+import { checkRecent } from "./recent-records.ts";
 import { registerTreeFigures, type TreeFigures } from "./tree-figures.ts";
 import {
   isFileAt,
@@ -81,11 +82,15 @@ export interface Sealer extends RecordConsumer {
 }
 
 /** Opens the tree of a log. Rejects with SallyportError `audit-failed` or `key-invalid`. */
-export function createSealer(options: SealerOptions, deps: SealerDeps): Promise<Sealer> {
-  // A promise, as of all that is opened; the files are read as they are written, at once.
-  return new Promise((resolve) => {
-    resolve(new FileSealer(openTreeFolder(options.path), { options, deps }));
-  });
+export async function createSealer(options: SealerOptions, deps: SealerDeps): Promise<Sealer> {
+  const sealer = new FileSealer(openTreeFolder(options.path), { options, deps });
+  try {
+    await sealer.checkRecords();
+    return sealer;
+  } catch (error) {
+    sealer.abandon();
+    throw error;
+  }
 }
 
 interface Parts {
@@ -140,6 +145,19 @@ class FileSealer implements Sealer {
     });
   }
 
+  /** Rejects where what was sealed last is not what lies there. */
+  async checkRecords(): Promise<void> {
+    const { path: folder } = this.#parts.options;
+    const [treeFolder, state, hashes] = [this.#folder, this.#state, this.#hashes];
+    await checkRecent({ folder, treeFolder, state, hashes });
+  }
+
+  /** Closes without a word. */
+  abandon(): void {
+    this.#hashes.close();
+    closeSync(this.#file);
+  }
+
   get last(): SealedCheckpoint | undefined {
     return this.#last;
   }
@@ -185,8 +203,7 @@ class FileSealer implements Sealer {
       this.commit();
     } finally {
       this.#snapshots.write();
-      this.#hashes.close();
-      closeSync(this.#file);
+      this.abandon();
     }
   }
 
