@@ -126,6 +126,23 @@ test("sampled() reads the newest reader", () => {
   assert.match(metrics.render().body, /^open 2$/m);
 });
 
+test("createRequestMetrics() counts what we answer as it is on record: a login is no refusal", () => {
+  const metrics = createMetrics();
+  const requests = createRequestMetrics(metrics);
+  requests.decided(undefined, "logged-in", 0.01);
+  requests.decided(undefined, "login-refused", 0.01);
+  const text = metrics.render().body;
+  for (const series of [
+    'sallyport_decisions_total{route="(none)",decision="permit",reason="logged-in"} 1',
+    'sallyport_decisions_total{route="(none)",decision="deny",reason="login-refused"} 1',
+    'sallyport_requests_total{route="(none)",decision="permit",reason="logged-in",status="303"} 1',
+    'sallyport_requests_total{route="(none)",decision="deny",reason="login-refused",status="403"} 1',
+    'sallyport_gate_seconds_count{decision="permit"} 1',
+  ]) {
+    assert.ok(text.split("\n").includes(series), text);
+  }
+});
+
 test("createRequestMetrics() counts a denial when it is decided and a permit when it has ended", () => {
   const metrics = createMetrics();
   const requests = createRequestMetrics(metrics);

@@ -10,7 +10,7 @@ import { STATUS_CODES } from "node:http";
 import type { Counter, Family, Histogram, Metrics } from "../model/ports.ts";
 import { GRPC_STATUS } from "../model/grpc-status.ts";
 import type { ShadowOutcome } from "../model/policy.ts";
-import { reasonInfo, type Reason } from "../model/reason.ts";
+import { isGranted, reasonInfo, type Reason } from "../model/reason.ts";
 import type { CompletionRecord } from "../model/records.ts";
 
 /** Seconds. The gate takes microseconds when every fact is at hand, and a round trip when not. */
@@ -77,15 +77,16 @@ export function createRequestMetrics(metrics: Metrics): RequestMetrics {
   return {
     decided(route, reason, gateMs, grpc = false, id) {
       const handles = handlesOf(route);
-      const isPermit = reason === "permitted";
-      (isPermit ? permitted : denied).observe(gateMs / 1000, id);
-      if (isPermit) {
+      const outcome = outcomeOf(reason);
+      (outcome === "permit" ? permitted : denied).observe(gateMs / 1000, id);
+      if (reason === "permitted") {
         handles.decision(reason).inc();
         return;
       }
+      // We answered it ourselves: a refusal, or what was given (a session).
       handles.decision(reason).inc(1, id);
       const info = reasonInfo(reason);
-      handles.request("deny", reason, grpc ? 200 : info.status).inc();
+      handles.request(outcome, reason, grpc ? 200 : info.status).inc();
       if (grpc) handles.call(GRPC_STATUS[info.grpc]).inc();
     },
     unbound(route) {
@@ -205,7 +206,7 @@ function bindRoute(families: Families, route: string): RouteHandles {
       ),
     decision: (reason) =>
       remembered(decisions, reason, () =>
-        families.decisions.with(route, reason === "permitted" ? "permit" : "deny", reason),
+        families.decisions.with(route, outcomeOf(reason), reason),
       ),
     request(decision, reason, status) {
       const byStatus = remembered(requests[decision], reason, () => new Map<number, Counter>());
@@ -215,6 +216,11 @@ function bindRoute(families: Families, route: string): RouteHandles {
       );
     },
   };
+}
+
+/** As it is on record. */
+function outcomeOf(reason: Reason): "permit" | "deny" {
+  return isGranted(reason) ? "permit" : "deny";
 }
 
 /** By name, as dashboards for gRPC have it. */
