@@ -1,7 +1,7 @@
 /**
  * What Prometheus is given to look at: a proxy with its own authority, under a load of permits, refusals, keys, a
- * service that is down and a quota that is used up, which tells a witness, a sink and a collector that fail now and
- * then; and a sidecar beside it.
+ * service that is down, a quota that is used up, gRPC, bound tokens, certificates and logins, which tells a witness, a
+ * sink and a collector that fail now and then; and a sidecar beside it.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { get } from "node:https";
@@ -15,6 +15,7 @@ import {
   startSidecar,
 } from "../e2e/sidecar.ts";
 import { createRoot } from "../certificates.ts";
+import { startFurtherCallers } from "./further-callers.ts";
 import { createTestIssuer, ISSUER } from "../e2e/test-issuer.ts";
 import { type Stage, startStage } from "../e2e/stage.ts";
 
@@ -57,12 +58,13 @@ export async function startGround(t: Pick<TestContext, "after">): Promise<Ground
   const issuer = await startServer(t, (response) => json(response, 200, partner.jwks));
   const tokens = await startServer(t, numberedKeys("Bearer"));
   const receiver = await startServer(t, failingNowAndThen());
+  const further = await startFurtherCallers(t);
   const billing = await startServer(t, (response) => json(response, 200, {}));
   const stage = await startStage({
-    listener: `    serve: [token, well-known]
+    listener: `    serve: [token, well-known, login]
   - name: secure
     address: 127.0.0.1:0
-    tls: { certificate: edge.pem, key: edge.key }`,
+    tls: { certificate: edge.pem, key: edge.key, ${further.clients} }`,
     audit: auditTold(receiver.origin),
     config: AUTHORITY + seeing(receiver.origin),
     authenticators: `  keys: { type: sallyport }
@@ -73,20 +75,25 @@ export async function startGround(t: Pick<TestContext, "after">): Promise<Ground
     audience: [https://api.example]
     algorithms: [ES256]
     principal: { kind: workload, subject: sub, attributes: { plan: { claim: plan, type: string, default: whole } } }
-`,
+${further.options.authenticators}`,
     services: `  away:
     endpoints: ["http://127.0.0.1:1"]
     health: { path: /healthz, interval: 1s, healthy: 1, unhealthy: 2 }
     retries: { attempts: 2, on: [connect], budget: { share: 20, floor: 3 } }
-`,
-    routes: ROUTES,
-    policies: POLICIES,
-    secrets: { kek: Buffer.alloc(32, 3).toString("base64url"), client: SECRET },
+${further.options.services}`,
+    routes: ROUTES + further.options.routes,
+    policies: POLICIES + further.options.policies,
+    secrets: {
+      kek: Buffer.alloc(32, 3).toString("base64url"),
+      client: SECRET,
+      ...further.secrets,
+    },
     prepare(folder) {
       mkdirSync(`${folder}/state`, { mode: 0o700, recursive: true });
       const { chainPem, keyPem } = createRoot("root").issue({ name: "edge", dns: ["api.example"] });
       writeFileSync(`${folder}/edge.pem`, chainPem);
       writeFileSync(`${folder}/edge.key`, keyPem, { mode: 0o600 });
+      further.prepare(folder);
     },
   });
   t.after(() => stage.close());
@@ -100,7 +107,10 @@ export async function startGround(t: Pick<TestContext, "after">): Promise<Ground
     sidecar,
     async load(goesOn) {
       for (let round = 0; goesOn(); round++) {
-        await oneRound(callers, round);
+        await Promise.all([
+          oneRound(callers, round),
+          ...further.round(stage, secureOf(stage), round),
+        ]);
         await new Promise((resolve) => setTimeout(resolve, 30 + 40 * Math.sin(round / 40) ** 2));
       }
     },
@@ -191,14 +201,21 @@ async function oneRound(
 const lastingTokens = new WeakMap<Stage, string>();
 
 async function callSecurely(stage: Stage): Promise<void> {
-  const at = /\bsecure\b\s+(https:\S+)/.exec(stage.log())?.[1] ?? "";
   const headers = { host: "api.example", connection: "close" };
   await new Promise((resolve, reject) => {
     // Whose certificate it is does not matter here.
-    get(`${at}/open`, { headers, rejectUnauthorized: false, agent: false }, (answer) => {
-      answer.resume().once("end", resolve);
-    }).once("error", reject);
+    get(
+      `https://${secureOf(stage)}/open`,
+      { headers, rejectUnauthorized: false, agent: false },
+      (answer) => {
+        answer.resume().once("end", resolve);
+      },
+    ).once("error", reject);
   });
+}
+
+function secureOf(stage: Stage): string {
+  return /\bsecure\b\s+https:\/\/(\S+)/.exec(stage.log())?.[1] ?? "";
 }
 
 /** One that is known again and again. */

@@ -28,6 +28,14 @@ const LIMITS = {
   wait: 180_000,
 } as const;
 
+/** Panels that not every proxy fills, and this load does. */
+const FURTHER: ReadonlySet<string> = new Set([
+  "Certificates of callers",
+  "Logins and sessions",
+  "Proofs of possession",
+  "gRPC calls",
+]);
+
 const reason =
   missingPrometheus() ??
   // What is exposed is the same on both (src/telemetry has the tests); Prometheus does the work, for a minute.
@@ -152,7 +160,8 @@ for (const dashboard of DASHBOARDS) {
     const span = { from: to - LIMITS.seconds - 10, to, step: 2 };
     const empty: string[] = [];
     for (const panel of dashboard.rows.flatMap(({ panels }) => panels)) {
-      if (!(await shows(panel, span)) && panel.needs === undefined) empty.push(panel.title);
+      const filled = panel.needs === undefined || FURTHER.has(panel.title);
+      if (!(await shows(panel, span)) && filled) empty.push(panel.title);
     }
     assert.deepEqual(empty, []);
   });

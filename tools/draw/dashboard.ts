@@ -2,7 +2,7 @@
 import type { Dashboard, Panel } from "../deploy/dashboard.ts";
 import { layout } from "../deploy/dashboard-layout.ts";
 import { type Box, drawSeries, type Line } from "./series.ts";
-import { fitting, INK, text } from "./svg.ts";
+import { fitting, INK, text, wrapped } from "./svg.ts";
 import { shownAs } from "./units.ts";
 
 const COLUMN = 60;
@@ -77,13 +77,10 @@ function nothing({ needs }: Panel, box: Box): string {
     fill: INK.faint,
   } as const;
   const why =
-    needs === undefined
-      ? ""
-      : text(fitting(`needs ${needs.replaceAll("`", "")}`, box.w - 24, 12), {
-          ...at,
-          y: at.y + 18,
-        });
-  return text("No data", at) + why;
+    needs === undefined ? [] : wrapped(`needs ${needs.replaceAll("`", "")}`, box.w - 24, 12);
+  return ["No data", ...why]
+    .map((line, index) => text(line, { ...at, y: at.y + 18 * index }))
+    .join("");
 }
 
 function drawStat(panel: Panel, { points }: Line, box: Box): string {
