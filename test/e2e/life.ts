@@ -18,7 +18,7 @@ const LIMITS = {
   /** Milliseconds between looks at what says nothing by itself. */
   poll: 10,
   /** Milliseconds between an answer and the next request of a caller. */
-  pause: 5,
+  pause: 15,
 } as const;
 
 const SALLYPORT = fileURLToPath(new URL("../../bin/sallyport", import.meta.url));

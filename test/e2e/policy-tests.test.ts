@@ -88,7 +88,10 @@ for (const workers of [1, 2]) {
     expectation("deny");
     life.signal("SIGHUP");
     await until("the new policies", async () => (await ask(life.address("edge"))).status === 403);
-    assert.equal((await life.ready()).body.config?.notReloaded, undefined);
+    // One worker serves by them before all do, which is when it is said.
+    await until("it is said", async () => {
+      return (await life.ready()).body.config?.notReloaded === undefined;
+    });
     home.policy(PERMIT);
   });
 }
