@@ -38,7 +38,9 @@ export interface LineBatch {
 export async function logFiles(path: string, untilMs = Infinity): Promise<readonly string[]> {
   try {
     if (!(await stat(path)).isDirectory()) return [path];
-    const segments = segmentsAmong(await readdir(path));
+    // A link may lead to records that nobody sealed, while those that were lie compressed beside it.
+    const entries = await readdir(path, { withFileTypes: true });
+    const segments = segmentsAmong(entries.filter((one) => one.isFile()).map(({ name }) => name));
     if (segments.length === 0) throw failed(path, "holds no audit-*.jsonl");
     return segments.filter(({ startMs }) => startMs <= untilMs).map(({ file }) => join(path, file));
   } catch (error) {

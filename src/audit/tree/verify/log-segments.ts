@@ -1,5 +1,5 @@
 /** The segments of a folder while their log is verified: each read once, in step with the checkpoints. */
-import { readdirSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { HashedLines } from "./hashed-lines.ts";
 import { treeError } from "../tree-files.ts";
@@ -39,9 +39,18 @@ export interface OpenSegment {
 interface RemovedBy {
   readonly name: string;
   readonly byte: number;
-  /** When that was sealed; undefined: no checkpoint has it. */
-  sealedMs: number | undefined;
+  /** By which checkpoint that was sealed; undefined: none has it, as far as it was read in step. */
+  sealed: Sealed | undefined;
 }
+
+interface Sealed {
+  /** Of the checkpoint: milliseconds since the epoch, as is said, and leaves. */
+  readonly ms: number | undefined;
+  readonly size: number;
+}
+
+/** In a file that differs from what was sealed, which is told of it. */
+const UNKNOWN: Sealed = { ms: undefined, size: Infinity };
 
 const REMOVED = Buffer.from('"event":"file-removed"');
 
@@ -80,12 +89,12 @@ export class LogSegments {
   }
 
   /** A checkpoint was taken that has records of these. */
-  sealed(names: readonly string[], ms: number | undefined): void {
+  sealed(names: readonly string[], sealed: Sealed): void {
     for (const name of names) {
       const segment = this.get(name);
-      segment.sealedMs = ms;
+      segment.sealedMs = sealed.ms;
       for (const one of this.#removed.get(name) ?? []) {
-        if (one.byte < segment.bytes) one.sealedMs ??= ms;
+        if (one.byte < segment.bytes) one.sealed ??= sealed;
       }
     }
   }
@@ -93,32 +102,40 @@ export class LogSegments {
   /**
    * Missing segments that retention removed, and when that was sealed, at the latest: a sealed record says so.
    * Of those that were sealed before one of them, the record may be in a file that was removed in its turn, before
-   * that one was.
+   * that one was. No file was removed before its last record was sealed: `parts`, which no key signs, may say that
+   * other records were of one that was.
    */
   removed(): ReadonlyMap<string, number | undefined> {
     const missing = this.all().filter(({ lines, records }) => lines === undefined && records > 0);
     const vouched = this.#vouched();
-    const own = missing.filter(({ name }) => vouched.has(name));
+    const own = missing.filter(
+      ({ name, lastLeaf }) => lastLeaf < (vouched.get(name)?.size ?? Number.NEGATIVE_INFINITY),
+    );
     const last = Math.max(-1, ...own.map(({ lastLeaf }) => lastLeaf));
-    const times = own.map(({ name }) => vouched.get(name) ?? Number.NaN);
+    const times = own.map(({ name }) => vouched.get(name)?.ms ?? Number.NaN);
     const latest = times.length === 0 ? undefined : Math.max(...times);
     return new Map(
       missing.flatMap(({ name, lastLeaf }) => {
         if (lastLeaf > last) return [];
-        return [[name, vouched.has(name) ? vouched.get(name) : latest]];
+        const one = vouched.get(name);
+        return [[name, one === undefined ? latest : one.ms]];
       }),
     );
   }
 
-  /** By sealed records; of several about one file, the first one that was sealed. */
-  #vouched(): ReadonlyMap<string, number | undefined> {
-    const vouched = new Map<string, number | undefined>();
+  /** By sealed records; of several about one file, the time of the first and the size of the last. */
+  #vouched(): ReadonlyMap<string, Sealed> {
+    const vouched = new Map<string, Sealed>();
     for (const [by, all] of this.#removed) {
       const bytes = this.#open.get(by)?.bytes ?? 0;
-      for (const { name, byte, sealedMs } of all) {
+      for (const { name, byte, sealed = UNKNOWN } of all) {
         if (byte >= bytes) continue;
-        const known = vouched.get(name) ?? Infinity;
-        vouched.set(name, sealedMs === undefined ? vouched.get(name) : Math.min(known, sealedMs));
+        const { ms, size } = vouched.get(name) ?? { ms: undefined, size: 0 };
+        const first = Math.min(ms ?? Infinity, sealed.ms ?? Infinity);
+        vouched.set(name, {
+          ms: first === Infinity ? undefined : first,
+          size: Math.max(size, sealed.size),
+        });
       }
     }
     return vouched;
@@ -126,6 +143,12 @@ export class LogSegments {
 
   names(): string[] {
     return segmentNames(this.#folder);
+  }
+
+  /** Whether what is no file stands before the compressed file that was read: other programs would follow a link. */
+  isShadowed(name: string): boolean {
+    const figures = lstatSync(join(this.#folder, name), { throwIfNoEntry: false });
+    return figures !== undefined && !figures.isFile() && this.#open.get(name)?.lines !== undefined;
   }
 
   path(name: string): string {
@@ -144,7 +167,7 @@ export class LogSegments {
       for (const name of removedIn(bytes.toString("utf8", start, end))) {
         let all = this.#removed.get(by);
         if (all === undefined) this.#removed.set(by, (all = []));
-        all.push({ name, byte: offset + start, sealedMs: undefined });
+        all.push({ name, byte: offset + start, sealed: undefined });
       }
     }
   }

@@ -39,6 +39,11 @@ export async function tellSegments(parts: TellParts): Promise<Told> {
   // Those that no checkpoint names are read too: their records may say what was removed.
   for (const name of parts.segments.names()) {
     if (!parts.segments.has(name)) parts.segments.get(name);
+    if (parts.segments.isShadowed(name)) {
+      const detail =
+        "a link, or what else is no file, has the name of the file that was compressed";
+      parts.faults.add({ kind: "unreadable", detail, segment: name });
+    }
   }
   const all = parts.segments.all();
   for (const segment of all) if (segment.differsAt === undefined) await told.behind(segment);

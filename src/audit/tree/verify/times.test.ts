@@ -3,7 +3,7 @@
  * did it; or writes other times into `checkpoints.jsonl`, which no key signs, so that what was removed looks old.
  */
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { NOW_MS } from "../../../../test/audit-kit.ts";
@@ -124,6 +124,33 @@ test("… nor where a witness saw the log before it", async (t) => {
   assert.match(faults[0]?.detail ?? "", /^checkpoint 2 .* when a witness cosigned checkpoint 1$/);
 });
 
+test("other records are not said to have been of a file that was removed before them", async (t) => {
+  const ground = await treeGround(t);
+  await planted(ground, SECOND);
+  const sealer = await ground.open();
+  const last = "audit-20261205T040506.124Z-18.jsonl";
+  ground.write(last, records(ground.clock.now(), 10));
+  feed(sealer, ground.folder, last);
+  sealer.close();
+  for (const name of [FIRST, SECOND]) rmSync(join(ground.folder, name));
+  assert.deepEqual(
+    (await verified(ground)).kinds,
+    [],
+    "removed, as far as nobody says for how long",
+  );
+  const path = join(ground.folder, "tree/checkpoints.jsonl");
+  const before = readFileSync(path, "utf8");
+  const bytes = readFileSync(join(ground.folder, last)).length;
+  rmSync(join(ground.folder, last));
+  // Under the name of the removed file, and beside it: nothing of that is signed.
+  for (const parts of [`["${SECOND}",10,${bytes}]`, `["${last}",10,${bytes}],["${SECOND}",0,0]`]) {
+    const changed = before.replace(`["${last}",10,${bytes}]`, parts);
+    assert.notEqual(changed, before);
+    writeFileSync(path, changed);
+    assert.ok((await verified(ground)).kinds.includes("missing"), parts);
+  }
+});
+
 test("times of checkpoints that cannot be true are told", async (t) => {
   const ground = await treeGround(t);
   await planted(ground, "none");
@@ -162,6 +189,22 @@ test("a checkpoint is not from after a witness saw it", async (t) => {
   assert.match(
     times.told.join("\n"),
     /^checkpoint 3 is said to be of 2026-12-04.*cosigned it at 2026-11-25/,
+  );
+});
+
+test("a file does not begin after its records: what it is called, no key signs", async (t) => {
+  const ground = await treeGround(t);
+  await planted(ground, "none");
+  // An export up to a time leaves out files that begin later.
+  const renamed = "audit-20991124T040506.124Z-18.jsonl";
+  renameSync(join(ground.folder, SECOND), join(ground.folder, renamed));
+  const path = join(ground.folder, "tree/checkpoints.jsonl");
+  writeFileSync(path, readFileSync(path, "utf8").replaceAll(SECOND, renamed));
+  const { kinds, times } = await verified(ground);
+  assert.deepEqual(kinds, []);
+  assert.match(
+    times.told.join("\n"),
+    /^audit-2099\S+ has a record of 2026-\S+, before it began by its name$/,
   );
 });
 

@@ -4,6 +4,7 @@
  * what witnesses say of when they saw them. What contradicts these is told. What is consistent with all of them may be
  * false all the same: a checkpoint may be said to be later than it was, up to the next one that was witnessed.
  */
+import { segmentFile } from "../../segment-names.ts";
 import { createTimeCheck } from "../../record-time.ts";
 
 const LIMITS = {
@@ -24,6 +25,7 @@ export interface TimedCheckpoint {
 export class Times {
   readonly #isTime = createTimeCheck();
   readonly #told: string[] = [];
+  readonly #named = new Set<string>();
   #count = 0;
   /** The latest time of a checkpoint, of a record under one, and at which a witness saw one; and whose it is. */
   #floor = { ms: Number.NEGATIVE_INFINITY, whose: "" };
@@ -52,6 +54,16 @@ export class Times {
     }
     this.#raise(ms, `the time of checkpoint ${number}`);
     return ms;
+  }
+
+  /** A file whose name says that it began after a record in it; no key signs the name. Once for each. */
+  named(segment: string, recordMs: number): void {
+    const startMs = segmentFile(segment)?.startMs ?? Number.NaN;
+    if (!(startMs > recordMs + LIMITS.skewMs) || this.#named.has(segment)) return;
+    this.#named.add(segment);
+    this.#tell(
+      `${segment} has a record of ${new Date(recordMs).toISOString()}, before it began by its name`,
+    );
   }
 
   /** After `check` of it: a witness saw it then, so that what comes behind it is not from before. */

@@ -8,11 +8,13 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { feed, treeGround, type TreeGround } from "../../../../test/tree-kit.ts";
 import { createNoteKey } from "../../../../test/witness-server.ts";
+import { compressSegment } from "../../archive/compress.ts";
+import { logFiles } from "../../read-log.ts";
 import { SallyportError } from "../../../model/errors.ts";
 import { parseCheckpoint } from "../checkpoint.ts";
 import { parseCheckpointLine } from "../checkpoint-lines.ts";
@@ -359,6 +361,23 @@ test("what is no file is none, and claims beyond what there is end at once", asy
     bytes.toString("utf8").replace(`["${A}",100,`, `["${A}",9000000000000000,`),
   );
   assert.deepEqual((await verified(ground)).kinds.slice(0, 1), ["checkpoint"]);
+});
+
+test("a link before a compressed file is told: whoever follows it reads other records", async (t) => {
+  const ground = await treeGround(t);
+  await sealed(ground);
+  await compressSegment(ground.folder, A);
+  assert.deepEqual((await verified(ground)).kinds, []);
+  const other = join(ground.folder, "..", "other.jsonl");
+  writeFileSync(other, '{"n":0,"is":"another"}\n');
+  symlinkSync(other, join(ground.folder, A));
+  const { kinds, faults } = await verified(ground);
+  assert.deepEqual([kinds, faults[0]?.segment], [["unreadable"], A]);
+  const files = await logFiles(ground.folder);
+  assert.deepEqual(
+    files.map((file) => basename(file)),
+    [`${A}.gz`, B],
+  );
 });
 
 function generatePem({ folder }: TreeGround, name: string): { path: string; pem: string } {

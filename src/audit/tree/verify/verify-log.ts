@@ -161,7 +161,7 @@ class Verification {
     const ms = this.#times.check({ number, time: line.time, newestMs });
     this.#segments.sealed(
       line.parts.map(([segment]) => segment),
-      ms,
+      { ms, size: line.size },
     );
     if (signed === undefined) return;
     const seenMs = this.#cosignatures.check(line.note, line.size);
@@ -214,11 +214,11 @@ class Verification {
     { line, number }: { line: CheckpointLine; number: number },
     signed: Checkpoint | undefined,
   ): Promise<number | undefined> {
-    const step = new Step(this.#tree, this.#stored);
+    const step = new Step(this.#tree, this.#stored, this.#times);
     for (const part of line.parts) {
       const segment = this.#segments.get(part[0]);
       await step.add(segment, part);
-      segment.lastLeaf = step.leaf - 1;
+      if (part[1] > 0) segment.lastLeaf = step.leaf - 1;
       segment.records += part[1];
       segment.bytes += part[2];
     }
@@ -298,9 +298,11 @@ class Step {
   /** Of the last record of each file: milliseconds since the epoch. */
   newestMs: number | undefined;
   readonly #hashes: StoredHashes;
+  readonly #times: Times;
   #leaf: number;
 
-  constructor(tree: GrowingTree, hashes: StoredHashes) {
+  constructor(tree: GrowingTree, hashes: StoredHashes, times: Times) {
+    this.#times = times;
     this.read = tree.branch();
     this.stored = this.read;
     this.#hashes = hashes;
@@ -325,7 +327,7 @@ class Step {
       this.#both(segment, block);
       left -= block.count;
       read += block.bytes;
-      if (left === 0) this.#takeTime(block.text(block.count - 1));
+      if (left === 0) this.#takeTime(segment.name, block.text(block.count - 1));
     }
     // All hashes are right and the bytes are not: the checkpoint says what is not so.
     const same = this.differing.length === begin;
@@ -347,8 +349,9 @@ class Step {
     this.#leaf += count;
   }
 
-  #takeTime(line: string): void {
+  #takeTime(name: string, line: string): void {
     const time = timeOf(line);
+    this.#times.named(name, time);
     if (time > (this.newestMs ?? 0)) this.newestMs = time;
   }
 
