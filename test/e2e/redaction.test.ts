@@ -236,6 +236,18 @@ test(
     const api = createAdminClient(
       createAdminTransport({ socket: join(stage.folder, "admin.sock") }),
     );
+    const asked = (await api.explainDecision({ id: denied })).value;
+    assert.equal(asked.evaluation, "redacted");
+    assert.deepEqual(asked.hidden, [
+      "clientAddress",
+      "host",
+      "params.id",
+      "path",
+      "peerAddress",
+      "principal.attributes.email",
+      "principal.subject",
+      "query",
+    ]);
     const used = await usedBy(api, hers.length);
     assert.deepEqual(
       used,
@@ -253,6 +265,7 @@ test(
       export: exported.text,
       explain: explained.text,
       replay: replayed.text,
+      "an explanation of the admin API": JSON.stringify(asked),
       "the admin API": JSON.stringify((await api.getUsage({ by: "principal,route" })).value),
       metrics: metrics,
     };
