@@ -72,34 +72,11 @@ test(
 );
 
 test(
-  "a proxy that starts while no authority is there knows all and lets nobody in until it is heard",
+  "a proxy that hears nobody, or whose disk was altered or put back from before, lets nobody in",
   SLOW,
   async (context) => {
-    const { cluster, authority, proxy, good, mallory } = await startPair(context);
-    if (cluster === undefined) return;
-    assert.equal((await revokeSubject(authority, "mallory")).status, 201);
-    await converged(cluster);
-    await authority.kill();
-    await proxy.kill();
-    // It listens: what it runs came from its disk.
-    await proxy.start();
-    for (const token of [good, mallory]) {
-      const { status, reason } = await call(proxy.edge, "/orders/probe", { token });
-      assert.deepEqual([status, reason], [503, "feed-stale"]);
-    }
-    assert.equal((await proxy.ready()).status, 503);
-    await authority.start();
-    await until("it serves", () => serves(proxy, good));
-    assert.equal((await call(proxy.edge, "/orders/probe", { token: mallory })).status, 401);
-    await converged(cluster);
-  },
-);
-
-test(
-  "what was altered on a proxy's disk, or put back from before, lets nobody in",
-  SLOW,
-  async (context) => {
-    const { cluster, authority, proxy, good, mallory } = await startPair(context);
+    const pair = await startPair(context);
+    const { cluster, authority, proxy, good, mallory } = pair;
     if (cluster === undefined) return;
     const feed = join(proxy.folder, "data/identity/feed");
     const state = join(feed, "state");
@@ -109,6 +86,8 @@ test(
     cpSync(feed, before, { recursive: true });
     await proxy.start();
     assert.equal((await revokeSubject(authority, "mallory")).status, 201);
+    await converged(cluster);
+    await startsAlone(pair);
     await converged(cluster);
 
     const harms: readonly (readonly [string, () => void])[] = [
@@ -135,32 +114,45 @@ test(
     }
     await proxy.stop();
     assert.equal(statSync(state).mode & 0o777, 0o600);
+    await doesNotStart(proxy);
   },
 );
 
-test(
-  "a proxy whose key others can read does not start, and says what to do",
-  SLOW,
-  async (context) => {
-    const { cluster, proxy } = await startPair(context);
-    if (cluster === undefined) return;
-    await proxy.stop();
-    const key = join(proxy.folder, "data/identity/current/key.pem");
-    chmodSync(key, 0o644);
-    proxy.launch();
-    assert.equal(await proxy.ended, "exit code 2");
-    assert.match(proxy.output, /key\.pem can be read or changed by others.*chmod 0600/);
-  },
-);
+/** Leaves both running. */
+async function startsAlone({ authority, proxy, good, mallory }: Pair): Promise<void> {
+  await authority.kill();
+  await proxy.kill();
+  // It listens: what it runs came from its disk.
+  await proxy.start();
+  for (const token of [good, mallory]) {
+    const { status, reason } = await call(proxy.edge, "/orders/probe", { token });
+    assert.deepEqual([status, reason], [503, "feed-stale"]);
+  }
+  assert.equal((await proxy.ready()).status, 503);
+  await authority.start();
+  await until("it serves", () => serves(proxy, good));
+  assert.equal((await call(proxy.edge, "/orders/probe", { token: mallory })).status, 401);
+}
 
-/** Of each one; `cluster` is undefined where the test is skipped. */
-async function startPair(context: TestContext): Promise<{
+/** Its key can be read by others. */
+async function doesNotStart(proxy: ProxyMachine): Promise<void> {
+  const key = join(proxy.folder, "data/identity/current/key.pem");
+  chmodSync(key, 0o644);
+  proxy.launch();
+  assert.equal(await proxy.ended, "exit code 2");
+  assert.match(proxy.output, /key\.pem can be read or changed by others.*chmod 0600/);
+}
+
+interface Pair {
+  /** Undefined where the test is skipped. */
   readonly cluster: Cluster | undefined;
   readonly authority: AuthorityMachine;
   readonly proxy: ProxyMachine;
   readonly good: string;
   readonly mallory: string;
-}> {
+}
+
+async function startPair(context: TestContext): Promise<Pair> {
   const cluster = await startCluster(context, { authorities: 1, proxies: 1 });
   const [authority] = cluster?.authorities ?? [];
   const [proxy] = cluster?.proxies ?? [];
