@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import {
   appendFileSync,
   copyFileSync,
@@ -98,6 +99,17 @@ test("a snapshot that does not fit is not believed: all checkpoints are read", a
     half: whole.slice(0, whole.length / 2),
     "with a figure that was changed": whole.replace(/"size":\d+/, '"size":7'),
     "that is none": "no snapshot\nat all\n",
+    ...Object.fromEntries(
+      [
+        "",
+        "null",
+        "{}",
+        '{"end":1,"ended":[],"last":{"hash":"h","length":1e300},"lines":1,"sealed":[],"size":1}',
+        '{"end":1,"ended":{},"last":{"hash":"h","length":1},"lines":1,"sealed":[],"size":1}',
+        '{"end":1,"ended":[],"last":{"hash":"h","length":1},"lines":1,"sealed":[null],"size":1}',
+        '{"end":1,"ended":[],"last":{"hash":"h","length":1},"lines":1,"sealed":[["a",-1]],"size":1}',
+      ].map((text) => [`that says ${text}`, `${hash("sha256", text, "hex")}\n${text}\n`]),
+    ),
   };
   for (const [what, text] of Object.entries(changes)) {
     writeFileSync(snapshot, text);

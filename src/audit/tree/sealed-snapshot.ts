@@ -51,10 +51,27 @@ export function readSnapshot(folder: string): SealedSnapshot | undefined {
   const [sum, text = ""] = readTreeFile(join(folder, TREE_FILES.sealed))?.split("\n") ?? [];
   // What hashes to what stands before it was written by us, or by whoever can write the checkpoints as well.
   if (sum === undefined || digest(text) !== sum) return undefined;
-  const { end, ended, last, lines, sealed, size } = JSON.parse(text) as Written;
+  const written = parsed(text);
+  if (written === undefined) return undefined;
+  const { end, ended, last, lines, sealed, size } = written;
   const line = lineBefore(join(folder, TREE_FILES.checkpoints), end, last.length);
   if (line === undefined || digest(line) !== last.hash) return undefined;
   return { end, ended: new Map(ended), line, lines, sealed: new Map(sealed), size };
+}
+
+/** Undefined for what is none of ours, and could only make a start fail without a word of why. */
+function parsed(text: string): Written | undefined {
+  try {
+    const { end, ended, last, lines, sealed, size } = JSON.parse(text) as Written;
+    const figures = [end, lines, size, last.length, ...[...ended, ...sealed].map(([, one]) => one)];
+    const names = [...ended, ...sealed].map(([name]) => name);
+    const isOurs =
+      figures.every((one) => Number.isSafeInteger(one) && one >= 0) &&
+      [last.hash, ...names].every((one) => typeof one === "string");
+    return isOurs ? { end, ended, last, lines, sealed, size } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 interface Written extends Omit<SealedSnapshot, "ended" | "line" | "sealed"> {

@@ -160,7 +160,11 @@ test("times of checkpoints that cannot be true are told", async (t) => {
   assert.equal(await told(), "");
   for (const [number, time, said] of [
     [1, at(NOW_MS - 20 * 60_000), /^checkpoint 1 .*, of a record that it covers$/],
-    [2, at(NOW_MS - 20 * 60_000), /^checkpoint 2 .*, before .*, of a record that it covers$/],
+    [
+      2,
+      at(NOW_MS - 20 * 60_000),
+      /^checkpoint 2 .*, of a record that it covers\n.*, of a record under checkpoint 1$/,
+    ],
     [2, at(NOW_MS + 12 * DAY_MS), /^checkpoint 3 .*, the time of checkpoint 2\n.* is yet to come$/],
     [3, at(NOW_MS + 12 * DAY_MS), /^2026-12-06.*, the time of checkpoint 3, is yet to come$/],
     [3, "yesterday", /^checkpoint 3 has no time$/],
@@ -171,6 +175,23 @@ test("times of checkpoints that cannot be true are told", async (t) => {
     assert.match(await told(), said);
     writeFileSync(path, before);
   }
+});
+
+test("a record of a time to come, which somebody planted, is told once", async (t) => {
+  const ground = await treeGround(t);
+  await planted(ground, "none");
+  const sealer = await ground.open();
+  for (const ms of [Date.UTC(9999, 0), ground.clock.now(), ground.clock.now()]) {
+    ground.write(LATER, records(ms, 1));
+    feed(sealer, ground.folder, LATER);
+    sealer.commit();
+  }
+  sealer.close();
+  const { times } = await verified(ground, { nowMs: ground.clock.now() });
+  assert.match(
+    times.told.join("\n"),
+    /^checkpoint 4 .* before 9999-01-01T00:00:00.000Z, of a record that it covers$/,
+  );
 });
 
 test("a checkpoint is not from after a witness saw it", async (t) => {

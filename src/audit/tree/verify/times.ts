@@ -45,7 +45,14 @@ export class Times {
       return undefined;
     }
     const ms = Date.parse(time);
-    if (newestMs !== undefined) this.#raise(newestMs, "of a record that it covers");
+    if (newestMs !== undefined && newestMs > ms + LIMITS.skewMs) {
+      // Told once: a record of the year 9999, which somebody planted, says nothing of what comes behind it.
+      const newest = new Date(newestMs).toISOString();
+      this.#tell(
+        `checkpoint ${number} is said to be of ${time}, before ${newest}, of a record that it covers`,
+      );
+    } else if (newestMs !== undefined)
+      this.#raise(newestMs, `of a record under checkpoint ${number}`);
     if (ms < this.#floor.ms - LIMITS.skewMs) {
       const floor = new Date(this.#floor.ms).toISOString();
       this.#tell(
