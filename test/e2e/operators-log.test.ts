@@ -12,6 +12,7 @@ import { RawConnection } from "./raw-connection.ts";
 
 let service: HeldService;
 let home: Home;
+let running: Life | undefined;
 
 /** Takes no copies: the thread says so each time. */
 let tries = 0;
@@ -29,7 +30,10 @@ beforeEach(() => {
   home = new Home(service);
 });
 
-afterEach(() => {
+afterEach(async () => {
+  // In order: nothing that is printed at these levels tells which workers there are.
+  running?.signal("SIGTERM");
+  await running?.ended;
   stopAll();
   home.remove();
 });
@@ -54,7 +58,7 @@ test(
   SLOW,
   async () => {
     write("{ level: warn, format: text }");
-    const life = await startLife(home);
+    const life = (running = await startLife(home));
     await giveCause(life);
     await until("the thread", () => linesOf(life, OF_THREAD).length > 0);
     for (const line of said(life)) assert.match(line, /^\d{4}-\d\d-\d\dT[\d:.]+Z WARN {3}/);
@@ -89,7 +93,7 @@ test(
   SLOW,
   async () => {
     write("{ level: debug }");
-    const life = await startLife(home, { SALLYPORT_LOG_LEVEL: "warn" });
+    const life = (running = await startLife(home, { SALLYPORT_LOG_LEVEL: "warn" }));
     await giveCause(life);
     await until("the thread", () => linesOf(life, OF_THREAD).length > 0);
     const lines = said(life).map((line) => JSON.parse(line) as { level: string; event: string });
