@@ -117,6 +117,11 @@ const REFUSED: Readonly<Record<string, (folder: string) => AuditInput["checkpoin
       bytes[0] = 255 - (bytes[0] ?? 0);
       writeFileSync(path, bytes);
     },
+    "a record that was sealed is another one": (folder) => {
+      const [segment = ""] = readdirSync(folder).filter((name) => name.endsWith(".jsonl"));
+      const path = join(folder, segment);
+      writeFileSync(path, readFileSync(path, "utf8").replace('"detail":"one"', '"detail":"two"'));
+    },
     "hashes are cut": (folder) => {
       writeFileSync(join(folder, "tree/hashes-0"), "");
     },

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { HashFiles } from "./hash-files.ts";
 import { readKeyHistory } from "./key-history.ts";
 import { refuseOther } from "./last-checkpoint.ts";
+import { checkRecent } from "./recent-records.ts";
 import { refuseWideFolder, TREE_FILES, TREE_FOLDER } from "./tree-files.ts";
 import {
   findSigners,
@@ -18,20 +19,21 @@ import {
 } from "./tree-signers.ts";
 import { readTreeState } from "./tree-state.ts";
 
-/** Throws SallyportError `audit-failed`, as the start would. */
-export function inspectTree(auditFolder: string, options: KeyOptions): void {
+/** Rejects with SallyportError `audit-failed`, as the start would. */
+export async function inspectTree(auditFolder: string, options: KeyOptions): Promise<void> {
   try {
-    inspect(auditFolder, options);
+    await inspect(auditFolder, options);
   } catch {
     // A change of keys may have come between two of its files; it does not come twice.
-    inspect(auditFolder, options);
+    await inspect(auditFolder, options);
   }
 }
 
-function inspect(auditFolder: string, options: KeyOptions): void {
+async function inspect(auditFolder: string, options: KeyOptions): Promise<void> {
   const folder = join(auditFolder, TREE_FOLDER);
   if (existsSync(folder)) refuseWideFolder(folder);
-  const { size, last } = readTreeState(folder, "reading");
+  const state = readTreeState(folder, "reading");
+  const { size, last } = state;
   const { keys } = readKeyHistory(folder);
   const newest = keys.at(-1);
   if (newest === undefined) {
@@ -49,6 +51,7 @@ function inspect(auditFolder: string, options: KeyOptions): void {
   try {
     const signers = next === undefined ? [current] : [current, next];
     refuseOther(folder, last, { signers, frontier: hashes.frontier(size) });
+    await checkRecent({ folder: auditFolder, treeFolder: folder, state, hashes });
   } finally {
     hashes.close();
   }
