@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { permit } from "../../test/audit-kit.ts";
+import type { DecisionRecord } from "../model/records.ts";
 import { ground, runIn } from "../../test/policy/log-ground.ts";
 
 const workload = (subject: string, ...roles: string[]) => ({
@@ -70,4 +71,18 @@ test("policy suggest lists a permit that nothing used, and refuses what is no nu
   const wrong = runIn(folder, "policy", "suggest", "--from", "log", "--unused-for", "30");
   assert.equal(wrong.status, 2);
   assert.match(wrong.stderr, /--unused-for 30 is no number of days; write 30d/);
+});
+
+test("policy suggest leaves out what no policy could be about, and suggests the rest", (context) => {
+  const principal = { ...permit().principal, subject: "a\ud800" } as DecisionRecord["principal"];
+  const planted = [
+    permit({ method: "PLANTED" }),
+    permit({ path: "/billing/\ud800" }),
+    permit({ principal }),
+  ];
+  const folder = ground(context, [...planted, permit()]);
+  const { status, stdout, stderr } = runIn(folder, "policy", "suggest", "--from", "log");
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /permits: 1, of decisions: 1\n/);
+  assert.match(stdout, /about what no policy can name, left out: 3\n/);
 });

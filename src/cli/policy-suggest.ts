@@ -4,12 +4,18 @@
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { RecordedDecision } from "../audit/record-schema.ts";
+import { ADMIN_ROUTE } from "../model/admin-operations.ts";
+import { isEgressRoute } from "../model/egress-names.ts";
 import { SallyportError } from "../model/errors.ts";
+import type { Vocabulary } from "../model/vocabulary.ts";
 import { systemClock } from "../platform/clock.ts";
+import { ACTIONS } from "../policy/cedar-names.ts";
+import { operationActions } from "../policy/operation-actions.ts";
 import { suggestPermits, type SuggestedPermit } from "../policy/suggest/suggest-permits.ts";
 import { suggestTests } from "../policy/suggest/suggest-tests.ts";
 import { Traffic } from "../policy/suggest/traffic.ts";
-import { Replay } from "../policy/replay/replay.ts";
+import { answerOf, Replay } from "../policy/replay/replay.ts";
 import { createSettle } from "../policy/replay/settle.ts";
 import { candidatePolicies, candidateSource } from "./candidate-source.ts";
 import { logPast } from "./log-past.ts";
@@ -35,7 +41,12 @@ export async function policySuggest(
   const source = await candidateSource(options.config, []);
   const { clauses } = await candidatePolicies(source);
   const traffic = new Traffic();
-  await eachDecision(options, (record) => traffic.add(record));
+  const isKnown = createKnown(source.vocabulary);
+  let unknown = 0;
+  await eachDecision(options, (record) => {
+    if (isKnown(record)) traffic.add(record);
+    else unknown += 1;
+  });
   const routes = new Set(source.vocabulary.routes.map(({ name }) => name));
   const uses = traffic.uses.filter(({ route }) => routes.has(route));
   const denied = traffic.denied.filter(({ route }) => routes.has(route));
@@ -51,6 +62,7 @@ export async function policySuggest(
   const report = [
     `permits: ${permits.length}, of decisions: ${uses.reduce((sum, { count }) => sum + count, 0)}`,
     ...(traffic.beyond > 0 ? [`too much to tell apart, left out: ${traffic.beyond}`] : []),
+    ...(unknown > 0 ? [`about what no policy can name, left out: ${unknown}`] : []),
     ...(widened.size > 0
       ? [`refused at times by what records do not have, and permitted: ${widened.size}`]
       : []),
@@ -73,6 +85,27 @@ export async function policySuggest(
     ].join("\n"),
   );
   return 0;
+}
+
+/**
+ * Whether policies could be about it: its action may be gone from the configuration, or somebody may have planted
+ * the line. One such text in a suggestion makes all of them none.
+ */
+function createKnown(vocabulary: Vocabulary): (record: RecordedDecision) => boolean {
+  const actions = new Set([...ACTIONS, ...operationActions(vocabulary)].map(({ id }) => id));
+  return (record) => {
+    const { action, method, path = "", principal, route, scopes } = record;
+    // Of these nothing is suggested.
+    if (answerOf(record) === undefined || principal === undefined) return true;
+    if (route === undefined || isOwn(route)) return true;
+    const texts = [path, principal.authenticator, principal.subject, ...principal.roles, ...scopes];
+    return actions.has(action ?? method ?? "") && texts.every((text) => text.isWellFormed());
+  };
+}
+
+/** Of the admin API and the sidecar, whose actions are others. */
+function isOwn(route: string): boolean {
+  return route === ADMIN_ROUTE || isEgressRoute(route);
 }
 
 /**
