@@ -7,7 +7,7 @@ import { createPrivateKey, webcrypto } from "node:crypto";
 import { after, before, test } from "node:test";
 import * as oauth from "openid-client";
 import type { TestCertificate } from "../certificates.ts";
-import type { Stage } from "../e2e/stage.ts";
+import { type Stage, until } from "../e2e/stage.ts";
 import { dpopClient } from "../identity/dpop-client.ts";
 import { discover, fetchOver, type Reaching } from "./oauth-client.ts";
 import {
@@ -140,7 +140,7 @@ for (const [name, auth] of [
     const parameters = { audience: "recorder", scope: "read" };
     const answer = await oauth.clientCredentialsGrant(config, parameters);
     assert.equal(answer.scope, "read");
-    assert.match(stage.log(), /used a secret/);
+    await until(() => /used a secret/.test(stage.log()));
     assert.ok(!stage.log().includes(SECRET));
   });
 }

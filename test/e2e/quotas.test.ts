@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after } from "node:test";
 import { PROTOCOLS, openCaller } from "./protocols.ts";
-import { requestBytes, startStage } from "./stage.ts";
+import { requestBytes, startStage, until } from "./stage.ts";
 import { readResponses, valuesOf, type StrictResponse } from "./strict-http1.ts";
 import { AUDIENCE } from "./test-issuer.ts";
 
@@ -131,7 +131,7 @@ test("what a limit of the route refuses does not count against the quota", async
 test("a plan that nobody declared is the default, and said; callers without an identity have none", async () => {
   const answer = await ask("/cheap", { sub: "zoe", plan: "platinum" });
   assert.deepEqual(valuesOf(answer, "ratelimit-policy"), ['"quota";q=2;w=86400']);
-  assert.match(stage.log(), /names a plan that is not declared/);
+  await until(() => /names a plan that is not declared/.test(stage.log()));
   const open = await stage.attack(requestBytes("/open"));
   assert.doesNotMatch(open.answer, /ratelimit/i);
   const metrics = await (await fetch(`http://${stage.admin}/metrics`)).text();

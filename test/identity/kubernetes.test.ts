@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type TestContext } from "node:test";
-import { startStage, type Stage } from "../e2e/stage.ts";
+import { startStage, type Stage, until } from "../e2e/stage.ts";
 import { testKey } from "../issuer.ts";
 import { type Cluster, type ClusterOptions, startCluster } from "../kubernetes-api.ts";
 
@@ -85,7 +85,7 @@ test("a cluster whose issuer is another is not believed, and the log says which 
   const claims = { iss: "https://kubernetes.default.svc.cluster.local" };
   const token = g.cluster.token({ ...FOR_US, claims });
   assert.equal(await ask(g, token), "503 identity-unavailable");
-  assert.match(g.stage.log(), /oidc\.eks\.example\/id\/1/);
+  await until(() => /oidc\.eks\.example\/id\/1/.test(g.stage.log()));
 });
 
 test("keys are asked of the API server only, whatever address it gives for them", async (t) => {
@@ -127,7 +127,7 @@ test("review: who may not review gets nobody in, and the log says why", async (t
   });
   const { cluster } = g;
   assert.equal(await ask(g, cluster.token(FOR_US)), "503 identity-unavailable");
-  assert.match(g.stage.log(), /tokenreviews: answered 403/);
+  await until(() => /tokenreviews: answered 403/.test(g.stage.log()));
   // The kubelet renews it: a question goes out with the new one.
   writeToken(g, delegator(cluster));
   const token = cluster.token(FOR_US);
