@@ -125,14 +125,7 @@ function inputs({ operation }: Place): fc.Arbitrary<Input> {
   const either = (arbitrary: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
     arbitrary.chain((value) => fc.oneof(fc.constant(value), bent(value)));
   const asWritten = schema === undefined ? fc.constant(undefined) : valueOf(schema, components);
-  // A target of chance is in no configuration, and its times seldom fit its mode.
-  const body = asWritten.chain((value) =>
-    isRecord(value) && "target" in value
-      ? fc.constantFrom(value, { target: value["target"], mode: "block", unchecked: true })
-      : isRecord(value) && "authenticator" in value
-        ? fc.constantFrom(value, { authenticator: "partners", owner: value["owner"] })
-        : fc.constant(value),
-  );
+  const body = asWritten.chain((value) => fc.constantFrom(value, meant(value)));
   const known = { name: ["edge-1", "edge-2"], use: ["tokens"] } as const;
   // Names that are there come often, or nothing would ever be found.
   const params = valueOf(record("path"), components)
@@ -151,10 +144,30 @@ function inputs({ operation }: Place): fc.Arbitrary<Input> {
   );
   return fc.record({
     params: some,
-    query: either(valueOf(record("query"), components)),
-    headers: valueOf(record("header"), components),
+    query: fc.oneof(fc.constant({}), either(valueOf(record("query"), components))),
+    headers: valueOf(record("header"), components).chain((value) =>
+      fc.constantFrom(value, withoutMatch(value as Input["headers"])),
+    ),
     body: fc.oneof(body, either(body)),
   }) as fc.Arbitrary<Input>;
+}
+
+/**
+ * What somebody would send who means it. A target of chance is in no configuration, and its times seldom fit its
+ * mode; a key of chance is none; attributes are those that are declared; and machines are enrolled once.
+ */
+function meant(value: unknown): unknown {
+  if (!isRecord(value)) return value;
+  if ("target" in value) return { target: value["target"], mode: "block", unchecked: true };
+  if ("authenticator" in value) return { authenticator: "partners", owner: value["owner"] };
+  if ("jwk" in value) return { insecureSecret: true };
+  if ("kind" in value || "method" in value) return { name: "edge-3" };
+  return "attributes" in value || "key" in value ? { id: value["id"] } : value;
+}
+
+/** A text of chance is no ETag. */
+function withoutMatch(headers: Input["headers"]): Input["headers"] {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name !== "if-match"));
 }
 
 function targetOf({ path, operation }: Place, { params, query }: Input): string {
