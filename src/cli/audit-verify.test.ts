@@ -214,4 +214,7 @@ test("audit verify takes how long files are kept from --keep, else from the conf
     );
   }
   await assert.rejects(run(folder, { keep: "1year" }), /--keep: a duration from 1h to 36500d/);
+  // Also where nothing else could be looked at.
+  rmSync(join(folder, "tree"), { recursive: true });
+  await assert.rejects(run(folder, { keep: "1year" }), /--keep: a duration/);
 });

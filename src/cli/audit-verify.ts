@@ -47,11 +47,12 @@ export async function auditVerify(
 ): Promise<number> {
   const folder = named === undefined ? auditFolderOf(options.config) : resolve(named);
   const given = options.key.flatMap(keysOf);
-  const keys = given.length > 0 ? given : ownKeys(folder);
   const kept = options.checkpoint.map(keptIn);
   const witnesses = options.witness.flatMap(keysOf);
   const asConfigured = named === undefined || options.configNamed === true;
   const keepMs = keepOf(options.keep, asConfigured ? options.config : undefined);
+  // What was typed is judged before what lies in the folder.
+  const keys = given.length > 0 ? given : ownKeys(folder);
   if (given.length === 0) hint(ownKeyWarning(folder));
   const started = performance.now();
   const nowMs = clock.now();
