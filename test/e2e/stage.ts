@@ -250,7 +250,9 @@ async function startProxy(folder: string): Promise<{
     stdio: ["ignore", "pipe", "pipe"],
   });
   // The runner may end this process before its last hooks are through.
-  process.once("exit", () => child.kill("SIGKILL"));
+  const kill = (): void => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
   let text = "";
   const ready = Promise.withResolvers<{ edge: string; admin: string }>();
   const take = (chunk: Buffer): void => {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createRemoteJWKSet, type JWTPayload, jwtVerify } from "jose";
 import { judge } from "../e2e/judge.ts";
@@ -18,6 +18,7 @@ import {
   type StageOptions,
   startStage,
 } from "../e2e/stage.ts";
+import { type Scope, shared } from "../shared.ts";
 
 const ISSUER = "https://sallyport.example/assertions";
 
@@ -33,6 +34,7 @@ const ROUTES = `
   - { name: billing, path: "/guarded/billing", service: recorder, authenticate: [test], assertion: { audience: billing } }
   - { name: orders, path: "/guarded/orders", service: recorder, authenticate: [test], assertion: { audience: orders }, identityFields: [subject, roles, scopes] }
   - { name: either, path: "/either", service: recorder, authenticate: [test, anonymous], assertion: {}, identityFields: [subject, kind] }
+  - { name: socket, path: /socket, service: recorder, authenticate: [test], assertion: {}, upgrades: [websocket] }
 `;
 
 const POLICIES = `
@@ -40,7 +42,7 @@ const POLICIES = `
 permit (principal is Sallyport::Workload, action, resource);
 `;
 
-async function ground(t: TestContext, options: StageOptions): Promise<Stage> {
+async function ground(scope: Scope, options: StageOptions): Promise<Stage> {
   const stage = await startStage({
     listener: "    serve: [well-known]",
     routes: ROUTES,
@@ -49,9 +51,16 @@ async function ground(t: TestContext, options: StageOptions): Promise<Stage> {
     prepare: (folder) => mkdirSync(join(folder, "state"), { mode: 0o700, recursive: true }),
     ...options,
   });
-  t.after(() => stage.close());
+  scope.after(() => stage.close());
   return stage;
 }
+
+const withAuthority = shared((scope) =>
+  ground(scope, { config: AUTHORITY, adminSocket: "run/admin.sock" }),
+);
+const withoutAuthority = shared((scope) =>
+  ground(scope, { config: `assertions: { issuer: "${ISSUER}" }\n` }),
+);
 
 /** Fields of the request as the service got it; fails where none of this path arrived. */
 async function sent(
@@ -81,17 +90,19 @@ function verified(stage: Stage, token: string, audience: string): Promise<JWTPay
   }).then(({ payload }) => payload);
 }
 
-for (const [kind, config] of [
-  ["with the authority in it", AUTHORITY],
-  ["of a supervisor with the authority and two workers", AUTHORITY + WORKERS],
-  ["without an authority", `assertions: { issuer: "${ISSUER}" }\n`],
+const signedByWorkers = `assertions: { issuer: "${ISSUER}", algorithm: ES256 }\n${WORKERS}`;
+
+for (const [kind, started] of [
+  ["with the authority in it", withAuthority],
   [
-    "of workers without an authority",
-    `assertions: { issuer: "${ISSUER}", algorithm: ES256 }\n${WORKERS}`,
+    "of a supervisor with the authority and two workers",
+    (t: Scope) => ground(t, { config: AUTHORITY + WORKERS }),
   ],
+  ["without an authority", withoutAuthority],
+  ["of workers without an authority", (t: Scope) => ground(t, { config: signedByWorkers })],
 ] as const) {
   test(`the assertions of a process ${kind} verify at the service, and at no other`, async (t) => {
-    const stage = await ground(t, { config });
+    const stage = await started(t);
     for (let round = 0; round < 4; round++) {
       const own = bearer(stage, { sub: `caller-${round}` });
       const got = await sent(stage, "/guarded/billing", [own]);
@@ -121,8 +132,8 @@ const SPELLINGS = [
 ];
 
 for (const over of ["http/1.1", "h2"] as const) {
-  test(`what a caller says of itself never arrives, in no spelling (${over})`, async (t) => {
-    const stage = await ground(t, { config: `assertions: { issuer: "${ISSUER}" }\n` });
+  test(`what a caller says of itself never arrives, in no spelling (${over})`, async () => {
+    const stage = await withoutAuthority();
     const mine = await sent(stage, "/guarded/orders", [bearer(stage)]);
     const [stolen = ""] = mine("x-sallyport-assertion");
     for (const path of ["/guarded/orders", "/either", "/open"]) {
@@ -145,16 +156,16 @@ for (const over of ["http/1.1", "h2"] as const) {
   });
 }
 
-test("nothing is asserted of callers that nobody knows", async (t) => {
-  const stage = await ground(t, { config: `assertions: { issuer: "${ISSUER}" }\n` });
+test("nothing is asserted of callers that nobody knows", async () => {
+  const stage = await withoutAuthority();
   const got = await sent(stage, "/either");
   for (const name of ["assertion", "subject", "kind"]) {
     assert.deepEqual(got(`x-sallyport-${name}`), [], name);
   }
 });
 
-test("an assertion is no credential, whoever is asked to take it", async (t) => {
-  const stage = await ground(t, { config: AUTHORITY });
+test("an assertion is no credential, whoever is asked to take it", async () => {
+  const stage = await withAuthority();
   const got = await sent(stage, "/guarded/billing", [bearer(stage)]);
   const [token = ""] = got("x-sallyport-assertion");
   for (const path of ["/guarded/billing", "/either"]) {
@@ -170,8 +181,8 @@ test("an assertion is no credential, whoever is asked to take it", async (t) => 
   assert.match(evidence.answer, /"reason":"invalid-token-type"/);
 });
 
-test("plain fields name the caller as the assertion does", async (t) => {
-  const stage = await ground(t, { config: `assertions: { issuer: "${ISSUER}" }\n` });
+test("plain fields name the caller as the assertion does", async () => {
+  const stage = await withoutAuthority();
   const claims = { sub: "a b,ü", roles: ["Admin", "x,y"], scope: "read write" };
   const got = await sent(stage, "/guarded/orders", [bearer(stage, claims)]);
   assert.deepEqual(got("x-sallyport-subject"), ["test/a%20b,%C3%BC"]);
@@ -183,11 +194,8 @@ test("plain fields name the caller as the assertion does", async (t) => {
   assert.deepEqual(payload["roles"], ["Admin", "test/x,y"]);
 });
 
-test("a service is told who opens a WebSocket", async (t) => {
-  const stage = await ground(t, {
-    config: `assertions: { issuer: "${ISSUER}" }\n`,
-    routes: `  - { name: socket, path: /socket, service: recorder, authenticate: [test], assertion: {}, upgrades: [websocket] }\n`,
-  });
+test("a service is told who opens a WebSocket", async () => {
+  const stage = await withoutAuthority();
   const upgrade = [
     "Connection: Upgrade",
     "Upgrade: websocket",
@@ -199,8 +207,8 @@ test("a service is told who opens a WebSocket", async (t) => {
   assert.equal((await verified(stage, token, "recorder")).sub, "test/tester");
 });
 
-test("assertions by a key that an emergency ended verify no more, and those after it do", async (t) => {
-  const stage = await ground(t, { config: AUTHORITY, adminSocket: "run/admin.sock" });
+test("assertions by a key that an emergency ended verify no more, and those after it do", async () => {
+  const stage = await withAuthority();
   const first = await sent(stage, "/guarded/billing", [bearer(stage)]);
   const [old = ""] = first("x-sallyport-assertion");
   await verified(stage, old, "billing");

@@ -7,13 +7,13 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { until, workerPids } from "../e2e/life.ts";
 import { openCaller, type Protocol } from "../e2e/protocols.ts";
 import { startRecordingService } from "../e2e/recording-service.ts";
 import { readResponses, type StrictResponse, valuesOf } from "../e2e/strict-http1.ts";
 import { AUDIENCE, ISSUER, type TestIssuer } from "../e2e/test-issuer.ts";
+import type { Scope } from "../shared.ts";
 import { type DpopClient, dpopClient, type ProofOptions } from "./dpop-client.ts";
 
 export const ORIGIN = "https://api.example";
@@ -60,8 +60,8 @@ export interface BoundGround {
   readonly ended: Promise<void>;
 }
 
-/** Ends with the test. */
-export async function startGround(t: TestContext, options: GroundOptions): Promise<BoundGround> {
+/** Ends with the test, or with what else the scope is. */
+export async function startGround(t: Scope, options: GroundOptions): Promise<BoundGround> {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-bound-"));
   const service = await startRecordingService();
   writeGround(folder, service.address, options);

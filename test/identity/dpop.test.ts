@@ -16,13 +16,19 @@ import {
   said,
   startGround,
 } from "./bound-ground.ts";
+import { shared } from "../shared.ts";
 import { dpopClient } from "./dpop-client.ts";
 
 const SLOW = { timeout: 120_000 };
 
-test("a token that is bound to a key is taken with its proof, once", SLOW, async (t) => {
-  const issuer = createTestIssuer();
-  const ground = await startGround(t, { issuer });
+const issuer = createTestIssuer();
+const plainGround = shared((scope) => startGround(scope, { issuer }));
+const nonceGround = shared((scope) =>
+  startGround(scope, { issuer, config: "dpop: { nonce: required }" }),
+);
+
+test("a token that is bound to a key is taken with its proof, once", SLOW, async () => {
+  const ground = await plainGround();
   const { token, proof } = boundCaller(issuer);
   for (const over of PROTOCOLS) {
     const asked = { over, token, proof: proof() };
@@ -59,9 +65,8 @@ test("a token that is bound to a key is taken with its proof, once", SLOW, async
   }
 });
 
-test("what came with a request makes its proof for nothing else", SLOW, async (t) => {
-  const issuer = createTestIssuer();
-  const ground = await startGround(t, { issuer });
+test("what came with a request makes its proof for nothing else", SLOW, async () => {
+  const ground = await plainGround();
   const { token, proof, client } = boundCaller(issuer);
   const thief = dpopClient("ES256", "thief");
   const theirs = issuer.token({ cnf: { jkt: thief.thumbprint } });
@@ -123,32 +128,26 @@ test("what came with a request makes its proof for nothing else", SLOW, async (t
   }
 });
 
-test(
-  "a connection that proved itself once proves nothing for its next request",
-  SLOW,
-  async (t) => {
-    const issuer = createTestIssuer();
-    const ground = await startGround(t, { issuer });
-    const { token, proof } = boundCaller(issuer);
-    const statuses: number[] = [];
-    const answers: string[] = [];
-    // One connection, the same token: what is remembered of it must not stand in for the proof.
-    for (const sent of [proof(), undefined, proof(), "again"]) {
-      const value = sent === "again" ? answers.at(-1) : sent;
-      if (value !== undefined) answers.push(value);
-      const headers = { authorization: `DPoP ${token}`, ...(value && { dpop: value }) };
-      const answer = await fetch(`http://${ground.edge}/bound/x`, {
-        headers: { ...headers, host: "api.example" },
-      });
-      await answer.text();
-      statuses.push(answer.status);
-    }
-    assert.deepEqual(statuses, [200, 401, 200, 401]);
-  },
-);
+test("a connection that proved itself once proves nothing for its next request", SLOW, async () => {
+  const ground = await plainGround();
+  const { token, proof } = boundCaller(issuer);
+  const statuses: number[] = [];
+  const answers: string[] = [];
+  // One connection, the same token: what is remembered of it must not stand in for the proof.
+  for (const sent of [proof(), undefined, proof(), "again"]) {
+    const value = sent === "again" ? answers.at(-1) : sent;
+    if (value !== undefined) answers.push(value);
+    const headers = { authorization: `DPoP ${token}`, ...(value && { dpop: value }) };
+    const answer = await fetch(`http://${ground.edge}/bound/x`, {
+      headers: { ...headers, host: "api.example" },
+    });
+    await answer.text();
+    statuses.push(answer.status);
+  }
+  assert.deepEqual(statuses, [200, 401, 200, 401]);
+});
 
 test("challenges say how a proof is made and what was wrong with this one", SLOW, async (t) => {
-  const issuer = createTestIssuer();
   const ground = await startGround(t, { issuer, config: "dpop: { algorithms: [ES256] }" });
   const { token, proof } = boundCaller(issuer);
   for (const over of PROTOCOLS) {
@@ -172,7 +171,6 @@ test(
   "without a public origin no proof can be for the listener, and none is asked for",
   SLOW,
   async (t) => {
-    const issuer = createTestIssuer();
     const ground = await startGround(t, { issuer, publicOrigin: false });
     const { token, proof } = boundCaller(issuer);
     const url = `http://${ground.edge}/bound/x`;
@@ -183,11 +181,9 @@ test(
 );
 
 test("a nonce is asked for, taken, and good at this proxy alone", SLOW, async (t) => {
-  const issuer = createTestIssuer();
-  const config = "dpop: { nonce: required }";
   const [here, there] = await Promise.all([
-    startGround(t, { issuer, config }),
-    startGround(t, { issuer, config }),
+    nonceGround(),
+    startGround(t, { issuer, config: "dpop: { nonce: required }" }),
   ]);
   const { token, proof } = boundCaller(issuer);
   for (const over of PROTOCOLS) {
@@ -204,12 +200,12 @@ test("a nonce is asked for, taken, and good at this proxy alone", SLOW, async (t
   }
 });
 
-test("a route says whether tokens must be bound, and who would fail", SLOW, async (t) => {
-  const issuer = createTestIssuer();
-  const ground = await startGround(t, { issuer });
+test("a route says whether tokens must be bound, and who would fail", SLOW, async () => {
+  const ground = await plainGround();
   const { token, proof } = boundCaller(issuer);
   const free = issuer.token();
   const at = (target: string) => proof({ url: ORIGIN + target });
+  const before = decisionsOf(ground).length;
   for (const over of PROTOCOLS) {
     for (const [target, asked, expected] of [
       ["/strict/x", { token: free, scheme: "Bearer" }, "401 unbound-token"],
@@ -224,7 +220,7 @@ test("a route says whether tokens must be bound, and who would fail", SLOW, asyn
     }
   }
   assert.equal(await ground.metric('sallyport_unbound_tokens_total{route="report"}'), 2);
-  const decisions = () => ground.records().filter(({ type }) => type === "decision");
+  const decisions = () => decisionsOf(ground).slice(before);
   await until("all are on record", () => decisions().length === 14);
   const reported = decisions().filter(({ detail }) => String(detail).startsWith("unbound-token"));
   assert.deepEqual(
@@ -236,9 +232,8 @@ test("a route says whether tokens must be bound, and who would fail", SLOW, asyn
 test(
   "the service gets neither token nor proof, unless the route hands its caller's on",
   SLOW,
-  async (t) => {
-    const issuer = createTestIssuer();
-    const ground = await startGround(t, { issuer });
+  async () => {
+    const ground = await plainGround();
     const { token, proof } = boundCaller(issuer);
     for (const over of PROTOCOLS) {
       ground.arrived();
@@ -253,20 +248,24 @@ test(
   },
 );
 
-test("no proof, nonce or token is in logs, records or metrics", SLOW, async (t) => {
-  const issuer = createTestIssuer();
-  const ground = await startGround(t, { issuer, config: "dpop: { nonce: required }" });
+test("no proof, nonce or token is in logs, records or metrics", SLOW, async () => {
+  const ground = await nonceGround();
   const { token, proof } = boundCaller(issuer);
+  const before = ground.records().length;
   const nonce = nonceOf(await ground.ask({ token, proof: proof() }));
   const sent = [proof({ nonce }), proof({ nonce, nowMs: 0 }), proof({ nonce: "canary-nonce" })];
   for (const one of sent) await ground.ask({ token, proof: one });
-  await until("all are on record", () => ground.records().length >= 5);
+  await until("all are on record", () => ground.records().length >= before + 5);
   const metrics = await (await fetch(`http://${ground.admin}/metrics`)).text();
   const all = ground.log() + JSON.stringify(ground.records()) + metrics;
   for (const secret of [token, nonce ?? "", "canary-nonce", ...sent]) {
     assert.ok(!all.includes(secret) && !all.includes(secret.split(".").at(-1) ?? ""));
   }
 });
+
+function decisionsOf(ground: BoundGround): ReturnType<BoundGround["records"]> {
+  return ground.records().filter(({ type }) => type === "decision");
+}
 
 const CONNECTIONS = 24;
 
@@ -283,7 +282,6 @@ function counted(answers: readonly string[]): Record<string, number> {
 }
 
 test("one proof at many connections of several workers is taken once", SLOW, async (t) => {
-  const issuer = createTestIssuer();
   const config = "workers: 2\ndpop: { nonce: required }";
   const ground = await startGround(t, { issuer, config });
   const { token, proof } = boundCaller(issuer);
@@ -304,7 +302,6 @@ test(
   "without a supervisor no proof is taken, and none from before its end afterwards",
   SLOW,
   async (t) => {
-    const issuer = createTestIssuer();
     const ground = await startGround(t, { issuer, config: "workers: 2" });
     const { token, proof } = boundCaller(issuer);
     const used = proof();

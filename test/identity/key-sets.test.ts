@@ -8,8 +8,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { startStage, type Stage } from "../e2e/stage.ts";
+import { type Stage, startStage } from "../e2e/stage.ts";
 import { headerOf, keySetOf, signToken, testKey, type TestKey } from "../issuer.ts";
+import { type Scope, shared } from "../shared.ts";
 
 const AUDIENCE = "https://api.example";
 
@@ -72,7 +73,7 @@ function authenticator(name: string, { url }: Issuer): string {
 `;
 }
 
-async function startProxy(issuers: Readonly<Record<string, Issuer>>): Promise<Stage> {
+async function startProxy(issuers: Readonly<Record<string, Issuer>>, scope: Scope): Promise<Stage> {
   const names = Object.keys(issuers);
   const stage = await startStage({
     authenticators: Object.entries(issuers)
@@ -84,7 +85,7 @@ async function startProxy(issuers: Readonly<Record<string, Issuer>>): Promise<St
 permit (principal is Sallyport::Workload, action, resource == Sallyport::Route::"both");`,
     config: "limits: { failures: { burst: 100000, perSecond: 10000 } }",
   });
-  after(() => stage.close());
+  scope.after(() => stage.close());
   return stage;
 }
 
@@ -128,12 +129,12 @@ function load(stage: Stage, token: () => string) {
 let serial = 0;
 const unique = (): object => ({ jti: `j${++serial}` });
 
-test("keys that rotate in the middle of load lose no request, announced or not", async () => {
+test("keys that rotate in the middle of load lose no request, announced or not", async (t) => {
   const [first, ...rest] = ["r1", "r2", "r3"].map((kid) => testKey(kid, "ES256"));
   assert.ok(first !== undefined);
   const issuer = await startIssuer(first);
   const other = await startIssuer(testKey("o1", "ES256"));
-  const stage = await startProxy({ corp: issuer, other });
+  const stage = await startProxy({ corp: issuer, other }, t);
   let signing = first;
   await longerThanCooldown();
   const running = load(stage, () => issuer.token(signing, unique()));
@@ -155,10 +156,10 @@ test("keys that rotate in the middle of load lose no request, announced or not",
   assert.ok(issuer.asked.length <= 1 + rest.length, `fetched ${issuer.asked.length} times`);
 });
 
-test("a key that left the set takes what it verified with it", async () => {
+test("a key that left the set takes what it verified with it", async (t) => {
   const [old, next] = [testKey("l1", "ES256"), testKey("l2", "ES256")];
   const issuer = await startIssuer(old);
-  const stage = await startProxy({ corp: issuer });
+  const stage = await startProxy({ corp: issuer }, t);
   const token = issuer.token(old);
   assert.equal((await ask(stage, token)).status, 200);
   await longerThanCooldown();
@@ -171,10 +172,10 @@ test("a key that left the set takes what it verified with it", async () => {
   assert.equal((await ask(stage, token)).reason, "unknown-key");
 });
 
-test("one name for two keys of two issuers is never mixed", async () => {
+test("one name for two keys of two issuers is never mixed", async (t) => {
   const [ofCorp, ofOther] = [testKey("same", "ES256", "corp"), testKey("same", "ES256", "other")];
   const [corp, other] = [await startIssuer(ofCorp), await startIssuer(ofOther)];
-  const stage = await startProxy({ corp, other });
+  const stage = await startProxy({ corp, other }, t);
   for (let turn = 0; turn < 20; turn++) {
     const [good, alsoGood, bad, alsoBad] = await Promise.all([
       ask(stage, corp.token(ofCorp, unique())),
@@ -187,10 +188,10 @@ test("one name for two keys of two issuers is never mixed", async () => {
   }
 });
 
-test("a flood of invented names makes a bounded number of fetches, and hinders nobody", async () => {
+test("a flood of invented names makes a bounded number of fetches, and hinders nobody", async (t) => {
   const [key, forged] = [testKey("f1", "ES256"), testKey("forged", "ES256")];
   const issuer = await startIssuer(key);
-  const stage = await startProxy({ corp: issuer });
+  const stage = await startProxy({ corp: issuer }, t);
   await ask(stage, issuer.token(key));
   const start = performance.now();
   const good = load(stage, () => issuer.token(key, unique()));
@@ -254,15 +255,28 @@ function megabytes(response: ServerResponse): void {
   more();
 }
 
-for (const [name, answer] of FAULTS) {
+const wellKey = testKey("h1", "ES256");
+const well = await startIssuer(wellKey);
+/** One for each fault, with the key that it would show were it well. */
+const sick = await Promise.all(
+  FAULTS.map(async ([name, answer], index) => {
+    const key = testKey(`s${index}`, "ES256");
+    const issuer = await startIssuer(key);
+    issuer.answer = answer;
+    return { name, key, issuer };
+  }),
+);
+const withSickIssuers = shared((scope) => {
+  const named = sick.map(({ issuer }, index) => [`sick-${index}`, issuer] as const);
+  return startProxy({ well, ...Object.fromEntries(named) }, scope);
+});
+
+for (const { name, key, issuer } of sick) {
   test(`an issuer that ${name} costs its own callers a bounded time, and others nothing`, async () => {
-    const [key, sick] = [testKey("h1", "ES256"), testKey("s1", "ES256")];
-    const [healthy, ill] = [await startIssuer(key), await startIssuer(sick)];
-    ill.answer = answer;
-    const stage = await startProxy({ healthy, ill });
-    const good = load(stage, () => healthy.token(key, unique()));
+    const stage = await withSickIssuers();
+    const good = load(stage, () => well.token(wellKey, unique()));
     const refused = await Promise.all(
-      Array.from({ length: 10 }, () => ask(stage, ill.token(sick, unique()))),
+      Array.from({ length: 10 }, () => ask(stage, issuer.token(key, unique()))),
     );
     await enough(good.answers, 50);
     const answers = await good.stop();
@@ -272,18 +286,18 @@ for (const [name, answer] of FAULTS) {
     }
     assert.deepEqual(canary.asked, [], "redirects are not followed");
     // Once it is well again, so are its callers, by themselves.
-    ill.answer = undefined;
+    issuer.answer = undefined;
     for (;;) {
-      if ((await ask(stage, ill.token(sick, unique()))).status === 200) break;
+      if ((await ask(stage, issuer.token(key, unique()))).status === 200) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   });
 }
 
-test("nothing in a token makes the proxy ask a host that the configuration does not name", async () => {
+test("nothing in a token makes the proxy ask a host that the configuration does not name", async (t) => {
   const key = testKey("c1", "ES256");
   const issuer = await startIssuer(key);
-  const stage = await startProxy({ corp: issuer });
+  const stage = await startProxy({ corp: issuer }, t);
   const evil = testKey("evil", "ES256");
   const { url } = canary;
   for (const [claims, header] of [
