@@ -1,5 +1,8 @@
-/** What is checked before anything is built: plain data, read and validated off the serving thread. */
-import type { LoadedConfig } from "../config/load.ts";
+/**
+ * What is checked before anything is built: plain data, read and validated off the serving thread once
+ * anything is served.
+ */
+import { loadConfigHere, type LoadedConfig } from "../config/load.ts";
 import { loadConfigInThread } from "../config/load-thread.ts";
 import { runTestsInThread, type TestOutcome } from "../config/test-thread.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";
@@ -18,6 +21,12 @@ export interface Prepared {
   readonly tests?: TestOutcome | undefined;
 }
 
+export interface PreparerOptions {
+  readonly bundle?: () => string | undefined;
+  /** Whether nothing is served until the first configuration is prepared; false when left out. */
+  readonly beforeServing?: boolean;
+}
+
 /**
  * Returns the function that prepares what `file` holds now, of a follower together with the bundle that
  * it is to run (`bundle` says the folder, and is asked each time); it throws ConfigError with every
@@ -30,13 +39,15 @@ export interface Prepared {
  */
 export function createPreparer(
   file: string,
-  { bundle }: { readonly bundle?: () => string | undefined } = {},
+  { bundle, beforeServing = false }: PreparerOptions = {},
 ): () => Promise<Prepared> {
   const enforced = createVerifier();
   const candidate = createVerifier();
   const tested = createTester();
+  let load = beforeServing ? loadConfigHere : loadConfigInThread;
   return async () => {
-    const loaded = await loadConfigInThread(file, { env: process.env, bundle: bundle?.() });
+    const loaded = await load(file, { env: process.env, bundle: bundle?.() });
+    load = loadConfigInThread;
     const { policyFiles, shadowFiles, vocabulary } = loaded;
     // The candidate too: records name it where its answer is another.
     const keep = keptBundlesFolder(loaded.config.audit.path);

@@ -45,7 +45,7 @@ async function startOwn(file: string, log: AdjustableLog): Promise<Sallyport> {
     wait: async (ms) => await setTimeout(ms),
     fetch: fetchBundle,
   });
-  const prepareAtHand = createPreparer(file);
+  const prepareAtHand = createPreparer(file, { beforeServing: true });
   const prepare = async (): Promise<Prepared> => {
     await fetching.ready();
     return await prepareAtHand();
