@@ -35,7 +35,8 @@ const context = { after: (end: () => unknown) => void ends.push(end) } as unknow
 >[0];
 try {
   const ground = await startGround(context);
-  const prometheus = await startPrometheus(context, [ground.stage.admin, ground.sidecar.admin]);
+  const targets = ground.processes.map(({ admin }) => admin);
+  const prometheus = await startPrometheus(context, targets);
   const until = Date.now() + seconds * 1000;
   await ground.load(() => Date.now() < until);
   const to = Math.floor(Date.now() / 1000);

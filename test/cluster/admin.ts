@@ -16,7 +16,7 @@ export interface AdminAnswer {
 
 /** Never rejects. */
 export function admin(
-  machine: Machine,
+  machine: Pick<Machine, "folder">,
   call: {
     readonly method: string;
     readonly path: string;

@@ -9,24 +9,17 @@ import { get } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import { createRoot, type TestCertificate } from "../certificates.ts";
-import type { Stage, StageOptions } from "../e2e/stage.ts";
+import type { Stage } from "../e2e/stage.ts";
 import { Browser } from "../identity/browser.ts";
 import { type DpopClient, dpopClient } from "../identity/dpop-client.ts";
 import { ROGUE, startRogueProvider } from "../rogue-provider.ts";
+import type { Part } from "./part.ts";
 
 const ORIGIN = "https://api.example";
 
-export interface FurtherCallers {
-  /** What the stage needs for them; each text goes behind its own. */
-  readonly options: Required<
-    Pick<StageOptions, "authenticators" | "services" | "routes" | "policies">
-  >;
-  readonly secrets: Readonly<Record<string, string>>;
+export interface FurtherCallers extends Part {
   /** Of the listener with TLS. */
   readonly clients: string;
-  prepare(folder: string): void;
-  /** One round of them. `secure`: address of the listener with TLS, `host:port`. */
-  round(stage: Stage, secure: string, round: number): readonly Promise<unknown>[];
 }
 
 export async function startFurtherCallers(t: Pick<TestContext, "after">): Promise<FurtherCallers> {
@@ -63,7 +56,7 @@ export async function startFurtherCallers(t: Pick<TestContext, "after">): Promis
     },
     clients: "clients: { mode: optional, authenticators: [mesh] }",
     prepare: (folder) => writeFileSync(`${folder}/prod.pem`, root.pem),
-    round(stage, secure, round) {
+    round({ stage, secure }, round) {
       const calls: Promise<unknown>[] = [callGrpc(stage, round % 3 === 0 ? "Watch" : "Get")];
       if (round % 2 === 0) calls.push(callBound(stage, bound, round % 12 === 0));
       if (round % 5 === 0) calls.push(callByCertificate(secure, known));
@@ -114,15 +107,22 @@ async function callGrpc(stage: Stage, method: string): Promise<void> {
   session.close();
 }
 
-/** `twice`: the proof is shown again, which is refused. */
+/**
+ * A proof without a nonce, which is told one, and one with it. `twice`: that one is shown again, which is refused.
+ */
 async function callBound(stage: Stage, client: DpopClient, twice: boolean): Promise<void> {
   const token = stage.issuer.token({ roles: ["Admin"], cnf: { jkt: client.thumbprint } });
-  const proof = client.proof({ method: "GET", url: `${ORIGIN}/guarded/bound`, token });
-  const headers = { authorization: `DPoP ${token}`, dpop: proof, host: "api.example" };
-  for (let times = 0; times < (twice ? 2 : 1); times++) {
+  const prove = (nonce?: string): string =>
+    client.proof({ method: "GET", url: `${ORIGIN}/guarded/bound`, token, nonce });
+  const show = async (dpop: string): Promise<string | undefined> => {
+    const headers = { authorization: `DPoP ${token}`, dpop, host: "api.example" };
     const answer = await fetch(`http://${stage.proxy}/guarded/bound`, { headers });
     await answer.arrayBuffer();
-  }
+    return answer.headers.get("dpop-nonce") ?? undefined;
+  };
+  const proof = prove(await show(prove()));
+  await show(proof);
+  if (twice) await show(proof);
 }
 
 async function callByCertificate(secure: string, shown?: TestCertificate): Promise<void> {

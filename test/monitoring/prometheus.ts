@@ -120,9 +120,12 @@ export function filledIn(expr: string, interval: number): string {
     .replaceAll(/\$(?:job|instance|service|route)\b/g, ".*");
 }
 
-/** Whether anything is to be seen. */
-export function hasData({ result }: Answer): boolean {
-  return result.some(({ value, values }) =>
-    (values ?? (value === undefined ? [] : [value])).some(([, text]) => text !== "NaN"),
-  );
+/** What is to be seen of it. */
+export function shownBy({ result }: Answer): "nothing" | "0" | "something" {
+  const figures = result
+    .flatMap(({ value, values = [] }) => (value === undefined ? values : [value]))
+    .map(([, text]) => Number(text))
+    .filter((figure) => !Number.isNaN(figure));
+  if (figures.length === 0) return "nothing";
+  return figures.every((figure) => figure === 0) ? "0" : "something";
 }

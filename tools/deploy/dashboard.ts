@@ -39,7 +39,7 @@ export interface Panel {
   readonly thresholds?: readonly [amber: number, red: number];
   /** What a stat shows in the place of a number. */
   readonly says?: Readonly<Record<number, string>>;
-  /** What it takes to have data, where one proxy that keeps its own authority has none. */
+  /** What it takes to have data, where not every proxy has it. Operators read it behind the description. */
   readonly needs?: string;
 }
 

@@ -51,6 +51,12 @@ for (const { name } of DASHBOARDS) {
   });
 }
 
+test("a panel that not every proxy fills says in Grafana what it wants", () => {
+  const file = readFileSync(new URL("../../deploy/grafana/services.json", import.meta.url), "utf8");
+  const found = (JSON.parse(file) as Model).panels.find(({ title }) => title === "gRPC calls");
+  assert.match(found?.description ?? "", /when they fail\. No data without gRPC callers\.$/);
+});
+
 test("dashboards ask for families that there are", () => {
   const known = new Set(RECORDING_RULES.map(({ record }) => record));
   for (const { name, type } of metricFamilies()) {

@@ -78,12 +78,12 @@ function panelOf({ heading, panel, place }: Placed, index: number): object {
   if (panel === undefined) {
     return { ...common, type: "row", title: heading?.title, collapsed: false, panels: [] };
   }
-  const { kind, title, description, queries } = panel;
+  const { kind, title, description, queries, needs } = panel;
   return {
     ...common,
     type: kind,
     title,
-    description,
+    description: needs === undefined ? description : `${description} No data without ${needs}.`,
     datasource: SOURCE,
     fieldConfig: fieldConfig(panel),
     options: OPTIONS[kind],

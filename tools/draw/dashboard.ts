@@ -2,7 +2,7 @@
 import type { Dashboard, Panel } from "../deploy/dashboard.ts";
 import { layout } from "../deploy/dashboard-layout.ts";
 import { type Box, drawSeries, type Line } from "./series.ts";
-import { fitting, INK, text, wrapped } from "./svg.ts";
+import { fitting, INK, text } from "./svg.ts";
 import { shownAs } from "./units.ts";
 
 const COLUMN = 60;
@@ -63,24 +63,19 @@ function drawPanel(panel: Panel, data: PanelData, box: Box): string {
 function content(panel: Panel, { lines, rows }: PanelData, box: Box): string {
   if (panel.kind === "table" && rows.length > 0) return drawTable(rows, box);
   const drawable = lines.filter(({ points }) => points.some(([, value]) => Number.isFinite(value)));
-  if (drawable.length === 0 || panel.kind === "table") return nothing(panel, box);
+  if (drawable.length === 0 || panel.kind === "table") return nothing(box);
   return panel.kind === "stat"
     ? drawStat(panel, drawable[0] as Line, box)
     : drawSeries(panel, drawable, box);
 }
 
-function nothing({ needs }: Panel, box: Box): string {
-  const at = {
+function nothing(box: Box): string {
+  return text("No data", {
     x: box.x + box.w / 2,
     y: box.y + box.h / 2,
     anchor: "middle",
     fill: INK.faint,
-  } as const;
-  const why =
-    needs === undefined ? [] : wrapped(`needs ${needs.replaceAll("`", "")}`, box.w - 24, 12);
-  return ["No data", ...why]
-    .map((line, index) => text(line, { ...at, y: at.y + 18 * index }))
-    .join("");
+  });
 }
 
 function drawStat(panel: Panel, { points }: Line, box: Box): string {

@@ -45,17 +45,6 @@ export function fitting(content: string, width: number, size: number): string {
   return content.length <= room ? content : `${content.slice(0, Math.max(1, room - 1))}…`;
 }
 
-/** In lines between words, each of which fits. */
-export function wrapped(content: string, width: number, size: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of content.split(" ")) {
-    const longer = [...lines.slice(-1), word].join(" ");
-    if (lines.length > 0 && fitting(longer, width, size) === longer) lines.splice(-1, 1, longer);
-    else lines.push(fitting(word, width, size));
-  }
-  return lines;
-}
-
 function escaped(content: string): string {
   return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
