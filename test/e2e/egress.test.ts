@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readJws } from "../../src/crypto/jws.ts";
+import { shared } from "../shared.ts";
 import { openCaller } from "./protocols.ts";
 import {
   ask,
@@ -29,6 +30,31 @@ function reasonOf({ body }: { readonly body: string }): unknown {
 
 function invalidToken(scheme = "Bearer"): Record<string, string> {
   return { "www-authenticate": `${scheme} realm="billing", error="invalid_token"` };
+}
+
+/** A sidecar of two services, which are one server; for tests that ask for nothing else. */
+const usual = shared(async (scope) => {
+  const tokens = await startServer(scope, numberedKeys("Bearer"));
+  const service = await startServer(scope, (response) => json(response, 200, {}));
+  const sidecar = await startSidecar(scope, {
+    tokenEndpoint: `${tokens.origin}/token`,
+    allow: `${PLAIN(service.origin)}\n    ledger: { host: ledger.internal, endpoints: ["${service.origin}"], bind: none }`,
+    listeners: `    - { name: only, address: "127.0.0.1:0", service: billing }
+    - { name: door, socket: run/out.sock }
+    - { name: ledger-door, socket: run/ledger.sock, service: ledger }`,
+  });
+  return { tokens, service, sidecar };
+});
+
+/** The same, with nothing received that the test has not caused. */
+async function usualAnew(): Promise<Awaited<ReturnType<typeof usual>>> {
+  const ground = await usual();
+  ground.service.received.length = 0;
+  return ground;
+}
+
+function keysAskedFor({ received }: { readonly received: readonly Received[] }): number {
+  return received.filter((one) => formOf(one)["audience"] === "billing").length;
 }
 
 test("a caller without any security code reaches its service with a key, and everything is on record", async (t) => {
@@ -104,15 +130,10 @@ test("a caller without any security code reaches its service with a key, and eve
   assert.doesNotMatch(JSON.stringify(records()), /key-1|the-callers-own|forged/);
 });
 
-test("one key serves many requests, however many ask at once for the first", async (t) => {
-  const tokens = await startServer(t, numberedKeys("Bearer"));
-  const service = await startServer(t, (response) => json(response, 200, {}));
-  const sidecar = await startSidecar(t, {
-    tokenEndpoint: `${tokens.origin}/token`,
-    allow: PLAIN(service.origin),
-  });
+test("one key serves many requests, however many ask at once for the first", async () => {
+  const { tokens, sidecar } = await usualAnew();
   await Promise.all(Array.from({ length: 20 }, () => ask(sidecar.out)));
-  assert.equal(tokens.received.length, 1);
+  assert.equal(keysAskedFor(tokens), 1);
   assert.equal(
     await sidecar.metric('sallyport_egress_keys_total{service="billing",outcome="obtained"}'),
     1,
@@ -120,14 +141,9 @@ test("one key serves many requests, however many ask at once for the first", asy
   assert.ok((await sidecar.metric('sallyport_egress_key_seconds{service="billing"}')) > 200);
 });
 
-test("a page in a browser reaches no service: over TCP a field is asked for, and a Host that is known", async (t) => {
-  const tokens = await startServer(t, numberedKeys("Bearer"));
-  const service = await startServer(t, (response) => json(response, 200, {}));
-  const { out, found } = await startSidecar(t, {
-    tokenEndpoint: `${tokens.origin}/token`,
-    allow: PLAIN(service.origin),
-    listeners: `    - { name: only, address: "127.0.0.1:0", service: billing }`,
-  });
+test("a page in a browser reaches no service: over TCP a field is asked for, and a Host that is known", async () => {
+  const { service, sidecar } = await usualAnew();
+  const { out, found } = sidecar;
   const unmarked = await ask(out, { marked: false });
   assert.deepEqual([unmarked.status, reasonOf(unmarked)], [403, "missing-egress-field"]);
   const wrong = await ask(out, { marked: false, headers: { "sallyport-egress": "yes" } });
@@ -154,16 +170,9 @@ test("a page in a browser reaches no service: over TCP a field is asked for, and
   assert.deepEqual([record["decision"], record["listener"]], ["deny", "out"]);
 });
 
-test("a listener of one service answers for its own place; a socket needs no field", async (t) => {
-  const tokens = await startServer(t, numberedKeys("Bearer"));
-  const service = await startServer(t, (response) => json(response, 200, {}));
-  const { folder, log } = await startSidecar(t, {
-    tokenEndpoint: `${tokens.origin}/token`,
-    allow: `${PLAIN(service.origin)}\n    ledger: { host: ledger.internal, endpoints: ["${service.origin}"], bind: none }`,
-    listeners: `    - { name: only, address: "127.0.0.1:0", service: billing }
-    - { name: door, socket: run/out.sock }
-    - { name: ledger-door, socket: run/ledger.sock, service: ledger }`,
-  });
+test("a listener of one service answers for its own place; a socket needs no field", async () => {
+  const { service, sidecar } = await usualAnew();
+  const { folder, log } = sidecar;
   const only = /only {2}http:\/\/(\S+)/.exec(log())?.[1] ?? "";
   const socket = join(folder, "run", "out.sock");
   const ledger = join(folder, "run", "ledger.sock");
@@ -190,13 +199,9 @@ test("a listener of one service answers for its own place; a socket needs no fie
   assert.deepEqual(hosts, [billing, billing, billing, "ledger.internal", "ledger.internal"]);
 });
 
-test("callers may take it for their proxy, and for HTTP/2; what is tunnelled is refused with the remedy", async (t) => {
-  const tokens = await startServer(t, numberedKeys("Bearer"));
-  const service = await startServer(t, (response) => json(response, 200, {}));
-  const { out } = await startSidecar(t, {
-    tokenEndpoint: `${tokens.origin}/token`,
-    allow: PLAIN(service.origin),
-  });
+test("callers may take it for their proxy, and for HTTP/2; what is tunnelled is refused with the remedy", async () => {
+  const { service, sidecar } = await usualAnew();
+  const { out } = sidecar;
   const answer = await ask(out, { path: "http://billing.internal/by-proxy?a=1" });
   assert.deepEqual([answer.status, service.received[0]?.url], [200, "/by-proxy?a=1"]);
   const elsewhere = await ask(out, { path: "http://other.internal/", host: "other.internal" });
