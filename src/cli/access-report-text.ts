@@ -115,7 +115,8 @@ function couldLine(bundle: string, bundles: AccessFigures["bundles"]): string {
   const others = bundles.filter((one) => one.bundle !== bundle).length;
   const same = bundles.some((one) => one.bundle === bundle);
   const not = same ? "" : ", which decided nothing in that time";
-  const more = others === 0 ? "" : `; ${others} other sets of policies decided in that time`;
+  const sets = others === 1 ? "1 other set" : `${others} other sets`;
+  const more = others === 0 ? "" : `; ${sets} of policies decided in that time`;
   return `who could is by the policies of the configuration, ${bundle}${not}${more}`;
 }
 

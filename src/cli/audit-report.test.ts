@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { permit, strangerDenial } from "../../test/audit-kit.ts";
 import { ground, runIn } from "../../test/policy/log-ground.ts";
@@ -23,7 +25,7 @@ test("audit report access says who could, who did and who was denied, and by whi
   assert.match(stdout, /\ndecided by sha256-47DEQ\S+: 4, from 2026-11-24T04:05:06\.123Z to /);
   assert.match(
     stdout,
-    /\nwho could is by the policies of the configuration, sha256-\S+, which decided nothing in that time; 1 other/,
+    /\nwho could is by the policies of the configuration, sha256-\S+, which decided nothing in that time; 1 other set of policies /,
   );
   assert.match(stdout, /\nbilling\n {2}Who could\n/);
   assert.match(stdout, /Workload of corp in Role::"AdminService" +billing +GET /);
@@ -33,6 +35,27 @@ test("audit report access says who could, who did and who was denied, and by whi
     stdout,
     /\n\(no service\)\n {2}Who did: none\n {2}Who was denied\n.*\n {4}\(not known\) /,
   );
+});
+
+test("audit report access knows the policies that decided from whatever folder it is asked", (context) => {
+  const folder = ground(context, []);
+  const { could } = JSON.parse(report(folder, "--format", "json").stdout) as {
+    readonly could: { readonly bundle: string };
+  };
+  const { bundle } = could;
+  const decided = ground(context, [permit({ decisionId: idOf(1), bundle })]);
+  const from = (cwd: string, config: string, log: string) =>
+    runIn(cwd, "audit", "report", "access", "--audit", log, "-c", config).stdout;
+  for (const said of [
+    from(decided, "sallyport.yaml", "log"),
+    from(join(decided, "policies"), "../sallyport.yaml", "../log"),
+    from(tmpdir(), join(decided, "sallyport.yaml"), join(decided, "log")),
+  ]) {
+    assert.ok(
+      said.includes(`\nwho could is by the policies of the configuration, ${bundle}\n`),
+      said,
+    );
+  }
 });
 
 test("audit report access tells programs the same, of one service and time", (context) => {

@@ -11,6 +11,7 @@ import { suggest } from "../model/suggest.ts";
 import { systemClock } from "../platform/clock.ts";
 import { answer, type Answer, type KnownContext } from "../policy/answers/answer.ts";
 import { callerOf, knownCallers } from "../policy/answers/known-callers.ts";
+import { encodePolicyBundle } from "../policy/bundle/policy-bundle.ts";
 import { PRINCIPAL_TYPES, READ, sallyportUid, WRITE } from "../policy/cedar-names.ts";
 import { groupFault, roleFault } from "../policy/asserted-names.ts";
 import { compileVerified, verifyPolicies } from "../policy/compile-policies.ts";
@@ -105,10 +106,15 @@ export async function whatCan(principal: string, options: WhatOptions): Promise<
   return 0;
 }
 
+interface ReadSet {
+  readonly subject: FindingSubject;
+  readonly set: ExplainableSet;
+  /** What records call these policies: files by their names in the configuration's folder. */
+  readonly bundle: string;
+}
+
 /** The policies of a configuration, and all that is known of who may come. Throws ConfigError. */
-export async function readSet(
-  config: string,
-): Promise<{ readonly subject: FindingSubject; readonly set: ExplainableSet }> {
+export async function readSet(config: string): Promise<ReadSet> {
   const { loaded, facts, problems } = await inspectConfig(config);
   if (loaded === undefined && problems.length > 0) throw new ConfigError(problems);
   if (loaded === undefined || facts === undefined) {
@@ -118,16 +124,18 @@ export async function readSet(
       "ask at the authority",
     );
   }
-  const { vocabulary } = loaded;
+  const { vocabulary, policyFiles } = loaded;
+  const { hash: bundle } = encodePolicyBundle({ files: policyFiles, vocabulary });
   const folder = dirname(config);
-  const files = loaded.policyFiles.map(({ name, text }) => ({ name: join(folder, name), text }));
+  // As whoever asks would open them: the hash of these would depend on where they ask.
+  const files = policyFiles.map(({ name, text }) => ({ name: join(folder, name), text }));
   const { verified, problems: wrong } = await verifyPolicies({ files, vocabulary });
   if (verified === undefined) throw new ConfigError(wrong);
   const compiled = await compileVerified(verified, vocabulary, { clock: systemClock });
   if (compiled.policies === undefined) throw new ConfigError(compiled.problems);
   const subject = new FindingSubject({ ...verified, files, vocabulary, written: facts() });
   const policies = clausedPolicies(files, verified.policies);
-  return { subject, set: { policies, gate: compiled.policies } };
+  return { subject, set: { policies, gate: compiled.policies }, bundle };
 }
 
 /** Nobody can have a role that no credential brings: an answer about him would say nothing. */

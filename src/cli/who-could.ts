@@ -24,7 +24,7 @@ export interface WhoCould {
 
 /** Throws ConfigError where the configuration or its policies do not load. */
 export async function whoCould(config: string, service: string | undefined): Promise<WhoCould> {
-  const { subject, set } = await readSet(config);
+  const { subject, set, bundle } = await readSet(config);
   const callers: Could[] = [];
   for (const target of subject.targets) {
     if (target.service === undefined || target.issuing) continue;
@@ -42,5 +42,5 @@ export async function whoCould(config: string, service: string | undefined): Pro
       callers.push({ service: target.service, who, route: target.name, yes, depends });
     }
   }
-  return { bundle: set.gate.hash, callers };
+  return { bundle, callers };
 }
