@@ -6,7 +6,7 @@ import { createHealthHandler } from "../admin/health.ts";
 import type { AdminDoor } from "../admin/admin-handler.ts";
 import type { Config } from "../config/schema.ts";
 import type { ExchangeHandler } from "../http/exchange.ts";
-import { listenerSchema } from "../http/listener-options.ts";
+import { listenerSchema, OWN_LISTENERS } from "../http/listener-options.ts";
 import { listen, type Listener } from "../http/listener.ts";
 import { createListenerTls } from "../http/listener-tls.ts";
 import type { WorkloadSource } from "../identity/spiffe/workload-source.ts";
@@ -107,11 +107,11 @@ async function openAddress(
   handler: ExchangeHandler,
 ): Promise<Listener | undefined> {
   if (admin?.address === undefined) return undefined;
-  const options = listenerSchema.parse({ name: "admin", address: admin.address });
+  const options = listenerSchema.parse({ name: OWN_LISTENERS.operators, address: admin.address });
   if (admin.tls === undefined) return await listen(options, { clock, deadlines, log, handler });
   const authorities = trust.of(admin.tls.clients?.authenticators ?? []);
   const deps = { clock, timers, log, metrics, workload, readFile: readFileBytes, authorities };
-  const tls = createListenerTls("admin", admin.tls, deps);
+  const tls = createListenerTls(options.name, admin.tls, deps);
   return await listen({ ...options, tls: admin.tls }, { clock, deadlines, log, handler, tls });
 }
 

@@ -6,6 +6,8 @@ import { type ReadFile, readPair, readTrust } from "../http/tls-material.ts";
 import { readPrivateKey } from "../crypto/private-key.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
+import { isOwnListener } from "../http/listener-options.ts";
+import { ownListener } from "./check-names.ts";
 import { checkReached } from "./check-services.ts";
 import { attempt, openKey, reachedProblems } from "./check-tls.ts";
 import type { Draft } from "./draft.ts";
@@ -67,11 +69,13 @@ export function checkEgressWarnings({ egress }: Draft, folder: string): PathProb
 function names({ names: written }: Draft, { listeners }: EgressOptions): PathProblem[] {
   const seen = new Set(written.listeners.map(({ name }) => name));
   return listeners.flatMap(({ name }, index) => {
+    const path = ["egress", "listeners", index, "name"];
     const again = seen.has(name);
     seen.add(name);
+    if (isOwnListener(name)) return [{ path, ...ownListener(name) }];
     if (!again) return [];
     const message = `another listener is called "${name}" already`;
-    return [{ path: ["egress", "listeners", index, "name"], message, remedy: "a name of its own" }];
+    return [{ path, message, remedy: "a name of its own" }];
   });
 }
 

@@ -1,5 +1,6 @@
 /** A name stands for one thing. */
 import { ANONYMOUS_NAME } from "../gate/route-options.ts";
+import { isOwnListener } from "../http/listener-options.ts";
 import { ADMIN_ROUTE, LOCAL_AUTHENTICATOR } from "../model/admin-operations.ts";
 import type { Draft, WrittenName } from "./draft.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
@@ -7,6 +8,9 @@ import type { PathProblem } from "../wire/document/issues.ts";
 export function checkNames({ names }: Draft): PathProblem[] {
   return [
     ...repeated("listener", names.listeners),
+    ...names.listeners
+      .filter(({ name }) => isOwnListener(name))
+      .map(({ path, name }) => ({ path, ...ownListener(name) })),
     ...repeated("route", names.routes),
     ...[...names.authenticators]
       .filter((name) => name === LOCAL_AUTHENTICATOR)
@@ -30,6 +34,14 @@ export function checkNames({ names }: Draft): PathProblem[] {
         remedy: "another name: that one stands for callers who present nothing",
       })),
   ];
+}
+
+/** What is wrong with a listener that is called as one of ours: metrics and the log would take it for that. */
+export function ownListener(name: string): { readonly message: string; readonly remedy: string } {
+  return {
+    message: `a listener cannot be called "${name}"`,
+    remedy: "another name: that one stands in metrics and the log for one of Sallyport's own",
+  };
 }
 
 function repeated(what: string, written: readonly WrittenName[]): PathProblem[] {

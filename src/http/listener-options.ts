@@ -8,6 +8,13 @@ import { listenerTlsSchema } from "./tls-options.ts";
 /** What `listeners[].serve` may name. */
 const OWN_PATHS = ["well-known", "login", "token"] as const;
 
+/** What our own listeners are called in metrics and the log: that of operators, and that of machines. */
+export const OWN_LISTENERS = { operators: "admin", machines: "authority" } as const;
+
+export function isOwnListener(name: string): boolean {
+  return name === OWN_LISTENERS.operators || name === OWN_LISTENERS.machines;
+}
+
 /** `listeners[].limits`: what one caller may take. */
 export const listenerLimitsSchema = z.strictObject({
   headBytes: byteSize({ min: "1KiB", max: "1MiB" })

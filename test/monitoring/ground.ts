@@ -27,6 +27,8 @@ import { startMeshService } from "./mesh-service.ts";
 import { startOpenStreams } from "./open-streams.ts";
 import type { Part } from "./part.ts";
 
+const DAY_MS = 86_400_000;
+
 /** What is scraped. */
 export interface Process {
   /** `host:port` of its operators' listener. */
@@ -106,7 +108,11 @@ async function startStageOf(parts: readonly Part[], told: Told): Promise<Stage> 
     ) as Readonly<Record<string, string>>,
     prepare(folder) {
       mkdirSync(`${folder}/state`, { mode: 0o700, recursive: true });
-      const { chainPem, keyPem } = createRoot("root").issue({ name: "edge", dns: ["api.example"] });
+      const { chainPem, keyPem } = createRoot("root").issue({
+        name: "edge",
+        dns: ["api.example"],
+        notAfter: new Date(Date.now() + 90 * DAY_MS),
+      });
       writeFileSync(`${folder}/edge.pem`, chainPem);
       writeFileSync(`${folder}/edge.key`, keyPem, { mode: 0o600 });
       for (const part of parts) part.prepare?.(folder);
@@ -139,12 +145,13 @@ tracing: { otlp: { endpoint: "${receiver}", interval: 500ms }, sample: 10% }
 `;
 }
 
-/** One of seven is refused: what failed is sent again. */
+/** One of three on each path is refused: what failed is sent again. */
 function failingNowAndThen(): Parameters<typeof startServer>[1] {
-  let asked = 0;
-  return (response) => {
-    asked += 1;
-    json(response, asked % 7 === 0 ? 503 : 200, {});
+  const asked = new Map<string, number>();
+  return (response, { url }) => {
+    const times = (asked.get(url) ?? 0) + 1;
+    asked.set(url, times);
+    json(response, times % 3 === 0 ? 503 : 200, {});
   };
 }
 

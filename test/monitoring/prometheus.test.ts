@@ -159,6 +159,10 @@ test("Prometheus evaluates every rule without an error", async (t) => {
     'ALERTS{alertname="SallyportServiceDown",service="away"}',
   );
   assert.equal(result.length, 1, "the service that is down");
+  const certificates = await prometheus.query(
+    'ALERTS{alertname=~"Sallyport.*(Certificate|Identity).*"}',
+  );
+  assert.deepEqual(certificates.result, [], "no certificate expires here");
 });
 
 for (const dashboard of DASHBOARDS) {
@@ -168,7 +172,7 @@ for (const dashboard of DASHBOARDS) {
     async (t) => {
       if (reason !== undefined) return t.diagnostic(`skipped: ${reason}`);
       const to = Math.floor(Date.now() / 1000);
-      const span = { from: to - LIMITS.seconds - 10, to, step: 2 };
+      const span = { from: to - LIMITS.seconds - 10, to, step: 1 };
       const found: string[] = [];
       const wanted: string[] = [];
       for (const panel of dashboard.rows.flatMap(({ panels }) => panels)) {

@@ -108,7 +108,7 @@ export const IDENTITY: AlertGroup = {
       name: "SallyportCertificateExpires",
       severity: "ticket",
       for: "1h",
-      expr: "sallyport_tls_certificate_not_after_seconds > 0 and sallyport_tls_certificate_not_after_seconds - time() < 14 * 86400",
+      expr: 'sallyport_tls_certificate_not_after_seconds{listener!="authority"} > 0 and sallyport_tls_certificate_not_after_seconds - time() < 14 * 86400',
       summary:
         "A certificate of listener {{ $labels.listener }} of {{ $labels.instance }} expires within two weeks",
       means: "Afterwards no caller can connect to this listener.",
@@ -119,6 +119,7 @@ export const IDENTITY: AlertGroup = {
       },
       quiet: {
         [of("sallyport_tls_certificate_not_after_seconds", 'listener="edge"')]: "9000000x120",
+        [of("sallyport_tls_certificate_not_after_seconds", 'listener="authority"')]: "86400x120",
       },
       at: "65m",
     },
@@ -126,7 +127,7 @@ export const IDENTITY: AlertGroup = {
       name: "SallyportCertificateExpiresSoon",
       severity: "page",
       for: "5m",
-      expr: "sallyport_tls_certificate_not_after_seconds > 0 and sallyport_tls_certificate_not_after_seconds - time() < 86400",
+      expr: 'sallyport_tls_certificate_not_after_seconds{listener!="authority"} > 0 and sallyport_tls_certificate_not_after_seconds - time() < 86400',
       summary:
         "A certificate of listener {{ $labels.listener }} of {{ $labels.instance }} expires within a day",
       means:
@@ -136,6 +137,25 @@ export const IDENTITY: AlertGroup = {
       fires: { [of("sallyport_tls_certificate_not_after_seconds", 'listener="edge"')]: "50000x30" },
       quiet: {
         [of("sallyport_tls_certificate_not_after_seconds", 'listener="edge"')]: "9000000x30",
+        [of("sallyport_tls_certificate_not_after_seconds", 'listener="authority"')]: "86400x30",
+      },
+    },
+    {
+      name: "SallyportAuthorityCertificateLate",
+      severity: "page",
+      for: "5m",
+      expr: 'sallyport_tls_certificate_not_after_seconds{listener="authority"} > 0 and sallyport_tls_certificate_not_after_seconds - time() < 21600',
+      summary:
+        "The certificate that {{ $labels.instance }} shows machines expires within six hours",
+      means:
+        "It lives for a day and is renewed by itself with some twelve hours left or more, and was not. Afterwards no proxy can follow, and no machine enrols or renews.",
+      look: "`the authority's server certificate cannot be renewed` in the log; on a relay, `sallyport_identity_expires_seconds`.",
+      act: "As with SallyportSigningKeyLate; on a relay, as with SallyportIdentityExpires.",
+      fires: {
+        [of("sallyport_tls_certificate_not_after_seconds", 'listener="authority"')]: "20000x30",
+      },
+      quiet: {
+        [of("sallyport_tls_certificate_not_after_seconds", 'listener="authority"')]: "43200x30",
       },
     },
     {

@@ -11,7 +11,7 @@ import type { Exchange, ExchangeHandler } from "../../http/exchange.ts";
 import { listen } from "../../http/listener.ts";
 import { readWholeBody } from "../../http/whole-body.ts";
 import { reasonInfo } from "../../model/reason.ts";
-import { listenerSchema } from "../../http/listener-options.ts";
+import { listenerSchema, OWN_LISTENERS } from "../../http/listener-options.ts";
 import { createListenerTls, type ListenerTls } from "../../http/listener-tls.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import { getAllFields } from "../../wire/fields.ts";
@@ -62,7 +62,7 @@ export async function serveMachines(
 ): Promise<MachineListener> {
   const { address, identity, feed, enrolment } = options;
   const parsed = listenerSchema.parse({
-    name: "authority",
+    name: OWN_LISTENERS.machines,
     address,
     http2: { enabled: false },
     tls: {
@@ -109,7 +109,7 @@ function createTls(
     if (text === undefined) throw new TypeError("not a file of this listener");
     return Buffer.from(text(), "latin1");
   };
-  return createListenerTls("authority", tls, { ...deps, readFile });
+  return createListenerTls(OWN_LISTENERS.machines, tls, { ...deps, readFile });
 }
 
 function createRouter(feed: FeedServer, enrolment: EnrolmentEndpoint | undefined): ExchangeHandler {
