@@ -5,6 +5,7 @@ import { test, type TestContext } from "node:test";
 import { temporaryFolder } from "../../test/audit-kit.ts";
 import { treeGround } from "../../test/tree-kit.ts";
 import { generatedRecord, generateLog } from "../../test/tree-log.ts";
+import { compressSegment } from "../audit/archive/compress.ts";
 import { parseCheckpointLine } from "../audit/tree/checkpoint-lines.ts";
 import { readKeyHistory } from "../audit/tree/key-history.ts";
 import { ConfigError, SallyportError } from "../model/errors.ts";
@@ -125,6 +126,22 @@ test("a proof with another signature, other hashes or another form does not hold
   await generateLog(stranger, { records: 10, perSegment: 5, every: 5 });
   assert.equal(verify(path, { record, key: [join(stranger, "tree/checkpoint.pub")] }), 1);
   assert.equal(key.length, 1);
+});
+
+test("a record far behind the beginning of a compressed file is proven", async (t) => {
+  const folder = join(await temporaryFolder(t), "audit");
+  const [records, perSegment] = [40_000, 20_000];
+  const { segments } = await generateLog(folder, { records, perSegment, every: 15_000 });
+  const [segment = ""] = segments;
+  const { bytes } = await compressSegment(folder, segment);
+  assert.ok(bytes > 9 * 2 ** 20, "more than a compressed file may hold that is not sealed");
+  const said: string[] = [];
+  const out = join(folder, "proof");
+  const print = (line: string): void => void said.push(line);
+  // The first of the last batch of that writer; they take turns with a thousand records each.
+  assert.equal(await auditProve(idOf(38_000), { config: "", audit: folder, out }, print), 0);
+  const [key, record] = [[join(folder, "tree/checkpoint.pub")], `${out}.record`];
+  assert.equal(auditVerifyProof(`${out}.tlog-proof`, { key, record }, print), 0, said.join());
 });
 
 test("damaged hashes make no proof", async (t) => {

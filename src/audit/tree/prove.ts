@@ -33,10 +33,11 @@ export async function proveDecision(
   folder: string,
   { segment, id, note }: { segment: string; id: string; note?: string | undefined },
 ): Promise<ProvenRecord | undefined> {
-  const found = await lineOf(folder, segment, id);
+  const sealed = sealedOf(folder, segment);
+  const found = await lineOf(folder, segment, { id, sealed });
   if (found === undefined) throw treeError(join(folder, segment), `has no decision ${id}`);
-  const { leaf, last } = placeOf(join(folder, TREE_FOLDER), segment, found.ordinal);
-  const checkpoint = note ?? last;
+  const leaf = leafOf(sealed, found.ordinal);
+  const checkpoint = note ?? sealed.last;
   if (leaf === undefined || checkpoint === undefined) return undefined;
   const { size, root } = parseCheckpoint(parseNote(checkpoint).text);
   if (leaf >= size) return undefined;
@@ -81,14 +82,54 @@ function withHashes<T>(
   }
 }
 
+/** What the checkpoints have of one segment. */
+interface Sealed {
+  /** In their order: the first leaf of each piece, and how many records it has. */
+  readonly pieces: readonly { readonly leaf: number; readonly records: number }[];
+  readonly records: number;
+  readonly bytes: number;
+  /** The last checkpoint, whatever it sealed. */
+  readonly last: string | undefined;
+}
+
+function sealedOf(folder: string, segment: string): Sealed {
+  const pieces: { leaf: number; records: number }[] = [];
+  const all = { records: 0, bytes: 0 };
+  let leaf = 0;
+  let last: string | undefined;
+  for (const { parts, note } of checkpointsOf(folder)) {
+    for (const [name, records, bytes] of parts) {
+      if (name === segment) {
+        pieces.push({ leaf, records });
+        all.records += records;
+        all.bytes += bytes;
+      }
+      leaf += records;
+    }
+    last = note;
+  }
+  return { pieces, ...all, last };
+}
+
+/** Which leaf the `ordinal`th record of a segment is; undefined while it is not sealed. */
+function leafOf({ pieces }: Sealed, ordinal: number): number | undefined {
+  let before = 0;
+  for (const { leaf, records } of pieces) {
+    if (ordinal < before + records) return leaf + ordinal - before;
+    before += records;
+  }
+  return undefined;
+}
+
 /** Which of the records of its segment it is. */
 async function lineOf(
   folder: string,
   segment: string,
-  id: string,
+  { id, sealed }: { readonly id: string; readonly sealed: Sealed },
 ): Promise<{ record: string; ordinal: number } | undefined> {
   const lines = HashedLines.open(folder, segment);
   if (lines === undefined) return undefined;
+  lines.allow(sealed.records, sealed.bytes);
   try {
     let ordinal = 0;
     for (let block; (block = await lines.read(LIMITS.block)) !== undefined;) {
@@ -112,24 +153,6 @@ function isDecision(record: string, id: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** Which leaf the `ordinal`th record of a segment is. */
-function placeOf(treeFolder: string, segment: string, ordinal: number) {
-  let [next, before] = [0, 0];
-  let leaf: number | undefined;
-  let last: string | undefined;
-  for (const { parts, note } of checkpointsOf(join(treeFolder, ".."))) {
-    for (const [name, records] of parts) {
-      if (name === segment && leaf === undefined && ordinal < before + records) {
-        leaf = next + ordinal - before;
-      }
-      if (name === segment) before += records;
-      next += records;
-    }
-    last = note;
-  }
-  return { leaf, last };
 }
 
 function* checkpointsOf(folder: string) {
