@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { feed, treeGround, type TreeGround } from "../../test/tree-kit.ts";
 import { createNoteKey } from "../../test/witness-server.ts";
 import { parseCheckpoint } from "../audit/tree/checkpoint.ts";
@@ -217,4 +219,29 @@ test("audit verify takes how long files are kept from --keep, else from the conf
   // Also where nothing else could be looked at.
   rmSync(join(folder, "tree"), { recursive: true });
   await assert.rejects(run(folder, { keep: "1year" }), /--keep: a duration/);
+});
+
+test("audit verify says of a file that it may not read that it cannot be read, not that it is gone", async (t) => {
+  const ground = await treeGround(t);
+  await sealed(ground);
+  chmodSync(join(ground.folder, A), 0);
+  for (const path of ["..", ".", "tree"]) chmodSync(join(ground.folder, path), 0o755);
+  chmodSync(join(ground.folder, "tree/checkpoints.jsonl"), 0o644);
+  chmodSync(join(ground.folder, "tree/keys.jsonl"), 0o644);
+  const key = join(ground.folder, "tree/checkpoint.pub");
+  chmodSync(key, 0o644);
+  const main = fileURLToPath(new URL("main.ts", import.meta.url));
+  // To root nothing is forbidden.
+  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [main, "audit", "verify", ground.folder, "--key", key],
+    { ...user, encoding: "utf8" },
+  );
+  assert.equal(status, 1, stdout + stderr);
+  assert.match(
+    stdout,
+    new RegExp(`^FAULT unreadable: ${A}, leaf 0 .* cannot be read \\(EACCES\\)$`, "m"),
+  );
+  assert.doesNotMatch(stdout, /missing/);
 });

@@ -5,6 +5,7 @@
 import { closeSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { SallyportError } from "../../../model/errors.ts";
+import { codeOf } from "../../files.ts";
 import { openPacked } from "../../packed-segment.ts";
 import { HASH_BYTES, leafHashInPlace } from "../hashing.ts";
 import { openFound, treeError } from "../tree-files.ts";
@@ -71,8 +72,7 @@ export class HashedLines {
 
   /** Undefined where there is no such file. `onBytes` is shown whole lines before they are hashed. */
   static open(folder: string, segment: string, onBytes?: OnBytes): HashedLines | undefined {
-    const path = join(folder, segment);
-    const source = openPlain(path) ?? openCompressed(`${path}.gz`);
+    const source = openSource(join(folder, segment));
     return source && new HashedLines(segment, source, onBytes);
   }
 
@@ -186,14 +186,30 @@ export class HashedLines {
   }
 }
 
+/** Nobody may say of a file that could not be opened that its records are missing: reading it fails. */
+function openSource(path: string): Source | undefined {
+  try {
+    return openPlain(path) ?? openCompressed(`${path}.gz`);
+  } catch (error) {
+    const failed = error instanceof Error ? error : new Error(String(error));
+    return { packed: false, read: () => Promise.reject(failed), close: () => undefined };
+  }
+}
+
 /** What is no file of ours is none: its records are missing, and that is what is told. */
 function openSegment(path: string): number | undefined {
   try {
     return openFound(path);
   } catch (error) {
-    if (error instanceof SallyportError) return undefined;
+    if (error instanceof SallyportError && isNoFile(error.cause)) return undefined;
     throw error;
   }
+}
+
+/** A folder or a pipe (nothing failed), a link (`ELOOP`), a socket (`ENXIO`). */
+function isNoFile(cause: unknown): boolean {
+  const code = codeOf(cause);
+  return cause === undefined || code === "ELOOP" || code === "ENXIO";
 }
 
 function openPlain(path: string): Source | undefined {
