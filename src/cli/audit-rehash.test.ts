@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   truncateSync,
@@ -216,4 +217,18 @@ test("auditRehash() refuses while a process keeps the log, and where nothing is 
   lock?.release();
   assert.equal((await rehashed(ground)).code, 0);
   await assert.rejects(rehashed(await treeGround(context)), /has no checkpoint/);
+});
+
+test("auditRehash() says what cannot be locked, and who has to ask", async (context) => {
+  const ground = await sealed(context);
+  const path = join(ground.folder, "keeping.lock");
+  const message = new RegExp(
+    `^audit: ${path} cannot be locked \\(.+\\); .* as the user of the proxy$`,
+  );
+  const says = { name: "SallyportError", code: "audit-failed", message };
+  mkdirSync(path);
+  await assert.rejects(rehashed(ground), says);
+  rmdirSync(path);
+  writeFileSync(path, "no lock of anybody's".repeat(60));
+  await assert.rejects(rehashed(ground), says);
 });

@@ -6,6 +6,7 @@ import { closeSync, constants, openSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { codeOf } from "../../audit/files.ts";
+import { SallyportError } from "../../model/errors.ts";
 import { isSqliteBusy } from "../../store/sqlite-errors.ts";
 
 /** In the folder of the log; empty. */
@@ -15,19 +16,21 @@ export interface KeepingLock {
   release(): void;
 }
 
-/** Undefined while somebody else has it. Throws what the file system or SQLite says. */
+/** Undefined while somebody else has it. Throws SallyportError `audit-failed`. */
 export function takeKeepingLock(folder: string): KeepingLock | undefined {
   const path = join(folder, FILE);
-  createFile(path);
-  const database = new DatabaseSync(path, { timeout: 0 });
+  let database: DatabaseSync | undefined;
   try {
+    createFile(path);
+    database = new DatabaseSync(path, { timeout: 0 });
     database.exec("BEGIN EXCLUSIVE");
   } catch (error) {
-    database.close();
+    database?.close();
     if (isSqliteBusy(error)) return undefined;
-    throw error;
+    throw refused(path, error);
   }
-  return { release: () => database.close() };
+  const held = database;
+  return { release: () => held.close() };
 }
 
 /** Before SQLite does, which would leave the mode to the umask. */
@@ -38,4 +41,14 @@ function createFile(path: string): void {
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error;
   }
+}
+
+/** Whoever asks by hand may be another user than the proxy's, or have named a folder that is no log. */
+function refused(path: string, cause: unknown): SallyportError {
+  const { errstr } = cause as { readonly errstr?: string };
+  const why = errstr ?? codeOf(cause) ?? "unknown";
+  const remedy = "it has to be a file that this user may write: run as the user of the proxy";
+  return new SallyportError("audit-failed", `audit: ${path} cannot be locked (${why}); ${remedy}`, {
+    cause,
+  });
 }
