@@ -182,6 +182,42 @@ void test("compilePolicies() refuses names of what the configuration does not ha
   }
 });
 
+void test("compilePolicies() says which name was meant, where one is near", async () => {
+  for (const [scope, remedy] of [
+    ['principal, action, resource == Sallyport::Route::"invocies"', 'did you mean "invoices"?'],
+    ['principal, action, resource in Sallyport::Service::"bililng"', 'did you mean "billing"?'],
+    ['principal in Sallyport::Role::"Admni", action, resource', 'did you mean "Admin"?'],
+    ['principal in Sallyport::Role::"crop/Clerk", action, resource', 'did you mean "corp/Clerk"?'],
+    ['principal in Sallyport::Group::"crop/hr", action, resource', 'did you mean "corp/hr"?'],
+    ['principal == Sallyport::User::"crop/ada", action, resource', 'did you mean "corp/ada"?'],
+    ['principal, action, resource in Sallyport::Service::"orders"', "one of billing"],
+  ] as const) {
+    const [problem] = await problemsOf({ "a.cedar": `@id("x") permit (${scope});` });
+    assert.equal(problem?.remedy, remedy, scope);
+  }
+});
+
+void test("compilePolicies() says where an attribute that there is not would be declared", async () => {
+  for (const [condition, remedy] of [
+    [
+      "principal.shoeSizeInInches == 1",
+      /^declare it under principal\.attributes .* data file; or /,
+    ],
+    ['principal.tenat == "acme"', /^did you mean `tenant`\?$/],
+    [
+      "resource.shoeSizeInInches == 1",
+      /^declare it under attributes of the route or its service; /,
+    ],
+  ] as const) {
+    const scope = "principal is Sallyport::User, action, resource is Sallyport::Route";
+    const [problem] = await problemsOf({
+      "a.cedar": `@id("x") permit (${scope}) when { ${condition} };`,
+    });
+    assert.match(problem?.message ?? "", /^attribute `.*not found/);
+    assert.match(problem?.remedy ?? "", remedy, condition);
+  }
+});
+
 void test("compilePolicies() takes roles that are bare in an allow list or scoped", async () => {
   for (const role of ["Admin", "corp/Reader"]) {
     const text = `@id("x") permit (principal in Sallyport::Role::"${role}", action, resource);`;

@@ -28,18 +28,23 @@ export function createKnownNames(vocabulary: Vocabulary, declared: DeclaredNames
   const bareRoles = new Set(vocabulary.authenticators.flatMap((one) => one.bareRoles));
   const ofAuthenticator = (id: string): boolean =>
     id.includes("/") && authenticators.has(id.slice(0, id.indexOf("/")));
-  const listed = (names: ReadonlySet<string>): string =>
-    names.size === 0 ? "there is none" : `one of ${[...names].slice(0, LISTED).join(", ")}`;
   const scoped = (what: string): string =>
     `"<authenticator>/<${what}>", with the authenticator ${listed(authenticators)}`;
+  /** The authenticator may be what is misspelt. */
+  const nearby = (id: string, bare: Iterable<string>): string | undefined => {
+    const slash = id.indexOf("/");
+    if (slash === -1) return meant(id, bare);
+    const near = suggest(id.slice(0, slash), authenticators);
+    return meant(id, near === undefined ? bare : [`${near}${id.slice(slash)}`]);
+  };
   const operations = new Set([
     ...operationActions(vocabulary).map(({ id }) => id),
     ...operationGroups(vocabulary),
   ]);
   const subject = (id: string): string | undefined =>
-    ofAuthenticator(id) ? undefined : scoped("subject");
+    ofAuthenticator(id) ? undefined : (nearby(id, []) ?? scoped("subject"));
   const known: Readonly<Record<string, (id: string) => string | undefined>> = {
-    Route: (id) => (routes.has(id) ? undefined : listed(routes)),
+    Route: (id) => (routes.has(id) ? undefined : (meant(id, routes) ?? listed(routes))),
     [ADMIN_RESOURCE.type]: (id) =>
       id === ADMIN_RESOURCE.id ? undefined : JSON.stringify(ADMIN_RESOURCE.id),
     // The engine knows all other actions.
@@ -47,20 +52,19 @@ export function createKnownNames(vocabulary: Vocabulary, declared: DeclaredNames
       if (operations.has(id) || !services.has(id.slice(0, Math.max(0, id.search(/[:/]/))))) {
         return undefined;
       }
-      const close = suggest(id, [...operations]);
-      return close === undefined
-        ? "an operation that its description names"
-        : `did you mean "${close}"?`;
+      return meant(id, operations) ?? "an operation that its description names";
     },
-    Service: (id) => (services.has(id) ? undefined : listed(services)),
+    Service: (id) => (services.has(id) ? undefined : (meant(id, services) ?? listed(services))),
     Role: (id) =>
       bareRoles.has(id) || declared.roles.has(id) || ofAuthenticator(id)
         ? undefined
-        : `${scoped("role")}, or a role that an authenticator's allow list or a data file names bare`,
+        : (nearby(id, [...bareRoles, ...declared.roles]) ??
+          `${scoped("role")}, or a role that an authenticator's allow list or a data file names bare`),
     Group: (id) =>
       declared.groups.has(id) || ofAuthenticator(id)
         ? undefined
-        : `${scoped("group")}, or a group that a data file names bare`,
+        : (nearby(id, declared.groups) ??
+          `${scoped("group")}, or a group that a data file names bare`),
     User: subject,
     Workload: subject,
     Device: subject,
@@ -69,4 +73,13 @@ export function createKnownNames(vocabulary: Vocabulary, declared: DeclaredNames
   return {
     remedyFor: (type, id) => (Object.hasOwn(known, type) ? known[type]?.(id) : undefined),
   };
+}
+
+function listed(names: ReadonlySet<string>): string {
+  return names.size === 0 ? "there is none" : `one of ${[...names].slice(0, LISTED).join(", ")}`;
+}
+
+function meant(id: string, names: Iterable<string>): string | undefined {
+  const close = suggest(id, names);
+  return close === undefined ? undefined : `did you mean "${close}"?`;
 }

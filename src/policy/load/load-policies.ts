@@ -91,6 +91,19 @@ const ID = /^[\x21-\x7e][\x20-\x7e]*$/;
 /** Warnings of the validator that are problems to us: a `forbid` that never applies is a hole. */
 const IMPOSSIBLE = /is impossible|applicable action/;
 const UNKNOWN_ACTION = /^(?:for policy `[^`]*`, )?unrecognized action `\w+::Action::"([^"\\]*)"`/;
+const UNKNOWN_ATTRIBUTE =
+  /^(?:for policy `[^`]*`, )?attribute `([^`]*)` on entity type `\w+::(\w+)` not found/;
+const OFFERED = /^did you mean `([^`]*)`/;
+const OF_PRINCIPALS = "principal.attributes of the authenticators of that kind, or in a data file";
+/** Where the attributes of a type come from. */
+const DECLARED_UNDER: Readonly<Partial<Record<string, string>>> = {
+  User: OF_PRINCIPALS,
+  Workload: OF_PRINCIPALS,
+  Device: OF_PRINCIPALS,
+  Route: "attributes of the route or its service",
+  Service: "attributes of the service",
+  Admin: "admin.attributes",
+};
 const ACTIONS_REMEDY =
   'a method in capitals, "read" or "write", or an action that `policy schema` prints';
 const IMPOSSIBLE_REMEDY = "remove it, or mend what makes it false for every request";
@@ -425,7 +438,7 @@ class Load {
       throw new TypeError("the validator names a policy that it was not given");
     const { statement, file, link } = policy;
     if (link !== undefined) {
-      const { message, help } = error;
+      const { message, help } = { ...error, ...this.#betterHelp(error) };
       target.push({
         ...link.data.placeOf(),
         message: `what it makes of the template '${link.template.id}' is not valid: ${plain(message)}`,
@@ -437,15 +450,16 @@ class Load {
     target.push(officialProblem({ ...error, ...this.#betterHelp(error) }, origin));
   }
 
-  /** The engine takes a misspelt action for the one that is nearest by its measure: `DELET` for `GET`. */
-  #betterHelp({ message }: OfficialError): Pick<OfficialError, "help"> | undefined {
-    const name = UNKNOWN_ACTION.exec(message)?.[1];
-    if (name === undefined) return undefined;
+  /** The engine offers the nearest name by its measure, however far: `DELET` is `GET` to it. */
+  #betterHelp({ message, help }: OfficialError): Pick<OfficialError, "help"> | undefined {
+    const action = UNKNOWN_ACTION.exec(message)?.[1];
+    if (action === undefined) return attributeHelp(message, help);
     const actions = Object.keys(this.#ground.schema[NAMESPACE]?.actions ?? {});
-    const close = suggest(name, actions);
-    const help =
-      close === undefined ? ACTIONS_REMEDY : `did you mean \`${NAMESPACE}::Action::"${close}"\`?`;
-    return { help };
+    const close = suggest(action, actions);
+    return {
+      help:
+        close === undefined ? ACTIONS_REMEDY : `did you mean \`${NAMESPACE}::Action::"${close}"\`?`,
+    };
   }
 
   /** Undefined when the engine broke: it cannot be asked again, and the load has failed. */
@@ -577,6 +591,20 @@ function officialProblem(error: OfficialError, { file, text, start }: Origin): P
     message: plain(error.message),
     ...(error.help === undefined ? {} : { remedy: plain(error.help) }),
   };
+}
+
+/** The engine does not know where attributes are declared. */
+function attributeHelp(
+  message: string,
+  said: string | undefined,
+): Pick<OfficialError, "help"> | undefined {
+  const [, name = "", type = ""] = UNKNOWN_ATTRIBUTE.exec(message) ?? [];
+  const declared = DECLARED_UNDER[type];
+  const offered = OFFERED.exec(said ?? "")?.[1];
+  if (declared === undefined || (offered !== undefined && suggest(name, [offered]) !== undefined)) {
+    return undefined;
+  }
+  return { help: `declare it under ${declared}; or name one that there is` };
 }
 
 /** The place says which policy it is, and what fails for one action fails for all. */
