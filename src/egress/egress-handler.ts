@@ -8,7 +8,7 @@ import { type Denial, type GateInput, isDenial, type Permit } from "../gate/deci
 import type { Gate } from "../gate/gate.ts";
 import { isOwnDenial } from "../gate/own.ts";
 import type { Exchange, ExchangeHandler } from "../http/exchange.ts";
-import { replyRecorded } from "../http/recorded-answer.ts";
+import { recordUnread, replyRecorded } from "../http/recorded-answer.ts";
 import { EGRESS_FIELD, EGRESS_FIELD_VALUE } from "../model/egress-names.ts";
 import type { Log } from "../model/ports.ts";
 import { spansOf, traceresponseOf } from "../telemetry/traces/request-trace.ts";
@@ -74,7 +74,8 @@ export function createEgressHandler(deps: EgressHandlerDeps): ExchangeHandler {
       const told = reason === "not-implemented" ? { detail: NO_TUNNELS } : {};
       const problem = egressProblem(denial.denied, undefined, { decisionId, trace, ...told });
       problem.fields.push(...traceresponseOf(trace));
-      spansOf(trace)?.end({ status: problem.status, end: "complete" });
+      const { audit, clock } = deps;
+      recordUnread({ ...denial, ...problem }, { audit, clock, receivedAt });
       return problem;
     },
   };

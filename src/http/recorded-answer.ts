@@ -51,3 +51,28 @@ export function replyRecorded(
     end,
   });
 }
+
+/**
+ * The same of what never became a request, which the engine answers by itself before it closes:
+ * nobody is told whether the caller still read it.
+ */
+export function recordUnread(
+  { status, body, decisionId, recorded, trace }: Omit<RecordedAnswer, "fields" | "grpcStatus">,
+  deps: { readonly audit: AuditLog; readonly clock: Clock; readonly receivedAt: number },
+): void {
+  const responseBytes = Buffer.byteLength(body);
+  spansOf(trace)?.end({ status, responseBytes, end: "complete" });
+  if (!recorded) return;
+  deps.audit.completion({
+    timeMs: deps.clock.now(),
+    decisionId,
+    upstream: undefined,
+    status,
+    grpcStatus: undefined,
+    requestBytes: 0,
+    responseBytes,
+    durationMs: deps.clock.monotonic() - deps.receivedAt,
+    upstreamMs: undefined,
+    end: "complete",
+  });
+}

@@ -5,6 +5,7 @@
 import type { Exchange, ExchangeHandler } from "../http/exchange.ts";
 import type { HeldBytes } from "../http/held-bytes.ts";
 import { holdBody, HeldExchange } from "../http/held-exchange.ts";
+import { recordUnread } from "../http/recorded-answer.ts";
 import { type Denial, type GateInput, isDenial, type Permit } from "../gate/decision.ts";
 import type { Gate } from "../gate/gate.ts";
 import type { GateRoute, GateSnapshot } from "../gate/snapshot.ts";
@@ -141,7 +142,8 @@ export function createProxyHandler(deps: HandlerDeps): ExchangeHandler {
       );
       const problem = problemResponse(denial.denied, denial);
       problem.fields.push(...traceresponseOf(denial.trace));
-      spansOf(denial.trace)?.end({ status: problem.status, end: "complete" });
+      const { audit, clock } = deps;
+      recordUnread({ ...denial, ...problem }, { audit, clock, receivedAt });
       return problem;
     },
   };

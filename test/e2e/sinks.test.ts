@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
 import { after, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -133,6 +133,49 @@ test("the access log has a line for every request, in workers too", async (t) =>
     const common = /^127\.0\.0\.1 - - \[[^\]]+ \+0000\] "GET \/a%20b HTTP\/1\.1" 200 16$/;
     assert.match(line, common);
   }
+  life.signal("SIGTERM");
+  assert.equal(await life.ended, "exit code 0");
+});
+
+test("a request that cannot be read has its end on record, and its line at once", async (t) => {
+  const place = home(t, "", "accessLog: { to: access.log }");
+  const life = await startLife(place);
+  const [host = "", port = ""] = life.address("edge").split(":");
+  const answerTo = async (head: string): Promise<string> => {
+    const socket = connect(Number(port), host);
+    socket.end(`${head}\r\n\r\n`);
+    return Buffer.concat(await socket.toArray()).toString();
+  };
+  const answers = [
+    await answerTo("GET /x HTTP/1.1\r\nHost: one\r\nHost: two"),
+    await answerTo("GET /x HTTP/1.1\r\nno field"),
+  ];
+  interface Line {
+    readonly status: number;
+    readonly end: string;
+    readonly decisionId: string;
+    readonly responseBytes: number;
+  }
+  const lines = (): Line[] =>
+    readFileSync(join(place.path, "access.log"), "utf8")
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Line);
+  await until("both lines", () => lines().length === 2);
+  assert.deepEqual(
+    lines().map(({ status, end, decisionId, responseBytes }) => [
+      status,
+      end,
+      decisionId,
+      responseBytes,
+    ]),
+    answers.map((answer) => [
+      400,
+      "complete",
+      /^sallyport-decision: (.+)\r$/m.exec(answer)?.[1],
+      answer.slice(answer.indexOf("\r\n\r\n") + 4).length,
+    ]),
+  );
   life.signal("SIGTERM");
   assert.equal(await life.ended, "exit code 0");
 });
