@@ -4,6 +4,7 @@ import { checkFacts } from "../identity/checks.ts";
 import type { CredentialFacts, CredentialFailure } from "../model/facts.ts";
 import type { Reason } from "../model/reason.ts";
 import type { RecordedCredential } from "../model/records.ts";
+import { unreadCaller } from "../wire/forwarded-client.ts";
 import type { Deciding } from "./decision.ts";
 import { refusedByRevocation } from "./revocation.ts";
 import type { GateDeps } from "./step.ts";
@@ -75,5 +76,5 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 export function clientOf({ request, input }: Deciding): string {
-  return request?.clientAddress ?? input.peer.address;
+  return request?.clientAddress ?? unreadCaller(input);
 }

@@ -83,6 +83,28 @@ for (const [title, input, reason] of denials) {
   });
 }
 
+test("decide() records whom a trusted proxy named, also of what cannot be read in one way", async () => {
+  const fields = ["x-forwarded-for", "203.0.113.9, 192.0.2.9"];
+  const trust = (address: string): boolean => address.startsWith("192.0.2.");
+  const recorded = async (target: string, given: Partial<GateInput>, head = {}) => {
+    const { decide, records } = fixture();
+    assert.ok(
+      isDenial(await decide({ ...request(target, undefined, { fields, ...head }), ...given })),
+    );
+    return [records[0]?.reason, records[0]?.peerAddress, records[0]?.clientAddress];
+  };
+  const [peer, caller] = ["192.0.2.7", "203.0.113.9"];
+  assert.deepEqual(await recorded("/items/a%2Fb", { trust }), ["ambiguous-path", peer, caller]);
+  assert.deepEqual(await recorded("http://other/", { trust }), ["invalid-host", peer, caller]);
+  const options = { method: "OPTIONS" };
+  assert.deepEqual(await recorded("*", { trust }, options), ["answered-by-proxy", peer, caller]);
+  // Nobody else is believed, and nothing is guessed.
+  assert.deepEqual(await recorded("/items/a%2Fb", {}), ["ambiguous-path", peer, undefined]);
+  const unknown = { fields: ["forwarded", "for=unknown"] };
+  const refused = await recorded("/items/a", { trust }, unknown);
+  assert.deepEqual(refused, ["invalid-forwarded", peer, undefined]);
+});
+
 test("decide() asks on every request whether the caller's certificate stands, before all else", async () => {
   const { decide, records } = fixture();
   const asked: number[] = [];

@@ -2,13 +2,14 @@
 import type { AuditLog, InspectedBody, Taken } from "../model/records.ts";
 import { isGranted, type Reason } from "../model/reason.ts";
 import { traceIdOf } from "../telemetry/traces/request-trace.ts";
+import { clientOf } from "./credentials.ts";
 import type { Deciding } from "./decision.ts";
 import type { Inspected } from "./inspection.ts";
 
 export function recordDecision(deciding: Deciding, reason: Reason, audit: AuditLog): Taken {
   const { request, policy, input, route, own } = deciding;
   const other = input.peer.balancer ?? input.peer;
-  const client = request?.clientAddress ?? input.peer.address;
+  const client = clientOf(deciding);
   return audit.decision({
     action: deciding.operation?.action ?? route?.action ?? own?.action,
     timeMs: deciding.timeMs,

@@ -48,6 +48,22 @@ export function isForwardedFault(
   return result !== undefined && "fault" in result;
 }
 
+/**
+ * The caller's address of a request that cannot be read in one way: what its proxy says still holds, and
+ * whoever probes with such requests must not be taken for that proxy.
+ */
+export function unreadCaller({ head, peer, trust }: Unread): string {
+  if (trust === undefined) return peer.address;
+  const said = readForwarded(head.fields, trust);
+  return isForwardedFault(said) ? peer.address : (said?.address ?? peer.address);
+}
+
+interface Unread {
+  readonly head: { readonly fields: Fields };
+  readonly peer: { readonly address: string };
+  readonly trust?: TrustProxy | undefined;
+}
+
 /** Values of each field, line by line, in order. */
 interface Said {
   readonly forwarded: string[];

@@ -4,12 +4,13 @@
  * `user_agent.original` either), no body, and its path only where it could be read in one way.
  */
 import { maskApiKeys } from "../../crypto/api-key-text.ts";
-import type { CanonicalRequest, Peer, RequestHead } from "../../model/http.ts";
+import type { CanonicalRequest, Peer, RequestHead, TrustProxy } from "../../model/http.ts";
 import { type Principal, principalId } from "../../model/principal.ts";
 import { GRPC_STATUS } from "../../model/grpc-status.ts";
 import { isGranted, type Reason, reasonInfo } from "../../model/reason.ts";
 import { METHODS } from "../../model/vocabulary.ts";
 import { isGrpcCall } from "../../wire/grpc/call.ts";
+import { unreadCaller } from "../../wire/forwarded-client.ts";
 import { maskQuery } from "../../wire/masked-query.ts";
 import type { SpanAttributes } from "./span.ts";
 
@@ -26,6 +27,7 @@ export interface DecidedRequest {
     readonly listener: string;
     readonly scheme: "http" | "https";
     readonly peer: Peer;
+    readonly trust?: TrustProxy | undefined;
   };
   readonly request: CanonicalRequest | undefined;
   readonly route:
@@ -83,7 +85,7 @@ export function serverAttributes(
     "http.response.body.size": ended.responseBytes,
     "server.address": authority?.host,
     "server.port": authority?.port,
-    "client.address": request?.clientAddress ?? peer.address,
+    "client.address": request?.clientAddress ?? unreadCaller(input),
     "network.peer.address": other.address,
     "network.peer.port": other.port,
     "network.protocol.version": head.version,
