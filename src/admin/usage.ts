@@ -155,7 +155,7 @@ export const usageOperations: readonly Operation[] = [
 ];
 
 function deskOf({ usage }: AdminDeps) {
-  return present(usage, "book of usage (the section usage is not there)");
+  return present(usage, "book of usage", "write the section usage, and restart it");
 }
 
 function hoursOf(

@@ -35,7 +35,11 @@ function readText(config: string): string {
     return readFileSync(config, "utf8");
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "unreadable";
-    throw unsaid(config, `it cannot be read (${code})`, "another one with --config");
+    throw unsaid(
+      config,
+      `it cannot be read (${code})`,
+      "another with -c, or name the folder of the log",
+    );
   }
 }
 

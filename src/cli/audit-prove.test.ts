@@ -155,6 +155,26 @@ test("damaged hashes make no proof", async (t) => {
   await assert.rejects(prove(idOf(10)), /hashes-0 is not there; .*sallyport audit rehash/);
 });
 
+test("prove and verify-proof say which folder, key or file they were not given", async (t) => {
+  const { prove, verify, folder, out } = await ground(t);
+  const config = join(folder, "gone.yaml");
+  await assert.rejects(
+    auditProve(idOf(10), { config }, () => undefined),
+    /it cannot be read \(ENOENT\).*another with -c, or name the folder of the log/,
+  );
+  assert.equal(await prove(idOf(10)), 0);
+  assert.throws(
+    () => verify(`${out}.tlog-proof`, { key: [] }),
+    /--key is missing: the log's public key, or a file with it/,
+  );
+  assert.throws(() => verify(`${out}.tlog-proof`), /--record is missing: the file with the record/);
+  assert.equal(await prove(undefined, { from: "70" }), 0);
+  assert.throws(
+    () => verify(`${out}.consistency`),
+    /--checkpoint is missing: the file with the earlier checkpoint/,
+  );
+});
+
 test("a record that is not sealed yet is said to be so", async (t) => {
   const { prove, folder, said } = await ground(t);
   const record = generatedRecord(5000);

@@ -80,14 +80,15 @@ export interface VerifyProofOptions {
 /** 0: it holds; 1: it does not. Throws SallyportError where something cannot be read. */
 export function auditVerifyProof(path: string, options: VerifyProofOptions, print: Print): number {
   const keys = options.key.flatMap(keysOf);
-  if (keys.length === 0) throw wrong("--key VKEY: whose signature is believed");
+  if (keys.length === 0) throw wrong("--key is missing: the log's public key, or a file with it");
   const file = asRead(path, () => parseProof(readText(path)));
   const { note, checkpoint } = noteIn(path, file.note);
   const isSigned = (one: Note): boolean => keys.some((key) => Boolean(verifyNote(one, key)));
   if (!isSigned(note)) return no(print, "its checkpoint is not signed by a key that was given");
   const { size, root } = checkpoint;
   if (file.kind === "inclusion") {
-    if (options.record === undefined) throw wrong("--record FILE: the record that is proven");
+    if (options.record === undefined)
+      throw wrong("--record is missing: the file with the record that is to be proven");
     const leaf = leafHash(recordIn(options.record));
     const place = `leaf ${file.index} (from 0) of the ${size} records of ${checkpoint.origin}`;
     if (!verifyInclusion({ index: file.index, size, leaf, proof: file.proof, root })) {
@@ -96,7 +97,8 @@ export function auditVerifyProof(path: string, options: VerifyProofOptions, prin
     print(`${options.record} is ${place}`);
     return 0;
   }
-  if (options.checkpoint === undefined) throw wrong("--checkpoint FILE: the earlier checkpoint");
+  if (options.checkpoint === undefined)
+    throw wrong("--checkpoint is missing: the file with the earlier checkpoint");
   const earlier = noteIn(options.checkpoint, readText(options.checkpoint));
   if (!isSigned(earlier.note))
     return no(print, "the earlier checkpoint is not signed by a key that was given");

@@ -205,7 +205,7 @@ test("writeStarter() refuses services and files that it cannot use", async (cont
     [
       { fromOpenapi: [file] },
       "openapi: 3.1.0\nopenapi: 3.1.0\n",
-      /:2:1 {2}Map keys must be unique/,
+      /:2:1 {2}the key "[^"]+" is there twice/,
     ],
     [{ fromOpenapi: [file, file] }, OPENAPI, /both .* describe \/v1\/invoices/],
   ];

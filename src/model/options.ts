@@ -25,10 +25,13 @@ export function duration(bounds: { readonly min: string; readonly max: string })
 
 /** Of ways to write a duration, those that the bounds take. */
 function examples(min: number, max: number): string {
-  const fit = ["500ms", "30s", "5m"].filter((text) => {
-    const value = parseUnit(text, DURATION_UNITS);
-    return value >= min && value <= max;
-  });
+  const among = (texts: readonly string[]): string[] =>
+    texts.filter((text) => {
+      const value = parseUnit(text, DURATION_UNITS);
+      return value >= min && value <= max;
+    });
+  const short = among(["500ms", "30s", "5m"]);
+  const fit = short.length > 0 ? short : among(["12h", "30d"]);
   const last = fit.pop();
   if (last === undefined) return "";
   return fit.length === 0 ? `, such as ${last}` : `, such as ${fit.join(", ")} or ${last}`;

@@ -236,6 +236,10 @@ void test("what a process has not is 404 and says so; a store that is away is 50
   ]) {
     await assert.rejects(call, problem(404, "not-here"));
   }
+  await assert.rejects(
+    client.listRevocations(),
+    /keeps no revocations; ask the authority, or let this process be one \(authority with issuer, /,
+  );
   const whole = await ground(t);
   whole.desks.store.away = true;
   for (const call of [

@@ -154,6 +154,7 @@ test("where usage is not counted, or its book cannot be read, the API says so", 
   const none = await adminStage(t);
   const nothing = await none.ask("/v1/usage", { door: "socket" });
   assert.deepEqual([nothing.status, nothing.body.reason], [404, "not-here"]);
+  assert.match(JSON.stringify(nothing.body), /keeps no book of usage; write the section usage/);
   const usage = createUsageDesk(OPTIONS, join(tmpdir(), "sallyport-no-such-folder"));
   const gone = await adminStage(t, { desks: { usage } });
   const answer = await gone.ask("/v1/usage", { door: "socket" });

@@ -144,6 +144,6 @@ function textOf(schema: Schema): string {
     ? "text"
     : own
         .replace(/^an? /, "")
-        .replace(/, such as (?:500ms|30s|5m|512B)(?:[, ].*)?$/, "")
+        .replace(/, such as (?:500ms|30s|5m|12h|30d|512B)(?:[, ].*)?$/, "")
         .replaceAll(/[|*]/g, "\\$&");
 }

@@ -14,10 +14,11 @@ export function createRevokedCredential(): Rule {
       const { line } = seen;
       if (!seen.refused || !REVOKED.has(line.reason)) return;
       const credential = line.credentials?.find(({ outcome }) => outcome === "refused");
-      const whose = credential === undefined ? "a" : `a ${credential.kind}`;
+      // The log takes what stands behind the word "bearer" for a token, and cuts it out.
+      const kind = credential === undefined ? "" : ` (${credential.kind})`;
       raise("revoked-credential", seen, {
         key: credential?.hash ?? seen.address,
-        detail: `${whose} credential was used that has been revoked (${line.reason})`,
+        detail: `a credential${kind} was used that has been revoked: ${line.reason}`,
         ...(credential && { figures: { credential: credential.hash } }),
       });
     },

@@ -123,7 +123,7 @@ test("a sign is a metric, an event, a log line and a message", async (t) => {
   const id = `${decision.decisionId}-revoked-credential`;
   assert.deepEqual(JSON.parse(String(asked[0]?.body)), {
     sign: "revoked-credential",
-    detail: "a bearer credential was used that has been revoked (credential-revoked)",
+    detail: "a credential (bearer) was used that has been revoked: credential-revoked",
     address: "192.0.2.7",
     decisions: [decision.decisionId],
     figures: { credential: "a" },

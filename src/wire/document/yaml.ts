@@ -175,7 +175,7 @@ class Reader {
         continue;
       }
       if (children.has(key)) {
-        this.#report(offset, "Map keys must be unique");
+        this.#report(offset, `the key "${key}" is there twice`, "each key once, with all it holds");
         continue;
       }
       const child = this.read(pair.value, { key: offset, depth: at.depth + 1 });
@@ -223,9 +223,11 @@ function broken(problem: YamlProblem): YamlDocument {
   return { value: undefined, place, problems: [problem] };
 }
 
-/** Behind a token that stands where none may, each further one would be a problem: 170 for one missing quote. */
+/** Behind these each further token would be a problem: 170 for one missing quote, five for one tab. */
+const LOST: ReadonlySet<string> = new Set(["UNEXPECTED_TOKEN", "TAB_AS_INDENT"]);
+
 function untilLost<T extends { readonly code: string }>(errors: readonly T[]): readonly T[] {
-  const lost = errors.findIndex(({ code }) => code === "UNEXPECTED_TOKEN");
+  const lost = errors.findIndex(({ code }) => LOST.has(code));
   return lost === -1 ? errors : errors.slice(0, lost + 1);
 }
 
