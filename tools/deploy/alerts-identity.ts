@@ -80,7 +80,7 @@ export const IDENTITY: AlertGroup = {
       means:
         "The issuer's keys never came, or its set has none that can be used. Its callers get 503 `identity-unavailable` or 401.",
       look: "As with SallyportKeySetFetchFailing; `keys of an issuer are not used` in the log.",
-      act: "The same, now.",
+      act: "Reach the issuer's `jwks_uri` from this machine, now: its callers are locked out. If the issuer has moved, `issuer` or `jwks` of the authenticator, and a reload.",
       fires: { [of("sallyport_key_set_keys", corp)]: "0x30" },
       quiet: { [of("sallyport_key_set_keys", corp)]: "2x30" },
     },
@@ -133,7 +133,7 @@ export const IDENTITY: AlertGroup = {
       means:
         "As above, and now. Certificates that live shorter than a day (SPIFFE) are not meant: set this to a third of their life.",
       look: "As with SallyportCertificateExpires.",
-      act: "The same, today.",
+      act: "Put the renewed files in place today; they are read again by themselves or by SIGHUP.",
       fires: { [of("sallyport_tls_certificate_not_after_seconds", 'listener="edge"')]: "50000x30" },
       quiet: {
         [of("sallyport_tls_certificate_not_after_seconds", 'listener="edge"')]: "9000000x30",
@@ -180,7 +180,7 @@ export const IDENTITY: AlertGroup = {
       means:
         "More is refused than let in: credentials are tried, a client has lost its own, or a policy was changed for the worse.",
       look: "Refusals by reason on the gate dashboard; `sallyport audit search --decision deny` for who and from where.",
-      act: "One address or principal: block it. All of one client: its owner. Since a reload: go back.",
+      act: "One principal: `sallyport revocations block --authenticator NAME --subject SUB`. One address: the firewall or balancer in front. All of one client: its owner. Since a reload: go back.",
       fires: { [denied("no-permit")]: "0+120x40", [permitted]: "0+60x40" },
       quiet: { [denied("no-permit")]: "0+60x40", [permitted]: "0+600x40" },
       at: "30m",
@@ -193,7 +193,7 @@ export const IDENTITY: AlertGroup = {
       summary: "A proof or an assertion was used twice ({{ $labels.reason }})",
       means:
         "Somebody sent again what was used before. Clients that retry whole requests do that; so does who listened.",
-      look: "The records: same client, same address, seconds apart is a retry; another address is not.",
+      look: "The records (`sallyport audit search --reason REASON`, with the reason of the alert): same client, same address, seconds apart is a retry; another address is not.",
       act: "From another address: block whose it is (`sallyport revocations block --authenticator NAME --subject SUB`), find out where it was read.",
       fires: { [denied("replayed-proof")]: "0x10 1x30" },
       quiet: { [denied("replayed-proof")]: "1x40" },
@@ -219,7 +219,7 @@ export const IDENTITY: AlertGroup = {
       means:
         "Two hold the identity of one machine: it was copied, or a machine was restored from an old image.",
       look: "`sallyport workloads list` shows which.",
-      act: "Disable it (`sallyport workloads disable`), enrol the right machine anew.",
+      act: "Disable it (`sallyport workloads disable NAME`), enrol the right machine anew.",
       fires: { [of("sallyport_workloads_suspicious")]: "1x30" },
       quiet: { [of("sallyport_workloads_suspicious")]: "0x30" },
     },

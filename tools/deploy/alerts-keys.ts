@@ -33,7 +33,7 @@ export const KEYS: AlertGroup = {
       means:
         "Clients wait for keys: the store, a provider, the supervisor that signs, or the disk is slow.",
       look: "Signing time, store latency and time to disk, side by side on the keys dashboard.",
-      act: "Mend the slowest.",
+      act: "Mend the slowest. Store: SallyportStoreSlow. Provider: SallyportProviderFailing. Disk: SallyportAuditSyncSlow. Signing: more processor for the supervisor.",
       fires: {
         [seconds("1.0")]: "0+50x40",
         [seconds("2.5")]: "0+100x40",
@@ -96,7 +96,7 @@ export const KEYS: AlertGroup = {
       summary: "The store of {{ $labels.instance }} takes {{ $value | humanizeDuration }}",
       means: "Revocations come into force later, keys are issued more slowly.",
       look: "By verb on the keys dashboard; locks and load of the database.",
-      act: "As a database administrator would.",
+      act: "Postgres: what waits in `pg_stat_activity`, its disk, its distance. SQLite: a local disk that nothing else keeps busy (docs/store.md).",
       fires: { [store("0.5")]: "0+50x40", [store("1.0")]: "0+100x40", [store("+Inf")]: "0+100x40" },
       quiet: {
         [store("0.5")]: "0+100x40",

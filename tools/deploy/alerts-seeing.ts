@@ -64,7 +64,7 @@ export const SEEING: AlertGroup = {
       means:
         "A rule over recorded decisions found what attacks look like: bursts of refusals, probing of routes, a token at two places, use of what was revoked or replayed.",
       look: "The event in the audit log names principal, address and decisions (`sallyport audit search --event NAME`, with the sign as its name).",
-      act: "If it is one: `sallyport revocations block --authenticator NAME --subject SUB` (the principal of the event is NAME/SUB). If not: raise that sign's threshold, so that the next one is believed.",
+      act: "If it is one: `sallyport revocations block --authenticator NAME --subject SUB` (the principal of the event is NAME/SUB); without an authority, or of an address: docs/signs.md, Taking access away. If not: raise that sign's threshold, so that the next one is believed.",
       fires: { [of("sallyport_signs_total", 'sign="route-probing"')]: "0x12 1x30" },
       quiet: { [of("sallyport_signs_total", 'sign="route-probing"')]: "1x40" },
     },
@@ -94,7 +94,7 @@ export const SEEING: AlertGroup = {
       expr: "sum by (job, plan) (increase(sallyport_quota_exceeded_total[30m])) > 0",
       summary: "A principal of plan {{ $labels.plan }} has used up its quota",
       means: "Its requests are answered 429 `quota-exceeded` until the next period.",
-      look: "`sallyport usage report`, and the event `quota-exceeded` for who it is.",
+      look: "Who: `sallyport audit search --event quota-exceeded`; for what: `sallyport usage report --principal NAME/SUB --by route`.",
       act: "Talk to them, or give them a larger plan.",
       fires: { [of("sallyport_quota_exceeded_total", 'plan="free"')]: "0x5 1x30" },
       quiet: { [of("sallyport_quota_exceeded_total", 'plan="free"')]: "1x40" },

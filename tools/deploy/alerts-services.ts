@@ -75,7 +75,7 @@ export const SERVICES: AlertGroup = {
       expr: "sum by (job, limit) (rate(sallyport_limited_total[5m])) > 1",
       summary: "Limit {{ $labels.limit }} refuses {{ $value | humanize }} requests a second",
       means: "A limit of a route does what it is for, and has for a quarter of an hour.",
-      look: "Who: `sallyport audit search` by reason `rate-limited`.",
+      look: "Who: `sallyport audit search --reason rate-limited --from 1h`.",
       act: "If it is legitimate traffic, a higher limit; if not, leave it, or block the principal.",
       fires: { [of("sallyport_limited_total", 'limit="r/principal"')]: "0+600x40" },
       quiet: { [of("sallyport_limited_total", 'limit="r/principal"')]: "0+6x40" },

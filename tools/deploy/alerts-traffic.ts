@@ -152,7 +152,7 @@ export const TRAFFIC: AlertGroup = {
       summary: "The gate of {{ $labels.instance }} failed and denied",
       means:
         "An exception inside the gate. The request was denied, as it must be; it is a mistake of ours.",
-      look: "The log: `the gate failed and denies`, with the stack. The exemplar's decision id leads to the request.",
+      look: "The log: `the gate failed and denies`, with the stack. `sallyport audit search --reason internal-error` leads to the request.",
       act: "If it came with a change of the configuration, go back. Report it with the stack: no secret is in it.",
       fires: { [decisions("deny", "internal-error")]: "0x10 1x20" },
       quiet: { [decisions("deny", "internal-error")]: "1x30" },
@@ -166,7 +166,7 @@ export const TRAFFIC: AlertGroup = {
       summary: "Policies err on requests of {{ $labels.route }}, which are denied",
       means:
         "A `forbid` could not be evaluated (an attribute that is missing, an overflow), so the request was denied.",
-      look: "`sallyport explain` of a decision with this reason: it names the policy and what it stumbled on.",
+      look: "`sallyport audit search --reason policy-error` for ids, and `sallyport explain ID`: it names the policy and what it stumbled on.",
       act: "Guard the access (`principal has x && …`), add a test case, reload.",
       fires: { [decisions("deny", "policy-error")]: "0+1x30" },
       quiet: { [decisions("deny", "no-permit")]: "0+1x30" },
