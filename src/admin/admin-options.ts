@@ -76,3 +76,17 @@ export const adminSchema = z
   .readonly();
 
 export type AdminOptions = z.output<typeof adminSchema>;
+
+/** `address`: behind `admin.address`, plain or with TLS. `socket`: behind the Unix socket. */
+export type AdminDoor = "address" | "socket";
+
+/** The doors behind which the admin API is; behind the others it is not even loaded. */
+export function apiDoors({
+  socket,
+  authenticate,
+}: Pick<AdminOptions, "socket" | "authenticate">): ReadonlySet<AdminDoor> {
+  const doors = new Set<AdminDoor>();
+  if (authenticate !== undefined) doors.add("address");
+  if (socket !== undefined) doors.add("socket");
+  return doors;
+}

@@ -11,7 +11,7 @@ import type { Asker } from "../model/authzen.ts";
 import type { JsonObject } from "../model/json.ts";
 import { principalId } from "../model/principal.ts";
 import type { AdminDeps } from "./admin-deps.ts";
-import type { ApiAnswer, PermittedCall } from "./call.ts";
+import { type ApiAnswer, JSON_TYPE, type PermittedCall, PROBLEM_TYPE } from "./call.ts";
 import { etagOf, readIfMatch } from "./etag.ts";
 import { answerOnce, idempotencyKeySchema } from "./idempotency.ts";
 import type { Answer, Operation } from "./operation.ts";
@@ -26,9 +26,6 @@ export interface AdminApi {
 interface Bindings {
   readonly call: PermittedCall;
 }
-
-export const JSON_TYPE = "application/json";
-export const PROBLEM_TYPE = "application/problem+json";
 
 /** Throws TypeError where two operations share a place or a name: a defect. */
 export function createAdminApi(operations: readonly Operation[], deps: AdminDeps): AdminApi {

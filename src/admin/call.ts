@@ -2,6 +2,9 @@
 import type { AdminOperation } from "../model/admin-operations.ts";
 import type { Principal } from "../model/principal.ts";
 
+export const JSON_TYPE = "application/json";
+export const PROBLEM_TYPE = "application/problem+json";
+
 /** A call that the gate has permitted. */
 export interface PermittedCall {
   readonly operation: AdminOperation;

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { ConfigError, SallyportError } from "../model/errors.ts";
 import { type Reason, reasonInfo } from "../model/reason.ts";
+import { type ApiAnswer, PROBLEM_TYPE } from "./call.ts";
 
 /** Why, in kebab-case; the gate's own reasons stand beside these. */
 export const ADMIN_PROBLEMS = {
@@ -126,3 +127,15 @@ const LIMITS = {
   /** Faults that an answer holds; a person mends them one after the other. */
   faults: 50,
 } as const;
+
+/** The document as it is sent. */
+export function problemAnswer(
+  document: ProblemDocument,
+  fields: readonly (readonly [string, string])[] = [],
+): ApiAnswer {
+  return {
+    status: document.status,
+    fields: [["content-type", PROBLEM_TYPE], ...fields],
+    body: `${JSON.stringify(document)}\n`,
+  };
+}

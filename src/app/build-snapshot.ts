@@ -2,7 +2,8 @@
  * Turns a loaded configuration into what a request runs through. Everything that can be wrong is
  * found here, before anything is in force.
  */
-import { type AdminSnapshots, createAdminSnapshots } from "../admin/admin-gate.ts";
+import type { AdminSnapshots } from "../admin/admin-gate.ts";
+import { apiDoors } from "../admin/admin-options.ts";
 import type { TokenSnapshot } from "../authority/token/token-call.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
@@ -54,7 +55,7 @@ import { tokenSnapshot } from "./build-tokens.ts";
 export interface RunningSnapshot extends ProxySnapshot {
   /** `sha256-…` of the configuration that it was made from. */
   readonly configHash: string;
-  /** What calls to the admin API are decided by; undefined where there is none. */
+  /** What calls to the admin API are decided by; undefined where nobody can call it. */
   readonly admin: AdminSnapshots | undefined;
   /** Who can get keys; undefined where nobody can here. */
   readonly tokens: TokenSnapshot | undefined;
@@ -75,6 +76,7 @@ export async function buildSnapshot(
   const { config } = loaded;
   const enforced = await compile(policies, loaded, instruments);
   const candidate = await compileShadow(shadow, loaded, instruments);
+  const adminSnapshots = await loadAdminSnapshots(config);
   const routers = await operationRouters(loaded.descriptions, instruments.clock);
   const sessionKeys = await readSessionKeys(config.authenticators, {
     env: process.env,
@@ -122,7 +124,7 @@ export async function buildSnapshot(
   return {
     configHash: loaded.hash,
     admin: orClose(
-      () => adminSnapshots(config, { policies: enforced, shadow: candidate }, waysOf),
+      () => adminSnapshots?.({ policies: enforced, shadow: candidate }, waysOf),
       close,
     ),
     authenticators: () => authenticators,
@@ -199,22 +201,22 @@ function usedParts({ services }: Config): readonly WorkloadPart[] {
   return [...new Set(parts)];
 }
 
-function adminSnapshots(
-  { admin }: Config,
+/** Returns what makes them, loaded only where there is an API to call. */
+async function loadAdminSnapshots({ admin }: Config): Promise<AdminSnapshotsOf | undefined> {
+  if (admin === undefined || apiDoors(admin).size === 0) return undefined;
+  const { authenticate = [], audience } = admin;
+  const { createAdminSnapshots } = await import("../admin/admin-gate.ts");
+  return (decided, waysOf) => {
+    const { bearer, further } = waysOf(authenticate);
+    const uid = process.getuid?.() ?? 0;
+    return createAdminSnapshots({ ...decided, bearer, further, audience, uid });
+  };
+}
+
+type AdminSnapshotsOf = (
   decided: Pick<GateSnapshot, "policies" | "shadow">,
   waysOf: (names: readonly string[]) => Ways,
-): AdminSnapshots | undefined {
-  if (admin === undefined) return undefined;
-  const { authenticate = [], audience } = admin;
-  const { bearer, further } = waysOf(authenticate);
-  return createAdminSnapshots({
-    ...decided,
-    bearer,
-    further,
-    audience,
-    uid: process.getuid?.() ?? 0,
-  });
-}
+) => AdminSnapshots;
 
 function serving({ listeners }: Config, what: "well-known" | "login"): ReadonlySet<string> {
   return new Set(listeners.filter(({ serve }) => serve.includes(what)).map(({ name }) => name));

@@ -3,7 +3,7 @@
  * so, and what it says changes by one assignment once it runs.
  */
 import { createHealthHandler } from "../admin/health.ts";
-import type { AdminDoor } from "../admin/admin-handler.ts";
+import type { AdminDoor } from "../admin/admin-options.ts";
 import type { Config } from "../config/schema.ts";
 import type { ExchangeHandler } from "../http/exchange.ts";
 import { listenerSchema, OWN_LISTENERS } from "../http/listener-options.ts";

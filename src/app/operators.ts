@@ -6,7 +6,9 @@ import type {
   RunningConfig,
   ServiceView,
 } from "../admin/admin-deps.ts";
-import { type AdminHandlerDeps, createAdminHandler } from "../admin/admin-handler.ts";
+import type { AdminCalls, AdminCallsDeps } from "../admin/admin-calls.ts";
+import { createAdminHandler } from "../admin/admin-handler.ts";
+import { type AdminDoor, apiDoors } from "../admin/admin-options.ts";
 import type { MetricsText, Readiness } from "../admin/health.ts";
 import { isKeeper } from "../authority/authority-options.ts";
 import { keysAuthenticator } from "../config/keys-authenticator.ts";
@@ -44,24 +46,34 @@ export interface OperatorParts {
   readonly drain: () => void;
 }
 
-export function createDoors(parts: OperatorParts): Doors {
-  const { gate, snapshot, status } = parts;
-  const deps: AdminHandlerDeps = {
-    ...adminDeps(parts),
-    gate,
-    snapshots() {
-      const { admin } = snapshot();
-      if (admin === undefined) throw new TypeError("a door without a configuration for it");
-      return admin;
-    },
+export async function createDoors(parts: OperatorParts): Promise<Doors> {
+  const { status } = parts;
+  const { clock } = parts.instruments;
+  const deps = {
+    clock,
     readiness: async () => ({ ...(await parts.readiness()), config: status.detail() }),
     metrics: parts.metrics,
+  };
+  const { address, socket } = await openCalls(parts);
+  return {
+    address: createAdminHandler(deps, address),
+    socket: createAdminHandler(deps, socket),
+  };
+}
+
+/** The section is the same until a restart. */
+async function openCalls(parts: OperatorParts): Promise<Partial<Record<AdminDoor, AdminCalls>>> {
+  const { admin } = parts.prepared().loaded.config;
+  const doors = [...apiDoors(admin ?? {})];
+  if (doors.length === 0) return {};
+  const deps: AdminCallsDeps = {
+    ...adminDeps(parts),
+    gate: parts.gate,
+    snapshots: () => parts.snapshot().admin,
     completed: (route, outcome) => parts.instruments.requests.completed(route, outcome),
   };
-  return {
-    address: createAdminHandler(deps, "address"),
-    socket: createAdminHandler(deps, "socket"),
-  };
+  const { createAdminCalls } = await import("../admin/admin-calls.ts");
+  return Object.fromEntries(doors.map((door) => [door, createAdminCalls(deps, door)]));
 }
 
 function adminDeps(parts: OperatorParts): AdminDeps {

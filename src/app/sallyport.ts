@@ -125,7 +125,7 @@ export async function startPrepared(
     { log, status },
   );
   desk.answer(
-    createDoors({
+    await createDoors({
       instruments,
       backing,
       gate: instance.gate,

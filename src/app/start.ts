@@ -1,6 +1,7 @@
 /**
  * What `sallyport run` runs: one process, or a supervisor with workers where the configuration says so;
- * with the authority that it keeps, the one that it follows, or none.
+ * with the authority that it keeps, the one that it follows, or none. Loads only those of these parts that
+ * the configuration asks for.
  */
 import { availableParallelism } from "node:os";
 import { setTimeout } from "node:timers/promises";
@@ -10,9 +11,7 @@ import { peekBundle } from "../config/peek-bundle.ts";
 import type { Config } from "../config/schema.ts";
 import type { AdjustableLog } from "../model/ports.ts";
 import { fetchBundle } from "../policy/bundle/bundle-fetcher.ts";
-import { startAuthority } from "./authority/authority.ts";
 import type { Backing } from "./authority/backing.ts";
-import { openFollowing } from "./authority/following.ts";
 import { createStanding } from "./authority/standing.ts";
 import { createPolicyFetching } from "./fetched-policies.ts";
 import { type FrontDesk, openFrontDesk } from "./front-desk.ts";
@@ -25,7 +24,6 @@ import {
   startPrepared,
   type Surroundings,
 } from "./sallyport.ts";
-import { startSupervisor } from "./supervisor/supervisor.ts";
 
 /** Throws what `startSallyport` throws, and SallyportError where the authority cannot be had. */
 export async function start(file: string, log: AdjustableLog): Promise<Sallyport> {
@@ -57,6 +55,7 @@ async function startOwn(file: string, log: AdjustableLog): Promise<Sallyport> {
   const sallyport = await behindDesk(config, { instruments, waiting: STARTING }, async (desk) => {
     const source = { file, prepare, prepared };
     if (!isKeeper(authority)) return await serve(source, { instruments, desk });
+    const { startAuthority } = await import("./authority/authority.ts");
     const backing = await startAuthority(authority, instruments, (text) => desk.waitsFor(text));
     desk.waitsFor(STARTING);
     const backed = stand(backing, instruments, workersOf(prepared) !== 1);
@@ -94,6 +93,7 @@ async function startFollower(own: LoadedOwn, log: AdjustableLog): Promise<Sallyp
   const waiting = "waiting for a configuration from the authority";
   const around = { instruments, waiting };
   return await behindDesk(own.config, around, async (desk) => {
+    const { openFollowing } = await import("./authority/following.ts");
     const backing = await openFollowing(own, instruments);
     const backed = stand(backing, instruments, own.config.workers !== 1);
     const prepared = await backing.begin().catch(async (error: unknown) => {
@@ -151,6 +151,7 @@ export function stand(backing: Backing, instruments: Instruments, shared = false
 async function serve(source: PreparedSource, around: Surroundings): Promise<Sallyport> {
   const workers = workersOf(source.prepared);
   if (workers === 1) return await startPrepared(source, around);
+  const { startSupervisor } = await import("./supervisor/supervisor.ts");
   return await startSupervisor({ ...source, workers }, around);
 }
 

@@ -93,7 +93,7 @@ export function createDraft(
   const raw = valid ?? (isMapping(value) ? value : {});
   // What passed as a whole needs no second look at its parts.
   const read = <T extends z.ZodType>(schema: T, part: unknown): z.output<T> | undefined =>
-    valid === undefined ? schema.safeParse(part).data : (part as z.output<T>);
+    valid === undefined ? schema.safeParse(part, { jitless: true }).data : (part as z.output<T>);
   const listeners = listed("listeners", raw["listeners"], (part) => read(listenerSchema, part));
   const authenticators = keyed("authenticators", raw["authenticators"], (part) =>
     read(authenticatorSchema, part),

@@ -13,6 +13,7 @@ import type { AdminDeps } from "../../src/admin/admin-deps.ts";
 import { clientPrincipalSchema } from "../../src/identity/claims/client-principal.ts";
 import { apiKeyOptionsSchema } from "../../src/identity/api-key-options.ts";
 import { type AdminSnapshots, createAdminSnapshots } from "../../src/admin/admin-gate.ts";
+import { type AdminCallsDeps, createAdminCalls } from "../../src/admin/admin-calls.ts";
 import { type AdminHandlerDeps, createAdminHandler } from "../../src/admin/admin-handler.ts";
 import { Deadlines } from "../../src/http/deadlines.ts";
 import { listenerSchema } from "../../src/http/listener-options.ts";
@@ -66,7 +67,7 @@ export interface AskOptions {
 }
 
 export interface AdminStage {
-  readonly deps: AdminHandlerDeps;
+  readonly deps: AdminCallsDeps & AdminHandlerDeps;
   readonly log: RecordedLog;
   readonly decisions: DecisionRecord[];
   readonly completions: CompletionRecord[];
@@ -118,7 +119,7 @@ export async function adminStage(t: TestContext, options: StageOptions = {}): Pr
     durable: () => undefined,
   };
   const snapshots = await snapshotsOf(options);
-  const deps: AdminHandlerDeps = {
+  const deps: AdminCallsDeps & AdminHandlerDeps = {
     clock,
     log,
     snapshots: () => snapshots,
@@ -145,11 +146,19 @@ export async function adminStage(t: TestContext, options: StageOptions = {}): Pr
   const listeners = [
     await listen(
       { ...listenerOptions, tls: tls?.options },
-      { ...common, handler: createAdminHandler(deps, "address"), tls: tls?.running },
+      {
+        ...common,
+        handler: createAdminHandler(deps, createAdminCalls(deps, "address")),
+        tls: tls?.running,
+      },
     ),
     await listen(
       { ...listenerOptions, name: "admin-socket" },
-      { ...common, handler: createAdminHandler(deps, "socket"), socketFile: socket },
+      {
+        ...common,
+        handler: createAdminHandler(deps, createAdminCalls(deps, "socket")),
+        socketFile: socket,
+      },
     ),
   ];
   t.after(async () => {

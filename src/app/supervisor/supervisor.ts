@@ -413,7 +413,7 @@ class Supervisor implements Sallyport {
     this.#operators = operators;
     this.#events.goTo(operators.audit);
     desk.answer(
-      createDoors({
+      await createDoors({
         instruments: this.#instruments,
         backing,
         gate: operators.gate,

@@ -5,8 +5,8 @@
  * `pattern` is run by the runtime's regular expressions: whoever writes one that takes forever on some text
  * has it run on the texts of callers.
  */
-import { Ajv2020 } from "ajv/dist/2020.js";
-import formats from "ajv-formats";
+import { createRequire } from "node:module";
+import type { Ajv2020 } from "ajv/dist/2020.js";
 import { beyond, workBounds } from "./schema-work.ts";
 
 const LIMITS = {
@@ -28,7 +28,8 @@ export type SchemaCompiler = (text: string) => SchemaCheck;
 
 /** With `trusted`, schemas that were compiled before are not judged again. */
 export function createSchemaCompiler({ trusted }: { readonly trusted: boolean }): SchemaCompiler {
-  const ajv = new Ajv2020({
+  const { Ajv, addFormats } = loadAjv();
+  const ajv = new Ajv({
     strict: false,
     logger: false,
     messages: false,
@@ -38,8 +39,7 @@ export function createSchemaCompiler({ trusted }: { readonly trusted: boolean })
     validateSchema: !trusted,
     meta: !trusted,
   });
-  // A package of CommonJS: its function is the default of its default where it is typed so.
-  (formats as unknown as { default: (to: Ajv2020) => void }).default(ajv);
+  addFormats(ajv);
   // Its expression takes the square of the text's length, and the name is none of the specification's.
   ajv.addFormat("url", true);
   return (text) => {
@@ -58,4 +58,12 @@ export function createSchemaCompiler({ trusted }: { readonly trusted: boolean })
       throw new TypeError((error as Error).message, { cause: error });
     }
   };
+}
+
+/** Both are CommonJS, of 100 files, and loaded only by a process that has a schema. */
+function loadAjv(): { readonly Ajv: typeof Ajv2020; readonly addFormats: (to: Ajv2020) => void } {
+  const load = createRequire(import.meta.url);
+  const ajv = load("ajv/dist/2020.js") as { readonly Ajv2020: typeof Ajv2020 };
+  const formats = load("ajv-formats") as { readonly default: (to: Ajv2020) => void };
+  return { Ajv: ajv.Ajv2020, addFormats: formats.default };
 }
