@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import {
   chmod,
   mkdir,
@@ -7,6 +8,7 @@ import {
   stat,
   symlink,
   truncate,
+  unlink,
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
@@ -66,6 +68,9 @@ test("openAuditFolder() refuses a key that others can read, that is short, or th
   await mkdir(other, { mode: 0o700 });
   await symlink(key, join(other, "values.key"));
   await assert.rejects(openAuditFolder(other), failsWith(/ELOOP/));
+  await unlink(join(other, "values.key"));
+  assert.equal(spawnSync("mkfifo", ["-m", "600", join(other, "values.key")]).status, 0);
+  await assert.rejects(openAuditFolder(other), failsWith(/is not a file/));
 });
 
 test("openAuditFolder() finds torn ends, but not in a file that somebody may be writing", async (context) => {

@@ -102,7 +102,9 @@ async function openKey(folder: string): Promise<Uint8Array> {
 }
 
 async function readKey(path: string): Promise<Uint8Array> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  // Without NONBLOCK, opening a pipe waits for somebody who writes.
+  const file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   try {
     const figures = await file.stat();
     if (!figures.isFile()) throw refused(path, "is not a file");

@@ -54,7 +54,7 @@ export async function runInThread(
   async function open(): Promise<Keeper | undefined> {
     try {
       const consumers = await create(config, deps);
-      const torn = await TornReports.open(config.audit.path, deps);
+      const torn = TornReports.open(config.audit.path, deps);
       send({ kind: "ready" });
       const { path, checkpoints, compressAfter, keep } = config.audit;
       const archive = new Archive(

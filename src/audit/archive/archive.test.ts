@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -47,7 +48,7 @@ async function bench(
     { folder: ground.folder, compressAfterMs: undefined, keepMs: undefined, ...options },
     deps,
   );
-  const torn = await TornReports.open(ground.folder, deps);
+  const torn = TornReports.open(ground.folder, deps);
   const consumer = new KeepingConsumer("one");
   const follower = createFollower(
     {
@@ -199,4 +200,13 @@ test("tidy() leaves alone what no reader would take compressed, and goes on with
     failed.map(({ fields }) => fields["file"]),
     [flooded],
   );
+});
+
+test("TornReports.open() refuses a list that cannot be read, and waits for no pipe", async (t) => {
+  const { folder } = await segmentGround(t);
+  const deps = { clock: new ManualClock(NOW_MS), log: keepingLog(), metrics: createMetrics() };
+  const open = (): unknown => TornReports.open(folder, { ...deps, events: { event: () => {} } });
+  open();
+  assert.equal(spawnSync("mkfifo", ["-m", "600", join(folder, "torn.list")]).status, 0);
+  assert.throws(open, /torn\.list cannot be read \(not a regular file\); remove it/);
 });

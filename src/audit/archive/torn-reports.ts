@@ -2,11 +2,13 @@
  * Says once of each file that ended in a torn line that it did: in the log of the process, and as an
  * `event` record. Which were told is kept in a file, because every start sees their ends again.
  */
-import { appendFile, readFile } from "node:fs/promises";
+import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
+import { SallyportError } from "../../model/errors.ts";
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Counter, Log, Metrics } from "../../model/ports.ts";
 import type { RecordBatch, SegmentEnd } from "../../model/record-feed.ts";
+import { readFileBytes } from "../../platform/files.ts";
 import { codeOf } from "../files.ts";
 import { holds } from "./holds.ts";
 
@@ -40,10 +42,10 @@ export class TornReports {
       .with();
   }
 
-  /** Rejects with what the file system says. */
-  static async open(folder: string, deps: TornDeps): Promise<TornReports> {
+  /** Throws SallyportError `audit-failed`. */
+  static open(folder: string, deps: TornDeps): TornReports {
     const path = join(folder, FILE);
-    return new TornReports(path, new Set((await readOrEmpty(path)).split("\n")), deps);
+    return new TornReports(path, new Set(readOrEmpty(path).split("\n")), deps);
   }
 
   /** A segment that all have read to its end. */
@@ -86,11 +88,15 @@ export class TornReports {
   }
 }
 
-async function readOrEmpty(path: string): Promise<string> {
+function readOrEmpty(path: string): string {
   try {
-    return await readFile(path, "utf8");
+    return readFileBytes(path).toString("utf8");
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return "";
-    throw error;
+    const code = codeOf(error) ?? "unknown";
+    if (code === "ENOENT") return "";
+    const remedy = "remove it, and torn ends are told once more";
+    throw new SallyportError("audit-failed", `audit: ${path} cannot be read (${code}); ${remedy}`, {
+      cause: error,
+    });
   }
 }

@@ -4,6 +4,7 @@
  * once and in order.
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
@@ -158,6 +159,12 @@ test("a file of positions that others can read, or that is none, is refused", as
   await assert.rejects(runSinks(t, log.folder, hook("http://127.0.0.1:1")), {
     code: "audit-failed",
     message: /is not a file of positions/,
+  });
+  rmSync(file);
+  assert.equal(spawnSync("mkfifo", ["-m", "600", file]).status, 0);
+  await assert.rejects(runSinks(t, log.folder, hook("http://127.0.0.1:1")), {
+    code: "audit-failed",
+    message: /cannot be read \(not a regular file\)/,
   });
 });
 

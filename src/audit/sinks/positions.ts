@@ -2,10 +2,11 @@
  * How far a sink is, segment by segment, and the file that remembers it. Written whole or not at all;
  * where it is older than what was delivered, that is delivered again: every record at least once.
  */
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { SallyportError } from "../../model/errors.ts";
+import { readFileBytes } from "../../platform/files.ts";
 import { writeFileAtomic } from "../../platform/write-file.ts";
 import { codeOf } from "../files.ts";
 
@@ -69,7 +70,7 @@ export async function readPositions(path: string): Promise<Positions | undefined
   try {
     const { mode } = await stat(path);
     if ((mode & OTHERS) !== 0) throw refused(path, "can be read by others; chmod it to 0600");
-    text = await readFile(path, "utf8");
+    text = readFileBytes(path).toString("utf8");
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
     if (error instanceof SallyportError) throw error;

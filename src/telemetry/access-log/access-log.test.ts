@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -190,6 +191,20 @@ test("at its first start it begins with what comes then", async (t) => {
   feed(scratch, decisionLine(1));
   const consumer = await open();
   assert.ok(consumer.position("s") > 0);
+});
+
+test("what it had kept and is none of its own is said, a pipe is not waited for", async (t) => {
+  const { open, feed, said, folder } = ground(t);
+  const path = join(folder, "access-log.json");
+  feed(await open(), decisionLine(1));
+  assert.deepEqual(said, []);
+  writeFileSync(path, '{"offsets":{}', { mode: 0o600 });
+  assert.ok((await open()).position("s") > 0);
+  rmSync(path);
+  assert.equal(spawnSync("mkfifo", [path]).status, 0);
+  assert.ok((await open()).position("s") > 0);
+  const told = "how far the access log had read cannot be read; it goes on with what comes";
+  assert.deepEqual(said, [told, told]);
 });
 
 test("a full file is renamed, and so many are kept", async (t) => {

@@ -33,7 +33,7 @@ export async function openAccessLog(
   deps: AccessLogDeps,
 ): Promise<RecordConsumer> {
   const path = join(deps.folder, STATE_FILE);
-  const kept = await readAccessState(path);
+  const kept = readAccessState(path, deps.log);
   // The first time it begins with what comes: nobody wants a year of lines at once.
   const state = kept ?? { offsets: await deps.segments(), pending: [] };
   const target =

@@ -2,8 +2,9 @@
  * How far the access log is, and which decisions wait for the end of their requests: kept in the folder
  * of the audit log, so that a restart neither leaves out a line nor writes one for what is long told.
  */
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
+import type { Log } from "../../model/ports.ts";
+import { readFileBytes } from "../../platform/files.ts";
 import { writeFileAtomic } from "../../platform/write-file.ts";
 import { ACCESS_FIELDS, type AccessDecision } from "./access-entry.ts";
 
@@ -24,15 +25,30 @@ export interface AccessState {
   readonly pending: readonly AccessDecision[];
 }
 
-/** Undefined where there is none that can be used: the access log begins anew then. */
-export async function readAccessState(path: string): Promise<AccessState | undefined> {
+/** Undefined where there is none that can be used, which is said: the access log begins anew then. */
+export function readAccessState(path: string, log: Log): AccessState | undefined {
   try {
-    const { offsets, pending } = stateSchema.parse(JSON.parse(await readFile(path, "utf8")));
+    const text = readFileBytes(path, LIMITS.file).toString("utf8");
+    const { offsets, pending } = stateSchema.parse(JSON.parse(text));
     return { offsets, pending };
-  } catch {
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT") {
+      // Texts of JSON and of the schema may quote what the file holds.
+      const why = typeof code === "string" ? code : "it is not what the access log writes";
+      log.warn("how far the access log had read cannot be read; it goes on with what comes", {
+        file: path,
+        why,
+      });
+    }
     return undefined;
   }
 }
+
+const LIMITS = {
+  /** Bytes: what waits, twice over. */
+  file: 256 * 1024 * 1024,
+} as const;
 
 /** Rejects with SallyportError `io-failed`. */
 export async function writeAccessState(path: string, state: AccessState): Promise<void> {
