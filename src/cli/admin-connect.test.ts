@@ -38,6 +38,10 @@ void test("connectAdmin() says what is missing", (t) => {
   ] as const) {
     const config = configOf(t, text);
     assert.throws(() => connectAdmin({ config }), failure(message), text);
+    assert.throws(
+      () => connectAdmin({ config: `${config}.gone` }),
+      failure(/cannot be read \(ENOENT\): name another with -c, or the process with --admin$/),
+    );
   }
   assert.throws(() => connectAdmin({ config: "/nonexistent" }), failure(/ENOENT/));
 });

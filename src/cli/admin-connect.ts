@@ -49,7 +49,7 @@ function placeOf({ config, admin, tokenFile, ca }: ConnectOptions): AdminPlace {
 }
 
 function socketOf(config: string): string {
-  const document = parseYaml(read(config));
+  const document = parseYaml(read(config, ": name another with -c, or the process with --admin"));
   if (document.problems.length > 0) {
     throw new AdminCallError(`${config} is no YAML: say where the socket is, --admin PATH`);
   }
@@ -68,11 +68,11 @@ function socketOf(config: string): string {
   );
 }
 
-function read(file: string): string {
+function read(file: string, remedy = ""): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? "unreadable";
-    throw new AdminCallError(`${file} cannot be read (${code})`, undefined, { cause });
+    throw new AdminCallError(`${file} cannot be read (${code})${remedy}`, undefined, { cause });
   }
 }

@@ -8,17 +8,21 @@ import { expand } from "../config/expand.ts";
 import { ConfigError } from "../model/errors.ts";
 import { parseYaml } from "../wire/document/yaml.ts";
 
-/** Throws ConfigError where the configuration does not say. */
-export function auditFolderOf(config: string): string {
-  const value = auditMemberOf(config, "path");
+/**
+ * `otherwise`: how the command takes the folder itself, empty where it does not.
+ * Throws ConfigError where the configuration does not say.
+ */
+export function auditFolderOf(config: string, otherwise = "--audit FOLDER"): string {
+  const or = otherwise === "" ? "" : `, or ${otherwise}`;
+  const value = auditMemberOf(config, "path", or);
   if (typeof value === "string") return resolve(dirname(resolve(config)), value);
-  throw unsaid(config, "it does not say where its audit log is", "audit.path, or --audit FOLDER");
+  throw unsaid(config, "it does not say where its audit log is", `audit.path${or}`);
 }
 
 /** What is written there, undefined where nothing is. Throws ConfigError where it cannot be read. */
-export function auditMemberOf(config: string, name: "keep" | "path"): unknown {
+export function auditMemberOf(config: string, name: "keep" | "path", or = ""): unknown {
   const folder = dirname(resolve(config));
-  const document = parseYaml(readText(config));
+  const document = parseYaml(readText(config, or));
   const audit = (document.value as { readonly audit?: unknown } | null)?.audit;
   const written = (audit as Readonly<Record<string, unknown>> | null | undefined)?.[name];
   if (written === undefined && document.problems.length === 0) return undefined;
@@ -30,16 +34,12 @@ export function auditMemberOf(config: string, name: "keep" | "path"): unknown {
   throw unsaid(config, `its audit.${name} cannot be read`, "sallyport check says what is wrong");
 }
 
-function readText(config: string): string {
+function readText(config: string, or: string): string {
   try {
     return readFileSync(config, "utf8");
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "unreadable";
-    throw unsaid(
-      config,
-      `it cannot be read (${code})`,
-      "another with -c, or name the folder of the log",
-    );
+    throw unsaid(config, `it cannot be read (${code})`, `name another with -c${or}`);
   }
 }
 

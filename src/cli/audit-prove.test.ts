@@ -160,7 +160,7 @@ test("prove and verify-proof say which folder, key or file they were not given",
   const config = join(folder, "gone.yaml");
   await assert.rejects(
     auditProve(idOf(10), { config }, () => undefined),
-    /it cannot be read \(ENOENT\).*another with -c, or name the folder of the log/,
+    /it cannot be read \(ENOENT\).*name another with -c, or --audit FOLDER/,
   );
   assert.equal(await prove(idOf(10)), 0);
   assert.throws(

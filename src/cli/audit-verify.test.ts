@@ -221,6 +221,10 @@ test("audit verify takes how long files are kept from --keep, else from the conf
   );
   // Also where nothing else could be looked at.
   rmSync(join(folder, "tree"), { recursive: true });
+  await assert.rejects(
+    run(folder, {}),
+    /has no tree\/checkpoint\.pub: name the folder of an audit log, /,
+  );
   await assert.rejects(run(folder, { keep: "1year" }), /--keep: a duration/);
 });
 

@@ -45,7 +45,8 @@ export async function auditVerify(
   options: VerifyCommandOptions,
   { write, hint, clock = systemClock }: VerifyDeps,
 ): Promise<number> {
-  const folder = named === undefined ? auditFolderOf(options.config) : resolve(named);
+  const folder =
+    named === undefined ? auditFolderOf(options.config, "the folder of the log") : resolve(named);
   const given = options.key.flatMap(keysOf);
   const kept = options.checkpoint.map(keptIn);
   const witnesses = options.witness.flatMap(keysOf);
@@ -90,7 +91,16 @@ export function keysOf(text: string): NoteKey[] {
 
 /** Those that the folder itself says are its own. */
 export function ownKeys(folder: string): NoteKey[] {
-  return keysOf(join(folder, TREE_FOLDER, TREE_FILES.publicKey));
+  const own = join(folder, TREE_FOLDER, TREE_FILES.publicKey);
+  try {
+    return keysOf(own);
+  } catch (error) {
+    const cause = error instanceof SallyportError ? error.cause : undefined;
+    if ((cause as NodeJS.ErrnoException | undefined)?.code !== "ENOENT") throw error;
+    const none = `${folder} has no ${TREE_FOLDER}/${TREE_FILES.publicKey}`;
+    const message = `${none}: name the folder of an audit log, or its key with --key`;
+    throw new SallyportError("audit-failed", message, { cause: error });
+  }
 }
 
 function keptIn(name: string): KeptCheckpoint {

@@ -20,7 +20,7 @@ export interface UsagePlace {
 
 /** Throws ConfigError where the configuration does not say. */
 export function usagePlaceOf(config: string): UsagePlace {
-  const auditFolder = auditFolderOf(config);
+  const auditFolder = auditFolderOf(config, "");
   const folder = dirname(resolve(config));
   const document = parseYaml(readFileSync(config, "utf8"));
   const written = (document.value as { readonly usage?: unknown } | null)?.usage;

@@ -135,6 +135,8 @@ test("usage report refuses what it cannot answer, and exits 1 for nothing", (con
   assert.match(runIn(folder, "usage", "report").stderr, /does not say that usage is counted/);
   writeFileSync(join(folder, "sallyport.yaml"), "audit: { path: log }\nusage: { keep: 1s }\n");
   assert.match(runIn(folder, "usage", "report").stderr, /its section usage is not valid/);
+  const gone = runIn(folder, "usage", "report", "-c", "gone.yaml").stderr;
+  assert.match(gone, /cannot be read \(ENOENT\) {2}name another with -c\n$/);
 });
 
 test("readHour() takes months, days and hours, and nothing between", () => {

@@ -38,6 +38,15 @@ test("exportLog() gives every record of the time byte for byte, and says what it
   assert.equal(some.text, linesOf(request(2)).toString("utf8"));
 });
 
+test("exportLog() refuses a folder that is no log, before it writes anything", async (context) => {
+  const folder = logFolder(context);
+  const wrote: string[] = [];
+  const write = (text: string): Promise<void> => Promise.resolve(void wrote.push(text));
+  const done = exportLog(folder, { filter: readFilter({}, NOW_MS), format: "csv", write });
+  await assert.rejects(done, /holds no audit-\*\.jsonl/);
+  assert.deepEqual(wrote, []);
+});
+
 test("exportLog() writes CSV of which no cell is a formula", async (context) => {
   const folder = logFolder(context);
   writeSegment(folder, segmentName(0), [request(1, { path: '/a,"b"', requestId: "=1+1" })[0]]);

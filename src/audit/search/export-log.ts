@@ -2,6 +2,7 @@
  * All records of a time, file by file, in the order in which they stand there: as they are, or as CSV.
  * Holds one stretch of a file at a time. Says of every line that it left out why.
  */
+import { SallyportError } from "../../model/errors.ts";
 import { parseRecordLine } from "../record-line.ts";
 import { CSV_HEADER, csvRecord } from "./record-csv.ts";
 import { createMatcher, type RecordFilter } from "./filter.ts";
@@ -27,10 +28,13 @@ export async function exportLog(
   { filter, format, write }: ExportOptions,
 ): Promise<Exported> {
   const matches = createMatcher(filter);
+  const all = await listSegments(folder);
+  // An export of nothing would be taken for a time in which nothing happened.
+  if (all.length === 0) {
+    throw new SallyportError("audit-failed", `audit: ${folder} holds no audit-*.jsonl`);
+  }
   // One that begins later has no record from before.
-  const segments = (await listSegments(folder)).filter(
-    ({ startMs }) => startMs < (filter.toMs ?? Infinity),
-  );
+  const segments = all.filter(({ startMs }) => startMs < (filter.toMs ?? Infinity));
   let records = 0;
   let faults = 0;
   if (format === "csv") await write(CSV_HEADER);
