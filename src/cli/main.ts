@@ -2,9 +2,8 @@
  * The command line: which commands there are and what their options are called. Each command is a
  * file of its own that knows nothing of these, and is loaded when it is asked for where it brings half
  * of Sallyport with it: a search must not wait for the proxy to load. Exit codes: 0 fine, 1 the answer is
- * no, 2 it could not run. This file and `commands/` are all that knows `commander`.
+ * no, 2 it could not run.
  */
-import { Command, CommanderError, Option } from "commander";
 import { ConfigError, formatProblem, SallyportError } from "../model/errors.ts";
 import { productVersion } from "../platform/version.ts";
 import type { CheckOptions } from "./check.ts";
@@ -14,7 +13,16 @@ import type { RenewOptions } from "./enrol-renew.ts";
 import { FORMATS, SEVERITIES } from "./choices.ts";
 import type { InitOptions } from "./init.ts";
 import { firstSignal } from "./first-signal.ts";
-import { type Exit, collect, configured, hint, print } from "./commands/common.ts";
+import {
+  type Exit,
+  collect,
+  configured,
+  hint,
+  print,
+  Command,
+  CommanderError,
+  Option,
+} from "./commands/common.ts";
 import {
   addPolicyCommands,
   addTestCommand,

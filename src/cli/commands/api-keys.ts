@@ -1,8 +1,15 @@
 /** Commands about keys that callers are known by. */
 import type * as apiKeysCommands from "../api-keys.ts";
-import { Argument, type Command } from "commander";
 import type { CreateOptions } from "../api-keys.ts";
-import { type Asking, type Exit, adminContext, askingIn, several } from "./common.ts";
+import {
+  type Asking,
+  type Exit,
+  adminContext,
+  askingIn,
+  several,
+  Argument,
+  type Command,
+} from "./common.ts";
 
 export function addApiKeyCommands(apiKeys: Command, exit: Exit): void {
   const command = askingIn(apiKeys);

@@ -1,5 +1,4 @@
 /** Commands about the audit log: what is in it, and whether it is whole. */
-import { type Command, Option } from "commander";
 import type { IndexOptions, SearchOptions } from "../audit-search.ts";
 import type { EraseOptions } from "../audit-erase.ts";
 import type { AuditExportOptions } from "../audit-export.ts";
@@ -10,7 +9,7 @@ import type { RehashOptions } from "../audit-rehash.ts";
 import type { RotateOptions } from "../audit-rotate-key.ts";
 import type { CheckpointCommandOptions } from "../audit-checkpoint.ts";
 import type { VerifyCommandOptions } from "../audit-verify.ts";
-import { type Exit, collect, configured, print, said } from "./common.ts";
+import { type Exit, collect, configured, print, said, type Command, Option } from "./common.ts";
 
 export function addAuditCommands(audit: Command, exit: Exit): void {
   const command = (name: string, description: string): Command =>

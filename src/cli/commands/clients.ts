@@ -1,9 +1,16 @@
 /** Commands about clients of the token endpoint, and their keys. */
 import type * as clientsCommands from "../clients.ts";
-import { Argument, type Command } from "commander";
 import type { CreateClientOptions } from "../clients.ts";
 import type { ProofOptions } from "../client-proof.ts";
-import { type Asking, type Exit, adminContext, askingIn, several } from "./common.ts";
+import {
+  type Asking,
+  type Exit,
+  adminContext,
+  askingIn,
+  several,
+  Argument,
+  type Command,
+} from "./common.ts";
 
 export function addClientCommands(clients: Command, exit: Exit): void {
   const command = askingIn(clients);

@@ -1,6 +1,8 @@
-/** What the commands have in common: options, and where they write to. */
+/** What the commands have in common: options, and where they write to. The one file that knows `commander`. */
 import { type Command, Option } from "commander";
 import { connectAdmin, type ConnectOptions } from "../admin-connect.ts";
+
+export { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 
 /** Takes the exit code of a command. */
 export type Exit = (code: number) => void;

@@ -1,9 +1,8 @@
 /** Commands about keys that the authority signs with, and those that it has issued. */
-import { Argument, type Command } from "commander";
 import { KEY_USES, type KeyUse } from "../../model/signing.ts";
 import type { ConnectOptions } from "../admin-connect.ts";
 import type { IssuedKeyOptions } from "../issued-keys.ts";
-import { type Asking, type Exit, asking, hint } from "./common.ts";
+import { type Asking, type Exit, asking, hint, Argument, type Command } from "./common.ts";
 
 export function addKeyCommands(keys: Command, exit: Exit): void {
   asking(keys.command("list"))

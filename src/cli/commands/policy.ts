@@ -1,5 +1,4 @@
 /** Commands about policies: their tests, what they answer and would have answered, their files. */
-import { type Command, InvalidArgumentError, Option } from "commander";
 import { TEST_FORMATS } from "../choices.ts";
 import type { ExplainOptions } from "../explain.ts";
 import type { QuestionOptions } from "../explain-question.ts";
@@ -10,7 +9,16 @@ import type { FmtOptions } from "../policy-fmt.ts";
 import type { SuggestOptions } from "../policy-suggest.ts";
 import type { ReplayOptions } from "../replay.ts";
 import type { TestOptions } from "../test-policies.ts";
-import { type Exit, asking, collect, configured, print } from "./common.ts";
+import {
+  type Exit,
+  asking,
+  collect,
+  configured,
+  print,
+  type Command,
+  InvalidArgumentError,
+  Option,
+} from "./common.ts";
 
 export function addPolicyCommands(policy: Command, exit: Exit): void {
   addSuggestCommand(policy, exit);

@@ -1,9 +1,8 @@
 /** Commands that ask the running process, over its admin API. */
-import type { Command } from "commander";
 import { drain } from "../drain.ts";
 import { reload } from "../reload.ts";
 import { showStatus } from "../status.ts";
-import { type Asking, type Exit, asking } from "./common.ts";
+import { type Asking, type Exit, asking, type Command } from "./common.ts";
 
 /** Commands that ask the running process, over its admin API. */
 export function addProcessCommands(program: Command, exit: Exit): void {

@@ -1,8 +1,7 @@
 /** Commands that take access away, and give it back. */
-import { type Command, Option } from "commander";
 import type { ConnectOptions } from "../admin-connect.ts";
 import type { RevokeOptions } from "../revocations.ts";
-import { type Asking, type Exit, asking } from "./common.ts";
+import { type Asking, type Exit, asking, type Command, Option } from "./common.ts";
 
 export function addRevocationCommands(revocations: Command, exit: Exit): void {
   for (const [mode, description] of [

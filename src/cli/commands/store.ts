@@ -1,6 +1,5 @@
 /** Commands about the authority's store. */
-import type { Command } from "commander";
-import { type Exit, configured } from "./common.ts";
+import { type Exit, configured, type Command } from "./common.ts";
 
 export function addStoreCommands(store: Command, exit: Exit): void {
   configured(store.command("status"))

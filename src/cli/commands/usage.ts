@@ -1,8 +1,7 @@
 /** Commands about what callers have used. */
-import { type Command, Option } from "commander";
 import type { UsageReportOptions } from "../usage.ts";
 import type { RebuildOptions } from "../usage-rebuild.ts";
-import { type Exit, configured, said } from "./common.ts";
+import { type Exit, configured, said, type Command, Option } from "./common.ts";
 
 export function addUsageCommands(usage: Command, exit: Exit): void {
   const sums = (name: string, about: string, usual: { by: string; format: string }): void => {

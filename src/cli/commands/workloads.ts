@@ -1,8 +1,15 @@
 /** Commands about enrolled machines. */
 import type * as workloadsCommands from "../workloads.ts";
-import { Argument, type Command, Option } from "commander";
 import { ENROLMENT_METHODS, WORKLOAD_KINDS } from "../../model/workloads.ts";
-import { type Asking, type Exit, adminContext, askingIn } from "./common.ts";
+import {
+  type Asking,
+  type Exit,
+  adminContext,
+  askingIn,
+  Argument,
+  type Command,
+  Option,
+} from "./common.ts";
 
 export function addWorkloadCommands(workloads: Command, exit: Exit): void {
   const command = askingIn(workloads);
