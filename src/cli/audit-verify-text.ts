@@ -33,6 +33,7 @@ export function verifyText(report: VerifyReport, seconds: number): string {
       return `removed: ${segment} with ${counted(removed, "record")}, as a record says; only their hashes are proven`;
     }),
     ...timesText(report),
+    ...resumedText(report),
     unsealedText(report),
     ...report.kept.filter(({ holds }) => holds).map(keptText),
     ...report.witnesses.map((witness) => witnessText(witness, records)),
@@ -75,6 +76,17 @@ function timesText({ times: { count, told }, faults }: VerifyReport): string[] {
   return [
     ...told.map((what) => `WARNING: ${what}; no key signs it, and the clock may have been set`),
     ...(more > 0 ? [`… and ${more} further times that cannot be true`] : []),
+  ];
+}
+
+function resumedText({ resumed: { count, told } }: VerifyReport): string[] {
+  const more = count - told.length;
+  return [
+    ...told.map(
+      (what) =>
+        `WARNING: ${what}: somebody wrote there who is not its process, or that one was taken for dead`,
+    ),
+    ...(more > 0 ? [`… and ${more} further files that went on behind their end`] : []),
   ];
 }
 

@@ -252,6 +252,7 @@ class FileSealer implements Sealer {
   #seal(): void {
     const { clock, log, events, onCheckpoint } = this.#parts.deps;
     const parts = this.#unsealed.parts();
+    this.#tellResumed(parts.map(({ segment }) => segment));
     for (const { segment } of parts) syncFile(join(this.#parts.options.path, segment));
     const grown = this.#hashes.append(
       this.#frontier,
@@ -281,6 +282,16 @@ class FileSealer implements Sealer {
       events.event({ timeMs, event: "key-rotated", detail, figures: { size, vkey: next } });
     }
     onCheckpoint?.(this.#last);
+  }
+
+  /** It is sealed all the same: what lies in the folder is what there is. `audit verify` warns of it from then on. */
+  #tellResumed(segments: readonly string[]): void {
+    for (const file of segments) {
+      if (!this.#state.ended.has(file)) continue;
+      const event =
+        "audit: a file of the log that had ended goes on; its process did not write that";
+      this.#parts.deps.log.warn(event, { file });
+    }
   }
 
   #write(line: Buffer): void {

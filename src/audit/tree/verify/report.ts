@@ -83,6 +83,11 @@ export interface VerifyReport {
    * is relied on (`keep`).
    */
   readonly times: { readonly count: number; readonly told: readonly string[] };
+  /**
+   * Files that had ended, by one checkpoint, and went on, by a later one: what nobody had sealed behind an end is
+   * `appended`, and whoever seals afterwards may not wipe that out. In words, the first of them.
+   */
+  readonly resumed: { readonly count: number; readonly told: readonly string[] };
   /** Checkpoints that were given. */
   readonly kept: readonly KeptFinding[];
   /** Sealed records that no witness has proven to have seen, and that no kept checkpoint covers. */

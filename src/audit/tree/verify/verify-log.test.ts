@@ -231,6 +231,26 @@ test("what is added behind the end of a file that had ended is told", async (t) 
   assert.deepEqual([fault?.kind, fault?.segment, fault?.line], ["appended", A, 301]);
 });
 
+test("what was sealed behind the end of a file is warned of for good", async (t) => {
+  const ground = await treeGround(t);
+  await sealed(ground);
+  const again = await ground.open();
+  again.ended?.({ segment: A, bytes: readFileSync(join(ground.folder, A)).length, tornBytes: 0 });
+  again.commit();
+  again.close();
+  assert.deepEqual((await verified(ground)).resumed, { count: 0, told: [] });
+  ground.write(A, lines(300, 1));
+  assert.deepEqual((await verified(ground)).kinds, ["appended"]);
+  const sealer = await ground.open();
+  feed(sealer, ground.folder, A);
+  sealer.commit();
+  sealer.close();
+  const { kinds, resumed } = await verified(ground);
+  assert.deepEqual(kinds, []);
+  const told = [`${A} had ended, and checkpoint 5 has more records of it`];
+  assert.deepEqual(resumed, { count: 1, told });
+});
+
 test("a file that a record says was removed is proven by its hashes; another is missing", async (t) => {
   const ground = await treeGround(t);
   await sealed(ground);

@@ -59,6 +59,7 @@ class Verification {
   readonly #trust: Trust;
   readonly #cosignatures: Cosignatures;
   readonly #times = new Times();
+  readonly #resumed = { count: 0, told: [] as string[] };
   readonly #path: string;
   #tree: GrowingTree;
   #checkpoints = 0;
@@ -123,6 +124,7 @@ class Verification {
             : []),
         ],
         times: { count: this.#times.count, told: this.#times.told },
+        resumed: this.#resumed,
         witnesses,
         kept,
         unwitnessed: Math.max(0, records - seen),
@@ -217,6 +219,9 @@ class Verification {
     const step = new Step(this.#tree, this.#stored, this.#times);
     for (const part of line.parts) {
       const segment = this.#segments.get(part[0]);
+      if (part[1] > 0 && segment.ended !== undefined) {
+        this.#resumes(`${part[0]} had ended, and checkpoint ${number} has more records of it`);
+      }
       await step.add(segment, part);
       if (part[1] > 0) segment.lastLeaf = step.leaf - 1;
       segment.records += part[1];
@@ -247,7 +252,17 @@ class Verification {
       const said = `${end.segment} ended with ${end.bytes} bytes, and ${segment.bytes} are sealed of it`;
       this.#broken(number, said);
     }
+    const before = segment.ended?.torn ?? end.torn;
+    if (before !== end.torn && end.bytes === segment.ended?.bytes) {
+      const ends = `with ${before} bytes of a torn line, and by checkpoint ${number} with ${end.torn}`;
+      this.#resumes(`${end.segment} had ended ${ends}`);
+    }
     segment.ended = end;
+  }
+
+  #resumes(what: string): void {
+    this.#resumed.count += 1;
+    if (this.#resumed.told.length < LIMITS.resumed) this.#resumed.told.push(what);
   }
 
   /** No key signs them; where they are relied on, what cannot be true is a fault. */
@@ -387,6 +402,8 @@ class Step {
 }
 
 const LIMITS = {
+  /** Files that had ended and went on, of which is told; the rest is counted. */
+  resumed: 20,
   /** Stored hashes that are read at once. */
   block: 1 << 15,
 } as const;
