@@ -74,6 +74,31 @@ test("verify, prove, explain and the Python verifier find a compressed log whole
   assert.equal(python.status, 0, python.stdout + python.stderr);
 });
 
+test(
+  "the example's verifier says in one line that a damaged log does not hold",
+  { skip: !hasPython && "there is no python3" },
+  async (context) => {
+    const { folder } = await packedLog(context);
+    const key = readFileSync(join(folder, "tree/checkpoint.pub"), "utf8").trim();
+    const says = () => {
+      const { status, stdout, stderr } = spawnSync("python3", [VERIFIER, "log", folder, key], {
+        encoding: "utf8",
+      });
+      return [status, stderr, stdout.split(":")[0], stdout.split("\n").length];
+    };
+    const held = [1, "", "DOES NOT HOLD", 2];
+    const [name = ""] = readdirSync(folder).toSorted();
+    const path = join(folder, name);
+    const whole = readFileSync(path);
+    writeFileSync(path, whole.fill(0x55, 1000, 1010));
+    assert.deepEqual(says(), held);
+    writeFileSync(path, whole.subarray(0, 1000));
+    assert.deepEqual(says(), held);
+    writeFileSync(join(folder, "tree/checkpoints.jsonl"), "");
+    assert.deepEqual(says(), held);
+  },
+);
+
 test("verify tells of a compressed file that was cut between two members, or damaged", async (context) => {
   const { folder } = await packedLog(context);
   const [name = ""] = readdirSync(folder).toSorted();
