@@ -124,6 +124,10 @@ test("usage report refuses what it cannot answer, and exits 1 for nothing", (con
     [["--from", "2026-02-31"], /--from: "2026-02-31" is no hour/],
     [["--from", "2026-11-24T04:30:00Z"], /is no hour/],
     [["--from", "2026-11", "--to", "2026-11"], /--from is not before --to/],
+    [
+      ["--principal", "ada"],
+      /--principal: "ada" names nobody {2}<authenticator>\/<subject>, such as /,
+    ],
   ] as const) {
     const wrong = runIn(folder, "usage", "report", ...args);
     assert.equal(wrong.status, 2);
@@ -131,6 +135,11 @@ test("usage report refuses what it cannot answer, and exits 1 for nothing", (con
   }
   const none = runIn(folder, "usage", "report", "--from", "2026-11", "--plan", "free");
   assert.deepEqual([none.status, none.stdout], [1, ""]);
+  assert.equal(none.stderr, 'no usage found; in that time there is no plan "free"\n');
+  const near = runIn(folder, "usage", "report", "--from", "2026-11", "--plan", "glod");
+  assert.match(near.stderr, /there is no plan "glod" \(did you mean "gold"\?\)\n$/);
+  const nobody = runIn(folder, "usage", "report", "--from", "2026-11", "--principal", "corp/ada");
+  assert.deepEqual([nobody.status, nobody.stderr], [1, "no usage found\n"]);
   writeFileSync(join(folder, "sallyport.yaml"), "audit: { path: log }\n");
   assert.match(runIn(folder, "usage", "report").stderr, /does not say that usage is counted/);
   writeFileSync(join(folder, "sallyport.yaml"), "audit: { path: log }\nusage: { keep: 1s }\n");

@@ -1,17 +1,21 @@
 /** `sallyport usage report` and `usage export`: sums out of the book, beside a proxy that writes it. */
+import type { DatabaseSync } from "node:sqlite";
 import {
   type Dimension,
   DIMENSIONS,
   FILTERS,
   reportUsage,
+  usedNames,
   type UsageQuery,
   type UsageRow,
 } from "../limits/usage/usage-report.ts";
 import { pseudonymsOf } from "../audit/redact/pseudonyms-of.ts";
 import { csvLine } from "../wire/csv.ts";
 import { readUsage } from "../limits/usage/usage-database.ts";
+import { OTHERS, UNIDENTIFIED } from "../limits/usage/usage-lines.ts";
 import { readHour, TIME_REMEDY, usualHours } from "../limits/usage/usage-times.ts";
 import { ConfigError, type Problem } from "../model/errors.ts";
+import { ANONYMOUS, principalId } from "../model/principal.ts";
 import { suggest } from "../model/suggest.ts";
 import { systemClock } from "../platform/clock.ts";
 import { plain, table } from "./table.ts";
@@ -23,6 +27,9 @@ const LIMITS = {
   /** Rows of a text, which has to know all of them for its columns; who wants more wants CSV. */
   text: 10_000,
 } as const;
+
+/** Whom the book has without an authenticator. */
+const NAMELESS: ReadonlySet<string> = new Set([principalId(ANONYMOUS), UNIDENTIFIED, OTHERS]);
 
 export type UsageFormat = "text" | "csv" | "json";
 
@@ -56,7 +63,8 @@ export async function usageReport(options: UsageReportOptions, said: Said): Prom
         : options.format === "csv"
           ? writeCsv(pages, query, said)
           : writeJson(pages, query, said);
-    if (rows === 0) said.hint("no usage found");
+    if (rows === 0)
+      said.hint(plain(["no usage found", ...unusedNames(database, query)].join("; ")));
     return rows === 0 ? 1 : 0;
   } finally {
     database.close();
@@ -70,6 +78,19 @@ async function withPseudonyms(query: UsageQuery, folder: string): Promise<UsageQ
   const pseudonyms = await pseudonymsOf([principal], folder, systemClock);
   if (pseudonyms.length === 0) return query;
   return { ...query, only: { ...query.only, principal: [principal, ...pseudonyms] } };
+}
+
+/** Nothing may be the answer, or the question of a name that was mistyped. */
+function unusedNames(database: DatabaseSync, query: UsageQuery): string[] {
+  return FILTERS.flatMap((dimension) => {
+    const asked = query.only?.[dimension];
+    if (dimension === "principal" || typeof asked !== "string") return [];
+    const names = usedNames(database, dimension, query);
+    if (names.includes(asked)) return [];
+    const close = suggest(asked, names);
+    const remedy = close === undefined ? "" : ` (did you mean ${JSON.stringify(close)}?)`;
+    return [`in that time there is no ${dimension} ${JSON.stringify(asked)}${remedy}`];
+  });
 }
 
 function queryOf(options: UsageReportOptions, nowMs: number): UsageQuery {
@@ -89,6 +110,12 @@ function queryOf(options: UsageReportOptions, nowMs: number): UsageQuery {
   if (problems.length === 0 && fromMs >= toMs) {
     const message = "--from is not before --to";
     problems.push({ message, remedy: "an earlier --from; the hour --to is not in the report" });
+  }
+  const { principal } = options;
+  if (principal !== undefined && !NAMELESS.has(principal) && !/^[^/]+\/./s.test(principal)) {
+    const message = `--principal: ${JSON.stringify(principal)} names nobody`;
+    const remedy = `<authenticator>/<subject>, such as corp/alice, or ${[...NAMELESS].join(", ")}`;
+    problems.push({ message, remedy });
   }
   const by = readBy(options.by, problems);
   if (problems.length > 0) throw new ConfigError(problems);

@@ -88,6 +88,20 @@ export function reportUsage(database: DatabaseSync, query: UsageQuery): UsageRow
     .map((row) => rowOf(row, groups.length));
 }
 
+/** Names that something was counted for in that time, in their order. */
+export function usedNames(
+  database: DatabaseSync,
+  dimension: Exclude<(typeof FILTERS)[number], "principal">,
+  { fromMs, toMs }: Pick<UsageQuery, "fromMs" | "toMs">,
+): string[] {
+  const text = `SELECT DISTINCT ${EXPRESSIONS[dimension]} AS name FROM usage
+    WHERE hour >= ? AND hour < ? ORDER BY name`;
+  return database
+    .prepare(text)
+    .all(Math.ceil(fromMs / 1000), Math.ceil(toMs / 1000))
+    .map(({ name }) => String(name));
+}
+
 /** `total`, which is a float: what somebody planted in the log may add up to more than an integer of SQLite holds. */
 const SUMS = `total(requests) AS requests, total(denied) AS denied, total(bytes_in) AS bytes_in,
   total(bytes_out) AS bytes_out, total(cost) AS cost`;
