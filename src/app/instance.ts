@@ -120,7 +120,7 @@ export async function startInstance(
           ...instruments,
           events: audit,
           news: (news) => {
-            if (news.topic === "quotas") instruments.quotas.merge(news.steps, false);
+            if (news.topic === "quotas") instruments.quotas.usedBefore(news.steps);
           },
         }).catch(async (error: unknown) => {
           await audit.close();
@@ -145,6 +145,9 @@ export async function startInstance(
   const running = new RunningInstance(parts);
   await Promise.all([snapshot.start(), running.identify(config), shared?.start()]);
   publishAuthorities(snapshot.authenticators(), instruments);
+  if (keeping !== undefined && shared !== undefined && config.usage?.across === "cluster") {
+    instruments.quotas.share(shared.quotas, (steps) => keeping.usedElsewhere(steps));
+  }
   try {
     await running.open(prepared.loaded.file);
   } catch (error) {
@@ -419,6 +422,7 @@ class RunningInstance implements Instance {
     await ended;
     this.#egress?.stop();
     this.#streams.close();
+    if (this.#keeping !== undefined) await this.#instruments.quotas.close();
     this.#shared?.close();
     this.#snapshot.close();
     this.#workload?.close();

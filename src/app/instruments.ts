@@ -131,7 +131,7 @@ export function createInstruments(
     apiKeys: createApiKeyDirectory({ metrics }),
     publishedKeys: createKeyDirectory(),
     limits: createLimitPool({ metrics, commonRates: () => common.rates, ...limits }),
-    quotas: new Quotas({ clock, log, metrics }),
+    quotas: new Quotas({ clock, log, metrics, timers: systemTimers }),
     newTraceparent: createTraceparents(),
     tracing: createTracing({
       clock,

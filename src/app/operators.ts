@@ -19,7 +19,9 @@ import { tokensOf } from "../identity/authenticator-options.ts";
 import type { JsonObject } from "../model/json.ts";
 import { type PolicyRoles, policyRoles } from "../policy/policy-roles.ts";
 import { productVersion, runtimeVersion } from "../platform/version.ts";
-import { createUsageDesk } from "../limits/usage/usage-desk.ts";
+import { standingWith } from "../limits/usage/quota-standings.ts";
+import { createUsageDesk, type UsageDesk } from "../limits/usage/usage-desk.ts";
+import type { Quotas } from "./quotas.ts";
 import { namingUsage } from "./usage-names.ts";
 import { createExplainer } from "../review/explain-thread.ts";
 import type { Backing } from "./authority/backing.ts";
@@ -109,8 +111,24 @@ function adminDeps(parts: OperatorParts): AdminDeps {
 function usageDesk({ prepared, instruments }: OperatorParts): Pick<AdminDeps, "usage"> {
   const { usage, audit } = prepared().loaded.config;
   if (usage === undefined) return {};
-  const desk = createUsageDesk(usage, audit.path);
-  return { usage: namingUsage(desk, audit.path, instruments.clock) };
+  const { clock, quotas } = instruments;
+  const own = createUsageDesk(usage, audit.path);
+  const desk = usage.across === "cluster" ? withOthers(own, quotas) : own;
+  return { usage: namingUsage(desk, audit.path, clock) };
+}
+
+/** The book has what was let through here; the quotas also what other machines let through. */
+function withOthers(desk: UsageDesk, quotas: Quotas): UsageDesk {
+  return {
+    report: (query) => desk.report(query),
+    quotas: async (query) => {
+      const standings = await desk.quotas(query);
+      return standings.map((one) => {
+        const all = quotas.meter?.known(one.principal, one.quota.per, one.fromMs);
+        return all === undefined ? one : standingWith(one, all);
+      });
+    },
+  };
 }
 
 async function processStatus(parts: OperatorParts, startedMs: number): Promise<ProcessStatus> {

@@ -37,6 +37,20 @@ test("checkLimits() refuses a limit across machines where they have nothing in c
   assert.deepEqual(checkLimits(draftOf(across, { listeners: [] })), [], "proxies have their own");
 });
 
+test("checkLimits() refuses quotas across machines where they have nothing in common", () => {
+  const usage = (across: string, { shared, listeners = [{}] }: Parts = {}) => {
+    const draft = draftOf([RATE], { listeners });
+    return checkLimits({ ...draft, config: { shared, usage: { across } } } as unknown as Draft);
+  };
+  const [problem, ...others] = usage("cluster");
+  assert.deepEqual(problem?.path, ["usage", "across"]);
+  assert.equal(problem?.remedy, "shared.redis");
+  assert.deepEqual(others, []);
+  assert.deepEqual(usage("cluster", { shared: SHARED }), []);
+  assert.deepEqual(usage("cluster", { listeners: [] }), []);
+  assert.deepEqual(usage("machine"), []);
+});
+
 test("checkLimits() refuses to say what is done when nothing can be away", () => {
   for (const whenAway of ["local", "refuse"]) {
     const [problem, ...others] = checkLimits(draftOf({ ...RATE, whenAway }, { shared: SHARED }));

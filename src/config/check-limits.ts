@@ -1,6 +1,6 @@
 /**
  * Limits of routes: the shared rates that they name, the attributes that they count by, and what machines
- * have in common where they count across them.
+ * have in common where they, or quotas, count across them.
  */
 import { authenticatorWords } from "../identity/authenticator-options.ts";
 import { ANONYMOUS_NAME } from "../gate/route-options.ts";
@@ -34,7 +34,15 @@ export function checkLimits(draft: Draft): PathProblem[] {
     });
     return [...rates, ...concurrency];
   });
-  return [...named, ...ofRoutes];
+  return [...named, ...ofRoutes, ...quotaProblems(draft)];
+}
+
+function quotaProblems({ config, own, listeners }: Draft): PathProblem[] {
+  const { usage, shared } = config ?? own ?? {};
+  if (usage?.across !== "cluster" || shared !== undefined) return [];
+  if (listeners.length === 0) return [];
+  const message = "quotas count across machines, and they have nothing in common";
+  return [{ path: ["usage", "across"], message, remedy: "shared.redis" }];
 }
 
 /** An authority that serves no requests hands its routes on to proxies, each of which has a `shared` of its own. */

@@ -7,11 +7,13 @@
  * nobody connected notices, a copy that was behind when it took over, and keys that are evicted cannot be
  * seen from here.
  */
+import type { CommonQuotas } from "../model/common-quotas.ts";
 import type { CommonRates } from "../model/common-rates.ts";
 import { SallyportError } from "../model/errors.ts";
 import type { Clock, Log, Metrics, Timers } from "../model/ports.ts";
 import type { SharedMemory } from "../model/shared-memory.ts";
 import { RedisConnection, type ServerInfo } from "./redis-connection.ts";
+import { createRedisQuotas } from "./redis-quotas.ts";
 import { createRedisRates } from "./redis-rates.ts";
 import { parseRedisUrl } from "./redis-url.ts";
 import type { SharedOptions } from "./shared-options.ts";
@@ -24,6 +26,8 @@ export interface RedisMemory extends SharedMemory {
   remove(space: string, key: string): Promise<void>;
   /** Rates that all proxies count as one. */
   readonly rates: CommonRates;
+  /** Quotas that all proxies count as one. */
+  readonly quotas: CommonQuotas;
   /** Whether it answers, in words, for the checks of readiness. */
   check(): string;
   /** Resolves after the first try to connect; never rejects. */
@@ -50,6 +54,7 @@ class Remote implements RedisMemory {
   readonly #connection: RedisConnection;
   readonly #failed: () => void;
   readonly rates: CommonRates;
+  readonly quotas: CommonQuotas;
   #greetings = 0;
   #runId: string | undefined;
   since = 0;
@@ -83,6 +88,7 @@ class Remote implements RedisMemory {
     const { clock } = deps;
     const connection = this.#connection;
     this.rates = createRedisRates({ connection, clock, log, prefix, failed: this.#failed });
+    this.quotas = createRedisQuotas({ connection, prefix, failed: this.#failed });
     metrics.sampled(
       "sallyport_shared_memory_connected",
       "Whether the memory that all proxies share answers: 1 or 0.",

@@ -37,12 +37,12 @@ export const sharedSchema = z
     timeout: duration({ min: "10ms", max: "10s" })
       .prefault("500ms")
       .describe(
-        "For each answer. A request that needs one that does not come is refused (503 `memory-unavailable`); limits that count across machines do as their `whenAway` says. After one that did not come nobody waits until the server is heard again.",
+        "For each answer. A request that needs one that does not come is refused (503 `memory-unavailable`); limits that count across machines do as their `whenAway` says, and quotas go on with what each machine knows. After one that did not come nobody waits until the server is heard again.",
       ),
   })
   .readonly()
   .describe(
-    "What all proxies hold in common: used DPoP proofs, nonces, ended sessions, and limits with `across: cluster`. Opened once at start.",
+    "What all proxies hold in common: used DPoP proofs, nonces, ended sessions, limits with `across: cluster`, and quotas with `usage.across: cluster`. Opened once at start.",
   );
 
 /** Checked; durations in milliseconds. */

@@ -1,5 +1,12 @@
 /** What processes tell each other of quotas. */
 
+/** What a principal has used in a period. `cost` in thousandths. */
+export interface QuotaUse {
+  readonly requests: number;
+  readonly bytes: number;
+  readonly cost: number;
+}
+
 /** Principal, period, its beginning (milliseconds since the epoch), requests, bytes, cost in thousandths. */
 export type QuotaStep = readonly [
   principal: string,

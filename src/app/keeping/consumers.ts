@@ -6,9 +6,11 @@ import { hostname } from "node:os";
 import { segmentSizes } from "../../audit/segment-sizes.ts";
 import { openSinks, type SinksDeps } from "../../audit/sinks/sinks.ts";
 import type { Config } from "../../config/schema.ts";
-import { createUsageConsumer, type UsageConsumerDeps } from "../../limits/usage/usage-consumer.ts";
+import { createUsageConsumer } from "../../limits/usage/usage-consumer.ts";
+import type { UsageOptions } from "../../limits/usage/usage-options.ts";
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
+import type { QuotaStep } from "../../model/quota-steps.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
 import { type AccessLogDeps, openAccessLog } from "../../telemetry/access-log/access-log.ts";
 import { productVersion } from "../../platform/version.ts";
@@ -26,6 +28,8 @@ export interface KeepingDeps {
   readonly metrics: Metrics;
   /** Writes events into the log that is being read. */
   readonly events: EventLog;
+  /** Takes who is told what other machines let through. */
+  readonly hearUsedElsewhere: (take: (steps: readonly QuotaStep[]) => void) => void;
   /** Says something to the process that serves; protocol.ts has the topics. */
   readonly tell: (news: KeepingNews) => void;
 }
@@ -39,7 +43,7 @@ export async function createConsumers(
   const { path, sinks } = audit;
   return [
     await createWitnessedSealer(audit, deps),
-    ...(usage === undefined ? [] : [createUsageConsumer(usage, path, usageDeps(deps))]),
+    ...(usage === undefined ? [] : [openUsageConsumer(usage, path, deps)]),
     ...(signs === undefined ? [] : [createSigns(signs, path, signsDeps(deps))]),
     ...(accessLog === undefined ? [] : [await openAccessLog(accessLog, accessDeps(path, deps))]),
     ...(sinks.length > 0 ? [await openSinks(audit, sinksDeps(deps))] : []),
@@ -58,8 +62,11 @@ function signsDeps(deps: KeepingDeps): SignsDeps {
   };
 }
 
-function usageDeps(deps: KeepingDeps): UsageConsumerDeps {
-  return { ...deps, earlier: (steps) => deps.tell({ topic: "quotas", steps }) };
+function openUsageConsumer(usage: UsageOptions, folder: string, deps: KeepingDeps): RecordConsumer {
+  const earlier = (steps: readonly QuotaStep[]): void => deps.tell({ topic: "quotas", steps });
+  const consumer = createUsageConsumer(usage, folder, { ...deps, earlier });
+  deps.hearUsedElsewhere((steps) => consumer.usedElsewhere(steps));
+  return consumer;
 }
 
 function sinksDeps(deps: KeepingDeps): SinksDeps {

@@ -11,6 +11,7 @@ import { openAuditFolder } from "../../audit/folder.ts";
 import { SallyportError } from "../../model/errors.ts";
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Counter, Log, Metrics, Timers } from "../../model/ports.ts";
+import type { QuotaStep } from "../../model/quota-steps.ts";
 import type { FamilyText } from "../../telemetry/exposition.ts";
 import { onlyCounts, sumFamilies } from "../../telemetry/sum-families.ts";
 import type { KeepingConfig } from "./consumers.ts";
@@ -63,6 +64,8 @@ export interface Keeping {
   readonly trouble: string | undefined;
   /** What the thread counts. */
   families(): Promise<readonly FamilyText[]>;
+  /** For warnings of quotas: what other machines let through, and is in no log here. */
+  usedElsewhere(steps: readonly QuotaStep[]): void;
   /** The log is about to be closed: nothing more is written into it. Resolves when nothing is under way. */
   hush(): Promise<void>;
   /** After the log was closed: the thread reads it to the end, commits and ends. */
@@ -144,6 +147,10 @@ class RunningKeeping implements Keeping {
 
   async families(): Promise<readonly FamilyText[]> {
     return sumFamilies([this.#retired, await this.#ask()]);
+  }
+
+  usedElsewhere(steps: readonly QuotaStep[]): void {
+    this.#send({ kind: "used-elsewhere", steps });
   }
 
   async hush(): Promise<void> {

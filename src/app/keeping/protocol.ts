@@ -28,6 +28,8 @@ export type FromKeeping =
 export type ToKeeping =
   /** What it counts is wanted. */
   | { readonly kind: "report"; readonly seq: number }
+  /** What other machines let through. */
+  | { readonly kind: "used-elsewhere"; readonly steps: readonly QuotaStep[] }
   /** The log is closed: what there is is read to its end and committed, then the thread ends. */
   | { readonly kind: "close" };
 

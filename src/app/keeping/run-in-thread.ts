@@ -3,6 +3,7 @@ import type { MessagePort } from "node:worker_threads";
 import { Archive } from "../../audit/archive/archive.ts";
 import { TornReports } from "../../audit/archive/torn-reports.ts";
 import { SallyportError } from "../../model/errors.ts";
+import type { QuotaStep } from "../../model/quota-steps.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
 import { systemClock } from "../../platform/clock.ts";
 import { systemTimers } from "../../platform/timers.ts";
@@ -29,6 +30,7 @@ export async function runInThread(
   create: CreateConsumers,
 ): Promise<void> {
   const metrics = createMetrics();
+  let usedElsewhere: (steps: readonly QuotaStep[]) => void = () => undefined;
   const send = (message: FromKeeping): void => port.postMessage(message);
   const deps: KeepingDeps = {
     clock: systemClock,
@@ -36,14 +38,21 @@ export async function runInThread(
     log: createSentLog((line) => send({ kind: "log", ...line })),
     metrics,
     events: { event: (record) => send({ kind: "event", record }) },
+    hearUsedElsewhere: (take) => (usedElsewhere = take),
     tell: (news) => send({ kind: "news", news }),
   };
   const opened = open();
   port.on("message", (message: ToKeeping) => {
-    if (message.kind === "report") {
-      send({ kind: "report", seq: message.seq, families: metrics.families() });
-    } else {
-      void opened.then(end);
+    switch (message.kind) {
+      case "report":
+        send({ kind: "report", seq: message.seq, families: metrics.families() });
+        break;
+      case "used-elsewhere":
+        usedElsewhere(message.steps);
+        break;
+      case "close":
+        void opened.then(end);
+        break;
     }
   });
   await (

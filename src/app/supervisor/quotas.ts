@@ -25,13 +25,11 @@ export function tellQuotas(slot: Slot, { meter }: Quotas, nowMs: number): void {
   }
 }
 
-/** What one worker let through is told to all others; what was read from the log to all. */
-export function shareQuotas(
-  from: Slot | undefined,
+/** Tells workers what was let through elsewhere, all but the one where it was. */
+export function spreadQuotas(
   steps: readonly QuotaStep[],
-  { slots, quotas }: { readonly slots: readonly Slot[]; readonly quotas: Quotas },
+  { slots, from }: { readonly slots: readonly Slot[]; readonly from?: Slot },
 ): void {
-  quotas.merge(steps, false);
   for (const slot of slots) {
     if (slot !== from) slot.send({ type: "quotas", steps, reset: false });
   }

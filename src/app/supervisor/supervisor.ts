@@ -13,6 +13,7 @@ import { renderMetrics } from "../../telemetry/metrics.ts";
 import { sumFamilies } from "../../telemetry/sum-families.ts";
 import { type ConfigStatus, createConfigStatus } from "../config-status.ts";
 import { type AssertionSigning, signingAlone } from "../assertion-signing.ts";
+import type { Config } from "../../config/schema.ts";
 import type { Standing } from "../authority/standing.ts";
 import { refuseFixed } from "../instance.ts";
 import type { Instruments } from "../instruments.ts";
@@ -25,10 +26,12 @@ import { createReloads, type Reloads } from "../reloads.ts";
 import { openOperatorGate, type OperatorGate } from "./operator-gate.ts";
 import { LeaseOffice } from "./leases.ts";
 import { answerIssuing } from "./issuing.ts";
+import { createRedisMemory, type RedisMemory } from "../../memory/redis-memory.ts";
+import { readFileBytes } from "../../platform/files.ts";
 import { answerFrom } from "./memory.ts";
 import { type Bound, type Channel, isFromWorker, openChannel, PROTOCOL } from "./protocol.ts";
 import type { FromWorker, ToWorker } from "./protocol.ts";
-import { shareQuotas, tellQuotas } from "./quotas.ts";
+import { spreadQuotas, tellQuotas } from "./quotas.ts";
 import { openRunFolder, type RunFolder } from "./run-folder.ts";
 import { Slot } from "./slot.ts";
 import { encodePrepared } from "./transfer.ts";
@@ -87,6 +90,8 @@ class Supervisor implements Sallyport {
   #operators: OperatorGate | undefined;
   /** Reads the log of all workers back. */
   #keeping: Keeping | undefined;
+  /** What quotas across machines are counted in. */
+  #shared: RedisMemory | undefined;
   readonly #events = new EarlyEvents();
   readonly #drain = Promise.withResolvers<void>();
   #starting = true;
@@ -148,10 +153,11 @@ class Supervisor implements Sallyport {
       events: this.#events,
       news: (news) => {
         if (news.topic === "quotas") {
-          shareQuotas(undefined, news.steps, { slots: this.#slots, quotas });
+          spreadQuotas(quotas.usedBefore(news.steps), { slots: this.#slots });
         }
       },
     });
+    await this.#shareQuotas(config);
     this.#slots = Array.from({ length: workers }, (_, index) => this.#slot(index + 1));
     this.#folder = await openRunFolder(config.supervisor.folder, (socket) => this.#greet(socket));
     if (this.#folder.abandoned) {
@@ -185,6 +191,17 @@ class Supervisor implements Sallyport {
     );
   }
 
+  /** Across machines, where the configuration says so: workers count with us. */
+  async #shareQuotas({ usage, shared }: Config): Promise<void> {
+    if (usage?.across !== "cluster" || shared === undefined) return;
+    this.#shared = createRedisMemory(shared, { ...this.#instruments, readFile: readFileBytes });
+    await this.#shared.start();
+    this.#instruments.quotas.share(this.#shared.quotas, (steps) => {
+      spreadQuotas(steps, { slots: this.#slots });
+      this.#keeping?.usedElsewhere(steps);
+    });
+  }
+
   async reload(): Promise<void> {
     await this.#reloads?.reload();
   }
@@ -204,6 +221,8 @@ class Supervisor implements Sallyport {
     // A worker that does not end by itself when it should have is ended.
     else setTimeout(() => this.#hurry(), delay + grace + LIMITS.killMs).unref();
     await ended;
+    await this.#instruments.quotas.close();
+    this.#shared?.close();
     this.#stopProcessMetrics();
     await this.#folder?.close();
     this.#around.backed?.stop();
@@ -340,8 +359,8 @@ class Supervisor implements Sallyport {
     } else if (message.type === "client-used") {
       this.#around.backed?.backing.issuing?.used(message.id, message.atMs);
     } else if (message.type === "quotas") {
-      const { quotas } = this.#instruments;
-      shareQuotas(slot, message.steps, { slots: this.#slots, quotas });
+      this.#instruments.quotas.used(message.steps);
+      spreadQuotas(message.steps, { slots: this.#slots, from: slot });
     } else if (message.type === "used") {
       this.#around.backed?.backing.used(message.uses);
     } else if (message.type === "give-back") {

@@ -160,6 +160,12 @@ export class QuotaMeter {
     }
   }
 
+  /** What is known of one in a period that runs. */
+  known(id: string, period: Period, start: number): Tally | undefined {
+    const tally = this.#holders.get(id)?.tallies.get(period);
+    return tally?.start === start ? tally : undefined;
+  }
+
   /** All that is known of the periods that run. */
   *dump(nowMs: number): Generator<QuotaStep> {
     for (const { id, tallies } of this.#holders.values()) {

@@ -1,5 +1,6 @@
 /** Where principals stand with the quotas of their plans, out of the book. */
 import type { DatabaseSync } from "node:sqlite";
+import type { QuotaUse } from "../../model/quota-steps.ts";
 import { periodEnd, periodStart } from "./periods.ts";
 import { readTotal } from "./period-totals.ts";
 import { shareOf } from "./quota-watch.ts";
@@ -57,6 +58,17 @@ export function quotaStandings(database: DatabaseSync, query: StandingsQuery): Q
 
 function marks(values: readonly unknown[]): string {
   return values.map(() => "?").join(", ");
+}
+
+/** The same, with what is known to have been used in all where that is more. */
+export function standingWith(standing: QuotaStanding, all: QuotaUse): QuotaStanding {
+  const used = {
+    requests: Math.max(standing.requests, all.requests),
+    bytes: Math.max(standing.bytes, all.bytes),
+    cost: Math.max(Math.round(standing.cost * COST_SCALE), all.cost),
+  };
+  const share = shareOf(used, standing.quota);
+  return { ...standing, ...used, cost: used.cost / COST_SCALE, share };
 }
 
 function standingOf(

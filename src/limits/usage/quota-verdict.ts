@@ -4,7 +4,8 @@
  */
 import { rateItem, ratePolicyItem, seconds } from "../limit-fields.ts";
 import type { Admission } from "../route-limits.ts";
-import type { Tally, Use } from "./tally.ts";
+import type { QuotaUse } from "../../model/quota-steps.ts";
+import type { Tally } from "./tally.ts";
 import type { QuotaOptions } from "./usage-options.ts";
 import { COST_SCALE } from "./usage-lines.ts";
 
@@ -30,7 +31,7 @@ export function quotaVerdict(
   { cost, nowMs }: { readonly cost: number; readonly nowMs: number },
 ): QuotaVerdict {
   const refused = PARTS.find((part) => !fits(quota, tally, { part, cost }));
-  const after: Use = refused === undefined ? withRequest(tally, cost) : tally;
+  const after: QuotaUse = refused === undefined ? withRequest(tally, cost) : tally;
   const endsInMs = Math.max(0, tally.end - nowMs);
   const left: string[] = [];
   for (const part of PARTS) {
@@ -80,7 +81,7 @@ export function withQuota(admission: Admission | undefined, verdict: QuotaVerdic
 /** Bytes are known when a request has ended, so it is let through while any are left. */
 function fits(
   quota: QuotaOptions,
-  used: Use,
+  used: QuotaUse,
   { part, cost }: { readonly part: QuotaPart; readonly cost: number },
 ): boolean {
   const most = quota[part];
@@ -91,6 +92,6 @@ function fits(
   return cost === 0 || used.cost + cost <= most * COST_SCALE;
 }
 
-function withRequest({ requests, bytes, cost }: Use, more: number): Use {
+function withRequest({ requests, bytes, cost }: QuotaUse, more: number): QuotaUse {
   return { requests: requests + 1, bytes, cost: cost + more };
 }

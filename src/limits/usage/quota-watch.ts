@@ -5,8 +5,9 @@
  */
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Counter, Family, Metrics } from "../../model/ports.ts";
+import type { QuotaStep, QuotaUse } from "../../model/quota-steps.ts";
 import type { DecisionLine, EventLine } from "../../model/record-feed.ts";
-import { createPeriodStart, type Period, periodStart } from "./periods.ts";
+import { createPeriodStart, type Period, periodEnd, periodStart } from "./periods.ts";
 import type { QuotaOptions, UsageOptions } from "./usage-options.ts";
 import type { SumOf, Told, Used } from "./usage-book.ts";
 import { COST_SCALE, principalName } from "./usage-lines.ts";
@@ -17,6 +18,8 @@ const LIMITS = {
   waiting: 10_000,
   /** Ticks after which it is said: until then what was said before a crash has been read again. */
   ticks: 3,
+  /** Principals and periods of which is known what other machines let through. */
+  elsewhere: 250_000,
 } as const;
 
 type QuotaEvent = "quota-warning" | "quota-exceeded";
@@ -43,6 +46,8 @@ export interface QuotaWatch {
   counted(sum: SumOf, used: Used): void;
   denied(line: DecisionLine): void;
   told(line: EventLine): void;
+  /** What other machines let through: it counts with the next request here. */
+  usedElsewhere(steps: readonly QuotaStep[]): void;
   tick(): void;
 }
 
@@ -64,6 +69,8 @@ class Watch implements QuotaWatch {
   }[];
   readonly #deps: QuotaWatchDeps;
   readonly #waiting = new Map<string, Waiting>();
+  /** By principal and period; without an entry nothing. */
+  readonly #elsewhere = new Map<string, QuotaUse & { readonly endMs: number }>();
   readonly #counts: Readonly<Record<QuotaEvent, ReadonlyMap<string, Counter>>>;
 
   constructor({ plans }: UsageOptions, deps: QuotaWatchDeps) {
@@ -102,10 +109,33 @@ class Watch implements QuotaWatch {
       const total = this.#deps.totals.add(of, used);
       // Records of a period that is over, read late, are counted and no longer told.
       if (total === undefined || total.warned || quota?.per !== period) continue;
-      if (shareOf(total, quota) < warnAt) continue;
+      if (shareOf(this.#withOthers(total, of), quota) < warnAt) continue;
       total.warned = true;
       this.#wait({ event: "quota-warning", plan, share: warnAt, ...of });
     }
+  }
+
+  usedElsewhere(steps: readonly QuotaStep[]): void {
+    const now = this.#deps.clock.now();
+    if (this.#elsewhere.size + steps.length > LIMITS.elsewhere) {
+      for (const [name, { endMs }] of this.#elsewhere) {
+        if (endMs <= now) this.#elsewhere.delete(name);
+      }
+    }
+    for (const [principal, period, start, requests, bytes, cost] of steps) {
+      const name = principalPeriod({ principal, period, start });
+      const known = this.#elsewhere.get(name);
+      if (known === undefined && this.#elsewhere.size >= LIMITS.elsewhere) continue;
+      const step = { requests, bytes, cost };
+      const endMs = periodEnd(period, start);
+      this.#elsewhere.set(name, { ...(known === undefined ? step : sum(known, step)), endMs });
+    }
+  }
+
+  #withOthers(used: QuotaUse, of: Told): QuotaUse {
+    if (this.#elsewhere.size === 0) return used;
+    const others = this.#elsewhere.get(principalPeriod(of));
+    return others === undefined ? used : sum(used, others);
   }
 
   /** A refusal is what says that it is exceeded: the last request of a quota is none. */
@@ -162,8 +192,20 @@ class Watch implements QuotaWatch {
   }
 }
 
-function nameOf(event: string, { principal, period, start }: Told): string {
-  return `${event}\n${period}\n${start}\n${principal}`;
+function nameOf(event: string, told: Told): string {
+  return `${event}\n${principalPeriod(told)}`;
+}
+
+function principalPeriod({ principal, period, start }: Told): string {
+  return `${period}\n${start}\n${principal}`;
+}
+
+function sum(one: QuotaUse, other: QuotaUse): QuotaUse {
+  return {
+    requests: one.requests + other.requests,
+    bytes: one.bytes + other.bytes,
+    cost: one.cost + other.cost,
+  };
 }
 
 /** The periods that some quota is of. */

@@ -43,6 +43,8 @@ export interface UsageKeeping extends RecordConsumer {
   commit(): void;
   tick(nowMs: number): void;
   close(): void;
+  /** For warnings: what other machines let through. */
+  usedElsewhere(steps: readonly QuotaStep[]): void;
 }
 
 /** Throws SallyportError `store-failed` where the book cannot be opened. */
@@ -179,6 +181,10 @@ class UsageConsumer implements UsageKeeping {
       const fields = { error: error instanceof Error ? error : undefined };
       this.#deps.log.warn("usage: old hours cannot be removed", fields);
     }
+  }
+
+  usedElsewhere(steps: readonly QuotaStep[]): void {
+    this.#watch?.usedElsewhere(steps);
   }
 
   close(): void {

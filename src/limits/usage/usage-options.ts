@@ -88,6 +88,12 @@ export const usageSchema = z
       ),
     plans: z.record(nameSchema, planSchema).prefault({}).describe("Plans by name."),
     plan: planOfSchema.prefault({}).describe("Which principal is on which plan."),
+    across: z
+      .enum(["machine", "cluster"])
+      .default("machine")
+      .describe(
+        "Who counts together for quotas. `machine`: all workers of this machine. `cluster`: all machines that name the same `shared.redis`, which tell it four times a second what they let through; while it does not answer each goes on with what it knows.",
+      ),
     keep: duration({ min: "1d", max: "3650d" })
       .prefault("400d")
       .describe("How long hours are kept, from 1d to 3650d."),
