@@ -24,7 +24,13 @@ export interface Row {
 export function rowsOf(schema: Schema, prefix = ""): Row[] {
   const rows = Object.entries(shapeOf(schema) ?? {}).flatMap(([name, child]) => {
     const key = prefix + name;
-    const nested = innerOf(child).flatMap(({ suffix, inner }) => rowsOf(inner, `${key}${suffix}.`));
+    const inners = innerOf(child);
+    const nested = inners.flatMap(({ suffix, inner }) => {
+      const beside = inners.filter((one) => one.suffix === suffix && one.inner !== inner);
+      const choice = { inner, others: beside.map((one) => one.inner) };
+      const start = `${key}${suffix}.`;
+      return rowsOf(inner, start).map((row) => chosen(row, start, choice));
+    });
     return [
       {
         key,
@@ -38,6 +44,35 @@ export function rowsOf(schema: Schema, prefix = ""): Row[] {
   });
   // A key that several mappings of a union have is described once.
   return rows.filter(({ key }, index) => rows.findIndex((other) => other.key === key) === index);
+}
+
+/** A key that one mapping of a union needs and another does not is no required key: it says when it is. */
+function chosen(row: Row, prefix: string, { inner, others }: Choice): Row {
+  const name = row.key.slice(prefix.length);
+  const needed = neededKeys(inner);
+  if (!needed.includes(name) || others.every((one) => neededKeys(one).includes(name))) return row;
+  const type = shapeOf(inner)?.["type"];
+  const names = others
+    .flatMap(neededKeys)
+    .filter((other) => !needed.includes(other))
+    .map((other) => `\`${other}\``);
+  const choice =
+    type === undefined
+      ? `Either ${["this", ...names.slice(0, -1)].join(", ")} or ${names.at(-1)}.`
+      : `Needed with \`type: ${typeOf(type).replaceAll("`", "")}\`.`;
+  return { ...row, required: false, description: `${choice} ${row.description}` };
+}
+
+interface Choice {
+  readonly inner: Schema;
+  /** The union's other mappings. */
+  readonly others: readonly Schema[];
+}
+
+function neededKeys(schema: Schema): readonly string[] {
+  return Object.entries(shapeOf(schema) ?? {})
+    .filter(([, child]) => !isOptional(child))
+    .map(([name]) => name);
 }
 
 /** The description nearest to the outside. */
