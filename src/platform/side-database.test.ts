@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdtempSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -65,4 +72,14 @@ test("openSideDatabase() refuses what others can reach, and what is not its own"
   other.close();
   chmodSync(foreign, 0o600);
   assert.throws(() => openSideDatabase(options(foreign)), /of another program/);
+});
+
+test("openSideDatabase() says of a damaged file what makes it again", () => {
+  const path = fresh();
+  openSideDatabase(options(path)).close();
+  truncateSync(path, 3000);
+  const message = `usage: ${path} is damaged (database disk image is malformed); make it again`;
+  for (const open of [openSideDatabase, readSideDatabase]) {
+    assert.throws(() => open(options(path)), { code: "store-failed", message });
+  }
 });

@@ -95,7 +95,7 @@ export function inspectSideDatabase(options: Named): boolean {
     const head = readHead(path);
     if (head.length === 0) return true;
     if (head.length < HEAD_BYTES || !head.toString("latin1").startsWith("SQLite format 3\0")) {
-      refuse(options, "is no database; name another file");
+      refuse(options, noDatabase(options));
     }
     const id = head.readUInt32BE(68);
     // Zeroes: what was made last is still in the write-ahead log.
@@ -206,12 +206,30 @@ function closedOnFault(database: DatabaseSync, run: () => DatabaseSync): Databas
   }
 }
 
+interface SqliteError {
+  readonly code?: string;
+  readonly errcode?: number;
+  readonly errstr?: string;
+}
+
+/** https://sqlite.org/rescode.html. */
+const CORRUPT = 11;
+const NOT_A_DATABASE = 26;
+
+function noDatabase({ remedy }: Named): string {
+  return `is no database: name another file; ${remedy}`;
+}
+
 function guarded<T>(options: Named, run: () => T): T {
   try {
     return run();
   } catch (error) {
     if (error instanceof SallyportError) throw error;
-    const { code, errstr } = error as { readonly code?: string; readonly errstr?: string };
+    const { code, errcode, errstr } = error as SqliteError;
+    if (errcode === NOT_A_DATABASE) refuse(options, noDatabase(options));
+    if (errcode !== undefined && (errcode & 0xff) === CORRUPT) {
+      refuse(options, `is damaged (${errstr ?? "malformed"}); ${options.remedy}`);
+    }
     const message = `${options.name}: ${options.path} cannot be opened (${errstr ?? code ?? "unknown"})`;
     throw new SallyportError("store-failed", message, { cause: error });
   }
