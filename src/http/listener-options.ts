@@ -95,7 +95,9 @@ export const listenerLimitsSchema = z.strictObject({
 
 /** One entry of `listeners`. */
 export const listenerSchema = z.strictObject({
-  name: nameSchema.describe("Name of the listener in records and metrics."),
+  name: nameSchema.describe(
+    "Name of the listener in records and metrics; `admin` and `authority` are those of our own.",
+  ),
   address: addressSchema.describe(
     "Address host:port to accept connections on. Port 0 lets the system choose.",
   ),

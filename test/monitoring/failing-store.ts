@@ -25,7 +25,8 @@ async function changeInVain(stage: Stage): Promise<void> {
   );
   const ended = once(lock, "exit");
   try {
-    await once(lock.stdout, "data");
+    const taken = once(lock.stdout, "data").then(() => true);
+    if (!(await Promise.race([taken, ended.then(() => false)]))) throw new Error("no lock");
     for (const subject of ["late", "later"]) {
       const body = { target: { kind: "subject", authenticator: "test", subject }, mode: "block" };
       const { status } = await admin(stage, { method: "POST", path: "/v1/revocations", body });

@@ -145,13 +145,13 @@ tracing: { otlp: { endpoint: "${receiver}", interval: 500ms }, sample: 10% }
 `;
 }
 
-/** One of three on each path is refused: what failed is sent again. */
+/** Two in a row are refused on each path, and three taken: what failed is sent again, and lags for a scrape or more. */
 function failingNowAndThen(): Parameters<typeof startServer>[1] {
   const asked = new Map<string, number>();
   return (response, { url }) => {
     const times = (asked.get(url) ?? 0) + 1;
     asked.set(url, times);
-    json(response, times % 3 === 0 ? 503 : 200, {});
+    json(response, times % 5 > 2 ? 503 : 200, {});
   };
 }
 
@@ -164,7 +164,10 @@ async function load(
   const place = { stage, secure };
   const aside: Promise<unknown>[] = [];
   for (let round = 0; goesOn(); round++) {
-    aside.push(...parts.flatMap((part) => part.aside?.(place, round) ?? []));
+    const begun = parts.flatMap((part) => part.aside?.(place, round) ?? []);
+    // Told at the end, with all others; until then nobody waits for it.
+    for (const one of begun) one.catch(() => undefined);
+    aside.push(...begun);
     await Promise.all([
       ...parts.flatMap((part) => part.round?.(place, round) ?? []),
       ...(round % 10 === 0 ? [ask(sidecar.out)] : []),

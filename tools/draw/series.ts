@@ -1,6 +1,6 @@
 /** A panel of lines or stacked areas: grid, axes, legend. */
 import type { Panel } from "../deploy/dashboard.ts";
-import { COLOURS, fitting, INK, text } from "./svg.ts";
+import { COLOURS, fitting, INK, text, widthOf } from "./svg.ts";
 import { shownAs, timeStep } from "./units.ts";
 
 export interface Line {
@@ -117,7 +117,7 @@ function drawLegend(lines: readonly Line[], { x, y, w }: Box): string {
   let [left, row] = [0, 0];
   for (const [index, { legend }] of lines.entries()) {
     const name = fitting(legend, 190, 11);
-    const width = 26 + widthOf(name);
+    const width = 26 + widthOf(name, 11);
     if (left + width > w) {
       left = 0;
       row += 1;
@@ -138,12 +138,6 @@ function drawLegend(lines: readonly Line[], { x, y, w }: Box): string {
     left += width;
   }
   return svg;
-}
-
-/** Of letters of 11 pixels; capitals, such as those of gRPC's statuses, are wider. */
-function widthOf(name: string): number {
-  const capitals = name.replaceAll(/[^A-Z_]/g, "").length;
-  return capitals * 8 + (name.length - capitals) * 6.2;
 }
 
 /** About four lines of the grid at values that can be read in the unit. */

@@ -39,10 +39,18 @@ export function text(
   return `<text x="${x}" y="${y}" font-size="${size}" fill="${fill}" text-anchor="${anchor}" font-weight="${weight}">${escaped(content)}</text>`;
 }
 
-/** As much of it as fits, by the width of an average letter. */
+/** As much of it as fits. */
 export function fitting(content: string, width: number, size: number): string {
-  const room = Math.floor(width / (size * 0.56));
-  return content.length <= room ? content : `${content.slice(0, Math.max(1, room - 1))}…`;
+  if (widthOf(content, size) <= width) return content;
+  let shown = content;
+  while (shown.length > 1 && widthOf(`${shown}…`, size) > width) shown = shown.slice(0, -1);
+  return `${shown}…`;
+}
+
+/** By an average letter; capitals, such as those of gRPC's statuses and of hashes, are wider. */
+export function widthOf(content: string, size: number): number {
+  const capitals = content.replaceAll(/[^A-Z_]/g, "").length;
+  return size * (capitals * 0.73 + (content.length - capitals) * 0.56);
 }
 
 function escaped(content: string): string {

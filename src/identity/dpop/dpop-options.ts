@@ -29,7 +29,7 @@ export const dpopSchema = z
       .enum(NONCE_RULES)
       .default("auto")
       .describe(
-        "Whether a proof must carry a nonce of ours (RFC 9449 section 9), so that it cannot be made in advance. `required`, `off`, or `auto`: required where other proxies may serve the same callers and hold no memory in common, that is, for a proxy that follows a feed and has no `shared.redis`. A nonce then is good only at the proxy that gave it, so a proof that was used at one is worth nothing at another.",
+        "Whether a proof must carry a nonce of ours (RFC 9449 section 9), so that it cannot be made in advance. `required`, `off`, or `auto`: required where other proxies may serve the same callers and hold no memory in common, that is, for one that follows a feed or serves it (`authority.serve`) and has no `shared.redis`. A nonce then is good only at the proxy that gave it, so a proof that was used at one is worth nothing at another.",
       ),
     nonceLifetime: duration({ min: "10s", max: "1h" })
       .prefault("5m")
