@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkAuditPlaces } from "./check-audit.ts";
+import { checkAuditPlaces, checkAuditWarnings } from "./check-audit.ts";
 import type { Draft } from "./draft.ts";
 
 function found(to: string, book?: string): string[] {
@@ -25,4 +25,31 @@ test("checkAuditPlaces() takes what lies beside it", () => {
   for (const book of ["data/audit/usage", "data/usage", "data/..audit"]) {
     assert.deepEqual(found("stdout", book), [], book);
   }
+});
+
+function warned(redact: readonly string[], ...listeners: readonly object[]): string[] {
+  const named = listeners.map((listener, index) => ({ name: `l${index}`, ...listener }));
+  const config = { audit: { path: "data/audit", redact }, listeners: named };
+  return checkAuditWarnings({ config } as unknown as Draft).map(({ message }) => message);
+}
+
+test("checkAuditWarnings() tells of addresses that stay in clear beside a redacted one", () => {
+  const direct = {};
+  const behind = { trustedProxies: ["10.0.0.0/8"] };
+  const proxied = { proxyProtocol: { from: ["10.0.0.0/8"] } };
+  const both = ["clientAddress", "peerAddress"];
+  for (const [redact, listeners, left] of [
+    [["clientAddress"], [direct], /listener "l0" stay in clear, in peerAddress$/],
+    [["clientAddress"], [behind, direct], /listener "l1" stay in clear, in peerAddress$/],
+    [["peerAddress"], [direct, behind], /listener "l1" stay in clear, in clientAddress$/],
+    [["peerAddress"], [proxied], /listener "l0" stay in clear, in clientAddress$/],
+  ] as const) {
+    const [message = "", ...more] = warned(redact, ...listeners);
+    assert.match(message, left);
+    assert.deepEqual(more, []);
+  }
+  assert.deepEqual(warned(["clientAddress"], behind, proxied), []);
+  assert.deepEqual(warned(["peerAddress"], direct), []);
+  assert.deepEqual(warned(both, direct, behind), []);
+  assert.deepEqual(warned(["principal.subject"], direct, behind), []);
 });

@@ -1,5 +1,6 @@
 /** Where the audit log lies and is proven: nothing else writes into its folder. */
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
+import type { ListenerOptions } from "../http/listener-options.ts";
 import type { PathProblem } from "../wire/document/issues.ts";
 import type { Draft } from "./draft.ts";
 
@@ -31,7 +32,27 @@ function isWithin(path: string, folder: string): boolean {
   return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
-export function checkAuditWarnings({ config, own }: Draft): PathProblem[] {
+export function checkAuditWarnings(draft: Draft): PathProblem[] {
+  return [...plainWitnesses(draft), ...halfRedacted(draft)];
+}
+
+/** The caller's address stands in one of two members, by the listener: to redact the other alone leaves it in clear. */
+function halfRedacted({ config, own }: Draft): PathProblem[] {
+  const whole = config ?? own;
+  const redact: readonly string[] = whole?.audit.redact ?? [];
+  const [client, peer] = ["clientAddress", "peerAddress"].map((name) => redact.includes(name));
+  if (whole === undefined || client === peer) return [];
+  // Behind a trusted proxy the peer is that proxy, and no person.
+  const isBehind = ({ trustedProxies = [], proxyProtocol }: ListenerOptions): boolean =>
+    trustedProxies.length > 0 || proxyProtocol !== undefined;
+  const open = whole.listeners.find((listener) => isBehind(listener) !== client);
+  if (open === undefined) return [];
+  const left = client ? "peerAddress" : "clientAddress";
+  const message = `addresses of callers of listener "${open.name}" stay in clear, in ${left}`;
+  return [{ path: ["audit", "redact"], message, remedy: "name clientAddress and peerAddress" }];
+}
+
+function plainWitnesses({ config, own }: Draft): PathProblem[] {
   const { witnesses = [] } = (config ?? own)?.audit.checkpoints ?? {};
   return witnesses.flatMap(({ insecureHttp }, index) =>
     insecureHttp
