@@ -145,7 +145,7 @@ async function findingsOf(context: TestContext, change: Change): Promise<readonl
   const { operations } = change;
   const services = loaded.vocabulary.services.map((service) => ({ ...service, operations }));
   const vocabulary = { ...loaded.vocabulary, services };
-  const { problems: refused, ...verified } = loadPolicies({ files, vocabulary });
+  const { problems: refused, ...verified } = await loadPolicies({ files, vocabulary });
   assert.deepEqual(refused, []);
   const { tests } = loaded;
   const report = tests && (await runTests({ tests, verified, vocabulary }, { clock: systemClock }));

@@ -12,3 +12,8 @@ export interface PolicySource {
   readonly files: readonly PolicyFile[];
   readonly vocabulary: Vocabulary;
 }
+
+/** Whether a file of a policy source holds data; all others hold policies. */
+export function isDataFile(name: string): boolean {
+  return /\.(?:ya?ml|json)$/.test(name);
+}

@@ -291,7 +291,7 @@ export interface LoadedSet {
 }
 
 export async function loadedSet(source: PolicySource): Promise<LoadedSet> {
-  const { problems, ...loaded } = loadPolicies(source);
+  const { problems, ...loaded } = await loadPolicies(source);
   assert.deepEqual(problems, []);
   const compiled = await compileVerified(loaded, source.vocabulary, { clock: new ManualClock(0) });
   assert.ok(compiled.policies !== undefined);

@@ -1,20 +1,20 @@
 /**
  * Who reads the records while they are written: one line each. They run in a thread of their own (of a
- * supervisor, for all of its workers), so nothing here costs the way of a request anything.
+ * supervisor, for all of its workers), so nothing here costs the way of a request anything. Each is loaded
+ * where the configuration has it: most processes have none but the sealer.
  */
 import { hostname } from "node:os";
 import { segmentSizes } from "../../audit/segment-sizes.ts";
-import { openSinks, type SinksDeps } from "../../audit/sinks/sinks.ts";
+import type { SinksDeps } from "../../audit/sinks/sinks.ts";
 import type { Config } from "../../config/schema.ts";
-import { createUsageConsumer } from "../../limits/usage/usage-consumer.ts";
 import type { UsageOptions } from "../../limits/usage/usage-options.ts";
 import type { EventLog } from "../../model/events.ts";
 import type { Clock, Log, Metrics, Timers } from "../../model/ports.ts";
 import type { QuotaStep } from "../../model/quota-steps.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
-import { type AccessLogDeps, openAccessLog } from "../../telemetry/access-log/access-log.ts";
+import type { AccessLogDeps } from "../../telemetry/access-log/access-log.ts";
 import { productVersion } from "../../platform/version.ts";
-import { createSigns, type SignsDeps } from "../../telemetry/signs/signs.ts";
+import type { SignsDeps } from "../../telemetry/signs/signs.ts";
 import type { KeepingNews } from "./protocol.ts";
 import { createWitnessedSealer } from "./witnessed-sealer.ts";
 
@@ -41,13 +41,21 @@ export async function createConsumers(
 ): Promise<readonly RecordConsumer[]> {
   const { audit, usage, accessLog, signs } = config;
   const { path, sinks } = audit;
-  return [
-    await createWitnessedSealer(audit, deps),
-    ...(usage === undefined ? [] : [openUsageConsumer(usage, path, deps)]),
-    ...(signs === undefined ? [] : [createSigns(signs, path, signsDeps(deps))]),
-    ...(accessLog === undefined ? [] : [await openAccessLog(accessLog, accessDeps(path, deps))]),
-    ...(sinks.length > 0 ? [await openSinks(audit, sinksDeps(deps))] : []),
-  ];
+  const consumers: RecordConsumer[] = [await createWitnessedSealer(audit, deps)];
+  if (usage !== undefined) consumers.push(await openUsageConsumer(usage, path, deps));
+  if (signs !== undefined) {
+    const { createSigns } = await import("../../telemetry/signs/signs.ts");
+    consumers.push(createSigns(signs, path, signsDeps(deps)));
+  }
+  if (accessLog !== undefined) {
+    const { openAccessLog } = await import("../../telemetry/access-log/access-log.ts");
+    consumers.push(await openAccessLog(accessLog, accessDeps(path, deps)));
+  }
+  if (sinks.length > 0) {
+    const { openSinks } = await import("../../audit/sinks/sinks.ts");
+    consumers.push(await openSinks(audit, sinksDeps(deps)));
+  }
+  return consumers;
 }
 
 function accessDeps(folder: string, deps: KeepingDeps): AccessLogDeps {
@@ -62,7 +70,12 @@ function signsDeps(deps: KeepingDeps): SignsDeps {
   };
 }
 
-function openUsageConsumer(usage: UsageOptions, folder: string, deps: KeepingDeps): RecordConsumer {
+async function openUsageConsumer(
+  usage: UsageOptions,
+  folder: string,
+  deps: KeepingDeps,
+): Promise<RecordConsumer> {
+  const { createUsageConsumer } = await import("../../limits/usage/usage-consumer.ts");
   const earlier = (steps: readonly QuotaStep[]): void => deps.tell({ topic: "quotas", steps });
   const consumer = createUsageConsumer(usage, folder, { ...deps, earlier });
   deps.hearUsedElsewhere((steps) => consumer.usedElsewhere(steps));

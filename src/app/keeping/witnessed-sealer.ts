@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { AuditOptions } from "../../audit/audit-options.ts";
 import { createSealer } from "../../audit/tree/sealer.ts";
-import { createWitnesses, type WitnessesDeps } from "../../audit/witness/witnesses.ts";
+import type { WitnessesDeps } from "../../audit/witness/witnesses.ts";
 import type { RecordConsumer } from "../../model/record-feed.ts";
 
 /** Rejects with SallyportError `audit-failed` or `key-invalid`. */
@@ -12,6 +12,8 @@ export async function createWitnessedSealer(
 ): Promise<RecordConsumer> {
   const { witnesses: options, ...sealing } = checkpoints;
   if (options.length === 0) return await createSealer({ ...sealing, path }, deps);
+  // Few logs have any, and they bring the whole of HTTP.
+  const { createWitnesses } = await import("../../audit/witness/witnesses.ts");
   const witnesses = await createWitnesses(options, join(path, "tree"), {
     ...deps,
     random: Math.random,

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import test from "node:test";
 import * as fc from "fast-check";
 import { SallyportError } from "../../model/errors.ts";
 import type { Vocabulary } from "../../model/vocabulary.ts";
-import { decodePolicyBundle, encodePolicyBundle } from "./policy-bundle.ts";
+import { decodePolicyBundle, encodePolicyBundle, type PolicyBundle } from "./policy-bundle.ts";
 
 const names = fc.constantFrom("long", "$", "a", "__proto__x");
 const values = fc.oneof(
@@ -53,4 +54,31 @@ test("decodePolicyBundle() refuses other bytes, and bytes that are no bundle", (
   assert.throws(() => decodePolicyBundle({ hash: `${hash}x`, bytes }), refused);
   const other = encodePolicyBundle({ files: [], vocabulary: [] as unknown as Vocabulary });
   assert.throws(() => decodePolicyBundle(other), refused);
+});
+
+test("decodePolicyBundle() refuses what has the hash and not the shape", () => {
+  const bundleOf = (value: unknown): PolicyBundle => {
+    const bytes = Buffer.from(JSON.stringify(value));
+    return { hash: `sha256-${createHash("sha256").update(bytes).digest("base64url")}`, bytes };
+  };
+  const good = { format: 1, files: [{ name: "a.cedar", text: "" }], vocabulary: { routes: [] } };
+  assert.deepEqual(decodePolicyBundle(bundleOf(good)).files, good.files);
+  for (const bad of [
+    null,
+    [],
+    { ...good, format: 2 },
+    { ...good, format: "1" },
+    { ...good, more: 1 },
+    { format: 1, files: [] },
+    { ...good, vocabulary: [] },
+    { ...good, vocabulary: null },
+    { ...good, files: {} },
+    { ...good, files: ["a.cedar"] },
+    { ...good, files: [{ name: "a.cedar" }] },
+    { ...good, files: [{ name: "a.cedar", text: 1 }] },
+    { ...good, files: [{ name: 1, text: "" }] },
+    { ...good, files: [{ name: "a.cedar", text: "", more: 1 }] },
+  ]) {
+    assert.throws(() => decodePolicyBundle(bundleOf(bad)), /none that this version knows/);
+  }
 });

@@ -7,10 +7,9 @@
  * Refuses bytes of another hash, of another format, or that are no bundle.
  */
 import { createHash } from "node:crypto";
-import { z } from "zod";
 import { SallyportError } from "../../model/errors.ts";
 import { parseJsonBytes } from "../../model/json.ts";
-import type { Vocabulary } from "../../model/vocabulary.ts";
+import { isMapping } from "../../wire/document/written.ts";
 import type { PolicySource } from "../policy-source.ts";
 
 export interface PolicyBundle {
@@ -25,14 +24,6 @@ export const POLICY_BUNDLE_LIMITS = {
   /** Levels of nesting; those of a vocabulary are fewer. */
   depth: 32,
 } as const;
-
-const contentSchema = z.strictObject({
-  /** Of this format; another version may have another. */
-  format: z.literal(1),
-  files: z.array(z.strictObject({ name: z.string(), text: z.string() })).readonly(),
-  /** Written by us and known by its hash: its shape is not asked again. */
-  vocabulary: z.record(z.string(), z.unknown()),
-});
 
 /** The order of `files` counts, and so does that of the words: both decide how a decision is written. */
 export function encodePolicyBundle({ files, vocabulary }: PolicySource): PolicyBundle {
@@ -52,10 +43,34 @@ export function decodePolicyBundle({ hash, bytes }: PolicyBundle): PolicySource 
   } catch (error) {
     throw refused((error as Error).message, error);
   }
-  const result = contentSchema.safeParse(value);
-  if (!result.success) throw refused("it is none that this version knows", result.error);
-  const { files, vocabulary } = result.data;
-  return { files, vocabulary: vocabulary as unknown as Vocabulary };
+  if (!isContent(value)) throw refused("it is none that this version knows");
+  const { files, vocabulary } = value;
+  return { files, vocabulary };
+}
+
+/** By hand: the thread that checks policies would load zod for this alone. */
+function isContent(value: unknown): value is PolicySource {
+  return (
+    hasOnly(value, ["format", "files", "vocabulary"]) &&
+    // Of this format; another version may have another.
+    value["format"] === 1 &&
+    Array.isArray(value["files"]) &&
+    value["files"].every(
+      (file) =>
+        hasOnly(file, ["name", "text"]) &&
+        typeof file["name"] === "string" &&
+        typeof file["text"] === "string",
+    ) &&
+    // Written by us and known by its hash: its shape is not asked again.
+    isMapping(value["vocabulary"])
+  );
+}
+
+function hasOnly(
+  value: unknown,
+  names: readonly string[],
+): value is Readonly<Record<string, unknown>> {
+  return isMapping(value) && Object.keys(value).every((name) => names.includes(name));
 }
 
 function hashOf(bytes: Uint8Array): string {

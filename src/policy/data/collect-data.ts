@@ -15,9 +15,9 @@ import { PRINCIPAL_TYPES, sallyportUid } from "../cedar-names.ts";
 import type { EntityUid } from "../cedar/values.ts";
 import { createKnownNames, type DeclaredNames, type KnownNames } from "../load/known-names.ts";
 import { type FileAttributes, typeOfValue } from "../load/schema.ts";
-import type { PolicyFile } from "../policy-source.ts";
+import { isDataFile, type PolicySource } from "../policy-source.ts";
 import { closeMemberships, type Membership } from "./close-memberships.ts";
-import { type DataDocument, readDataFile } from "./data-document.ts";
+import type { DataDocument, DataRead } from "./data-document.ts";
 import type { LinkContent, Members } from "./data-schema.ts";
 import {
   CONTAINERS,
@@ -59,8 +59,13 @@ const LIMITS = {
 const LINK_PRINCIPALS = [...PRINCIPALS, "Anonymous", ...CONTAINERS];
 const MEMBERS = [...PRINCIPALS, ...CONTAINERS];
 
-export function collectData(files: readonly PolicyFile[], vocabulary: Vocabulary): CollectedData {
-  return new Collector(vocabulary).collect(files);
+/** Of all data files of a source. What reads them is loaded only where there is one: it is YAML and zod. */
+export async function collectData({ files, vocabulary }: PolicySource): Promise<CollectedData> {
+  const holding = files.filter(({ name }) => isDataFile(name));
+  const collector = new Collector(vocabulary);
+  if (holding.length === 0) return collector.collect([]);
+  const { readDataFile } = await import("./data-document.ts");
+  return collector.collect(holding.map(readDataFile));
 }
 
 interface At {
@@ -93,10 +98,9 @@ class Collector {
     this.#given = givenAttributes(vocabulary);
   }
 
-  collect(files: readonly PolicyFile[]): CollectedData {
+  collect(files: readonly DataRead[]): CollectedData {
     const documents: DataDocument[] = [];
-    for (const file of files) {
-      const read = readDataFile(file);
+    for (const read of files) {
       if (read.problems === undefined) documents.push(read.document);
       else this.#problems.push(...read.problems);
     }

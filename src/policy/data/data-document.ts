@@ -39,11 +39,6 @@ export type DataRead =
   | { readonly document: DataDocument; readonly problems?: undefined }
   | { readonly problems: readonly Problem[]; readonly document?: undefined };
 
-/** Whether a file of a policy source holds data; all others hold policies. */
-export function isDataFile(name: string): boolean {
-  return /\.(?:ya?ml|json)$/.test(name);
-}
-
 /** Never throws for what the text holds. */
 export function readDataFile(file: PolicyFile): DataRead {
   const parsed = file.name.endsWith(".json") ? parseJsonFile(file) : parseYamlFile(file);

@@ -45,75 +45,79 @@ const WRITTEN: WrittenFacts = {
   accept: [],
 };
 
-function subjectOf(text: string, vocabulary = VOCABULARY) {
+async function subjectOf(text: string, vocabulary = VOCABULARY) {
   const files = [{ name: "p.cedar", text }];
-  const { problems, ...loaded } = loadPolicies({ files, vocabulary });
+  const { problems, ...loaded } = await loadPolicies({ files, vocabulary });
   assert.deepEqual(problems, []);
   return { ...loaded, files, vocabulary, written: WRITTEN };
 }
 
-function found(text: string, vocabulary = VOCABULARY): string[] {
-  return findFindings(subjectOf(text, vocabulary)).map(({ id, message }) => `${id}: ${message}`);
+async function found(text: string, vocabulary = VOCABULARY): Promise<string[]> {
+  return findFindings(await subjectOf(text, vocabulary)).map(
+    ({ id, message }) => `${id}: ${message}`,
+  );
 }
 
 const KEYS = `@id("keys") permit (principal in Sallyport::Role::"Batch", action == Sallyport::Action::"issueKey", resource == Sallyport::Service::"billing");`;
 const ROUTE = `@id("route") permit (principal == Sallyport::Workload::"mesh/job", action, resource == Sallyport::Route::"invoices");`;
 
-void test("a policy about keys applies where keys are issued, and never where they are not", () => {
+void test("a policy about keys applies where keys are issued, and never where they are not", async () => {
   assert.deepEqual(
-    found(`${KEYS}\n${ROUTE}`).filter((one) => one.startsWith("policy-")),
+    (await found(`${KEYS}\n${ROUTE}`)).filter((one) => one.startsWith("policy-")),
     [],
   );
   assert.deepEqual(
-    found(`${KEYS}\n${ROUTE}`, WITHOUT).filter((one) => one.includes("'keys'")),
+    (await found(`${KEYS}\n${ROUTE}`, WITHOUT)).filter((one) => one.includes("'keys'")),
     ["policy-never-applies: policy 'keys' never applies: no key is issued"],
   );
 });
 
-void test("a route that takes keys takes whoever any authenticator vouches for", () => {
+void test("a route that takes keys takes whoever any authenticator vouches for", async () => {
   assert.deepEqual(
-    found(ROUTE).filter((one) => one.includes("'route'")),
+    (await found(ROUTE)).filter((one) => one.includes("'route'")),
     [],
   );
 });
 
-void test("a permit is not shadowed by one that has no keys", () => {
+void test("a permit is not shadowed by one that has no keys", async () => {
   const all = `@id("all") permit (principal, action, resource in Sallyport::Service::"billing") when { context.ip.isLoopback() };`;
   const use = `@id("use") permit (principal, action in [Sallyport::Action::"read", Sallyport::Action::"write"], resource) when { context.ip.isLoopback() };`;
-  const shadowed = (text: string, vocabulary?: Vocabulary): string[] =>
-    found(text, vocabulary).filter((one) => one.startsWith("policy-shadowed: policy 'all'"));
-  assert.deepEqual(shadowed(`${all}\n${use}`), []);
-  assert.equal(shadowed(`${all}\n${use}`, WITHOUT).length, 1);
+  const shadowed = async (text: string, vocabulary?: Vocabulary): Promise<string[]> =>
+    (await found(text, vocabulary)).filter((one) =>
+      one.startsWith("policy-shadowed: policy 'all'"),
+    );
+  assert.deepEqual(await shadowed(`${all}\n${use}`), []);
+  assert.equal((await shadowed(`${all}\n${use}`, WITHOUT)).length, 1);
   const onRoutes = all
     .replace("in Sallyport::Service", "in Sallyport::Route")
     .replace("billing", "invoices");
-  assert.equal(shadowed(`${onRoutes}\n${use}`).length, 1);
+  assert.equal((await shadowed(`${onRoutes}\n${use}`)).length, 1);
 });
 
-void test("any-authenticated says of a service that everybody can have keys for it", () => {
-  const open = found('@id("open") permit (principal, action, resource);');
+void test("any-authenticated says of a service that everybody can have keys for it", async () => {
+  const open = await found('@id("open") permit (principal, action, resource);');
   assert.ok(
     open.includes(
       'any-authenticated: whoever is known may have a key for service "billing": "open" asks for nobody in particular',
     ),
     open.join("\n"),
   );
-  const methods = found(
+  const methods = await found(
     '@id("open") permit (principal, action in [Sallyport::Action::"read", Sallyport::Action::"write"], resource);',
   );
   assert.ok(!methods.some((one) => one.includes("a key")), methods.join("\n"));
-  const closed = found(
+  const closed = await found(
     `@id("open") permit (principal, action, resource);
 @id("no-keys") forbid (principal, action == Sallyport::Action::"issueKey", resource);`,
   );
   assert.ok(!closed.some((one) => one.includes("may have a key")), closed.join("\n"));
 });
 
-void test("loadPolicies() validates for keys what is written with them in mind, and nothing else", () => {
-  const problemsOf = (text: string): string[] =>
-    loadPolicies({ files: [{ name: "p.cedar", text }], vocabulary: VOCABULARY }).problems.map(
-      ({ message }) => message,
-    );
+void test("loadPolicies() validates for keys what is written with them in mind, and nothing else", async () => {
+  const problemsOf = async (text: string): Promise<string[]> =>
+    (
+      await loadPolicies({ files: [{ name: "p.cedar", text }], vocabulary: VOCABULARY })
+    ).problems.map(({ message }) => message);
   for (const fine of [
     '@id("a") permit (principal, action, resource) when { context.path like "/x" };',
     '@id("a") permit (principal, action, resource in Sallyport::Service::"billing") when { context.path like "/x" };',
@@ -123,7 +127,7 @@ void test("loadPolicies() validates for keys what is written with them in mind, 
     '@id("a") forbid (principal, action, resource) when { action == Sallyport::Action::"issueKey" && context.lifetime > 60 };',
   ]) {
     // Beside one that is validated for keys: neither is asked for what the other is.
-    assert.deepEqual(problemsOf(`${fine}\n${KEYS}`), [], fine);
+    assert.deepEqual(await problemsOf(`${fine}\n${KEYS}`), [], fine);
   }
   for (const [wrong, message] of [
     [
@@ -147,33 +151,33 @@ void test("loadPolicies() validates for keys what is written with them in mind, 
       /as|type/,
     ],
   ] as const) {
-    const [first = ""] = problemsOf(wrong);
+    const [first = ""] = await problemsOf(wrong);
     assert.match(first, message, wrong);
   }
 });
 
-void test("loadPolicies() warns of a forbid that fails where a key is asked for, if keys are issued", () => {
-  const warningsOf = (text: string, vocabulary = VOCABULARY): string[] =>
-    loadPolicies({ files: [{ name: "p.cedar", text }], vocabulary }).warnings.map(
+void test("loadPolicies() warns of a forbid that fails where a key is asked for, if keys are issued", async () => {
+  const warningsOf = async (text: string, vocabulary = VOCABULARY): Promise<string[]> =>
+    (await loadPolicies({ files: [{ name: "p.cedar", text }], vocabulary })).warnings.map(
       ({ message }) => message,
     );
   const open = '@id("open") permit (principal, action, resource);\n';
   const paths = `${open}@id("p") forbid (principal, action, resource) when { context.path like "/x" };`;
-  const [warning = ""] = warningsOf(paths);
+  const [warning = ""] = await warningsOf(paths);
   assert.match(warning, /^where a key is asked for: .*path.*not found/);
-  assert.deepEqual(warningsOf(paths, WITHOUT), []);
+  assert.deepEqual(await warningsOf(paths, WITHOUT), []);
   for (const quiet of [
     '@id("p") forbid (principal, action, resource is Sallyport::Route) when { context.path like "/x" };',
     '@id("p") forbid (principal, action in Sallyport::Action::"write", resource) when { context.path like "/x" };',
     '@id("p") forbid (principal, action, resource) when { context has path && context.path like "/x" };',
     '@id("p") forbid (principal, action, resource) when { context.authn.age > 60 };',
   ]) {
-    assert.deepEqual(warningsOf(open + quiet), [], quiet);
+    assert.deepEqual(await warningsOf(open + quiet), [], quiet);
   }
 });
 
 void test("answer() says who can have a key, and on what it depends", async () => {
-  const source = subjectOf(
+  const source = await subjectOf(
     `${KEYS}\n@id("short") forbid (principal, action == Sallyport::Action::"issueKey", resource) when { context.lifetime > 300 };
 @id("paths") forbid (principal, action, resource is Sallyport::Route) when { context.path like "/x" };`,
   );

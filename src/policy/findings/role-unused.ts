@@ -1,6 +1,7 @@
 /** A role that is given and that no policy asks for. */
 import { sallyportUid } from "../cedar-names.ts";
-import { isDataFile, readDataFile } from "../data/data-document.ts";
+import { readDataFile } from "../data/data-document.ts";
+import { isDataFile } from "../policy-source.ts";
 import type { FindingPlace } from "./finding.ts";
 import type { FindingSubject } from "./subject.ts";
 import type { FindingRule } from "./finding-rule.ts";

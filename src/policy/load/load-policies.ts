@@ -39,9 +39,8 @@ import { type AnnotationFault, annotationFaults } from "./annotations.ts";
 import { linkedJson, linkedStatement, slotsOf, type SlotValues } from "./linked-policy.ts";
 import { shapeOf } from "./policy-shape.ts";
 import { collectData, type CollectedData, type DataLink } from "../data/collect-data.ts";
-import { isDataFile } from "../data/data-document.ts";
 import type { FileEntity } from "../data/file-entity.ts";
-import type { PolicyFile, PolicySource } from "../policy-source.ts";
+import { isDataFile, type PolicyFile, type PolicySource } from "../policy-source.ts";
 
 /** One policy that passed every check. */
 export interface LoadedPolicy {
@@ -143,11 +142,8 @@ const OWN_IDS = "sallyport:";
 const LINK_ID_REMEDY = "an id of its own, of printable ASCII and not too long";
 const ID_REMEDY = 'begin it with @id("a-name-of-its-own")';
 
-export function loadPolicies(source: PolicySource): LoadResult {
-  const data = collectData(
-    source.files.filter(({ name }) => isDataFile(name)),
-    source.vocabulary,
-  );
+export async function loadPolicies(source: PolicySource): Promise<LoadResult> {
+  const data = await collectData(source);
   const built = buildSchema(source.vocabulary, data.attributes);
   if (built.problems !== undefined) {
     return { problems: [...data.problems, ...built.problems], ...NOTHING };

@@ -7,7 +7,6 @@ import type { Problem } from "../../model/errors.ts";
 import { keepBundle } from "../bundle/kept-bundles.ts";
 import { encodePolicyBundle } from "../bundle/policy-bundle.ts";
 import { collectData } from "../data/collect-data.ts";
-import { isDataFile } from "../data/data-document.ts";
 import { loadPolicies, type LoadResult } from "../load/load-policies.ts";
 import { buildSchema } from "../load/schema.ts";
 import type { PolicySource } from "../policy-source.ts";
@@ -28,35 +27,39 @@ if (port === null) throw new TypeError("this file is the entry point of a thread
 // The texts of its files come in pieces, and then the first "next".
 const task = workerData as ThreadTask;
 const texts = task.files.map(() => "");
-let messages: Generator<ThreadMessage> | undefined;
+let messages: Promise<Generator<ThreadMessage>> | undefined;
 port.on("message", (message: TextPiece | "next") => {
   if (message !== "next") {
     texts[message.file] += message.text;
     return;
   }
   messages ??= messagesOf(withTexts());
-  const next = messages.next();
-  if (next.done !== true) port.postMessage(next.value);
+  void sendNext(messages);
 });
+
+async function sendNext(all: Promise<Generator<ThreadMessage>>): Promise<void> {
+  const next = (await all).next();
+  if (next.done !== true) port?.postMessage(next.value);
+}
 
 function withTexts(): ThreadTask {
   const files = task.files.map(({ name }, index) => ({ name, text: texts[index] ?? "" }));
   return { ...task, files };
 }
 
-function* messagesOf(asked: ThreadTask): Generator<ThreadMessage> {
+async function messagesOf(asked: ThreadTask): Promise<Generator<ThreadMessage>> {
   if (asked.kind === "format") {
-    yield { kind: "formatted", results: asked.files.map(formatPolicyFile) };
-    return;
+    return one({ kind: "formatted", results: asked.files.map(formatPolicyFile) });
   }
   const { kind, keep, ...source } = asked;
-  if (kind === "schema-text") {
-    yield schemaText(source);
-    return;
-  }
-  const result = loadPolicies(source);
+  if (kind === "schema-text") return one(await schemaText(source));
+  const result = await loadPolicies(source);
   const notKept = keep === undefined || result.problems.length > 0 ? [] : kept(keep, source);
-  yield* inPieces({ ...result, warnings: [...result.warnings, ...notKept] });
+  return inPieces({ ...result, warnings: [...result.warnings, ...notKept] });
+}
+
+function* one(message: ThreadMessage): Generator<ThreadMessage> {
+  yield message;
 }
 
 /** Before they can come in force, so that what they decide can be decided again. */
@@ -73,12 +76,9 @@ function kept(folder: string, source: PolicySource): readonly Problem[] {
 }
 
 /** With the attributes that data files give. */
-function schemaText({ files, vocabulary }: PolicySource): ThreadMessage {
-  const data = collectData(
-    files.filter(({ name }) => isDataFile(name)),
-    vocabulary,
-  );
-  const built = buildSchema(vocabulary, data.attributes);
+async function schemaText(source: PolicySource): Promise<ThreadMessage> {
+  const data = await collectData(source);
+  const built = buildSchema(source.vocabulary, data.attributes);
   const problems = [...data.problems, ...(built.problems ?? [])];
   if (built.schema === undefined || problems.length > 0) return { kind: "no-text", problems };
   const { value, errors } = officialSchemaText({ ...built.schema });
