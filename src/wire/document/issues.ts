@@ -111,17 +111,42 @@ function chosenByKey(
   const all = alternativesAt(context.schema, path);
   const shapes = all.map((one) => shapeOf(one));
   if (shapes.length !== issue.errors.length || shapes.includes(undefined)) return undefined;
-  const index = shapes.findIndex((shape, own) =>
-    Object.keys(shape ?? {}).some(
-      (key) =>
-        Object.hasOwn(written, key) &&
-        shapes.every((other, at) => at === own || !Object.hasOwn(other ?? {}, key)),
+  const owned = shapes.map((shape, own) =>
+    Object.keys(shape ?? {}).filter((key) =>
+      shapes.every((other, at) => at === own || !Object.hasOwn(other ?? {}, key)),
     ),
   );
+  const index = owned.findIndex((keys) => keys.some((key) => Object.hasOwn(written, key)));
+  const base = [...context.base, ...path];
   const [schema, issues] = [all[index], issue.errors[index]];
-  if (schema === undefined || issues === undefined) return undefined;
-  const within = { ...context, schema, base: [...context.base, ...path], value: written };
-  return issues.flatMap((one) => toProblems(one, within));
+  if (schema === undefined || issues === undefined) {
+    if (Object.keys(written).length > 0 || owned.some((keys) => keys.length === 0))
+      return undefined;
+    const remedy = `a mapping with ${owned.map(([key]) => key).join(" or ")}`;
+    return [{ path: base, message: whatIsWrong(path, context), remedy }];
+  }
+  const within = { ...context, schema, base, value: written };
+  const [chosen = ""] = owned[index]?.filter((key) => Object.hasOwn(written, key)) ?? [];
+  const others = owned.flatMap((keys, at) => (at === index ? [] : keys));
+  return issues
+    .flatMap((one) => toProblems(one, within))
+    .map((problem) => exclusive(problem, { base, chosen, others }));
+}
+
+/** What another alternative takes is no unknown key: it has no place beside the chosen one. */
+function exclusive(
+  problem: PathProblem,
+  { base, chosen, others }: Readonly<Record<"base" | "others", Path>> & { readonly chosen: string },
+): PathProblem {
+  const key = problem.path.at(-1);
+  const isOther =
+    problem.path.length === base.length + 1 && key !== undefined && others.includes(key);
+  if (!isOther) return problem;
+  return {
+    ...problem,
+    message: `"${key}" cannot stand beside "${chosen}"`,
+    remedy: "one of them",
+  };
 }
 
 /** The union's own words, or what each alternative asks for. */
