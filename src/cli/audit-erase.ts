@@ -8,6 +8,7 @@ import { createAuditLog } from "../audit/log.ts";
 import { PersonKeys } from "../audit/redact/person-keys.ts";
 import { personOf, personPseudonym } from "../audit/redact/pseudonym.ts";
 import { readFilter } from "../audit/search/read-filter.ts";
+import { SallyportError } from "../model/errors.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createLog } from "../telemetry/log.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
@@ -23,9 +24,14 @@ export async function auditErase(options: EraseOptions, said: Said): Promise<num
   const person = personOf(principals[0] ?? "");
   const folder = folderOf(options);
   const valuesKey = await readValueKey(folder);
-  const keys = valuesKey && new PersonKeys(folder, valuesKey, systemClock);
-  const key = person && keys?.find(person);
-  if (keys === undefined || person === undefined || key === undefined) {
+  if (valuesKey === undefined) {
+    // "There is no key of that person" would be taken for an erasure.
+    const what = "has no values.key, so it is no folder in which somebody can be erased";
+    throw new SallyportError("audit-failed", `audit: ${folder} ${what}; name that of the log`);
+  }
+  const keys = new PersonKeys(folder, valuesKey, systemClock);
+  const key = person && keys.find(person);
+  if (person === undefined || key === undefined) {
     said.hint("there is no key of that person: nothing was redacted, or it was erased before");
     return 1;
   }

@@ -144,6 +144,28 @@ test("a record far behind the beginning of a compressed file is proven", async (
   assert.equal(auditVerifyProof(`${out}.tlog-proof`, { key, record }, print), 0, said.join());
 });
 
+test("what goes with another kind of proof, and what is no checkpoint, is refused", async (t) => {
+  const { prove, verify, out, notes } = await ground(t);
+  await assert.rejects(prove(idOf(0), { to: "70" }), /--to goes with --from/);
+  await assert.rejects(prove(undefined, { from: "70", checkpoint: out }), /--checkpoint goes with/);
+  writeFileSync(out, "no checkpoint\n");
+  const refused = {
+    code: "audit-failed",
+    message: `${out}: a note has no empty line before its signatures`,
+  };
+  await assert.rejects(prove(idOf(0), { checkpoint: out }), refused);
+  writeFileSync(out, (notes[2] ?? "").replace(/\n\d+\n/, "\n99999\n"));
+  await assert.rejects(prove(idOf(0), { checkpoint: out }), { code: "audit-failed" });
+  assert.equal(await prove(idOf(0)), 0);
+  const [record, checkpoint] = [`${out}.record`, out];
+  assert.throws(
+    () => verify(`${out}.tlog-proof`, { record, checkpoint }),
+    /--checkpoint goes with/,
+  );
+  assert.equal(await prove(undefined, { from: "70" }), 0);
+  assert.throws(() => verify(`${out}.consistency`, { record, checkpoint }), /--record goes with/);
+});
+
 test("damaged hashes make no proof", async (t) => {
   const { prove, folder } = await ground(t);
   const path = join(folder, "tree/hashes-0");

@@ -37,6 +37,14 @@ export async function auditProve(
   if ((id === undefined) === (options.from === undefined)) {
     throw wrong("either the id of a decision, or --from SIZE");
   }
+  if (id !== undefined && options.to !== undefined) {
+    throw wrong(
+      "--to goes with --from; a record is proven under the last checkpoint, or --checkpoint",
+    );
+  }
+  if (id === undefined && options.checkpoint !== undefined) {
+    throw wrong("--checkpoint goes with the id of a decision; of two checkpoints, --from and --to");
+  }
   if (id !== undefined) return await proveRecord(folder, { ...options, id }, print);
   const [from, to] = [sizeIn(options.from), sizeIn(options.to)];
   const file = proveConsistency(folder, { from: from ?? 0, to });
@@ -58,6 +66,7 @@ async function proveRecord(
     return 1;
   }
   const note = checkpoint === undefined ? undefined : readText(checkpoint);
+  if (checkpoint !== undefined && note !== undefined) noteIn(checkpoint, note);
   const segment = found.file.replace(/\.gz$/, "");
   const proven = await proveDecision(folder, { segment, id, note });
   if (proven === undefined) {
@@ -87,6 +96,10 @@ export function auditVerifyProof(path: string, options: VerifyProofOptions, prin
   if (!isSigned(note)) return no(print, "its checkpoint is not signed by a key that was given");
   const { size, root } = checkpoint;
   if (file.kind === "inclusion") {
+    if (options.checkpoint !== undefined)
+      throw wrong(
+        "--checkpoint goes with a .consistency; a record is under the checkpoint of its proof",
+      );
     if (options.record === undefined)
       throw wrong("--record is missing: the file with the record that is to be proven");
     const leaf = leafHash(recordIn(options.record));
@@ -97,6 +110,8 @@ export function auditVerifyProof(path: string, options: VerifyProofOptions, prin
     print(`${options.record} is ${place}`);
     return 0;
   }
+  if (options.record !== undefined)
+    throw wrong("--record goes with a .tlog-proof; this one is about two checkpoints");
   if (options.checkpoint === undefined)
     throw wrong("--checkpoint is missing: the file with the earlier checkpoint");
   const earlier = noteIn(options.checkpoint, readText(options.checkpoint));

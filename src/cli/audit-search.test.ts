@@ -150,6 +150,13 @@ test("audit erase throws a person's key away; a search finds her until then", as
   const again = runIn(folder, "audit", "erase", "--audit", "log", ...mine);
   assert.equal(again.status, 1);
   assert.match(again.stderr, /there is no key of that person/);
+  for (const elsewhere of ["nowhere", "."]) {
+    const none = runIn(folder, "audit", "erase", "--audit", elsewhere, ...mine);
+    assert.equal(none.status, 2, "nobody is told that she was erased");
+    assert.match(none.stderr, /has no values\.key.*name that of the log/);
+    const tail = runIn(folder, "audit", "tail", "--audit", elsewhere);
+    assert.equal(tail.status, 2, "nor that there was nothing");
+  }
 });
 
 test("audit search --address says so where addresses are redacted", async (context) => {

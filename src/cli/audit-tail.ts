@@ -2,7 +2,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { FilterInput } from "../audit/search/read-filter.ts";
 import { recordCells } from "../audit/search/record-text.ts";
+import { listSegments } from "../audit/search/segment-reader.ts";
 import { LogTail, type TailedRecord } from "../audit/search/tail-log.ts";
+import { SallyportError } from "../model/errors.ts";
 import { systemClock } from "../platform/clock.ts";
 import { filterOf, folderOf, type LogOptions, readLimit, type Said } from "./audit-search.ts";
 import { endingSignal } from "./first-signal.ts";
@@ -32,6 +34,10 @@ export async function auditTail(options: TailOptions, said: Said): Promise<numbe
     const text = options.format === "jsonl" ? jsonLine : textLine;
     if (records.length > 0) said.write(records.map(text).join(""));
   };
+  // What is not there yet may come.
+  if (end === undefined && (await listSegments(folder)).length === 0) {
+    throw new SallyportError("audit-failed", `audit: ${folder} holds no audit-*.jsonl`);
+  }
   show(await tail.last());
   if (end === undefined) return 0;
   const over = (): boolean => end.aborted;

@@ -28,3 +28,12 @@ test("writeFileAtomic() names the file that cannot be written, and leaves nothin
   await assert.rejects(writeFileAtomic(folder, ""), failed(folder));
   assert.deepEqual(readdirSync(folder), []);
 });
+
+test("writeFileAtomic() names the file also where its folder is none", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-write-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "file");
+  await writeFileAtomic(file, "");
+  const message = `${file}/in cannot be written (ENOTDIR)`;
+  await assert.rejects(writeFileAtomic(`${file}/in`, ""), { code: "io-failed", message });
+});

@@ -28,7 +28,8 @@ export async function writeFileAtomic(
     }
     await rename(draft, path);
   } catch (error) {
-    await rm(draft, { force: true });
+    // Where there is no such folder there is no draft either; what failed first is what is told.
+    await rm(draft, { force: true }).catch(() => undefined);
     const code = (error as NodeJS.ErrnoException).code ?? "unknown";
     throw new SallyportError("io-failed", `${path} cannot be written (${code})`, { cause: error });
   }

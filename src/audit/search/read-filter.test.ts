@@ -28,6 +28,9 @@ test("readFilter() refuses what would find nothing, with the option and what wou
     [{ address: ["10.1.0.0/8"] }, /--address: .* {2}bits beyond the prefix/],
     [{ principal: ["alice"] }, /--principal: "alice" names nobody {2}<authenticator>\/<subject>/],
     [{ id: ["01-x"] }, /--id: "01-x" is no decision id/],
+    [{ id: ["01KAT9T5KV"] }, /--id: "01KAT9T5KV" is no decision id/],
+    [{ from: "2026-02-30" }, /--from: "2026-02-30" is no time/],
+    [{ to: "2026-04-31T00:00:00Z" }, /--to: "2026-04-31T00:00:00Z" is no time/],
   ] as const) {
     assert.throws(
       () => readFilter(input, NOW_MS),

@@ -36,7 +36,7 @@ export function readFilter(input: FilterInput, nowMs: number): RecordFilter {
     problems.push({ message: `--decision: ${shown(decision)} is none`, remedy: "permit or deny" });
   }
   for (const one of id) {
-    if (/^[A-Za-z0-9]{1,64}$/.test(one)) continue;
+    if (DECISION_ID.test(one)) continue;
     const remedy = "26 letters and digits, as in sallyport-decision of the answer";
     problems.push({ message: `--id: ${shown(one)} is no decision id`, remedy });
   }
@@ -71,10 +71,13 @@ export function readBefore(text: string | undefined, nowMs: number): Place | str
   const timeMs = parseTime(text, nowMs);
   // Before all that happened then: no segment has a lesser name.
   if (timeMs !== undefined) return { timeMs, segment: "", offset: 0 };
-  if (/^[A-Za-z0-9]{1,64}$/.test(text)) return text.toUpperCase();
+  if (DECISION_ID.test(text)) return text.toUpperCase();
   const remedy = "a time, the id of a decision, or what an earlier search said after --before";
   throw new ConfigError([{ message: `--before: ${shown(text)} is no place in the log`, remedy }]);
 }
+
+/** A part of one would find nothing, and be taken for an answer. */
+const DECISION_ID = /^[A-Za-z0-9]{26}$/;
 
 interface Timed {
   readonly option: string;
@@ -98,8 +101,14 @@ const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d
 function parseTime(text: string, nowMs: number): number | undefined {
   const [, count, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   if (count !== undefined) return nowMs - Number(count) * (UNITS[unit] ?? 0) * 1000;
-  const timeMs = TIME.test(text) ? Date.parse(text) : Number.NaN;
+  const timeMs = TIME.test(text) && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(timeMs) ? undefined : timeMs;
+}
+
+/** Some runtimes take the 30th of February for the 2nd of March. */
+function isDay(text: string): boolean {
+  const timeMs = Date.parse(text);
+  return !Number.isNaN(timeMs) && new Date(timeMs).toISOString().startsWith(text);
 }
 
 interface Named {
