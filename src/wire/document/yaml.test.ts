@@ -54,7 +54,12 @@ test("parseYaml() refuses what can be read in two ways or not at all, at its pla
   assert.match(problems("a: *gone\n")[0] ?? "", /^1:4 the alias \*gone refers to nothing/);
   assert.match(problems("a: {s: ${env:X}}\n")[0] ?? "", /quotes around it/);
   assert.equal(problems("a: {s: ${env:X}, t: 1}\nb: 2\nc: {d: 3}\n").length, 1);
-  assert.match(problems('a: "x\n')[0] ?? "", /^\d:\d Missing closing "quote/);
+  for (const text of ['a: "x\nb: 1\nc: 2\n', "a: 'x\nb: 1\n", 'a: "x\nb: "y"\n']) {
+    const [problem = "", ...more] = problems(text);
+    assert.match(problem, /^1:4 Missing closing ["']quote a closing one, on this line$/, text);
+    assert.deepEqual(more, [], text);
+  }
+  assert.deepEqual(problems('a: {b: "x, c: 1}\nd: 1\n').length, 1);
   assert.match(problems("")[0] ?? "", /^1:1 the file is empty begin with: version: 1$/);
   assert.match(problems("# nothing\n")[0] ?? "", /the file is empty/);
 });

@@ -19,6 +19,7 @@ import {
   type Scalar,
   type YAMLMap,
   type YAMLSeq,
+  visit,
 } from "yaml";
 import type { Place } from "./place.ts";
 
@@ -79,7 +80,9 @@ export function parseYaml(
   const problems: YamlProblem[] = untilLost([...first.errors, ...first.warnings]).map((error) => ({
     offset: error.pos[0],
     message: withoutStop(error.message),
-    ...remedyFor(text, error.pos[0]),
+    ...(OPEN_QUOTE.test(error.message)
+      ? openQuote(first, error.pos[0])
+      : remedyFor(text, error.pos[0])),
   }));
   if (second !== undefined) {
     const message = "a second YAML document begins here";
@@ -226,9 +229,24 @@ function broken(problem: YamlProblem): YamlDocument {
 /** Behind these each further token would be a problem: 170 for one missing quote, five for one tab. */
 const LOST: ReadonlySet<string> = new Set(["UNEXPECTED_TOKEN", "TAB_AS_INDENT"]);
 
-function untilLost<T extends { readonly code: string }>(errors: readonly T[]): readonly T[] {
-  const lost = errors.findIndex(({ code }) => LOST.has(code));
+const OPEN_QUOTE = /^Missing closing ["']quote/;
+
+function untilLost<T extends { readonly code: string; readonly message: string }>(
+  errors: readonly T[],
+): readonly T[] {
+  const lost = errors.findIndex(({ code, message }) => LOST.has(code) || OPEN_QUOTE.test(message));
   return lost === -1 ? errors : errors.slice(0, lost + 1);
+}
+
+/** The parser tells where the text ends that a quote opened, which may be the end of the file. */
+function openQuote(document: Document.Parsed, end: number): Pick<YamlProblem, "offset" | "remedy"> {
+  let offset = end;
+  visit(document, {
+    Scalar: (_, { type, range }) => {
+      if (type?.startsWith("QUOTE_") === true && range?.[1] === end) offset = range[0];
+    },
+  });
+  return { offset, remedy: "a closing one, on this line" };
 }
 
 function withoutStop(message: string): string {
