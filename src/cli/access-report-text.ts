@@ -11,6 +11,8 @@ export interface AccessReport extends AccessFigures {
   readonly service: string | undefined;
   /** Undefined where there is no configuration to ask. */
   readonly could: WhoCould | undefined;
+  /** Why nobody knows who could. */
+  readonly unknown: string | undefined;
 }
 
 export const REPORT_TEXTS = { text, csv, json, markdown } as const;
@@ -94,7 +96,14 @@ function json({ bundles, could, fromMs, nowMs, services, toMs }: AccessReport): 
   return `${JSON.stringify(document, undefined, 2)}\n`;
 }
 
-function headLines({ bundles, could, fromMs, nowMs, toMs }: AccessReport): readonly string[] {
+function headLines({
+  bundles,
+  could,
+  unknown,
+  fromMs,
+  nowMs,
+  toMs,
+}: AccessReport): readonly string[] {
   const from = fromMs === undefined ? "the beginning of the log" : isoTime(fromMs);
   const to = toMs === undefined ? "now" : isoTime(toMs);
   const inForce = bundles.map(
@@ -104,9 +113,7 @@ function headLines({ bundles, could, fromMs, nowMs, toMs }: AccessReport): reado
   return [
     `accesses from ${from} to ${to}, made ${isoTime(nowMs)}`,
     ...(inForce.length === 0 ? ["nothing was decided in that time"] : inForce),
-    could === undefined
-      ? "who could is not known: there is no configuration here"
-      : couldLine(could.bundle, bundles),
+    could === undefined ? `who could is not known: ${unknown}` : couldLine(could.bundle, bundles),
   ];
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -56,6 +57,21 @@ test("audit report access knows the policies that decided from whatever folder i
       said,
     );
   }
+});
+
+test("audit report access says at a proxy that follows an authority where who could is known", (context) => {
+  const folder = ground(context, DECISIONS);
+  writeFileSync(
+    join(folder, "sallyport.yaml"),
+    "version: 1\nauthority: { feed: [https://localhost:1], identity: id }\naudit: { path: log }\n",
+  );
+  const { status, stdout, stderr } = runIn(folder, "audit", "report", "access");
+  assert.equal(status, 0, stderr);
+  assert.match(
+    stdout,
+    /\nwho could is not known: policies come here over the feed; ask at the authority, /,
+  );
+  assert.match(stdout, /\nbilling\n {2}Who did\n.*\n {4}corp\/payments {2}2 /);
 });
 
 test("audit report access tells programs the same, of one service and time", (context) => {

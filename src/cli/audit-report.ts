@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { accessFigures } from "../audit/search/access-figures.ts";
 import { readFilter } from "../audit/search/read-filter.ts";
 import { withIndex } from "../audit/search/search-log.ts";
+import { isFollowersFile } from "../config/read-source.ts";
 import { ConfigError } from "../model/errors.ts";
 import { suggest } from "../model/suggest.ts";
 import { systemClock } from "../platform/clock.ts";
@@ -27,13 +28,12 @@ export async function auditReportAccess(options: ReportOptions, said: Said): Pro
   const { fromMs, toMs } = readFilter({ from, to }, nowMs);
   const folder = folderOf(options);
   const deps = { ...buildDeps(said), said: (what: string) => said.hint(what) };
-  // A log can be looked at where its configuration is not; then nobody knows who could.
-  const known = options.audit === undefined || existsSync(options.config);
-  const could = known ? await whoCould(options.config, service) : undefined;
+  const unknown = whyUnknown(options);
+  const could = unknown === undefined ? await whoCould(options.config, service) : undefined;
   const did = await withIndex(folder, deps, (file) =>
     file.read(() => accessFigures(file, { fromMs, toMs, service })),
   );
-  const report: AccessReport = { nowMs, fromMs, toMs, service, could, ...did };
+  const report: AccessReport = { nowMs, fromMs, toMs, service, could, unknown, ...did };
   if (service !== undefined && did.services.length === 0 && could?.callers.length === 0) {
     throw await unknownService(service, options);
   }
@@ -41,8 +41,16 @@ export async function auditReportAccess(options: ReportOptions, said: Said): Pro
   return 0;
 }
 
-async function unknownService(service: string, { config }: LogOptions): Promise<ConfigError> {
-  const all = existsSync(config) ? (await whoCould(config, undefined)).callers : [];
+/** A log can be looked at where its policies are not; then nobody knows who could. */
+function whyUnknown({ audit, config }: LogOptions): string | undefined {
+  if (audit !== undefined && !existsSync(config)) return "there is no configuration here";
+  if (!isFollowersFile(config)) return undefined;
+  return "policies come here over the feed; ask at the authority, with --audit and a copy of this log";
+}
+
+async function unknownService(service: string, options: LogOptions): Promise<ConfigError> {
+  const isKnown = whyUnknown(options) === undefined;
+  const all = isKnown ? (await whoCould(options.config, undefined)).callers : [];
   const close = suggest(service, new Set(all.map((one) => one.service)));
   const message = `--service: neither the policies nor the time know ${JSON.stringify(service)}`;
   const remedy = close === undefined ? "the name of a service" : `did you mean ${close}?`;
