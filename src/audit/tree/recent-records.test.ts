@@ -68,7 +68,7 @@ test("a start refuses records that were changed after they were sealed, and name
     ),
     said,
   );
-  assert.match(said, /`sallyport audit verify` says what was changed/);
+  assert.match(said, /`sallyport audit verify` says what was changed: .*`sallyport audit rehash`/);
 });
 
 test("a start refuses a record that was changed with its hash", async (t) => {
@@ -104,6 +104,8 @@ test("a start looks at compressed files too", async (t) => {
   alter(ground, A, 899);
   await compressSegment(ground.folder, A);
   assert.match(await refusal(ground), /leaf 1099 of the tree/);
+  writeFileSync(join(ground.folder, `${A}.gz`), "");
+  assert.match(await refusal(ground), /-17\.jsonl\.gz cannot be read; put it back from a copy/);
 });
 
 test("checkRecent() looks at no more than the newest records, and at whole ones", async (t) => {

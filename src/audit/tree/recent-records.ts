@@ -133,8 +133,12 @@ function linesOf(bytes: Buffer, whole: boolean): { readonly at: number; readonly
   return lines;
 }
 
+/** A record that differs from its stored hash may be the whole one of the two. */
 const ADVICE =
-  "`sallyport audit verify` says what was changed: put the file back from a copy, or begin a new folder";
+  "`sallyport audit verify` says what was changed: the file (put it back from a copy, or begin a new folder) or only the stored hashes (`sallyport audit rehash`)";
+
+const UNREADABLE =
+  "cannot be read; put it back from a copy, `sallyport audit verify` says what else is wrong";
 
 function changed(text: Buffer, byte: number, leaf: number): string {
   const [, id] = /"decisionId":"([0-9A-Z]{26})"/.exec(text.toString("latin1")) ?? [];
@@ -154,13 +158,14 @@ async function bytesOf(
   position: number,
   length: number,
 ): Promise<Buffer | undefined> {
-  const source = await openSegment(folder, segment, position);
-  if (source === undefined) return undefined;
+  const found = await openSegment(folder, segment, position);
+  if (found === undefined) return undefined;
+  const { source, path } = found;
   try {
     const bytes = Buffer.allocUnsafe(length);
     return bytes.subarray(0, await source.fill(bytes));
   } catch (error) {
-    throw treeError(join(folder, segment), "cannot be read", error);
+    throw treeError(path, UNREADABLE, error);
   } finally {
     await source.close();
   }
@@ -170,14 +175,14 @@ async function openSegment(
   folder: string,
   segment: string,
   position: number,
-): Promise<SegmentSource | undefined> {
+): Promise<{ readonly source: SegmentSource; readonly path: string } | undefined> {
   for (const compressed of [false, true]) {
     const path = join(folder, compressed ? compressedName(segment) : segment);
     try {
-      return await openSource(path, { compressed, position });
+      return { source: await openSource(path, { compressed, position }), path };
     } catch (error) {
       if (error instanceof NotAFile || codeOf(error) === "ENOENT") continue;
-      throw treeError(path, "cannot be read", error);
+      throw treeError(path, UNREADABLE, error);
     }
   }
   return undefined;
