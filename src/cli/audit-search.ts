@@ -16,7 +16,7 @@ import { plain, table } from "./table.ts";
 const LIMITS = {
   /** Records of one answer; who wants more pages on, or exports. */
   records: 10_000,
-  /** The newest records, of whatever address, that are looked at for redacted addresses. */
+  /** The newest records, of whomever and whatever address, that are looked at for what is redacted. */
   looked: 100,
   /** Milliseconds of work before anything is said of it, and between two lines. */
   quiet: 1000,
@@ -55,21 +55,38 @@ export async function auditSearch(options: SearchOptions, said: Said): Promise<n
   const last = records.at(-1);
   if (last === undefined) said.hint("no record found");
   else if (more) said.hint(`there are older ones: --before ${placeText(last)}`);
-  if (filter.addresses.length > 0) {
-    const others = { filter: { ...filter, addresses: [] }, limit: LIMITS.looked, before };
-    const looked = await searchLog(folder, others, deps);
-    if (looked.records.some(hidesAddress)) said.hint(HIDDEN_ADDRESSES);
+  const newest = async (others: Partial<RecordFilter>): Promise<readonly FoundRecord[]> => {
+    const asked = { filter: { ...filter, ...others }, limit: LIMITS.looked, before };
+    return (await searchLog(folder, asked, deps)).records;
+  };
+  if (filter.addresses.length > 0 && (await newest({ addresses: [] })).some(hidesAddress)) {
+    said.hint(HIDDEN_ADDRESSES);
   }
+  // Who is asked for by name, and has a key here, is in the filter by the pseudonym too.
+  const asked = readFilter(options, nowMs).principals;
+  const named = asked.filter((id) => !/^[^/]+\/hmac:/.test(id));
+  const isKeyless = filter.principals.length < asked.length + named.length;
+  if (isKeyless && (await newest({ principals: [] })).some(hidesSubject))
+    said.hint(HIDDEN_SUBJECTS);
   return last === undefined ? 1 : 0;
 }
 
 const HIDDEN_ADDRESSES =
   "addresses are redacted in this log (audit.redact), and a search by address finds none of those";
+const HIDDEN_SUBJECTS =
+  "subjects are redacted in this log (audit.redact), and a search by name finds none of somebody " +
+  "whose key is not in this folder: erased, never seen, or a copy without people/";
 
-function hidesAddress({ record }: FoundRecord): boolean {
-  if (record.type !== "decision") return false;
-  const { redacted = [] } = record;
-  return redacted.includes("clientAddress") || redacted.includes("peerAddress");
+function hidesAddress(found: FoundRecord): boolean {
+  return hides(found, "clientAddress") || hides(found, "peerAddress");
+}
+
+function hidesSubject(found: FoundRecord): boolean {
+  return hides(found, "principal.subject");
+}
+
+function hides({ record }: FoundRecord, member: string): boolean {
+  return record.type === "decision" && record.redacted?.includes(member) === true;
 }
 
 export interface IndexOptions extends LogOptions {
