@@ -112,7 +112,7 @@ export async function startInstance(
   });
   const instance = seat.instance === undefined ? {} : { instance: seat.instance };
   const audit = await createAuditLog(config.audit, { ...instruments, ...instance });
-  instruments.quotas.open(config, { book: seat === ALONE });
+  await instruments.quotas.open(config, { book: seat === ALONE });
   // A worker's supervisor keeps the log for all of them.
   const keeping =
     seat === ALONE
@@ -146,7 +146,9 @@ export async function startInstance(
   await Promise.all([snapshot.start(), running.identify(config), shared?.start()]);
   publishAuthorities(snapshot.authenticators(), instruments);
   if (keeping !== undefined && shared !== undefined && config.usage?.across === "cluster") {
-    instruments.quotas.share(shared.quotas, (steps) => keeping.usedElsewhere(steps));
+    instruments.quotas.share(shared.quotas, (steps) => {
+      keeping.usedElsewhere(instruments.quotas.meter?.asLogged(steps) ?? steps);
+    });
   }
   try {
     await running.open(prepared.loaded.file);

@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { periodSteps } from "../limits/usage/period-steps.ts";
+import { openLogNames } from "../audit/redact/logged-names.ts";
 import { QuotaExchange } from "../limits/usage/quota-exchange.ts";
 import { QuotaMeter } from "../limits/usage/quota-meter.ts";
 import { readUsage, usageFile } from "../limits/usage/usage-database.ts";
@@ -32,10 +33,11 @@ export class Quotas {
     this.#deps = deps;
   }
 
-  /** `book`: begins with what was used before, as the book has it. Throws SallyportError where that cannot be read. */
-  open({ usage, audit }: Config, { book }: { readonly book: boolean }): void {
+  /** `book`: begins with what was used before, as the book has it. Rejects with SallyportError where that cannot be read. */
+  async open({ usage, audit }: Config, { book }: { readonly book: boolean }): Promise<void> {
     if (usage === undefined || this.meter !== undefined) return;
-    this.meter = new QuotaMeter(usage, this.#deps);
+    const names = await openLogNames(audit, this.#deps.clock);
+    this.meter = new QuotaMeter(usage, { ...this.#deps, names });
     const now = this.#deps.clock.now();
     const file = usageFile(usage, audit.path);
     if (book && this.meter.periods.length > 0 && existsSync(file)) {

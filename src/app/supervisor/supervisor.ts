@@ -146,7 +146,7 @@ class Supervisor implements Sallyport {
     this.#instruments.log.adjust(config.log);
     warnOf(this.#prepared, this.#log);
     this.#signing?.serves(config);
-    this.#instruments.quotas.open(config, { book: true });
+    await this.#instruments.quotas.open(config, { book: true });
     const { quotas } = this.#instruments;
     this.#keeping = await openKeeping(config, {
       ...this.#instruments,
@@ -198,7 +198,8 @@ class Supervisor implements Sallyport {
     await this.#shared.start();
     this.#instruments.quotas.share(this.#shared.quotas, (steps) => {
       spreadQuotas(steps, { slots: this.#slots });
-      this.#keeping?.usedElsewhere(steps);
+      const { meter } = this.#instruments.quotas;
+      this.#keeping?.usedElsewhere(meter?.asLogged(steps) ?? steps);
     });
   }
 

@@ -59,6 +59,40 @@ test("periods begin and end with the calendar, UTC", () => {
   }
 });
 
+test("what the book says by pseudonyms counts for who they are, once they ask", () => {
+  const names = {
+    nameOf: (id: string) => (id === "corp/ann" ? "corp/hmac:a" : undefined),
+    isName: (text: string) => text.includes("/hmac:"),
+  };
+  const make = () => {
+    const deps = { log: recordedLog(), metrics: recordedMetrics(), names };
+    return new QuotaMeter(usageSchema.parse(OPTIONS), deps);
+  };
+  const start = periodStart("hour", NOW);
+  const steps = [
+    ["corp/hmac:a", "hour", start, 2, 0, 2000],
+    ["corp/hmac:b", "hour", start, 9, 0, 9000],
+  ] as const;
+  const first = make();
+  first.merge(steps, NOW);
+  const worker = make();
+  worker.merge(first.dump(NOW), NOW);
+  for (const meter of [first, worker]) {
+    const ask = (who: Principal) => meter.take(meter.account(who, NOW), 1, NOW)?.refused;
+    assert.deepEqual(
+      [ask(principal("ann")), ask(principal("ann"))],
+      [undefined, "requests"],
+      "of three two were used",
+    );
+    assert.equal(ask(principal("bob")), undefined, "whom the log does not know");
+    meter.merge([["corp/hmac:a", "hour", start, 1, 0, 1000]], NOW);
+    assert.equal(meter.known("corp/ann", "hour", start)?.requests, 4);
+    assert.equal(meter.known("corp/hmac:a", "hour", start)?.requests, 4, "by either name");
+    const others = [["corp/ann", "hour", start, 1, 0, 0]] as const;
+    assert.deepEqual(meter.asLogged(others), [["corp/hmac:a", "hour", start, 1, 0, 0]]);
+  }
+});
+
 test("take() lets a quota through and not one more, until the period ends", () => {
   const { ask, metrics } = fixture();
   const ann = principal("ann");

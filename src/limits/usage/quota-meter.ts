@@ -9,6 +9,7 @@ import type { Counter, Log, Metrics } from "../../model/ports.ts";
 import { type Principal, principalId } from "../../model/principal.ts";
 import type { QuotaStep } from "../../model/quota-steps.ts";
 import { Recurring } from "../../model/recurring.ts";
+import { type LoggedNames, LoggedUse } from "./logged-use.ts";
 import { type Period, periodEnd, periodStart } from "./periods.ts";
 import { type Plan, Plans } from "./plans.ts";
 import { periodsOf } from "./quota-watch.ts";
@@ -35,6 +36,8 @@ export interface Account {
 class Holder {
   readonly id: string;
   readonly tallies = new Map<Period, Tally>();
+  /** Where the log redacts subjects, and knows this one: what it is called there. */
+  loggedName: string | undefined;
   dropped = false;
 
   constructor(id: string) {
@@ -46,6 +49,8 @@ export type { Holder };
 export interface QuotaMeterDeps {
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Where the log redacts subjects: what the book says is by these names. */
+  readonly names?: LoggedNames | undefined;
 }
 
 export class QuotaMeter {
@@ -57,13 +62,18 @@ export class QuotaMeter {
   readonly #accounts = new Recurring<Principal, Account>();
   readonly #holders = new Map<string, Holder>();
   readonly #open = new Map<string, Account>();
+  readonly #names: LoggedNames | undefined;
+  readonly #byLoggedName = new Map<string, Holder>();
+  /** Of those who have not asked since. */
+  readonly #before = new LoggedUse();
   /** What others have not been told of. */
   #unsent = new Set<Holder>();
   #dropAt = 0;
   readonly #refused: ReadonlyMap<string, Counter>;
   readonly #overflow: Counter;
 
-  constructor(options: UsageOptions, { log, metrics }: QuotaMeterDeps) {
+  constructor(options: UsageOptions, { log, metrics, names }: QuotaMeterDeps) {
+    this.#names = names;
     this.#plans = new Plans(options, log);
     this.periods = periodsOf(options.plans);
     this.countsBytes = Object.values(options.plans).some(({ quota }) => quota?.bytes !== undefined);
@@ -151,19 +161,45 @@ export class QuotaMeter {
 
   /** What was let through elsewhere, or before. */
   merge(steps: Iterable<QuotaStep>, nowMs: number): void {
-    for (const [id, period, start, requests, bytes, cost] of steps) {
+    for (const step of steps) {
+      const [id, period, start] = step;
       if (!this.periods.includes(period) || periodEnd(period, start) <= nowMs) continue;
-      const holder = this.#holder(id, nowMs);
-      if (holder === undefined) continue;
-      const tally = this.#tally(holder, period, Math.max(nowMs, start));
-      if (tally.start === start) tally.merge({ requests, bytes, cost });
+      const known = this.#known(id);
+      if (known === undefined && this.#names?.isName(id) === true) {
+        if (this.#before.size < LIMITS.principals) this.#before.add(step);
+        continue;
+      }
+      const holder = known ?? this.#holder(id, nowMs);
+      if (holder !== undefined) this.#merge(holder, step, nowMs);
     }
+  }
+
+  #merge(holder: Holder, step: QuotaStep, nowMs: number): void {
+    const [, period, start, requests, bytes, cost] = step;
+    const tally = this.#tally(holder, period, Math.max(nowMs, start));
+    if (tally.start === start) tally.merge({ requests, bytes, cost });
+  }
+
+  /** By its id, or by its name in the log. */
+  #known(id: string): Holder | undefined {
+    return this.#holders.get(id) ?? this.#byLoggedName.get(id);
   }
 
   /** What is known of one in a period that runs. */
   known(id: string, period: Period, start: number): Tally | undefined {
-    const tally = this.#holders.get(id)?.tallies.get(period);
+    const tally = this.#known(id)?.tallies.get(period);
     return tally?.start === start ? tally : undefined;
+  }
+
+  /** The same by names as the log has them. */
+  asLogged(steps: readonly QuotaStep[]): readonly QuotaStep[] {
+    if (this.#names === undefined) return steps;
+    return steps.map((step) => {
+      const [id, ...more] = step;
+      const holder = this.#known(id);
+      if (holder !== undefined) this.#name(holder);
+      return [holder?.loggedName ?? id, ...more];
+    });
   }
 
   /** All that is known of the periods that run. */
@@ -173,11 +209,13 @@ export class QuotaMeter {
         if (nowMs < end) yield [id, period, start, requests, bytes, cost];
       }
     }
+    yield* this.#before.all();
   }
 
   /** Forgets all that was used; the requests in flight stay. */
   clear(): void {
     for (const holder of this.#holders.values()) holder.tallies.clear();
+    this.#before.forget(Number.POSITIVE_INFINITY);
     this.#unsent = new Set();
   }
 
@@ -207,17 +245,29 @@ export class QuotaMeter {
     if (this.#holders.size >= LIMITS.principals) return undefined;
     const holder = new Holder(id);
     this.#holders.set(id, holder);
+    this.#name(holder);
+    const { loggedName } = holder;
+    if (loggedName === undefined) return holder;
+    for (const step of this.#before.take(loggedName)) this.#merge(holder, step, nowMs);
     return holder;
+  }
+
+  /** The log may know it from its first record on. */
+  #name(holder: Holder): void {
+    holder.loggedName ??= this.#names?.nameOf(holder.id);
+    if (holder.loggedName !== undefined) this.#byLoggedName.set(holder.loggedName, holder);
   }
 
   /** Those whose periods are all over have used nothing. Periods end with hours, so they are looked for once in each. */
   #dropIdle(nowMs: number): void {
     if (nowMs < this.#dropAt) return;
     this.#dropAt = periodEnd("hour", periodStart("hour", nowMs));
+    this.#before.forget(nowMs);
     for (const [id, holder] of this.#holders) {
       if ([...holder.tallies.values()].some(({ end }) => nowMs < end)) continue;
       holder.dropped = true;
       this.#holders.delete(id);
+      if (holder.loggedName !== undefined) this.#byLoggedName.delete(holder.loggedName);
     }
   }
 }
