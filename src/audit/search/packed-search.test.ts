@@ -129,7 +129,7 @@ test("searchLog() names the compressed segment that is damaged, and takes nothin
     assert.ok(!(error instanceof IndexDamaged));
     assert.match(
       error.message,
-      /audit-20261124T040506\.123Z-1\.jsonl\.gz cannot be read \(damaged at byte 0\)/,
+      /audit-20261124T040506\.123Z-1\.jsonl\.gz cannot be read \(damaged at byte 0\); put it back from a copy, or look in a copy/,
     );
     return true;
   });

@@ -10,7 +10,7 @@ import { lstat, open, readdir, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { SallyportError } from "../../model/errors.ts";
 import { codeOf } from "../files.ts";
-import { openPacked, type PackedSegment } from "../packed-segment.ts";
+import { DamagedSegment, openPacked, type PackedSegment } from "../packed-segment.ts";
 import { RECORD_LIMITS } from "../serialize.ts";
 
 const LIMITS = {
@@ -268,5 +268,11 @@ function startOf(text: string): number {
 
 function unreadable(path: string, cause: unknown): SallyportError {
   const why = codeOf(cause) ?? "unknown";
-  return new SallyportError("audit-failed", `audit: ${path} cannot be read (${why})`, { cause });
+  // Without the rest of its records an answer would be taken for all there is, so there is none.
+  const remedy =
+    cause instanceof DamagedSegment
+      ? "; put it back from a copy, or look in a copy of the folder without it"
+      : "";
+  const message = `audit: ${path} cannot be read (${why})${remedy}`;
+  return new SallyportError("audit-failed", message, { cause });
 }
