@@ -20,7 +20,6 @@ import type { LoginAuthenticator } from "../identity/provider/login-authenticato
 import { createKubernetesAuthenticator } from "../identity/kubernetes.ts";
 import { createJwtSvidAuthenticator } from "../identity/jwt-svid.ts";
 import { createMtlsAuthenticator } from "../identity/mtls.ts";
-import { createOidcAuthenticator } from "../identity/oidc.ts";
 import { createSallyportAuthenticator } from "../identity/sallyport.ts";
 import type { SessionKeys } from "../identity/session/session-keys.ts";
 import { createSessionSet } from "../identity/session-set.ts";
@@ -37,17 +36,17 @@ import type { Instruments } from "./instruments.ts";
 
 export type Authenticators = ReadonlyMap<string, Authenticator>;
 
-/** Throws ConfigError where a file that one of them names cannot be used; then none stays open. */
-export function createAuthenticators(
+/** Rejects with ConfigError where a file that one of them names cannot be used; then none stays open. */
+export async function createAuthenticators(
   options: Readonly<Record<string, AuthenticatorOptions>>,
   instruments: Instruments,
   { sessionKeys = () => [], workload, vocabulary = [] }: AuthenticatorParts = {},
-): Authenticators {
+): Promise<Authenticators> {
   const made = new Map<string, Authenticator>();
   const deps = { ...depsOf(instruments, sessionKeys), workload, vocabulary };
   try {
     for (const [name, one] of Object.entries(options)) {
-      made.set(name, create(name, one, deps));
+      made.set(name, await create(name, one, deps));
     }
   } catch (error) {
     // A reload that fails must not keep the key sets that it had opened.
@@ -77,11 +76,17 @@ type Deps = ReturnType<typeof depsOf> & {
   readonly vocabulary: readonly VocabularyAuthenticator[];
 };
 
+type Created = Authenticator | Promise<Authenticator>;
+
 const CREATE: {
-  readonly [T in AuthenticatorOptions["type"]]: (options: Options<T>, deps: Deps) => Authenticator;
+  readonly [T in AuthenticatorOptions["type"]]: (options: Options<T>, deps: Deps) => Created;
 } = {
   jwt: createJwtAuthenticator,
-  oidc: createOidcAuthenticator,
+  // Its client of OpenID Connect is loaded where people log in.
+  async oidc(options, deps) {
+    const { createOidcAuthenticator } = await import("../identity/oidc.ts");
+    return createOidcAuthenticator(options, deps);
+  },
   introspection: createIntrospectionAuthenticator,
   "api-key": createApiKeyAuthenticator,
   kubernetes: createKubernetesAuthenticator,
@@ -124,8 +129,8 @@ function depsOf(instruments: Instruments, sessionKeys: SessionKeys) {
   };
 }
 
-function create(name: string, options: AuthenticatorOptions, deps: Deps): Authenticator {
-  const make = CREATE[options.type] as (options: object, deps: Deps) => Authenticator;
+function create(name: string, options: AuthenticatorOptions, deps: Deps): Created {
+  const make = CREATE[options.type] as (options: object, deps: Deps) => Created;
   return make({ ...options, name }, deps);
 }
 

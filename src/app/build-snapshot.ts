@@ -84,15 +84,14 @@ export async function buildSnapshot(
     made: instruments.sessionKey,
   });
   const workload = openWorkloadApi(config, instruments);
-  const authenticators = orClose(
-    () =>
-      createAuthenticators(config.authenticators, instruments, {
-        sessionKeys,
-        workload,
-        vocabulary: loaded.vocabulary.authenticators,
-      }),
-    () => workload?.close(),
-  );
+  const authenticators = await createAuthenticators(config.authenticators, instruments, {
+    sessionKeys,
+    workload,
+    vocabulary: loaded.vocabulary.authenticators,
+  }).catch((error: unknown) => {
+    workload?.close();
+    throw error;
+  });
   const closeAuthenticators = (): void => {
     for (const authenticator of authenticators.values()) authenticator.close();
     workload?.close();

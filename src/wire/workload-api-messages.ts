@@ -7,7 +7,13 @@
  * is nothing to guess. Fields that later versions may add are passed over, as protobuf demands.
  */
 import { SallyportError } from "../model/errors.ts";
-import { BinaryWriter, type BytesFields, readMessage, WireType } from "./protobuf.ts";
+import {
+  type BinaryWriter,
+  type BytesFields,
+  createWriter,
+  readMessage,
+  WireType,
+} from "./protobuf.ts";
 
 const LIMITS = {
   /** Identities of one workload. SPIRE gives one for each entry that fits; more than a few is a mistake. */
@@ -78,7 +84,7 @@ export function readJwtBundlesResponse(bytes: Uint8Array): BundlesResponse {
 }
 
 export function writeX509SvidResponse(response: X509SvidResponse): Uint8Array {
-  const writer = new BinaryWriter();
+  const writer = createWriter();
   for (const { spiffeId, certificates, key, bundle, hint } of response.svids) {
     writer.tag(1, WireType.LengthDelimited).fork();
     writer.tag(1, WireType.LengthDelimited).string(spiffeId);
@@ -93,11 +99,11 @@ export function writeX509SvidResponse(response: X509SvidResponse): Uint8Array {
 }
 
 export function writeX509BundlesResponse(bundles: BundlesResponse): Uint8Array {
-  return writeBundles(new BinaryWriter(), 2, bundles).finish();
+  return writeBundles(createWriter(), 2, bundles).finish();
 }
 
 export function writeJwtBundlesResponse(bundles: BundlesResponse): Uint8Array {
-  return writeBundles(new BinaryWriter(), 1, bundles).finish();
+  return writeBundles(createWriter(), 1, bundles).finish();
 }
 
 function read(bytes: Uint8Array, fields: BytesFields): void {

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { after } from "node:test";
-import { BinaryWriter, WireType } from "../../src/wire/protobuf.ts";
+import { createWriter, WireType } from "../../src/wire/protobuf.ts";
 import { openCaller, PROTOCOLS } from "./protocols.ts";
 import type { AuditRecord } from "./judge.ts";
 import { startStage } from "./stage.ts";
@@ -269,7 +269,7 @@ forbid (principal, action in Sallyport::Action::"shop/shop.Stock", resource);
 
 /** `package shop; service Orders { Get, Refund } service Stock { Take }` as a FileDescriptorSet. */
 function descriptorSet(): Uint8Array {
-  const writer = new BinaryWriter();
+  const writer = createWriter();
   const text = (field: number, value: string) =>
     writer.tag(field, WireType.LengthDelimited).string(value);
   const within = (field: number, write: () => void): void => {

@@ -1,13 +1,13 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { BinaryWriter, WireType } from "../../wire/protobuf.ts";
+import { createWriter, WireType } from "../../wire/protobuf.ts";
 import { readDescriptors } from "./read-descriptors.ts";
 
 type Services = readonly (readonly [name: string, methods: readonly string[]])[];
 
 function setOf(packageName: string, services: Services): Uint8Array {
-  const writer = new BinaryWriter();
+  const writer = createWriter();
   const open = (field: number) => writer.tag(field, WireType.LengthDelimited);
   open(1).fork();
   open(2).string(packageName);
