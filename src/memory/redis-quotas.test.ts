@@ -73,3 +73,28 @@ test(
     assert.deepEqual(await one.add(3, []), { last: -1, uses: [] }, "what was known is lost");
   },
 );
+
+test("quotas in Redis: an answer that is none counts as none", async () => {
+  const sums = ["1:2:3"];
+  for (const reply of [
+    "OK",
+    [],
+    ["x", ...sums],
+    [0],
+    [0, "1:2"],
+    [0, "1:2:3:4"],
+    [0, "1:2:-3"],
+    [0, `1:2:${"9".repeat(400)}`],
+    [0, ...sums, ...sums],
+  ]) {
+    let failures = 0;
+    const quotas = createRedisQuotas({
+      connection: { run: async () => await Promise.resolve(reply) },
+      prefix: "q:",
+      failed: () => void (failures += 1),
+    });
+    const asked = quotas.add(0, [entry("corp/ann", [1, 0, 0])]);
+    await assert.rejects(asked, { code: "memory-unavailable" }, JSON.stringify(reply));
+    assert.equal(failures, 1);
+  }
+});

@@ -80,9 +80,10 @@ function nameOf([principal, period, start]: QuotaEntry["step"]): string {
 function readReply(reply: unknown, count: number): CommonSums {
   const [last, ...texts] = (Array.isArray(reply) ? reply : []) as readonly unknown[];
   const uses = texts.flatMap((text): QuotaUse[] => {
-    const [, requests, bytes, cost] = /^(\d+):(\d+):(\d+)$/.exec(String(text)) ?? [];
-    if (cost === undefined) return [];
-    return [{ requests: Number(requests), bytes: Number(bytes), cost: Number(cost) }];
+    const [requests = -1, bytes = -1, cost = -1, ...more] = String(text).split(":").map(Number);
+    const all = [requests, bytes, cost];
+    const are = all.every((sum) => Number.isSafeInteger(sum) && sum >= 0) && more.length === 0;
+    return are ? [{ requests, bytes, cost }] : [];
   });
   if (Number.isSafeInteger(last) && uses.length === count) return { last: Number(last), uses };
   throw new SallyportError("memory-unavailable", "the shared memory answers what nobody asked");
