@@ -3,7 +3,7 @@ import { CHAPTERS, type Case } from "./cases.ts";
 import type { Verdict } from "./check.ts";
 import { bold, dim, green, red, yellow } from "./paint.ts";
 import type { Arrival } from "./services.ts";
-import { steps } from "./stocktaker.ts";
+import { GIVE_BACK, steps } from "./stocktaker.ts";
 import type { World } from "./world.ts";
 
 /** Where everything is, and what to try with which answer. */
@@ -35,6 +35,8 @@ export function welcome(world: World): string {
     lines.push(`  ${dim(`# ${step.title}`)}  ${answerOf(step)}`, `  ${step.command}`);
   }
   lines.push(
+    `  ${dim("# given back, by the id that was printed; within half a minute the sidecar has a key again")}`,
+    `  ${GIVE_BACK}`,
     "",
     dim("Every answer names its decision, by which audit/*.jsonl has its record."),
     dim("What reaches a service is shown here. Ctrl-C ends everything."),

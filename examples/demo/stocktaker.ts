@@ -130,6 +130,8 @@ async function streamThatEnds(world: World, one: Step): Promise<Outcome> {
 /** Whatever the stocktaker has, and whatever it may yet get, is good for nothing. */
 const TAKE_AWAY = ["keys", "block", "-c", "sallyport.yaml", "--subject", "stocktaker"] as const;
 
+export const GIVE_BACK = `${sallyport} revocations lift -c sallyport.yaml ID`;
+
 /** The same by the admin API, since the key is good for seconds and a busy machine starts programs slowly. */
 function takeAway({ folder }: World): Promise<void> {
   const target = { kind: "subject", authenticator: "keys", subject: "stocktaker" };
