@@ -173,39 +173,51 @@ def records(folder, segment):
 
 
 def keys_from(folder, vkey):
-    """The key that is given and those that it leads to, each with the size from which on it signs."""
-    keys = []
+    """Every key of the log, each with the size from which on it signs, and which of them was given."""
+    keys, given = [], None
     for line in open(os.path.join(folder, "tree/keys.jsonl"), encoding="utf8"):
         entry = json.loads(line)
         if keys:
             name = entry["vkey"].split("+")[0]
             if note_text(entry["note"], keys[-1][1]) != f"{name}\nkey from {entry['from']}\n{entry['vkey']}\n":
                 raise ValueError("a key is not vouched for")
-        if keys or entry["vkey"] == vkey.strip():
-            keys.append((entry["from"], entry["vkey"]))
-    if not keys:
+        if given is None and entry["vkey"] == vkey.strip():
+            given = len(keys)
+        keys.append((entry["from"], entry["vkey"]))
+    if given is None:
         raise ValueError("the key is none of this log")
-    return keys
+    return keys, given
+
+
+def signer_of(note, size, keys):
+    """Which key signed it: that of its time, or at the very size of a change the one before it."""
+    last = max(index for index, (start, _) in enumerate(keys) if start <= size)
+    for index in range(last, max(-1, last - 1 - (keys[last][0] == size)), -1):
+        try:
+            return index, checkpoint(note, keys[index][1])
+        except ValueError:
+            continue
+    raise ValueError("not signed by the key of its time")
 
 
 def check_log(folder, vkey):
-    tree, open_segments, keys, count = Tree(), {}, keys_from(folder, vkey), 0
+    keys, given = keys_from(folder, vkey)
+    tree, open_segments, count, signer = Tree(), {}, 0, -1
     for line in open(os.path.join(folder, "tree/checkpoints.jsonl"), encoding="utf8"):
         entry = json.loads(line)
         for segment, number, _ in entry["parts"]:
             lines = open_segments.setdefault(segment, records(folder, segment))
             for _ in range(number):
                 tree.add(leaf_hash(next(lines)))
-        # At the very size of a change the key before it may have signed. Checkpoints of before the key that is
-        # given are under its own ones: their roots are compared all the same.
-        own = [key for start, key in keys if start <= entry["size"]][-1:]
-        own += [key for (_, key), (start, _) in zip(keys, keys[1:]) if start == entry["size"]]
-        _, size, root = checkpoint(entry["note"], *own) if own else parsed(entry["note"])
+        signer, (_, size, root) = signer_of(entry["note"], entry["size"], keys)
         if (size, root) != (tree.size, tree.root()):
             raise ValueError(f"the records do not make the root of checkpoint {count + 1}")
         count += 1
     if count == 0:
         raise ValueError("nothing is sealed: there is no checkpoint")
+    # Keys of before it say nothing by themselves; it vouches for what it signed over.
+    if signer < given:
+        raise ValueError("the last checkpoint is not signed by the key that was given, or one after it")
     print(f"{tree.size} records under {count} checkpoints")
 
 

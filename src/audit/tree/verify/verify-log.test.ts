@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createPrivateKey } from "node:crypto";
 import {
   appendFileSync,
@@ -10,6 +11,7 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { feed, treeGround, type TreeGround } from "../../../../test/tree-kit.ts";
 import { createNoteKey } from "../../../../test/witness-server.ts";
@@ -29,6 +31,9 @@ import { verifyLog, type VerifyOptions } from "./verify-log.ts";
 const A = "audit-20261124T040506.123Z-17.jsonl";
 const B = "audit-20261124T040506.124Z-18.jsonl";
 const LATER = "audit-20261124T050506.124Z-18.jsonl";
+
+const EXAMPLE = fileURLToPath(new URL("../../../../examples/verify", import.meta.url));
+const hasPython = spawnSync("python3", ["--version"]).status === 0;
 
 function lines(from: number, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `{"n":${from + index},"is":"a record"}`);
@@ -362,12 +367,19 @@ test("an auditor with a later key takes what was sealed before it from what it s
   sealer.close();
   const later = keyOf(ground);
   assert.deepEqual((await verified(ground, { keys: [later] })).kinds, []);
+  const python = (): string => {
+    const [folder, file] = [ground.folder, join(EXAMPLE, "verify.py")];
+    return spawnSync("python3", [file, "log", folder, later.vkey], { encoding: "utf8" }).stdout;
+  };
+  if (hasPython) assert.equal(python(), "340 records under 4 checkpoints\n");
   // Cut back to before its time: nothing that it signed is left.
   change(ground, "tree/checkpoints.jsonl", (bytes) => {
     const all = bytes.toString("utf8").split("\n");
     return `${all.slice(0, 3).join("\n")}\n`;
   });
   assert.deepEqual((await verified(ground, { keys: [later] })).kinds, ["key"]);
+  if (hasPython)
+    assert.match(python(), /^DOES NOT HOLD: the last checkpoint is not signed by the key/);
 });
 
 test("what is no file is none, and claims beyond what there is end at once", async (t) => {
