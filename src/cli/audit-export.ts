@@ -6,7 +6,14 @@ import { type Exported, exportLog, type ExportOptions } from "../audit/search/ex
 import type { FilterInput } from "../audit/search/read-filter.ts";
 import { SallyportError } from "../model/errors.ts";
 import { systemClock } from "../platform/clock.ts";
-import { filterOf, folderOf, type LogOptions, type Said } from "./audit-search.ts";
+import {
+  filterOf,
+  folderOf,
+  hasKeyless,
+  HIDDEN_SUBJECTS,
+  type LogOptions,
+  type Said,
+} from "./audit-search.ts";
 
 export interface AuditExportOptions extends LogOptions, FilterInput {
   readonly format: "jsonl" | "csv";
@@ -27,6 +34,7 @@ export async function auditExport(options: AuditExportOptions, said: Said): Prom
       ? await exportLog(folder, { ...asked, write: toStdout })
       : await intoFile(output, (write) => exportLog(folder, { ...asked, write }));
   said.hint(`${done.records} records of ${done.files} files exported`);
+  if (done.hidesSubjects && hasKeyless(options, asked.filter)) said.hint(HIDDEN_SUBJECTS);
   if (done.faults > 0) said.hint(`${done.faults} lines are no records, and were left out`);
   return done.faults === 0 ? 0 : 1;
 }

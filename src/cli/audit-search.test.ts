@@ -147,6 +147,11 @@ test("audit erase throws a person's key away; a search finds her until then", as
     gone.stderr,
     /^no record found\nsubjects are redacted in this log .* without people\/\n$/,
   );
+  const exported = runIn(folder, "audit", "export", "--audit", "log", ...mine);
+  assert.match(
+    exported.stderr,
+    /^0 records of \d files exported\nsubjects are redacted in this log /,
+  );
   const event = searchIn(folder, "--event", "person-erased", "--format", "jsonl");
   const { detail, principal } = JSON.parse(event.stdout) as Record<string, string>;
   assert.equal(principal, pseudonym);

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Built, BuildProgress } from "../audit/search/build-index.ts";
 import { pseudonymsOf } from "../audit/redact/pseudonyms-of.ts";
-import type { RecordFilter } from "../audit/search/filter.ts";
+import { hides, type RecordFilter } from "../audit/search/filter.ts";
 import { placeText } from "../audit/search/place-text.ts";
 import { type FilterInput, readBefore, readFilter } from "../audit/search/read-filter.ts";
 import { recordCells } from "../audit/search/record-text.ts";
@@ -62,31 +62,31 @@ export async function auditSearch(options: SearchOptions, said: Said): Promise<n
   if (filter.addresses.length > 0 && (await newest({ addresses: [] })).some(hidesAddress)) {
     said.hint(HIDDEN_ADDRESSES);
   }
-  // Who is asked for by name, and has a key here, is in the filter by the pseudonym too.
-  const asked = readFilter(options, nowMs).principals;
-  const named = asked.filter((id) => !/^[^/]+\/hmac:/.test(id));
-  const isKeyless = filter.principals.length < asked.length + named.length;
-  if (isKeyless && (await newest({ principals: [] })).some(hidesSubject))
+  if (hasKeyless(options, filter) && (await newest({ principals: [] })).some(hidesSubject)) {
     said.hint(HIDDEN_SUBJECTS);
+  }
   return last === undefined ? 1 : 0;
 }
 
 const HIDDEN_ADDRESSES =
   "addresses are redacted in this log (audit.redact), and a search by address finds none of those";
-const HIDDEN_SUBJECTS =
+export const HIDDEN_SUBJECTS =
   "subjects are redacted in this log (audit.redact), and a search by name finds none of somebody " +
   "whose key is not in this folder: erased, never seen, or a copy without people/";
 
-function hidesAddress(found: FoundRecord): boolean {
-  return hides(found, "clientAddress") || hides(found, "peerAddress");
+function hidesAddress({ record }: FoundRecord): boolean {
+  return hides(record, "clientAddress") || hides(record, "peerAddress");
 }
 
-function hidesSubject(found: FoundRecord): boolean {
-  return hides(found, "principal.subject");
+function hidesSubject({ record }: FoundRecord): boolean {
+  return hides(record, "principal.subject");
 }
 
-function hides({ record }: FoundRecord, member: string): boolean {
-  return record.type === "decision" && record.redacted?.includes(member) === true;
+/** Whether somebody is asked for by name who has no key here: with one, the filter has the pseudonym too. */
+export function hasKeyless(input: FilterInput, filter: RecordFilter): boolean {
+  const asked = readFilter(input, systemClock.now()).principals;
+  const named = asked.filter((id) => !/^[^/]+\/hmac:/.test(id));
+  return filter.principals.length < asked.length + named.length;
 }
 
 export interface IndexOptions extends LogOptions {

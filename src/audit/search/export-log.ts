@@ -5,7 +5,7 @@
 import { SallyportError } from "../../model/errors.ts";
 import { parseRecordLine } from "../record-line.ts";
 import { CSV_HEADER, csvRecord } from "./record-csv.ts";
-import { createMatcher, type RecordFilter } from "./filter.ts";
+import { createMatcher, hides, type RecordFilter } from "./filter.ts";
 import { listSegments, readSegment } from "./segment-reader.ts";
 
 export interface ExportOptions {
@@ -20,6 +20,8 @@ export interface Exported {
   readonly records: number;
   /** Lines that are no records of a version that we know: not exported. */
   readonly faults: number;
+  /** Whether a record of these files has its subject redacted. */
+  readonly hidesSubjects: boolean;
 }
 
 /** Throws SallyportError `audit-failed`, and what `write` throws. */
@@ -37,18 +39,23 @@ export async function exportLog(
   const segments = all.filter(({ startMs }) => startMs < (filter.toMs ?? Infinity));
   let records = 0;
   let faults = 0;
+  let hidesSubjects = false;
   if (format === "csv") await write(CSV_HEADER);
   for (const segment of segments) {
     for await (const { bytes } of readSegment(segment, 0)) {
       const out: string[] = [];
       for (const line of bytes.toString("utf8").split("\n").slice(0, -1)) {
         const record = parseRecordLine(line);
-        if (record === undefined) faults += 1;
-        else if (matches(record)) out.push(format === "csv" ? csvRecord(record) : `${line}\n`);
+        if (record === undefined) {
+          faults += 1;
+          continue;
+        }
+        hidesSubjects ||= hides(record, "principal.subject");
+        if (matches(record)) out.push(format === "csv" ? csvRecord(record) : `${line}\n`);
       }
       records += out.length;
       if (out.length > 0) await write(out.join(""));
     }
   }
-  return { files: segments.length, records, faults };
+  return { files: segments.length, records, faults, hidesSubjects };
 }

@@ -65,6 +65,11 @@ export function principalOf(record: RecordLine): string | undefined {
   return `${record.principal.authenticator}/${record.principal.subject}`;
 }
 
+/** Whether the member stands in the record as a keyed hash. */
+export function hides(record: RecordLine, member: string): boolean {
+  return record.type === "decision" && record.redacted?.includes(member) === true;
+}
+
 /** Whether an address, or the network that an event names, is among those that are asked for. */
 export function isAmong(addresses: readonly Cidr[], text: string | undefined): boolean {
   if (text === undefined) return false;
