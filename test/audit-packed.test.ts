@@ -99,6 +99,20 @@ test(
   },
 );
 
+test(
+  "the example's verifier takes a log of more files than it may open",
+  { skip: !hasPython && "there is no python3" },
+  async (context) => {
+    const folder = join(await temporaryFolder(context), "audit");
+    await generateLog(folder, { records: 12_000, perSegment: 100, every: 300 });
+    const key = readFileSync(join(folder, "tree/checkpoint.pub"), "utf8").trim();
+    const few = 'ulimit -n 90; exec python3 "$@"';
+    const words = ["-c", few, "sh", VERIFIER, "log", folder, key];
+    const { stdout, stderr } = spawnSync("sh", words, { encoding: "utf8" });
+    assert.match(stdout + stderr, /^12000 records under \d+ checkpoints\n$/);
+  },
+);
+
 test("verify tells of a compressed file that was cut between two members, or damaged", async (context) => {
   const { folder } = await packedLog(context);
   const [name = ""] = readdirSync(folder).toSorted();

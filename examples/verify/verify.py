@@ -172,6 +172,25 @@ def records(folder, segment):
                 yield line[:-1]
 
 
+class Segments:
+    """Reads each file in step with the checkpoints, and keeps few open: a log may have more than one may open."""
+
+    def __init__(self, folder):
+        self.folder, self.open, self.taken = folder, {}, {}
+
+    def take(self, segment, number):
+        lines = self.open.pop(segment, None)
+        if lines is None:
+            lines = records(self.folder, segment)
+            for _ in range(self.taken.get(segment, 0)):
+                next(lines)
+        self.open[segment] = lines
+        if len(self.open) > 64:
+            self.open.pop(next(iter(self.open))).close()
+        self.taken[segment] = self.taken.get(segment, 0) + number
+        return [next(lines) for _ in range(number)]
+
+
 def keys_from(folder, vkey):
     """Every key of the log, each with the size from which on it signs, and which of them was given."""
     keys, given = [], None
@@ -202,13 +221,12 @@ def signer_of(note, size, keys):
 
 def check_log(folder, vkey):
     keys, given = keys_from(folder, vkey)
-    tree, open_segments, count, signer = Tree(), {}, 0, -1
-    for line in open(os.path.join(folder, "tree/checkpoints.jsonl"), encoding="utf8"):
-        entry = json.loads(line)
+    tree, segments, count, signer = Tree(), Segments(folder), 0, -1
+    for text in open(os.path.join(folder, "tree/checkpoints.jsonl"), encoding="utf8"):
+        entry = json.loads(text)
         for segment, number, _ in entry["parts"]:
-            lines = open_segments.setdefault(segment, records(folder, segment))
-            for _ in range(number):
-                tree.add(leaf_hash(next(lines)))
+            for line in segments.take(segment, number):
+                tree.add(leaf_hash(line))
         signer, (_, size, root) = signer_of(entry["note"], entry["size"], keys)
         if (size, root) != (tree.size, tree.root()):
             raise ValueError(f"the records do not make the root of checkpoint {count + 1}")
