@@ -264,7 +264,7 @@ test("commands that read a log end with what is in it, whatever else was planted
     [["audit", "export", ...at, "--format", "csv"], [1], /3B6CE/],
     [["audit", "export", ...at, "--address", "192.0.2.0/24"], [1], /3B6CE/],
     [["audit", "report", "access", ...at, "--from", "2026-11-01"], [0], /corp\/payments/],
-    [["usage", "rebuild", "-c", config, "--lose-older"], [0], /made of 1 files/],
+    [["usage", "rebuild", "-c", config, "--lose-older"], [0], /made of 1 file of/],
     [
       ["usage", "report", "-c", config, "--from", "2026-11", "--to", "2026-12"],
       [0],

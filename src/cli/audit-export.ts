@@ -6,6 +6,7 @@ import { type Exported, exportLog, type ExportOptions } from "../audit/search/ex
 import type { FilterInput } from "../audit/search/read-filter.ts";
 import { SallyportError } from "../model/errors.ts";
 import { systemClock } from "../platform/clock.ts";
+import { counted } from "./counted.ts";
 import {
   filterOf,
   folderOf,
@@ -33,9 +34,9 @@ export async function auditExport(options: AuditExportOptions, said: Said): Prom
     output === undefined
       ? await exportLog(folder, { ...asked, write: toStdout })
       : await intoFile(output, (write) => exportLog(folder, { ...asked, write }));
-  said.hint(`${done.records} records of ${done.files} files exported`);
+  said.hint(`${counted(done.records, "record")} of ${counted(done.files, "file")} exported`);
   if (done.hidesSubjects && hasKeyless(options, asked.filter)) said.hint(HIDDEN_SUBJECTS);
-  if (done.faults > 0) said.hint(`${done.faults} lines are no records, and were left out`);
+  if (done.faults > 0) said.hint(`lines that are no records, and were left out: ${done.faults}`);
   return done.faults === 0 ? 0 : 1;
 }
 

@@ -6,6 +6,7 @@ import {
   type VerifyReport,
   type WitnessFinding,
 } from "../audit/tree/verify/report.ts";
+import { counted } from "./counted.ts";
 import { plain } from "./table.ts";
 
 const LIMITS = {
@@ -119,8 +120,4 @@ function verdict(faultCount: number, checkpoints: number): string {
 function listed<T>(values: readonly T[], text: (value: T) => string): string[] {
   const more = values.length - LIMITS.listed;
   return [...values.slice(0, LIMITS.listed).map(text), ...(more > 0 ? [`… and ${more} more`] : [])];
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

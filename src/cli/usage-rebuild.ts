@@ -15,6 +15,7 @@ import { SallyportError } from "../model/errors.ts";
 import type { Log } from "../model/ports.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
+import { counted } from "./counted.ts";
 import type { Said } from "./usage.ts";
 import { type UsagePlace, usagePlaceOf } from "./usage-config.ts";
 
@@ -36,7 +37,7 @@ export async function usageRebuild(options: RebuildOptions, said: Said): Promise
     const made = usageFile({ path: folder }, place.auditFolder);
     if (!options.loseOlder) refuseLoss(firstHour(place.file, said), firstHour(made, said));
     replace(made, place.file);
-    said.write(`${place.file}: made of ${files} files of the log\n`);
+    said.write(`${place.file}: made of ${counted(files, "file")} of the log\n`);
     return 0;
   } finally {
     rmSync(folder, { recursive: true, force: true });
