@@ -46,7 +46,10 @@ async function asks(stage: Stage, times: number): Promise<number> {
 const exceeded = { status: 429, reason: "quota-exceeded", left: 0 };
 
 async function refuses(stage: Stage): Promise<void> {
-  await until("it is refused", async () => (await ask(stage)).status === 429);
+  await until("every worker refuses", async () => {
+    const seen = await Promise.all(Array.from({ length: 8 }, () => ask(stage)));
+    return seen.every(({ status }) => status === 429);
+  });
   assert.deepEqual(await ask(stage), exceeded);
 }
 
