@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { permit, strangerDenial } from "../../test/audit-kit.ts";
 import { ground, runIn } from "../../test/policy/log-ground.ts";
 import { idOf } from "../../test/search-ground.ts";
+import { ANONYMOUS } from "../model/principal.ts";
 
 const report = (folder: string, ...args: string[]) =>
   runIn(folder, "audit", "report", "access", "--audit", "log", ...args);
@@ -99,4 +100,20 @@ test("audit report access tells programs the same, of one service and time", (co
   const wrong = report(folder, "--service", "biling");
   assert.equal(wrong.status, 2);
   assert.match(wrong.stderr, /--service: .*"biling" {2}did you mean billing\?/);
+});
+
+test("callers without an identity have a name, in reports, searches and exports", (context) => {
+  const folder = ground(context, [
+    permit({ decisionId: idOf(1), principal: ANONYMOUS }),
+    permit({ decisionId: idOf(2) }),
+  ]);
+  assert.match(report(folder).stdout, /Who did\n.*\n {4}anonymous +1 /);
+  const asked = ["--audit", "log", "--principal", "anonymous"];
+  const found = runIn(folder, "audit", "search", ...asked);
+  assert.equal(found.status, 0, found.stderr);
+  assert.match(found.stdout, /^\S+ {2}permit {2}permitted {2}anonymous {2}.*\n$/);
+  assert.equal(runIn(folder, "audit", "search", ...asked, "--decision", "deny").status, 1);
+  const csv = runIn(folder, "audit", "export", ...asked, "--format", "csv").stdout;
+  assert.match(csv, new RegExp(`,${idOf(1)},permit,permitted,anonymous,`));
+  assert.equal(csv.trim().split("\n").length, 2);
 });

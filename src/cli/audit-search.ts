@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Built, BuildProgress } from "../audit/search/build-index.ts";
 import { pseudonymsOf } from "../audit/redact/pseudonyms-of.ts";
-import { hides, type RecordFilter } from "../audit/search/filter.ts";
+import { ANONYMOUS, hides, type RecordFilter } from "../audit/search/filter.ts";
 import { placeText } from "../audit/search/place-text.ts";
 import { type FilterInput, readBefore, readFilter } from "../audit/search/read-filter.ts";
 import { recordCells } from "../audit/search/record-text.ts";
@@ -85,7 +85,7 @@ function hidesSubject({ record }: FoundRecord): boolean {
 /** Whether somebody is asked for by name who has no key here: with one, the filter has the pseudonym too. */
 export function hasKeyless(input: FilterInput, filter: RecordFilter): boolean {
   const asked = readFilter(input, systemClock.now()).principals;
-  const named = asked.filter((id) => !/^[^/]+\/hmac:/.test(id));
+  const named = asked.filter((id) => id !== ANONYMOUS && !/^[^/]+\/hmac:/.test(id));
   return filter.principals.length < asked.length + named.length;
 }
 

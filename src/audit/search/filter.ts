@@ -58,12 +58,16 @@ export function createMatcher(filter: RecordFilter): (record: RecordLine) => boo
   };
 }
 
-/** `<authenticator>/<subject>` of a decision or an event. */
+/** `<authenticator>/<subject>` of a decision or an event; `anonymous` for callers without an identity. */
 export function principalOf(record: RecordLine): string | undefined {
   if (record.type === "event") return record.principal;
   if (record.type !== "decision" || record.principal === undefined) return undefined;
-  return `${record.principal.authenticator}/${record.principal.subject}`;
+  const { kind, authenticator, subject } = record.principal;
+  return kind === "anonymous" ? ANONYMOUS : `${authenticator}/${subject}`;
 }
+
+/** No name of anybody else: those have a slash. */
+export const ANONYMOUS = "anonymous";
 
 /** Whether the member stands in the record as a keyed hash. */
 export function hides(record: RecordLine, member: string): boolean {

@@ -15,7 +15,7 @@ import type { TextColumn } from "./entry.ts";
 const APPLICATION_ID = 0x53414c49;
 
 /** Tables and the meaning of what is in them. With another number the index is built anew. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 
 const LIMITS = {
   /** Milliseconds to wait for another command that writes the index: it does so in short steps. */

@@ -9,7 +9,7 @@ import { REASONS } from "../../model/reason.ts";
 import { suggest } from "../../model/suggest.ts";
 import { type Cidr, parseAddress, parseCidr } from "../../wire/address.ts";
 import type { Place } from "./find-rows.ts";
-import type { RecordFilter } from "./filter.ts";
+import { ANONYMOUS, type RecordFilter } from "./filter.ts";
 import { parsePlace } from "./place-text.ts";
 
 /** As typed; each list may have several, of which one has to hold. */
@@ -144,8 +144,8 @@ function readPrincipals(problems: Problem[], texts: readonly string[]): readonly
   return texts.flatMap((text) => {
     // As policies write them, too: User::"corp/alice".
     const id = /^(?:Sallyport::)?[A-Z][a-z]+::"(.*)"$/.exec(text)?.[1] ?? text;
-    if (/^[^/]+\/./s.test(id)) return [id];
-    const remedy = "<authenticator>/<subject>, such as corp/alice";
+    if (id === ANONYMOUS || /^[^/]+\/./s.test(id)) return [id];
+    const remedy = "<authenticator>/<subject>, such as corp/alice, or anonymous";
     problems.push({ message: `--principal: ${shown(text)} names nobody`, remedy });
     return [];
   });
