@@ -9,9 +9,9 @@ import {
   type Workload,
   WORKLOAD_KINDS,
   WORKLOAD_STATES,
-  workloadNameSchema,
   type WorkloadRefusal,
 } from "../model/workloads.ts";
+import { workloadNameSchema } from "../model/workload-name.ts";
 import type { AdminDeps } from "./admin-deps.ts";
 import { type Answer, type Operation, operation, timeSchema, timeText } from "./operation.ts";
 import { cursorOf, nextSchema, pageOf, pageQuery } from "./paging.ts";

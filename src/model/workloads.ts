@@ -2,7 +2,6 @@
  * Machines that are known by an identity of ours: what they are, and the register that the admin API,
  * the feed and the enrolment endpoint share. The register itself is in `authority/`.
  */
-import { z } from "zod";
 
 /** `proxy`: may follow the feed. `workload`: a service or a sidecar; may not. */
 export const WORKLOAD_KINDS = ["proxy", "workload"] as const;
@@ -14,18 +13,6 @@ export type WorkloadKind = (typeof WORKLOAD_KINDS)[number];
  */
 export const ENROLMENT_METHODS = ["mtls", "private-key-jwt"] as const;
 export type EnrolmentMethod = (typeof ENROLMENT_METHODS)[number];
-
-/**
- * What a machine may be called. It is the common name of its certificate (64 characters at most, RFC
- * 5280 appendix A.1), a segment of its SPIFFE ID (letters, digits, '-', '.', '_') and matches the
- * `proxies` patterns. Dots are there for host names; a slash would make two names of one path.
- */
-export const workloadNameSchema = z
-  .string()
-  .regex(
-    /^(?=.{1,63}$)[a-z](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/,
-    "a name of lower-case letters, digits and '-', with dots between its parts, that begins with a letter (at most 63), such as edge-1 or billing.eu",
-  );
 
 /** Invited: a join token is out. Lapsed: it was not redeemed in time. Expired: it did not renew in time. */
 export const WORKLOAD_STATES = ["invited", "lapsed", "enrolled", "expired", "disabled"] as const;

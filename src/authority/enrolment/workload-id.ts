@@ -6,7 +6,8 @@
  * certificate of a workload can never be shown where only proxies are let in, whatever it is called.
  * Refuses to read what is not of exactly that form and of our own trust domain.
  */
-import { WORKLOAD_KINDS, type WorkloadKind, workloadNameSchema } from "../../model/workloads.ts";
+import { workloadNameSchema } from "../../model/workload-name.ts";
+import { WORKLOAD_KINDS, type WorkloadKind } from "../../model/workloads.ts";
 
 export interface WorkloadId {
   readonly kind: WorkloadKind;
