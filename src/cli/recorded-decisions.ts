@@ -2,6 +2,7 @@
 import { createRecordReader, isCompletionLine } from "../audit/fast-record.ts";
 import { logFiles, readLines } from "../audit/read-log.ts";
 import { isRecordFault, type RecordedDecision } from "../audit/record-schema.ts";
+import { writtenTime } from "../audit/written-time.ts";
 import { SallyportError } from "../model/errors.ts";
 
 export interface DecisionFilter {
@@ -65,8 +66,8 @@ export async function eachDecision(
 /** As records have it, so that texts compare as times do. */
 function timeText(written: string | undefined, option: string): string | undefined {
   if (written === undefined) return undefined;
-  const time = Date.parse(written);
-  if (!Number.isNaN(time)) return new Date(time).toISOString();
+  const timeMs = writtenTime(written);
+  if (timeMs !== undefined) return new Date(timeMs).toISOString();
   const message = `${option} ${written} is no time; write 2026-12-24 or 2026-12-24T18:00:00Z`;
   throw new SallyportError("config-invalid", message);
 }

@@ -109,6 +109,8 @@ test("replay exits 2 where it has no log, no time and no policies that validate"
   for (const [args, said] of [
     [["--from", "gone"], /gone cannot be read \(ENOENT\)/],
     [["--since", "yesterday"], /--since yesterday is no time/],
+    [["--since", "2026-02-30"], /--since 2026-02-30 is no time/],
+    [["--until", "2026-11-24T18:00:00"], /--until 2026-11-24T18:00:00 is no time/],
     [["--policies", "gone"], /"gone" cannot be read/],
     [["--policies", "bad.cedar"], /bad\.cedar:1:/],
   ] as const) {

@@ -11,7 +11,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import test from "node:test";
-import { openSideDatabase, readSideDatabase, type SideDatabaseOptions } from "./side-database.ts";
+import {
+  inspectSideDatabase,
+  openSideDatabase,
+  readSideDatabase,
+  type SideDatabaseOptions,
+} from "./side-database.ts";
 
 function options(path: string): SideDatabaseOptions {
   return {
@@ -82,4 +87,18 @@ test("openSideDatabase() says of a damaged file what makes it again", () => {
   for (const open of [openSideDatabase, readSideDatabase]) {
     assert.throws(() => open(options(path)), { code: "store-failed", message });
   }
+});
+
+test("inspectSideDatabase() refuses what is cut off, and takes what is still in the write-ahead log", () => {
+  const path = fresh();
+  const writer = openSideDatabase(options(path));
+  writer.exec("INSERT INTO t VALUES (1)");
+  assert.equal(inspectSideDatabase(options(path)), true, "while it is written");
+  for (let row = 0; row < 5000; row++) writer.exec(`INSERT INTO t VALUES (${row})`);
+  writer.close();
+  assert.equal(inspectSideDatabase(options(path)), true);
+  truncateSync(path, statSync(path).size - 4096);
+  assert.throws(() => inspectSideDatabase(options(path)), /is cut off; make it again/);
+  truncateSync(path, 120);
+  assert.throws(() => inspectSideDatabase(options(path)), /is cut off/);
 });

@@ -101,8 +101,18 @@ export function inspectSideDatabase(options: Named): boolean {
     // Zeroes: what was made last is still in the write-ahead log.
     if (id === 0 && head.readUInt32BE(60) === 0) return true;
     refuseNumbers(options, { id, version: head.readUInt32BE(60) });
+    if (isCutOff(path, head)) refuse(options, `is cut off; ${options.remedy}`);
     return true;
   });
+}
+
+/** What is in the write-ahead log makes up for what the file lacks. */
+function isCutOff(path: string, head: Buffer): boolean {
+  if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) return false;
+  // A page size of 1 is 65 536. The number of pages counts where the two counters of changes agree.
+  const pageBytes = head.readUInt16BE(16) === 1 ? 65_536 : head.readUInt16BE(16);
+  const counts = head.readUInt32BE(24) === head.readUInt32BE(92);
+  return counts && statSync(path).size < pageBytes * head.readUInt32BE(28);
 }
 
 /** Of the header of a database file (https://sqlite.org/fileformat.html, section 1.3). */

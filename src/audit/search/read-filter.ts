@@ -8,6 +8,7 @@ import { EVENTS, type EventName } from "../../model/events.ts";
 import { REASONS } from "../../model/reason.ts";
 import { suggest } from "../../model/suggest.ts";
 import { type Cidr, parseAddress, parseCidr } from "../../wire/address.ts";
+import { writtenTime } from "../written-time.ts";
 import type { Place } from "./find-rows.ts";
 import { ANONYMOUS, type RecordFilter } from "./filter.ts";
 import { parsePlace } from "./place-text.ts";
@@ -95,20 +96,11 @@ function readTime(problems: Problem[], { option, text, nowMs }: Timed): number |
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-/** A date is its first moment in UTC; a time says where it is meant. */
-const TIME = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/;
 
 function parseTime(text: string, nowMs: number): number | undefined {
   const [, count, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
   if (count !== undefined) return nowMs - Number(count) * (UNITS[unit] ?? 0) * 1000;
-  const timeMs = TIME.test(text) && isDay(text.slice(0, 10)) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(timeMs) ? undefined : timeMs;
-}
-
-/** Some runtimes take the 30th of February for the 2nd of March. */
-function isDay(text: string): boolean {
-  const timeMs = Date.parse(text);
-  return !Number.isNaN(timeMs) && new Date(timeMs).toISOString().startsWith(text);
+  return writtenTime(text);
 }
 
 interface Named {
