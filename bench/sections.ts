@@ -64,6 +64,9 @@ const AUTHORITY_MACHINE = "machine-authority";
 /** Those of identities too. */
 const IDENTITY_MACHINE = "machine-identity";
 
+/** And those of requests, with all that a proxy does for each. */
+const THROUGHPUT_MACHINE = "machine-throughput";
+
 /** And those of operations, data files and replay. */
 const POLICY_MACHINE = "machine-policy";
 
@@ -84,6 +87,7 @@ const HTTP2_LOAD = [
 export const SECTIONS: readonly SectionPlan[] = [
   {
     name: "throughput",
+    machine: THROUGHPUT_MACHINE,
     title: HTTP1_REPORT.title,
     peers: PEERS,
     requires: ({ only }) => [...LOAD, ...requirementsOf(choosePeers(PEERS, only))],
