@@ -3,6 +3,7 @@
  * connections. A first signal lets what is in flight end; a second one ends at once. SIGHUP reads the
  * configuration again; one that does not validate leaves the running one in force.
  */
+import type { Sallyport } from "../app/sallyport.ts";
 import { start } from "../app/start.ts";
 import { systemClock } from "../platform/clock.ts";
 import { createLog } from "../telemetry/log.ts";
@@ -18,15 +19,8 @@ export async function run(file: string): Promise<number> {
   // Before anybody reads that we are there, and sends a signal: without these it would end us.
   process.on("SIGHUP", hangUp);
   const signalled = firstSignal();
-  process.stdout.write(`running  pid  ${process.pid}\n`);
-  for (const { name, scheme, address } of sallyport.listeners) {
-    // The sidecar may listen at a file.
-    const place = address.startsWith("/") ? `unix:${address}` : `${scheme}://${address}`;
-    process.stdout.write(`listening  ${name}  ${place}\n`);
-  }
-  if (sallyport.admin !== undefined) {
-    process.stdout.write(`listening  admin  ${sallyport.adminScheme}://${sallyport.admin}\n`);
-  }
+  // At once: whoever waits for one of the lines may read the others.
+  process.stdout.write(placesOf(sallyport));
   const asked = sallyport.drainAsked.then(() => "asked for over the admin API");
   const signal = await Promise.race([signalled, asked]);
   // Before it is said: whoever reads it may send the second one at once.
@@ -41,4 +35,14 @@ export async function run(file: string): Promise<number> {
   process.off("SIGHUP", hangUp);
   await log.close();
   return 0;
+}
+
+function placesOf({ listeners, adminScheme, admin }: Sallyport): string {
+  const places = listeners.map(({ name, scheme, address }) => {
+    // The sidecar may listen at a file.
+    const place = address.startsWith("/") ? `unix:${address}` : `${scheme}://${address}`;
+    return `listening  ${name}  ${place}\n`;
+  });
+  if (admin !== undefined) places.push(`listening  admin  ${adminScheme}://${admin}\n`);
+  return `running  pid  ${process.pid}\n${places.join("")}`;
 }

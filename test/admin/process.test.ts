@@ -131,7 +131,7 @@ async function start(t: TestContext, workers: number): Promise<Running> {
   });
   const over = ended.then((code) => Promise.reject(new Error(`exit code ${code}: ${text}`)));
   over.catch(() => {});
-  await Promise.race([until("the start", () => /^listening\s+edge\s.*\n/m.test(text)), over]);
+  await Promise.race([until("the start", () => /^listening\s+admin\s.*\n/m.test(text)), over]);
   return { home, ended, output: () => text };
 }
 
