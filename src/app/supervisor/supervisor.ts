@@ -157,7 +157,7 @@ class Supervisor implements Sallyport {
         }
       },
     });
-    await this.#shareQuotas(config);
+    this.#shareQuotas(config);
     this.#slots = Array.from({ length: workers }, (_, index) => this.#slot(index + 1));
     this.#folder = await openRunFolder(config.supervisor.folder, (socket) => this.#greet(socket));
     if (this.#folder.abandoned) {
@@ -192,10 +192,11 @@ class Supervisor implements Sallyport {
   }
 
   /** Across machines, where the configuration says so: workers count with us. */
-  async #shareQuotas({ usage, shared }: Config): Promise<void> {
+  #shareQuotas({ usage, shared }: Config): void {
     if (usage?.across !== "cluster" || shared === undefined) return;
     this.#shared = createRedisMemory(shared, { ...this.#instruments, readFile: readFileBytes });
-    await this.#shared.start();
+    // Not waited for: it never rejects, and quotas go on without it.
+    void this.#shared.start();
     this.#instruments.quotas.share(this.#shared.quotas, (steps) => {
       spreadQuotas(steps, { slots: this.#slots });
       const { meter } = this.#instruments.quotas;
